@@ -1,0 +1,66 @@
+// Vectors as wide as the instruction set's registers, by the compiler's vector extension: + - * and
+// comparisons work on whole vectors. Only what the extension lacks is written out here.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace rmodels::RMODELS_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+typedef double f64v __attribute__((vector_size(kVectorBytes)));
+typedef float f32v __attribute__((vector_size(kVectorBytes)));
+constexpr int kF64 = kVectorBytes / 8;  // float64 lanes
+constexpr int kF32 = kVectorBytes / 4;  // float32 lanes
+
+template <class Vector, class Scalar>
+inline Vector load(const Scalar *p) {  // no alignment needed
+    Vector v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+
+template <class Vector, class Scalar>
+inline void store(Scalar *p, Vector v) {
+    std::memcpy(p, &v, sizeof v);
+}
+
+// a * b + c, rounded once where the instruction set can, twice on the x86-64 baseline.
+inline f64v fma(f64v a, f64v b, f64v c) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+    return (f64v)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+inline f32v fma(f32v a, f32v b, f32v c) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (f32v)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+}  // namespace rmodels::RMODELS_ISA
