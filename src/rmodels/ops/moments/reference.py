@@ -1,0 +1,41 @@
+"""Moments by their definition: read this first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.ops.moments import Gram, Matrix, Moments
+
+
+def _mean(Z: Matrix, w: Matrix) -> Matrix:
+    """Return Σ wᵢ zᵢ / Σ wᵢ, with a second step that removes the rounding of the first."""
+    weight = w.sum()
+    if not weight:
+        return np.zeros(Z.shape[1])
+    mean: Matrix = w @ Z / weight
+    return mean + w @ (Z - mean) / weight
+
+
+def _weights(weights: NDArray | None, n_samples: int) -> Matrix:
+    return np.ones(n_samples) if weights is None else weights.astype(np.float64)
+
+
+def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
+    """W = Σ wᵢ, μ = Σ wᵢ zᵢ / W, M = Σ wᵢ (zᵢ − μ)(zᵢ − μ)ᵀ."""
+    n_samples, n_features = X.shape
+    Z = np.concatenate([X, Y], axis=1, dtype=np.float64)
+    w = _weights(weights, n_samples)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = _mean(Z, w)
+        D = Z - mean
+        scatter = D.T @ (w[:, np.newaxis] * D)
+    return Moments(n_samples, n_features, float(w.sum()), mean, scatter, "reference")
+
+
+def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
+    """K = D Dᵀ with D = diag(√w)(X − μ)."""
+    Z = X.astype(np.float64)
+    w = _weights(weights, X.shape[0])
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = _mean(Z, w) if centre else np.zeros(X.shape[1])
+        D = np.sqrt(w)[:, np.newaxis] * (Z - mean)
+        return Gram(mean, D @ D.T, "reference")
