@@ -1,0 +1,163 @@
+"""Exact nearest neighbours, and all neighbours within a radius."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels import ops
+
+__all__ = ["METRICS", "Index", "index", "nearest", "within"]
+
+Distances = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine")
+
+
+@dataclass(eq=False)
+class Index:
+    """Training points, ready to be searched.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
+        The points: not copied, and not to be changed while the index is used.
+    metric : str
+        One of `METRICS`.
+    p : float
+        Exponent of the Minkowski metric, above 0.
+    algorithm : {"brute", "tree"}
+        What the search does: scan every group of points, or skip groups whose box is too far.
+    engine : str
+        What searches.
+    state : object
+        What the engine has built; not pickled, but built again when it is needed.
+    """
+
+    X: NDArray
+    metric: str
+    p: float
+    algorithm: str
+    engine: str
+    state: Any = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"state": None}
+
+
+def index(
+    X: NDArray,
+    metric: str = "euclidean",
+    p: float = 2.0,
+    *,
+    algorithm: str = "auto",
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Index:
+    """Prepare points for searching.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous, finite
+        At least one row. The index keeps a reference to it.
+    metric : {"euclidean", "manhattan", "chebyshev", "minkowski", "cosine"}
+        The distance d(x, q), computed in float64 from the values as they are, every operation
+        rounded on its own, the sums taken in the order of the features:
+
+        - euclidean: √Σ (x_c − q_c)²
+        - manhattan: Σ |x_c − q_c|
+        - chebyshev: max |x_c − q_c|
+        - minkowski: (Σ |x_c − q_c|^p)^(1/p); powers of an integer p up to 16 are repeated products
+        - cosine: ½ Σ (x̂_c − q̂_c)² with x̂ = x / ‖x‖, which is 1 − x̂·q̂; a row of zeros has
+          distance 1 from every row
+    p : float
+        Exponent of "minkowski", above 0.
+    algorithm : {"auto", "brute", "tree"}
+        "auto" takes whichever the engine expects to be faster. The answers are the same.
+    engine, n_threads
+        As in `rmodels.ops.moments.moments`.
+
+    Returns
+    -------
+    Index
+
+    Notes
+    -----
+    Memory: at most a packed float32 copy of X and its norms, boxes and order
+    (cosine: and a normalised float64 copy).
+    """
+    name = ops.choose("nearest", engine)
+    built: Index = ops.implementation("nearest", name).index(X, metric, p, algorithm, n_threads)
+    return built
+
+
+def nearest(
+    index: Index, Q: NDArray | None, k: int, *, n_threads: int | None = None
+) -> tuple[Distances, Indices]:
+    """Find the k nearest points of each query.
+
+    Parameters
+    ----------
+    index : Index
+    Q : ndarray of shape (n_queries, n_features), float32 or float64, C-contiguous, finite, or None
+        None asks for the neighbours of each indexed point, itself left out.
+    k : int
+        From 1 to the number of points, less one if `Q` is None.
+    n_threads : int, optional
+        Threads to use; the default is `rmodels.config.thread_count()`.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, k), float64
+    indices : ndarray of shape (n_queries, k), int64
+        Rows of `index.X`, in the order of (distance, index): of equal distances the lower index
+        comes first. Identical on every engine, for any number of threads and any batch of queries
+        (for "minkowski" with p that is not an integer up to 16, within the rounding of `pow`).
+
+    Notes
+    -----
+    Memory beyond index and result: a fixed amount per thread, with or without distances; never a
+    matrix of n_queries by n_samples.
+    """
+    engine = ops.implementation("nearest", index.engine)
+    if Q is not None:
+        found: tuple[Distances, Indices] = engine.nearest(index, Q, k, n_threads)
+        return found
+    distances, indices = engine.nearest(index, index.X, k + 1, n_threads)
+    others = indices != np.arange(len(indices))[:, np.newaxis]
+    others[:, -1] &= ~others.all(axis=1)  # k + 1 duplicates of lower index: drop the last
+    shape = (len(indices), k)
+    return distances[others].reshape(shape), indices[others].reshape(shape)
+
+
+def within(
+    index: Index, Q: NDArray | None, radius: float, *, n_threads: int | None = None
+) -> tuple[Indices, Distances, Indices]:
+    """Find all points at a distance of at most `radius` from each query.
+
+    Parameters
+    ----------
+    index, Q, n_threads
+        As in `nearest`.
+    radius : float
+        At least 0; compared with the distances that are returned.
+
+    Returns
+    -------
+    offsets : ndarray of shape (n_queries + 1,), int64
+        Query i has the neighbours offsets[i] to offsets[i + 1] - 1 of the next two.
+    distances : ndarray of shape (offsets[-1],), float64
+    indices : ndarray of shape (offsets[-1],), int64
+        For each query in the order of (distance, index).
+    """
+    engine = ops.implementation("nearest", index.engine)
+    if Q is not None:
+        found: tuple[Indices, Distances, Indices] = engine.within(index, Q, radius, n_threads)
+        return found
+    offsets, distances, indices = engine.within(index, index.X, radius, n_threads)
+    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    others = indices != rows
+    counts = np.bincount(rows[others], minlength=len(offsets) - 1)
+    return np.concatenate([[0], np.cumsum(counts)]), distances[others], indices[others]

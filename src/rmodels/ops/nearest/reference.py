@@ -1,0 +1,103 @@
+"""Nearest neighbours by comparing every query with every point: read this first."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.config import get_config
+from rmodels.ops.nearest import Distances, Index, Indices
+
+
+def _normalised(A: Distances) -> Distances:
+    """Return the rows divided by their norms; rows of zeros stay zeros."""
+    scale = np.abs(A).max(axis=1, initial=0.0, keepdims=True)
+    A = A / np.where(scale > 0, scale, 1.0)
+    squares = np.zeros(len(A))
+    for column in A.T:
+        squares += column * column
+    return A / np.where(squares > 0, np.sqrt(squares), 1.0)[:, np.newaxis]
+
+
+def _power(gap: Distances, p: float) -> Distances:
+    """Return gap**p; for an integer p up to 16 by repeated products."""
+    if p != int(min(p, 17)) or p > 16:
+        return gap**p
+    result = gap
+    for _ in range(int(p) - 1):
+        result = result * gap
+    return result
+
+
+def _distances(Q: Distances, X: Distances, metric: str, p: float) -> Distances:
+    """Return the distances of each query to each point: (queries, points)."""
+    total = np.zeros((len(Q), len(X)))
+    if metric == "cosine":
+        Q, X = _normalised(Q), _normalised(X)
+    with np.errstate(over="ignore", under="ignore"):
+        for q, x in zip(Q.T, X.T, strict=True):  # a feature at a time, so that sums have one order
+            gap = np.abs(q[:, np.newaxis] - x)
+            if metric == "chebyshev":
+                np.maximum(total, gap, out=total)
+            elif metric == "manhattan":
+                total += gap
+            elif metric == "minkowski":
+                total += _power(gap, p)
+            else:
+                total += gap * gap
+        if metric == "euclidean":
+            return np.sqrt(total)
+        if metric == "minkowski":
+            return total ** (1 / p)
+    if metric == "cosine":
+        total *= 0.5
+        total[~Q.any(axis=1)] = 1.0
+        total[:, ~X.any(axis=1)] = 1.0
+    return total
+
+
+def _blocks(index: Index, Q: NDArray) -> Iterator[tuple[slice, Distances]]:
+    """Yield the distances of as many queries at a time as the memory limit allows."""
+    X = index.X.astype(np.float64)
+    step = max(1, get_config()["memory_limit"] // (32 * len(X)))
+    for first in range(0, len(Q), step):
+        rows = slice(first, min(first + step, len(Q)))
+        yield rows, _distances(Q[rows].astype(np.float64), X, index.metric, index.p)
+
+
+def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
+    """Keep the points: there is nothing to build, and no tree."""
+    return Index(X, metric, p, "brute", "reference")
+
+
+def nearest(
+    index: Index, Q: NDArray, k: int, n_threads: int | None
+) -> tuple[Distances, Indices]:
+    """Sort all points by (distance, index) and keep the first k."""
+    distances = np.empty((len(Q), k))
+    indices = np.empty((len(Q), k), dtype=np.int64)
+    for rows, block in _blocks(index, Q):
+        order = np.argsort(block, axis=1, kind="stable")[:, :k]
+        indices[rows] = order
+        distances[rows] = np.take_along_axis(block, order, axis=1)
+    return distances, indices
+
+
+def within(
+    index: Index, Q: NDArray, radius: float, n_threads: int | None
+) -> tuple[Indices, Distances, Indices]:
+    """Sort all points by (distance, index) and keep those up to the radius."""
+    counts = np.zeros(len(Q) + 1, dtype=np.int64)
+    distances: list[Distances] = []
+    indices: list[Indices] = []
+    for rows, block in _blocks(index, Q):
+        for row, line in enumerate(block, start=rows.start):
+            near = np.flatnonzero(line <= radius)
+            near = near[np.argsort(line[near], kind="stable")]
+            counts[row + 1] = len(near)
+            indices.append(near)
+            distances.append(line[near])
+    offsets = np.cumsum(counts)
+    if not indices:
+        return offsets, np.empty(0), np.empty(0, dtype=np.int64)
+    return offsets, np.concatenate(distances), np.concatenate(indices)
