@@ -2,8 +2,8 @@
 
 The moments square the condition number κ of the centred, scaled columns. Up to κ² = 16 they are as
 good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residuals of the rows (the
-corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations for
-linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
+corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
+for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
 orthogonal transformations, block by block, and solved by singular values (LAPACK).
 """
 
@@ -110,7 +110,7 @@ def conditioning_of_gram(products: Matrix, rank: int | None = None) -> Condition
     )
 
 
-def _count(eigenvalues: Matrix) -> int:
+def _count(eigenvalues: NDArray) -> int:
     """Return how many eigenvalues, ascending, stand out of the rounding of the largest."""
     noise = len(eigenvalues) * _EPS * eigenvalues[-1:]
     return int((eigenvalues > noise).sum())
@@ -170,7 +170,7 @@ def from_moments(
     squares = S.diagonal()
     varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
     used = np.flatnonzero(varies)
-    if not moments.is_finite or (squares[: d][squares[:d] < _TINY] > 0).any():
+    if not moments.is_finite or (squares[:d][squares[:d] < _TINY] > 0).any():
         return None
     if (~varies).any() and np.ptp(X[:, ~varies], axis=0).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds

@@ -70,9 +70,7 @@ def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | No
     return Index(X, metric, p, "brute", "reference")
 
 
-def nearest(
-    index: Index, Q: NDArray, k: int, n_threads: int | None
-) -> tuple[Distances, Indices]:
+def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
     """Sort all points by (distance, index) and keep the first k."""
     distances = np.empty((len(Q), k))
     indices = np.empty((len(Q), k), dtype=np.int64)
