@@ -16,7 +16,7 @@ namespace rmodels::RMODELS_ISA {
 // caller's among them. Which thread takes which task is not fixed: a result that must not depend on
 // it is stored by task. The first exception thrown is thrown again here, once all have stopped.
 template <class Body>
-void parallel_for(std::size_t tasks, int threads, Body &&body) {
+void parallel_for(std::size_t tasks, int threads, Body&& body) {
     std::atomic<std::size_t> next{0};
     std::exception_ptr failure;
     std::mutex failure_lock;
@@ -34,12 +34,12 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
     for (std::size_t thread = 1; thread < wanted && thread < tasks; thread++) {
         try {
             others.emplace_back(work, int(thread));
-        } catch (const std::system_error &) {
+        } catch (const std::system_error&) {
             break;  // the system gives no more threads: those that run do all the work
         }
     }
     work(0);
-    for (auto &other : others) other.join();
+    for (auto& other : others) other.join();
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -7,6 +7,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -27,15 +29,30 @@ constexpr int kF64 = kVectorBytes / 8;  // float64 lanes
 constexpr int kF32 = kVectorBytes / 4;  // float32 lanes
 
 template <class Vector, class Scalar>
-inline Vector load(const Scalar *p) {  // no alignment needed
+inline Vector load(const Scalar* p) {  // no alignment needed
     Vector v;
     std::memcpy(&v, p, sizeof v);
     return v;
 }
 
 template <class Vector, class Scalar>
-inline void store(Scalar *p, Vector v) {
+inline void store(Scalar* p, Vector v) {
     std::memcpy(p, &v, sizeof v);
+}
+
+// All lanes the same.
+inline f64v broadcast(double a) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_set1_pd(a);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_set1_pd(a);
+#elif defined(__SSE2__)
+    return (f64v)_mm_set1_pd(a);
+#elif defined(__aarch64__)
+    return (f64v)vdupq_n_f64(a);
+#else
+    return f64v{a, a};
+#endif
 }
 
 // a * b + c, rounded once where the instruction set can, twice on the x86-64 baseline.
