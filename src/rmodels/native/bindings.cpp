@@ -1,10 +1,18 @@
 // What Python sees of the native engine. The only file that includes the binding library.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "native/strided.hpp"
+#include "ops/descent/native.hpp"
+#include "ops/moments/native.hpp"
 
 namespace nb = nanobind;
 
@@ -29,10 +37,54 @@ std::vector<std::string> supported_sets() {
 #endif
 }
 
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+using Vector = std::optional<Array>;
+using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+
+// A vector is a matrix of one column.
+Strided strided(const Array &array) {
+    const bool single = array.dtype() == nb::dtype<float>();
+    if (!single && array.dtype() != nb::dtype<double>()) throw nb::type_error("arrays must be float32 or float64");
+    if (array.ndim() < 1 || array.ndim() > 2) throw nb::type_error("arrays must have one or two dimensions");
+    const bool matrix = array.ndim() == 2;
+    return {array.data(),    single,
+            array.shape(0),  matrix ? array.shape(1) : 1,
+            array.stride(0), matrix ? array.stride(1) : 1};
+}
+
+Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
+
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
+    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+    nb::gil_scoped_release release;
+    moments.add(x, y, w, threads);
+}
+
+void finish_moments(const Moments &moments, Result mean, Result scatter) {
+    nb::gil_scoped_release release;
+    moments.finish(mean.data(), scatter.data());
+}
+
+double gradient(const Array &X, const Array &Y, const Vector &weights, const Vector &shift, Result coefficients,
+                int threads, Result slope, Result losses) {
+    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+    const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
+    nb::gil_scoped_release release;
+    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+}
+
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
 
 NB_MODULE(RMODELS_MODULE, module) {
     using namespace rmodels::RMODELS_ISA;
     module.def("supported_sets", &supported_sets);
+
+    nb::class_<Moments>(module, "Moments")
+        .def(nb::init<std::size_t>())
+        .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
+        .def("finish", &finish_moments)
+        .def_prop_ro("weight", &Moments::weight);
+    module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
+               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
 }

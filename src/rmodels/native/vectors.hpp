@@ -7,6 +7,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -36,6 +38,21 @@ inline Vector load(const Scalar *p) {  // no alignment needed
 template <class Vector, class Scalar>
 inline void store(Scalar *p, Vector v) {
     std::memcpy(p, &v, sizeof v);
+}
+
+// All lanes the same.
+inline f64v broadcast(double a) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_set1_pd(a);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_set1_pd(a);
+#elif defined(__SSE2__)
+    return (f64v)_mm_set1_pd(a);
+#elif defined(__aarch64__)
+    return (f64v)vdupq_n_f64(a);
+#else
+    return f64v{a, a};
+#endif
 }
 
 // a * b + c, rounded once where the instruction set can, twice on the x86-64 baseline.
