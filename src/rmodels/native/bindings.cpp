@@ -1,12 +1,19 @@
 // What Python sees of the native engine. The only file that includes the binding library.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "ops/nearest/index.hpp"
+
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace rmodels::RMODELS_ISA {
 namespace {
@@ -29,10 +36,60 @@ std::vector<std::string> supported_sets() {
 #endif
 }
 
+// --- nearest ---
+
+template <class Real>
+using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class Real>
+using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
+
+template <class Real>
+std::unique_ptr<NearestIndex> new_index(const Rows<const Real>& X, const std::string& metric, double p,
+                                        const std::string& algorithm, int threads) {
+    nb::gil_scoped_release release;
+    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+}
+
+void find_nearest(const NearestIndex& index, const Rows<const double>& Q, const Rows<double>& distances,
+                  const Rows<std::int64_t>& indices, int threads) {
+    nb::gil_scoped_release release;
+    index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
+}
+
+// An array that owns what was in the vector.
+template <class Real>
+Column<Real> array(std::vector<Real>&& values) {
+    auto kept = std::make_unique<std::vector<Real>>(std::move(values));
+    std::vector<Real>* held = kept.get();
+    nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<Real>*>(p); });
+    kept.release();
+    return Column<Real>(held->data(), {held->size()}, owner);
+}
+
+nb::tuple find_within(const NearestIndex& index, const Rows<const double>& Q, double radius, int threads) {
+    Found found;
+    {
+        nb::gil_scoped_release release;
+        found = index.within(Q.data(), Q.shape(0), radius, threads);
+    }
+    return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
+                          array(std::move(found.indices)));
+}
+
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
 
 NB_MODULE(RMODELS_MODULE, module) {
     using namespace rmodels::RMODELS_ISA;
     module.def("supported_sets", &supported_sets);
+
+    nb::class_<NearestIndex>(module, "NearestIndex")
+        .def_prop_ro("algorithm", &NearestIndex::algorithm)
+        .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
+             "threads"_a)
+        .def("within", &find_within, "Q"_a.noconvert(), "radius"_a, "threads"_a);
+    module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
+    module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
 }
