@@ -3,8 +3,10 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -13,8 +15,10 @@
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
+#include "ops/nearest/index.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace rmodels::RMODELS_ISA {
 namespace {
@@ -71,7 +75,45 @@ double gradient(const Array &X, const Array &Y, const Vector &weights, const Vec
     const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
     nb::gil_scoped_release release;
     return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
-}
+    // --- nearest ---
+
+    template <class Real>
+    using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+    template <class Real>
+    using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
+
+    template <class Real>
+    std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
+                                            const std::string &algorithm, int threads) {
+        nb::gil_scoped_release release;
+        return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+    }
+
+    void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
+                      const Rows<std::int64_t> &indices, int threads) {
+        nb::gil_scoped_release release;
+        index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
+    }
+
+    // An array that owns what was in the vector.
+    template <class Real>
+    Column<Real> array(std::vector<Real> && values) {
+        auto kept = std::make_unique<std::vector<Real>>(std::move(values));
+        std::vector<Real> *held = kept.get();
+        nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
+        kept.release();
+        return Column<Real>(held->data(), {held->size()}, owner);
+    }
+
+    nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
+        Found found;
+        {
+            nb::gil_scoped_release release;
+            found = index.within(Q.data(), Q.shape(0), radius, threads);
+        }
+        return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
+                              array(std::move(found.indices)));
+    }
 
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
@@ -87,4 +129,13 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def_prop_ro("weight", &Moments::weight);
     module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
                nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
+    nb::class_<NearestIndex>(module, "NearestIndex")
+        .def_prop_ro("algorithm", &NearestIndex::algorithm)
+        .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
+             "threads"_a)
+        .def("within", &find_within, "Q"_a.noconvert(), "radius"_a, "threads"_a);
+    module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
+    module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
 }
