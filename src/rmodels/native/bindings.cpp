@@ -75,45 +75,45 @@ double gradient(const Array &X, const Array &Y, const Vector &weights, const Vec
     const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
     nb::gil_scoped_release release;
     return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
-    // --- nearest ---
+}
 
-    template <class Real>
-    using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-    template <class Real>
-    using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
+template <class Real>
+using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class Real>
+using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 
-    template <class Real>
-    std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
-                                            const std::string &algorithm, int threads) {
+template <class Real>
+std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
+                                        const std::string &algorithm, int threads) {
+    nb::gil_scoped_release release;
+    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+}
+
+void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
+                  const Rows<std::int64_t> &indices, int threads) {
+    nb::gil_scoped_release release;
+    index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
+}
+
+// An array that owns what was in the vector.
+template <class Real>
+Column<Real> array(std::vector<Real> &&values) {
+    auto kept = std::make_unique<std::vector<Real>>(std::move(values));
+    std::vector<Real> *held = kept.get();
+    nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
+    kept.release();
+    return Column<Real>(held->data(), {held->size()}, owner);
+}
+
+nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
+    Found found;
+    {
         nb::gil_scoped_release release;
-        return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+        found = index.within(Q.data(), Q.shape(0), radius, threads);
     }
-
-    void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
-                      const Rows<std::int64_t> &indices, int threads) {
-        nb::gil_scoped_release release;
-        index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
-    }
-
-    // An array that owns what was in the vector.
-    template <class Real>
-    Column<Real> array(std::vector<Real> && values) {
-        auto kept = std::make_unique<std::vector<Real>>(std::move(values));
-        std::vector<Real> *held = kept.get();
-        nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
-        kept.release();
-        return Column<Real>(held->data(), {held->size()}, owner);
-    }
-
-    nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
-        Found found;
-        {
-            nb::gil_scoped_release release;
-            found = index.within(Q.data(), Q.shape(0), radius, threads);
-        }
-        return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
-                              array(std::move(found.indices)));
-    }
+    return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
+                          array(std::move(found.indices)));
+}
 
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
