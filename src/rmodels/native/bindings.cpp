@@ -57,12 +57,27 @@ Strided strided(const Vector& array) { return array ? strided(*array) : Strided{
 void add_moments(Moments& moments, const Array& X, const Array& Y, const Vector& weights, int threads) {
     const Strided x = strided(X), y = strided(Y), w = strided(weights);
     nb::gil_scoped_release release;
-    moments.add(x, y, w, threads);
+    moments.add({x, y, w}, threads);
 }
 
-void finish_moments(const Moments& moments, Result mean, Result scatter) {
+void finish_moments(Moments& moments, Result mean, Result scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
+}
+
+void new_row_products(RowProducts* self, std::size_t rows, const Vector& weights, bool centre) {
+    new (self) RowProducts(rows, strided(weights), centre);
+}
+
+void add_row_products(RowProducts& products, const Array& X, Result mean, int threads) {
+    const Strided x = strided(X);
+    nb::gil_scoped_release release;
+    products.add(x, mean.data(), threads);
+}
+
+void finish_row_products(RowProducts& products, Result result) {
+    nb::gil_scoped_release release;
+    products.finish(result.data());
 }
 
 double gradient(const Array& X, const Array& Y, const Vector& weights, const Vector& shift, Result coefficients,
@@ -84,7 +99,12 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def(nb::init<std::size_t>())
         .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
         .def("finish", &finish_moments)
+        .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
+    nb::class_<RowProducts>(module, "RowProducts")
+        .def("__init__", &new_row_products, nb::arg("rows"), nb::arg("weights").none(), nb::arg("centre"))
+        .def("add", &add_row_products)
+        .def("finish", &finish_row_products);
     module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
                nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
 }
