@@ -80,12 +80,23 @@ void finish_row_products(RowProducts& products, Result result) {
     products.finish(result.data());
 }
 
-double gradient(const Array& X, const Array& Y, const Vector& weights, const Vector& shift, Result coefficients,
-                int threads, Result slope, Result losses) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
-    const double* c = shift ? static_cast<const double*>(shift->data()) : nullptr;
+Regression regression(const Array& X, const Array& Y, const Vector& weights, const std::optional<Result>& shift) {
+    return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
+}
+
+void gradient(const Array& X, const Array& Y, const Vector& weights, const std::optional<Result>& shift,
+              const Result& coefficients, int threads, const Result& slope, const Result& squares) {
+    const Regression data = regression(X, Y, weights, shift);
     nb::gil_scoped_release release;
-    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+    add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
+}
+
+void steps(const Array& X, const Array& Y, const Vector& weights, double learning_rate, double weight,
+           bool fit_intercept, int threads, const Result& coefficients, const Result& squares) {
+    const Regression data = regression(X, Y, weights, {});
+    const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
+    nb::gil_scoped_release release;
+    descend(data, how, threads, coefficients.data(), squares.data());
 }
 
 }  // namespace
@@ -106,5 +117,8 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def("add", &add_row_products)
         .def("finish", &finish_row_products);
     module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
+               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("squares"));
+    module.def("descend", &steps, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("learning_rate"),
+               nb::arg("weight"), nb::arg("fit_intercept"), nb::arg("threads"), nb::arg("coefficients"),
+               nb::arg("squares"));
 }

@@ -74,19 +74,20 @@ private:
     std::optional<std::barrier<Restart>> all_done_;  // none for a team of one
 };
 
-// Calls body(team) on at most `threads` threads, the caller's among them, and on fewer where the
+// Calls body(team, member) on at most `threads` threads, the caller's among them, and on fewer where the
 // system gives no more.
 template <class Body>
 void as_team(int threads, Body&& body) {
-    static_assert(std::is_nothrow_invocable_v<Body&, Team&>, "nobody would wait for the others");
+    static_assert(std::is_nothrow_invocable_v<Body&, Team&, int>, "nobody would wait for the others");
     Team team;
     std::atomic<bool> complete{false};
     std::vector<std::thread> others;
+    others.reserve(std::size_t(threads));  // nothing may throw once they run
     for (int thread = 1; thread < threads; thread++) {
         try {
-            others.emplace_back([&] {
+            others.emplace_back([&, thread] {
                 complete.wait(false);
-                body(team);
+                body(team, thread);
             });
         } catch (const std::system_error&) {
             break;
@@ -95,7 +96,7 @@ void as_team(int threads, Body&& body) {
     if (!others.empty()) team.all_done_.emplace(std::ptrdiff_t(others.size() + 1), Team::Restart{&team.next_});
     complete.store(true);
     complete.notify_all();
-    body(team);
+    body(team, 0);
     for (auto& other : others) other.join();
 }
 

@@ -52,7 +52,7 @@ double pack_samples(const Samples& samples, std::size_t first, std::size_t rows,
         for (std::size_t k = 0; k < rows; k++) last[k * packed.width] = 1.0;
         return double(rows);
     }
-    double root[kBlockRows];
+    double root[kBlockRows] = {};
     static_assert(kPackRows <= kBlockRows);
     samples.weights.visit(first, 0, [&](auto* p) {
         for (std::size_t k = 0; k < rows; k++) root[k] = double(p[std::ptrdiff_t(k) * samples.weights.row_stride]);
@@ -130,7 +130,7 @@ void Moments::accumulate_together(Slab& slab, const Samples& samples, std::size_
     const std::size_t block_rows = shared_rows(width_, kPackRows);
     block_.resize(block_rows * width_);
     Doubles weights((last - first + kPackRows - 1) / kPackRows);
-    as_team(threads, [&](Team& team) noexcept {
+    as_team(threads, [&](Team& team, int) noexcept {
         for (std::size_t at = first; at < last; at += block_rows) {
             const std::size_t rows = std::min(block_rows, last - at);
             const Panels block{block_.data(), rows, kPanel};
@@ -212,10 +212,10 @@ RowProducts::RowProducts(std::size_t rows, const Strided& weights, bool centre)
 }
 
 void RowProducts::add(const Strided& X, double* mean, int threads) {
-    const Strided features{X.data, X.single, X.columns, X.rows, X.column_stride, X.row_stride};  // Xᵀ
+    const Strided features = X.transposed();
     const std::size_t block_rows = shared_rows(width_, kPackRows);
     block_.resize(block_rows * width_);
-    as_team(threads, [&](Team& team) noexcept {
+    as_team(threads, [&](Team& team, int) noexcept {
         for (std::size_t at = 0; at < features.rows; at += block_rows) {
             const std::size_t rows = std::min(block_rows, features.rows - at);
             const Panels block{block_.data(), rows, kPanel};
