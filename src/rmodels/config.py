@@ -1,4 +1,4 @@
-"""Settings of the calling thread: which engine computes, on how many threads, in how much memory."""
+"""Settings of the calling thread: what computes, on how many threads, in how much memory."""
 
 import os
 import threading
@@ -65,7 +65,7 @@ def get_config() -> dict[str, Any]:
 def set_config(
     *,
     engine: str | None = None,
-    n_threads: int | None | str = "unchanged",
+    n_threads: int | str | None = "unchanged",
     memory_limit: int | None = None,
     progress: bool | None = None,
 ) -> None:

@@ -1,15 +1,20 @@
 // What Python sees of the native engine. The only file that includes the binding library.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "native/strided.hpp"
+#include "ops/descent/native.hpp"
+#include "ops/moments/native.hpp"
 #include "ops/nearest/index.hpp"
 
 namespace nb = nanobind;
@@ -36,7 +41,41 @@ std::vector<std::string> supported_sets() {
 #endif
 }
 
-// --- nearest ---
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+using Vector = std::optional<Array>;
+using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+
+// A vector is a matrix of one column.
+Strided strided(const Array &array) {
+    const bool single = array.dtype() == nb::dtype<float>();
+    if (!single && array.dtype() != nb::dtype<double>()) throw nb::type_error("arrays must be float32 or float64");
+    if (array.ndim() < 1 || array.ndim() > 2) throw nb::type_error("arrays must have one or two dimensions");
+    const bool matrix = array.ndim() == 2;
+    return {array.data(),    single,
+            array.shape(0),  matrix ? array.shape(1) : 1,
+            array.stride(0), matrix ? array.stride(1) : 1};
+}
+
+Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
+
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
+    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+    nb::gil_scoped_release release;
+    moments.add(x, y, w, threads);
+}
+
+void finish_moments(const Moments &moments, Result mean, Result scatter) {
+    nb::gil_scoped_release release;
+    moments.finish(mean.data(), scatter.data());
+}
+
+double gradient(const Array &X, const Array &Y, const Vector &weights, const Vector &shift, Result coefficients,
+                int threads, Result slope, Result losses) {
+    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+    const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
+    nb::gil_scoped_release release;
+    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+}
 
 template <class Real>
 using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -44,8 +83,8 @@ template <class Real>
 using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 
 template <class Real>
-std::unique_ptr<NearestIndex> new_index(const Rows<const Real>& X, const std::string& metric, double p,
-                                        const std::string& algorithm, int threads) {
+std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
+                                        const std::string &algorithm, int threads) {
     Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
     if constexpr (std::is_same_v<Real, float>)
         points.singles = X.data();
@@ -55,23 +94,23 @@ std::unique_ptr<NearestIndex> new_index(const Rows<const Real>& X, const std::st
     return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
 }
 
-void find_nearest(const NearestIndex& index, const Rows<const double>& Q, const Rows<double>& distances,
-                  const Rows<std::int64_t>& indices, int threads) {
+void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
+                  const Rows<std::int64_t> &indices, int threads) {
     nb::gil_scoped_release release;
     index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
 }
 
 // An array that owns what was in the vector.
 template <class Real>
-Column<Real> array(std::vector<Real>&& values) {
+Column<Real> array(std::vector<Real> &&values) {
     auto kept = std::make_unique<std::vector<Real>>(std::move(values));
-    std::vector<Real>* held = kept.get();
-    nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<Real>*>(p); });
+    std::vector<Real> *held = kept.get();
+    nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
     kept.release();
     return Column<Real>(held->data(), {held->size()}, owner);
 }
 
-nb::tuple find_within(const NearestIndex& index, const Rows<const double>& Q, double radius, int threads) {
+nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
     Found found;
     {
         nb::gil_scoped_release release;
@@ -88,6 +127,13 @@ NB_MODULE(RMODELS_MODULE, module) {
     using namespace rmodels::RMODELS_ISA;
     module.def("supported_sets", &supported_sets);
 
+    nb::class_<Moments>(module, "Moments")
+        .def(nb::init<std::size_t>())
+        .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
+        .def("finish", &finish_moments)
+        .def_prop_ro("weight", &Moments::weight);
+    module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
+               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
-#if defined(__x86_64__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -38,6 +38,35 @@ inline void store(Scalar *p, Vector v) {
     std::memcpy(p, &v, sizeof v);
 }
 
+// All lanes the same.
+inline f64v broadcast(double a) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_set1_pd(a);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_set1_pd(a);
+#elif defined(__SSE2__)
+    return (f64v)_mm_set1_pd(a);
+#elif defined(__aarch64__)
+    return (f64v)vdupq_n_f64(a);
+#else
+    return f64v{a, a};
+#endif
+}
+
+inline f32v broadcast(float a) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_set1_ps(a);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_set1_ps(a);
+#elif defined(__SSE2__)
+    return (f32v)_mm_set1_ps(a);
+#elif defined(__aarch64__)
+    return (f32v)vdupq_n_f32(a);
+#else
+    return f32v{a, a, a, a};
+#endif
+}
+
 // a * b + c, rounded once where the instruction set can, twice on the x86-64 baseline.
 inline f64v fma(f64v a, f64v b, f64v c) {
 #if defined(__AVX512F__)
@@ -63,25 +92,13 @@ inline f32v fma(f32v a, f32v b, f32v c) {
 #endif
 }
 
-inline f32v broadcast(float x) {
-#if defined(__AVX512F__)
-    return (f32v)_mm512_set1_ps(x);
-#elif defined(__AVX2__)
-    return (f32v)_mm256_set1_ps(x);
-#elif defined(__aarch64__)
-    return (f32v)vdupq_n_f32(x);
-#else
-    return f32v{x, x, x, x};
-#endif
-}
-
 // GCC warns of the unmasked intrinsics of AVX-512, whose source it takes to be uninitialised.
 inline f32v smaller(f32v a, f32v b) {
 #if defined(__AVX512F__)
     return (f32v)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
 #elif defined(__AVX2__)
     return (f32v)_mm256_min_ps((__m256)a, (__m256)b);
-#elif defined(__x86_64__)
+#elif defined(__SSE2__)
     return (f32v)_mm_min_ps((__m128)a, (__m128)b);
 #else
     return a < b ? a : b;
@@ -93,7 +110,7 @@ inline f32v larger(f32v a, f32v b) {
     return (f32v)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
 #elif defined(__AVX2__)
     return (f32v)_mm256_max_ps((__m256)a, (__m256)b);
-#elif defined(__x86_64__)
+#elif defined(__SSE2__)
     return (f32v)_mm_max_ps((__m128)a, (__m128)b);
 #else
     return a > b ? a : b;
@@ -111,7 +128,7 @@ inline unsigned at_most(f32v a, f32v b) {
     return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ);
 #elif defined(__AVX2__)
     return unsigned(_mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LE_OQ)));
-#elif defined(__x86_64__)
+#elif defined(__SSE2__)
     return unsigned(_mm_movemask_ps(_mm_cmple_ps((__m128)a, (__m128)b)));
 #else
     unsigned bits = 0;

@@ -127,8 +127,8 @@ def descent(
     Notes
     -----
     Each iteration reads X once: 2 · n_samples · n_features · n_targets multiply-adds. The loss
-    after the last iteration costs one read more. Memory beyond input and result: a few copies of the coefficients
-    per thread. Interrupting leaves nothing behind.
+    after the last iteration costs one read more. Memory beyond input and result: at most 64 copies
+    of the coefficients, and a fixed amount per thread. Interrupting leaves nothing behind.
     """
     name = ops.choose("descent", engine)
     return ops.implementation("descent", name).descent(

@@ -12,16 +12,16 @@ namespace rmodels::RMODELS_ISA {
 constexpr std::size_t kAxes = 16;  // at most this many
 
 class Axes {
-   public:
+public:
     Axes() = default;
     // rotate: whether directions other than the features' may be taken
-    Axes(const Points& X, const Frame& frame, const std::vector<std::uint32_t>& rows, bool rotate);
+    Axes(const Points &X, const Frame &frame, const std::vector<std::uint32_t> &rows, bool rotate);
 
     std::size_t count() const { return count_; }
 
     // Coordinates of a scaled point. No distance between two of them exceeds that of the points, but for
     // rounding to float32.
-    void project(const double* scaled, float* out) const {
+    void project(const double *scaled, float *out) const {
         if (matrix_.empty()) {
             for (std::size_t a = 0; a < count_; a++) out[a] = float(scaled[features_[a]]);
             return;
@@ -32,7 +32,7 @@ class Axes {
         for (std::size_t a = 0; a < count_; a++) out[a] = float(sum[a]);
     }
 
-   private:
+private:
     std::size_t d_ = 0, count_ = 0;
     std::vector<std::size_t> features_;  // taken as they are, if there is no matrix
     std::vector<double> matrix_;         // (d, kAxes), of norm at most 1

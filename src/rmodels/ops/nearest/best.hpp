@@ -12,7 +12,7 @@ namespace rmodels::RMODELS_ISA {
 using Neighbour = std::pair<double, std::int64_t>;
 
 class Best {
-   public:
+public:
     void start(std::size_t k) {
         k_ = k;
         heap_.clear();
@@ -33,12 +33,12 @@ class Best {
     }
 
     // Those that were kept, in order.
-    const std::vector<Neighbour>& sorted() {
+    const std::vector<Neighbour> &sorted() {
         std::sort_heap(heap_.begin(), heap_.end());
         return heap_;
     }
 
-   private:
+private:
     std::size_t k_ = 0;
     std::vector<Neighbour> heap_;
 };

@@ -35,9 +35,9 @@ struct QuerySize {
 };
 
 class Bounds {
-   public:
+public:
     // exponent: scaled = original * 2^exponent; largest: max |x'|
-    Bounds(const Distance& distance, std::size_t d, int exponent, double largest)
+    Bounds(const Distance &distance, std::size_t d, int exponent, double largest)
         : d_(double(std::max<std::size_t>(d, 1))), exponent_(exponent), largest_(largest) {
         const double p = distance.p;
         cosine_ = distance.metric == Metric::cosine;
@@ -53,10 +53,17 @@ class Bounds {
             fold_ = p < 1.4 ? Fold::magnitudes : p < 6 ? Fold::squares : Fold::largest;
         }
         switch (fold_) {
-            case Fold::magnitudes: power_ = 1; break;
-            case Fold::powers: power_ = distance.whole; break;
-            case Fold::largest: power_ = 0; break;
-            default: power_ = 2;
+            case Fold::magnitudes:
+                power_ = 1;
+                break;
+            case Fold::powers:
+                power_ = distance.whole;
+                break;
+            case Fold::largest:
+                power_ = 0;
+                break;
+            default:
+                power_ = 2;
         }
         inverse_ = power_ ? 1.0 / power_ : 0.0;
         const double ratio = std::pow(d_, 1 / p - inverse_);
@@ -75,7 +82,7 @@ class Bounds {
     int power() const { return power_; }
 
     // Whether scores of this query can tell points apart at all, and do not overflow.
-    bool screens(const QuerySize& q) const {
+    bool screens(const QuerySize &q) const {
         const double reach = q.largest + largest_;
         if (!(error_ < kInfinity) || !(reach < 0x1p60)) return false;
         if (fold_ == Fold::product) return error_ * q.square < d_ * largest_ * largest_;
@@ -93,45 +100,47 @@ class Bounds {
     }
 
     // The same for a point whose score (raised by its slack) is `high`.
-    double reach_of_score(const QuerySize& q, double high) const {
+    double reach_of_score(const QuerySize &q, double high) const {
         if (fold_ == Fold::product)
             return widen(std::sqrt(std::max(0.0, high + q.square * (1 + error_) + absolute(q))));
         return widen(beta_ * (rooted((high + underflow()) * (1 + error_)) + shift(q)));
     }
 
     // Largest score that a point within a true distance of `reach` can have.
-    float limit(const QuerySize& q, double reach) const {
+    float limit(const QuerySize &q, double reach) const {
         if (fold_ == Fold::product)
-            return above(reach * reach * (1 + 0x1p-40) - q.square * (1 - error_) + absolute(q),
-                         q.square * 0x1p-40);
+            return above(reach * reach * (1 + 0x1p-40) - q.square * (1 - error_) + absolute(q), q.square * 0x1p-40);
         return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
     }
 
     // The same for the score of a box, by Fold::squares if the fold is a product.
-    float box_limit(const QuerySize& q, double reach) const {
+    float box_limit(const QuerySize &q, double reach) const {
         return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
     }
 
     // How far the rounding of a query and a point can move their distance, in the fold's norm.
-    double shift(const QuerySize& q) const {
+    double shift(const QuerySize &q) const {
         return std::pow(d_, inverse_) * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146);
     }
 
-   private:
+private:
     static constexpr std::size_t kDirect = 8;  // features up to which differences are squared directly
 
     static float above(double value, double extra) {
         if (!(value < 0x1p127)) return std::numeric_limits<float>::infinity();
-        return std::nextafter(float(value + extra + std::fabs(value) * 0x1p-40), std::numeric_limits<float>::infinity());
+        return std::nextafter(float(value + extra + std::fabs(value) * 0x1p-40),
+                              std::numeric_limits<float>::infinity());
     }
 
     double widen(double distance) const {
         if (!(std::ldexp(distance, -exponent_) < ceiling_)) return kInfinity;
         return distance * (1 + 2 * relative_) + 2 * lost_;
     }
-    double absolute(const QuerySize& q) const { return (d_ + 8) * (1 + std::sqrt(q.square)) * 0x1p-140; }
+    double absolute(const QuerySize &q) const { return (d_ + 8) * (1 + std::sqrt(q.square)) * 0x1p-140; }
     double underflow() const { return d_ * std::max(1, power_) * 0x1p-148; }
-    double rooted(double sum) const { return power_ == 0 ? sum : power_ == 2 ? std::sqrt(sum) : std::pow(sum, inverse_); }
+    double rooted(double sum) const {
+        return power_ == 0 ? sum : power_ == 2 ? std::sqrt(sum) : std::pow(sum, inverse_);
+    }
     double raised(double norm) const { return power_ == 0 ? norm : power_ == 2 ? norm * norm : std::pow(norm, power_); }
 
     double d_;

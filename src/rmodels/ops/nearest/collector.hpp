@@ -30,9 +30,9 @@ struct Wanted {
 };
 
 class Collector {
-   public:
-    void start(const Searched& index, Wanted wanted, const double* query, const QuerySize& size, float* limit,
-               float* box_limit) {
+public:
+    void start(const Searched &index, Wanted wanted, const double *query, const QuerySize &size, float *limit,
+               float *box_limit) {
         index_ = &index;
         wanted_ = wanted;
         query_ = query;
@@ -50,7 +50,7 @@ class Collector {
     }
 
     // Takes in the points [first, first + count) by position; slack: how much their scores may be too low.
-    void collect(const float* scores, std::uint32_t first, std::size_t count, float slack) {
+    void collect(const float *scores, std::uint32_t first, std::size_t count, float slack) {
         const float limit = *limit_;
         for (std::size_t j = 0; j < count; j++)
             if (scores[j] <= limit) candidates_.push_back({scores[j] + slack, scores[j], first + std::uint32_t(j)});
@@ -80,7 +80,7 @@ class Collector {
     }
 
     // The answer, in order; valid until the next start.
-    const std::vector<Neighbour>& finish() {
+    const std::vector<Neighbour> &finish() {
         if (candidates_.size() > wanted_.k && !resolved_ && wanted_.k) filter();
         resolve();
         if (wanted_.k) {
@@ -94,7 +94,7 @@ class Collector {
         return near_;
     }
 
-   private:
+private:
     struct Candidate {
         float high;  // the score, raised by its slack
         float score;
@@ -111,10 +111,10 @@ class Collector {
     // Drops what the k-th best score rules out.
     void filter() {
         highs_.clear();
-        for (const Candidate& candidate : candidates_) highs_.push_back(candidate.high);
+        for (const Candidate &candidate : candidates_) highs_.push_back(candidate.high);
         std::nth_element(highs_.begin(), highs_.begin() + (wanted_.k - 1), highs_.end());
         narrow(index_->bounds.reach_of_score(size_, highs_[wanted_.k - 1]));
-        std::erase_if(candidates_, [limit = *limit_](const Candidate& c) { return !(c.score <= limit); });
+        std::erase_if(candidates_, [limit = *limit_](const Candidate &c) { return !(c.score <= limit); });
     }
 
     // Replaces all candidates by their distances.
@@ -129,7 +129,7 @@ class Collector {
         if (wanted_.k && best_.full()) narrow(index_->bounds.reach(best_.worst()));
     }
 
-    void offer(const std::uint32_t* rows, std::size_t count) {
+    void offer(const std::uint32_t *rows, std::size_t count) {
         double distances[kGroup];
         index_->distance.distances(index_->X, rows, count, query_, distances);
         for (std::size_t j = 0; j < count; j++) {
@@ -140,9 +140,9 @@ class Collector {
         }
     }
 
-    const Searched* index_;
+    const Searched *index_;
     Wanted wanted_;
-    const double* query_;
+    const double *query_;
     QuerySize size_;
     float *limit_, *box_limit_;
     std::size_t full_;  // candidates at which to tighten

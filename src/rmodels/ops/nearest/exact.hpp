@@ -17,8 +17,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The training points as the caller holds them: (n, d) row-major, float32 or float64.
 struct Points {
-    const float* singles;  // one of the two is null
-    const double* doubles;
+    const float *singles;  // one of the two is null
+    const double *doubles;
     std::size_t n, d;
 
     // Calls visit with the typed pointer.
@@ -54,7 +54,7 @@ struct Distance {
     double p;
     int whole;  // p if it is an integer up to 16, else 0
 
-    Distance(const std::string& name, double exponent) : metric(Metric::euclidean), p(2), whole(2) {
+    Distance(const std::string &name, double exponent) : metric(Metric::euclidean), p(2), whole(2) {
         if (name == "manhattan" || (name == "minkowski" && exponent == 1)) {
             metric = Metric::manhattan;
             p = whole = 1;
@@ -72,40 +72,45 @@ struct Distance {
     }
 
     // Distances of q to `count` rows of the points.
-    void distances(const Points& X, const std::uint32_t* rows, std::size_t count, const double* q, double* out) const {
-        X.typed([&](auto* x) {
+    void distances(const Points &X, const std::uint32_t *rows, std::size_t count, const double *q, double *out) const {
+        X.typed([&](auto *x) {
             switch (metric) {
                 case Metric::euclidean:
-                    return each(x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
-                                [](double sum) { return std::sqrt(sum); });
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
+                        [](double sum) { return std::sqrt(sum); });
                 case Metric::cosine:
-                    return each(x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
-                                [](double sum) { return 0.5 * sum; });
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
+                        [](double sum) { return 0.5 * sum; });
                 case Metric::manhattan:
-                    return each(x, X.d, rows, count, q, out,
-                                [](double sum, double gap) { return sum + std::fabs(gap); },
-                                [](double sum) { return sum; });
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + std::fabs(gap); },
+                        [](double sum) { return sum; });
                 case Metric::chebyshev:
-                    return each(x, X.d, rows, count, q, out,
-                                [](double sum, double gap) { return std::max(sum, std::fabs(gap)); },
-                                [](double sum) { return sum; });
+                    return each(
+                        x, X.d, rows, count, q, out,
+                        [](double sum, double gap) { return std::max(sum, std::fabs(gap)); },
+                        [](double sum) { return sum; });
                 case Metric::minkowski:
                     if (whole)
-                        return each(x, X.d, rows, count, q, out,
-                                    [this](double sum, double gap) { return sum + power(std::fabs(gap), whole); },
-                                    [this](double sum) { return root(sum, whole); });
-                    return each(x, X.d, rows, count, q, out,
-                                [this](double sum, double gap) { return sum + std::pow(std::fabs(gap), p); },
-                                [this](double sum) { return std::pow(sum, 1 / p); });
+                        return each(
+                            x, X.d, rows, count, q, out,
+                            [this](double sum, double gap) { return sum + power(std::fabs(gap), whole); },
+                            [this](double sum) { return root(sum, whole); });
+                    return each(
+                        x, X.d, rows, count, q, out,
+                        [this](double sum, double gap) { return sum + std::pow(std::fabs(gap), p); },
+                        [this](double sum) { return std::pow(sum, 1 / p); });
             }
         });
     }
 
-   private:
+private:
     // Four rows at a time: their sums are independent, so that the latency of one hides the others'.
     template <class Real, class Add, class Finish>
-    static void each(const Real* X, std::size_t d, const std::uint32_t* rows, std::size_t count, const double* q,
-                     double* out, Add add, Finish finish) {
+    static void each(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
+                     double *out, Add add, Finish finish) {
         std::size_t i = 0;
         for (; i + 4 <= count; i += 4) {
             const Real *a = X + rows[i] * d, *b = X + rows[i + 1] * d, *c = X + rows[i + 2] * d,

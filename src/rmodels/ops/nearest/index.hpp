@@ -19,31 +19,31 @@ struct Found {  // all points within a radius: query i has counts[i] of them, on
 };
 
 class NearestIndex {
-   public:
+public:
     // algorithm: brute, tree or auto. X is kept by reference.
-    NearestIndex(const Points& X, const std::string& metric, double p, const std::string& algorithm, int threads);
+    NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm, int threads);
 
     std::string algorithm() const { return is_tree_ ? "tree" : "brute"; }
 
     // Q: (queries, d) row-major; distances, indices: (queries, k)
-    void nearest(const double* Q, std::size_t queries, std::size_t k, double* distances, std::int64_t* indices,
+    void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
                  int threads) const;
-    Found within(const double* Q, std::size_t queries, double radius, int threads) const;
+    Found within(const double *Q, std::size_t queries, double radius, int threads) const;
 
-   private:
+private:
     struct Workspace;
 
     template <class Take>
-    void search(const double* Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+    void search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
     template <Fold fold>
-    void search_brute(Workspace& work, std::size_t queries, std::size_t first_group, std::size_t last_group) const;
+    void search_brute(Workspace &work, std::size_t queries, std::size_t first_group, std::size_t last_group) const;
     template <Fold fold>
-    void search_tree(Workspace& work, std::size_t queries) const;
+    void search_tree(Workspace &work, std::size_t queries) const;
     template <Fold fold>
-    void scan_group(Workspace& work, const std::size_t* who, std::size_t queries, std::size_t group) const;
-    void start(Workspace& work, const double* Q, const std::size_t* who, std::size_t queries, Wanted wanted) const;
+    void scan_group(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t group) const;
+    void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
 
-    const float* group(std::size_t g) const { return packed_.data() + g * kGroup * searched_.X.d; }
+    const float *group(std::size_t g) const { return packed_.data() + g * kGroup * searched_.X.d; }
 
     Frame frame_;
     Searched searched_;

@@ -8,17 +8,17 @@
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kSlab = 4096;     // rows whose column sums are added up by one task
-constexpr std::size_t kFeatures = 16;   // features packed at a time
+constexpr std::size_t kSlab = 4096;    // rows whose column sums are added up by one task
+constexpr std::size_t kFeatures = 16;  // features packed at a time
 
 }  // namespace
 
-Frame make_frame(const Points& X, int threads) {
+Frame make_frame(const Points &X, int threads) {
     const std::size_t n = X.n, d = X.d, slabs = (n + kSlab - 1) / kSlab;
     std::vector<double> low(slabs * d, kInfinity), high(slabs * d, -kInfinity), sum(slabs * d, 0.0);
     parallel_for(slabs, threads, [&](std::size_t slab, int) {
         double *l = &low[slab * d], *h = &high[slab * d], *s = &sum[slab * d];
-        X.typed([&](auto* x) {
+        X.typed([&](auto *x) {
             for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++)
                 for (std::size_t c = 0; c < d; c++) {
                     const double value = x[i * d + c];
@@ -40,8 +40,8 @@ Frame make_frame(const Points& X, int threads) {
     for (std::size_t c = 0; c < d; c++) {
         const double mean = std::isfinite(sum[c]) ? sum[c] / double(n) : low[c] / 2 + high[c] / 2;
         frame.centre[c] = std::clamp(mean, low[c], high[c]) * frame.before;
-        frame.largest =
-            std::max({frame.largest, high[c] * frame.before - frame.centre[c], frame.centre[c] - low[c] * frame.before});
+        frame.largest = std::max(
+            {frame.largest, high[c] * frame.before - frame.centre[c], frame.centre[c] - low[c] * frame.before});
     }
     if (frame.largest > 0) {
         int exponent;
@@ -53,14 +53,14 @@ Frame make_frame(const Points& X, int threads) {
     return frame;
 }
 
-void pack_group(const Points& X, const Frame& frame, const std::uint32_t* rows, std::size_t count, float blank,
-                float* group) {
+void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float blank,
+                float *group) {
     const std::size_t d = X.d;
-    X.typed([&](auto* x) {
+    X.typed([&](auto *x) {
         for (std::size_t first = 0; first < d; first += kFeatures) {
             const std::size_t last = std::min(d, first + kFeatures);
             for (std::size_t j = 0; j < count; j++) {
-                const auto* row = x + rows[j] * d;
+                const auto *row = x + rows[j] * d;
                 for (std::size_t c = first; c < last; c++) group[c * kGroup + j] = float(frame.place(row[c], c));
             }
         }

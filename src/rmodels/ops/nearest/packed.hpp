@@ -14,15 +14,15 @@ namespace rmodels::RMODELS_ISA {
 
 // Floats aligned to cache lines, not initialised.
 class Floats {
-   public:
+public:
     explicit Floats(std::size_t count = 0)
-        : values_(static_cast<float*>(::operator new(count * sizeof(float), std::align_val_t(64)))) {}
-    float* data() { return values_.get(); }
-    const float* data() const { return values_.get(); }
+        : values_(static_cast<float *>(::operator new(count * sizeof(float), std::align_val_t(64)))) {}
+    float *data() { return values_.get(); }
+    const float *data() const { return values_.get(); }
 
-   private:
+private:
     struct Release {
-        void operator()(float* p) const { ::operator delete(p, std::align_val_t(64)); }
+        void operator()(float *p) const { ::operator delete(p, std::align_val_t(64)); }
     };
     std::unique_ptr<float[], Release> values_;
 };
@@ -39,10 +39,10 @@ struct Frame {
 };
 
 // The centre is the mean, so that the norms are small; in a constant column it is that constant.
-Frame make_frame(const Points& X, int threads);
+Frame make_frame(const Points &X, int threads);
 
 // Copies 64 rows, rows[0] to rows[count - 1], into a group, by feature. `blank` fills the rest.
-void pack_group(const Points& X, const Frame& frame, const std::uint32_t* rows, std::size_t count, float blank,
-                float* group);
+void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float blank,
+                float *group);
 
 }  // namespace rmodels::RMODELS_ISA

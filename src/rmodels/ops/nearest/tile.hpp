@@ -47,36 +47,49 @@ inline f32v step(f32v sum, f32v x, f32v q, int p) {
 // Calls hit(query, first point in the group, scores of kTilePoints points) where a score may matter.
 // queries: rows of d values; norms: 64 values to start from (product only).
 template <Fold fold, int M, class Hit>
-inline void scan(const float* const* queries, const float* group, const float* norms, std::size_t d, int p,
-                 const float* limits, Hit hit) {
-    const float* q[M];
+inline void scan(const float *const *queries, const float *group, const float *norms, std::size_t d, int p,
+                 const float *limits, Hit hit) {
+    const float *q[M];
     for (int m = 0; m < M; m++) q[m] = queries[m];
     for (std::size_t first = 0; first < kGroup; first += kTilePoints) {
         f32v score[M][kTileVectors];
-        for (int v = 0; v < kTileVectors; v++)
-            for (int m = 0; m < M; m++)
-                score[m][v] = fold == Fold::product ? load<f32v>(norms + first + v * kF32) : f32v{};
-        const float* points = group + first;
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; v++) {
+            const f32v start = fold == Fold::product ? load<f32v>(norms + first + v * kF32) : f32v{};
+#pragma GCC unroll 8
+            for (int m = 0; m < M; m++) score[m][v] = start;
+        }
+        const float *points = group + first;
         for (std::size_t c = 0; c < d; c++, points += kGroup) {
             f32v x[kTileVectors];
+#pragma GCC unroll 8
             for (int v = 0; v < kTileVectors; v++) x[v] = load<f32v>(points + v * kF32);
+#pragma GCC unroll 8
             for (int m = 0; m < M; m++) {
                 const f32v value = broadcast(q[m][c]);
+#pragma GCC unroll 8
                 for (int v = 0; v < kTileVectors; v++) score[m][v] = step<fold>(score[m][v], x[v], value, p);
             }
         }
-        unsigned near[M];
+        unsigned near = 0;
+#pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
             f32v least = score[m][0];
+#pragma GCC unroll 8
             for (int v = 1; v < kTileVectors; v++) least = smaller(least, score[m][v]);
-            near[m] = at_most(least, broadcast(limits[m]));
+            near |= unsigned(at_most(least, broadcast(limits[m])) != 0) << m;
         }
+        if (near == 0) [[likely]]
+            continue;
+        alignas(64) float scores[M][kTilePoints];
+#pragma GCC unroll 8
         for (int m = 0; m < M; m++)
-            if (near[m]) [[unlikely]] {
-                alignas(64) float scores[kTilePoints];
-                for (int v = 0; v < kTileVectors; v++) store(scores + v * kF32, score[m][v]);
-                hit(m, first, scores);
-            }
+#pragma GCC unroll 8
+            for (int v = 0; v < kTileVectors; v++) store(scores[m] + v * kF32, score[m][v]);
+        for (; near; near &= near - 1) {
+            const int m = __builtin_ctz(near);
+            hit(m, first, scores[m]);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ constexpr std::size_t kPivots = 64;
 
 }  // namespace
 
-Tree::Tree(const Points& X, const Frame& frame, bool rotate, std::vector<std::uint32_t>& rows, int threads)
+Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::uint32_t> &rows, int threads)
     : axes_(X, frame, rows, rotate), leaves_((rows.size() + kGroup - 1) / kGroup) {
     const std::size_t n = rows.size(), d = X.d, axes = axes_.count();
     if (n == 0) return;
@@ -29,7 +29,7 @@ Tree::Tree(const Points& X, const Frame& frame, bool rotate, std::vector<std::ui
     parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
         std::vector<double> scaled(d);
         for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) {
-            X.typed([&](auto* x) {
+            X.typed([&](auto *x) {
                 for (std::size_t c = 0; c < d; c++) scaled[c] = frame.place(x[rows[i] * d + c], c);
             });
             axes_.project(scaled.data(), coordinates.data() + i * axes);
@@ -49,11 +49,11 @@ Tree::Tree(const Points& X, const Frame& frame, bool rotate, std::vector<std::ui
     parallel_for((nodes_.size() + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
         for (std::size_t node = slab * kSlab; node < std::min(nodes_.size(), (slab + 1) * kSlab); node++) {
             if (nodes_[node].leaves != 1) continue;
-            float* box = &boxes_[node * 2 * axes];
+            float *box = &boxes_[node * 2 * axes];
             for (std::size_t a = 0; a < axes; a++) box[2 * a] = inf, box[2 * a + 1] = -inf;
             const std::size_t first = nodes_[node].first * kGroup;
             for (std::size_t i = first; i < std::min(n, first + kGroup); i++) {
-                const float* y = coordinates.data() + keyed[i].id * axes;
+                const float *y = coordinates.data() + keyed[i].id * axes;
                 for (std::size_t a = 0; a < axes; a++) {
                     box[2 * a] = std::min(box[2 * a], y[a]);
                     box[2 * a + 1] = std::max(box[2 * a + 1], y[a]);
@@ -64,7 +64,7 @@ Tree::Tree(const Points& X, const Frame& frame, bool rotate, std::vector<std::ui
     for (std::size_t node = nodes_.size(); node-- > 0;) {
         if (nodes_[node].leaves <= 1) continue;
         const float *a = box(2 * node + 1), *b = box(2 * node + 2);
-        float* box = &boxes_[node * 2 * axes];
+        float *box = &boxes_[node * 2 * axes];
         for (std::size_t i = 0; i < 2 * axes; i += 2) {
             box[i] = std::min(a[i], b[i]);
             box[i + 1] = std::max(a[i + 1], b[i + 1]);
@@ -83,7 +83,7 @@ void Tree::lay_out(std::size_t node, std::size_t first, std::size_t leaves) {
     lay_out(2 * node + 2, first + left, leaves - left);
 }
 
-void Tree::split_below(std::size_t node, const float* coordinates, Keyed* keyed, std::size_t n) {
+void Tree::split_below(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n) {
     if (node >= nodes_.size() || nodes_[node].leaves <= 1) return;
     split(node, coordinates, keyed, n);
     split_below(2 * node + 1, coordinates, keyed, n);
@@ -91,8 +91,8 @@ void Tree::split_below(std::size_t node, const float* coordinates, Keyed* keyed,
 }
 
 // Orders a node's points so that its first child has the smaller ones along the axis of most spread.
-void Tree::split(std::size_t node, const float* coordinates, Keyed* keyed, std::size_t n) {
-    Node& self = nodes_[node];
+void Tree::split(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n) {
+    Node &self = nodes_[node];
     if (self.leaves <= 1) return;
     const std::size_t axes = axes_.count();
     Keyed *first = keyed + self.first * kGroup, *last = keyed + std::min(n, (self.first + self.leaves) * kGroup);
@@ -109,15 +109,15 @@ void Tree::split(std::size_t node, const float* coordinates, Keyed* keyed, std::
     std::size_t axis = 0;
     for (std::size_t a = 1; a < axes; a++)
         if (high[a] - low[a] > high[axis] - low[axis]) axis = a;
-    for (Keyed* k = first; k < last; k++) k->key = coordinates[k->id * axes + axis];
-    Keyed* middle = first + std::size_t((self.leaves + 1) / 2) * kGroup;
+    for (Keyed *k = first; k < last; k++) k->key = coordinates[k->id * axes + axis];
+    Keyed *middle = first + std::size_t((self.leaves + 1) / 2) * kGroup;
     select(first, middle, last);
     self.axis = std::uint32_t(axis);
     self.split = middle->key;
 }
 
 // std::nth_element by key, with a partition that has no branches to mispredict.
-void Tree::select(Keyed* first, Keyed* nth, Keyed* last) {
+void Tree::select(Keyed *first, Keyed *nth, Keyed *last) {
     while (std::size_t(last - first) > kSmall) {
         const std::size_t count = last - first;
         float pivots[kPivots];
@@ -126,8 +126,8 @@ void Tree::select(Keyed* first, Keyed* nth, Keyed* last) {
         std::nth_element(pivots, pivots + rank, pivots + kPivots);
         const float pivot = pivots[rank];
         auto partition = [&](auto before) {
-            Keyed* out = first;
-            for (Keyed* k = first; k < last; k++) {
+            Keyed *out = first;
+            for (Keyed *k = first; k < last; k++) {
                 const Keyed moved = *k;
                 *k = *out;
                 *out = moved;
@@ -135,7 +135,7 @@ void Tree::select(Keyed* first, Keyed* nth, Keyed* last) {
             }
             return out;
         };
-        Keyed* middle = partition([pivot](float key) { return key < pivot; });
+        Keyed *middle = partition([pivot](float key) { return key < pivot; });
         if (nth < middle) {
             last = middle;
             continue;
@@ -146,7 +146,7 @@ void Tree::select(Keyed* first, Keyed* nth, Keyed* last) {
         }
         first = middle;
     }
-    std::nth_element(first, nth, last, [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
+    std::nth_element(first, nth, last, [](const Keyed &a, const Keyed &b) { return a.key < b.key; });
 }
 
 }  // namespace rmodels::RMODELS_ISA

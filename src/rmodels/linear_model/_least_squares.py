@@ -1,0 +1,351 @@
+"""Least squares from the moments where they carry enough digits, else from the rows themselves.
+
+The moments square the condition number κ of the centred, scaled columns. Up to κ² = 16 they are as
+good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residuals of the rows (the
+corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
+for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
+orthogonal transformations, block by block, and solved by singular values (LAPACK).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import lapack
+
+from rmodels.ops.descent import gradient
+from rmodels.ops.moments import Gram, Moments
+
+__all__ = [
+    "Conditioning",
+    "Solution",
+    "conditioning_of_gram",
+    "conditioning_of_scatter",
+    "from_gram",
+    "from_moments",
+    "from_rows",
+    "triangular",
+]
+
+Matrix = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+_REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
+_TOO_ILL = 1e10  # κ²: above, refinement may not converge
+_TINY = 1e-280  # a sum of squares that may have lost digits to underflow
+_ROWS_AT_A_TIME = 4096
+
+
+class Conditioning:
+    """Rank and singular values of the centred X, and its condition number.
+
+    Computed when asked for, from a matrix as large as the scatter matrix, which is kept until then
+    or until the object is pickled.
+
+    Parameters
+    ----------
+    singular, number, rank : callable
+        Return what the properties give.
+    """
+
+    def __init__(
+        self,
+        singular: Callable[[], Matrix],
+        number: Callable[[], float],
+        rank: Callable[[], int],
+    ) -> None:
+        self._singular = singular
+        self._number = number
+        self._rank = rank
+
+    @cached_property
+    def singular(self) -> Matrix:
+        """Singular values of the centred X, descending."""
+        return self._singular()
+
+    @cached_property
+    def number(self) -> float:
+        """Largest over smallest singular value of the centred columns scaled to unit norm.
+
+        With fewer rows than columns: of the centred rows, as they are.
+        """
+        return self._number()
+
+    @cached_property
+    def rank(self) -> int:
+        """Directions of the centred X that can be told from rounding."""
+        return self._rank()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"singular": self.singular, "number": self.number, "rank": self.rank}
+
+
+def conditioning_of_scatter(scatter: Matrix, rank: int | None = None) -> Conditioning:
+    """Return the conditioning of columns from their scatter matrix, and their rank if unknown."""
+
+    def count() -> int:
+        norms = np.sqrt(scatter.diagonal())
+        used = np.flatnonzero(norms)
+        values = np.linalg.eigvalsh(scatter[np.ix_(used, used)] / norms[used] / norms[used, None])
+        return _count(values)
+
+    return Conditioning(
+        lambda: _roots(scatter),
+        lambda: _ratio_of_scaled(scatter),
+        count if rank is None else lambda: rank,
+    )
+
+
+def conditioning_of_gram(products: Matrix, rank: int | None = None) -> Conditioning:
+    """Return the conditioning of rows from their products, and their rank if unknown."""
+
+    def count() -> int:
+        return _count(np.linalg.eigvalsh(products)) if rank is None else rank
+
+    return Conditioning(
+        lambda: _roots(products), lambda: _ratio(_roots(products)[: count()]), count
+    )
+
+
+def _count(eigenvalues: NDArray) -> int:
+    """Return how many eigenvalues, ascending, stand out of the rounding of the largest."""
+    noise = len(eigenvalues) * _EPS * eigenvalues[-1:]
+    return int((eigenvalues > noise).sum())
+
+
+def _roots(symmetric: Matrix) -> Matrix:
+    """Return the singular values of D, descending, from DᵀD or DDᵀ."""
+    values: Matrix = np.sqrt(np.maximum(np.linalg.eigvalsh(symmetric)[::-1], 0.0))
+    return values
+
+
+def _ratio(values: Matrix) -> float:
+    """Return the first over the last, infinity if that is 0."""
+    if not len(values):
+        return 1.0
+    return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
+
+
+def _ratio_of_scaled(scatter: Matrix) -> float:
+    """Return the condition number of columns scaled to unit norm, from their scatter matrix."""
+    norms = np.sqrt(scatter.diagonal())
+    if not norms.all():
+        return np.inf
+    return _ratio(_roots(scatter / norms / norms[:, np.newaxis]))
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Coefficients of least squares.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (n_features, n_targets)
+    conditioning : Conditioning
+    """
+
+    coefficients: Matrix
+    conditioning: Conditioning
+
+
+def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]:
+    """Return which columns vary no more than the rounding of their mean."""
+    return np.sqrt(scatter.diagonal()) <= 4 * _EPS * np.sqrt(weight) * np.abs(mean)
+
+
+def from_moments(
+    moments: Moments,
+    X: NDArray,
+    Y: NDArray,
+    weights: NDArray | None,
+    fit_intercept: bool,
+    n_threads: int,
+) -> Solution | None:
+    """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
+    if not moments.is_finite:
+        return None
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    squares = S.diagonal()
+    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
+    used = np.flatnonzero(varies)
+    if (squares[:d][squares[:d] < _TINY] > 0).any():
+        return None
+    if (~varies).any() and np.ptp(X[:, ~varies], axis=0).any():
+        return None  # a column that varies so little that its squares underflow or its mean rounds
+    coefficients = np.zeros((d, S.shape[0] - d))
+    conditioning = conditioning_of_scatter(S[:d, :d], len(used))
+    if not len(used):
+        return Solution(coefficients, conditioning)
+    scale = np.sqrt(squares[used])
+    correlation = S[np.ix_(used, used)] / scale / scale[:, np.newaxis]
+    factor, failed = lapack.dpotrf(correlation, lower=1)
+    if failed:
+        return None
+    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    if reciprocal * _TOO_ILL < 1:
+        return None
+    right = S[used, d:] / scale[:, np.newaxis]
+    solved, _ = lapack.dpotrs(factor, right, lower=1)
+    coefficients[used] = solved / scale[:, np.newaxis]
+    # float32 input has 24 digits to keep, not 53
+    enough = _REFINE_ABOVE * (2.0**20 if X.dtype == np.float32 else 1.0)
+    if reciprocal * enough >= 1:
+        return Solution(coefficients, conditioning)
+
+    shift = moments.mean[:d] if fit_intercept else None
+    last = np.inf
+    current = np.zeros((d + 1, coefficients.shape[1]))
+    current[:d] = coefficients
+    if fit_intercept:
+        current[d] = moments.mean[d:]
+    for _ in range(5):
+        slope = gradient(
+            X, Y, current, weights, shift=shift, engine=moments.engine, n_threads=n_threads
+        ).gradient
+        right = slope[used] * (moments.weight / scale)[:, np.newaxis]
+        step, _ = lapack.dpotrs(factor, right, lower=1)
+        current[used] -= step / scale[:, np.newaxis]
+        if fit_intercept:
+            current[d] -= slope[d]
+        size = np.abs(step).max(initial=0.0)
+        norm = np.abs(current[used] * scale[:, np.newaxis]).max(initial=0.0)
+        if size <= 4 * _EPS * norm or (last < np.inf and size > 0.1 * last):
+            break  # as far as rounding lets it
+        if size > 0.1 * norm:
+            return None
+        last = size
+    return Solution(current[:d], conditioning)
+
+
+def _total(weights: NDArray | None, n_samples: int) -> float:
+    """Return Σ w."""
+    return float(n_samples) if weights is None else float(weights.sum(dtype=np.float64))
+
+
+def _scaled_blocks(
+    X: NDArray, Y: NDArray, offset: Matrix, scale: Matrix
+) -> Iterator[tuple[slice, Matrix]]:
+    """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
+    d = X.shape[1]
+    step = max(_ROWS_AT_A_TIME, 2 * len(offset))
+    for first in range(0, len(X), step):
+        rows = slice(first, first + step)
+        Z = np.empty((len(X[rows]), len(offset)))
+        Z[:, :d] = (X[rows] - offset[:d]) / scale[:d]
+        Z[:, d:] = (Y[rows] - offset[d:]) / scale[d:]
+        yield rows, Z
+
+
+def triangular(
+    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
+
+    Returns
+    -------
+    R : ndarray of shape (min(n_samples, n_features + n_targets), n_features + n_targets)
+        RᵀR is the scatter matrix of the scaled columns.
+    offset, scale : ndarray of shape (n_features + n_targets,)
+        R belongs to (column − offset) / scale; scale is the largest |column − offset|, or 1.
+    """
+    columns = X.shape[1] + Y.shape[1]
+    total = _total(weights, len(X))
+
+    def mean(offset: Matrix, scale: Matrix) -> Matrix:
+        sums = np.zeros(columns)
+        for rows, Z in _scaled_blocks(X, Y, offset, scale):
+            sums += Z.sum(axis=0) if weights is None else weights[rows].astype(np.float64) @ Z
+        return offset + scale * (sums / total)
+
+    def largest(offset: Matrix) -> Matrix:
+        found = np.zeros(columns)
+        for _, Z in _scaled_blocks(X, Y, offset, np.ones(columns)):
+            np.maximum(found, np.abs(Z).max(axis=0), out=found)
+        return np.where(found > 0, found, 1.0)
+
+    offset = np.zeros(columns)
+    if fit_intercept:
+        offset = mean(offset, largest(offset))
+        offset = mean(offset, largest(offset))  # removes the rounding of the first
+    scale = largest(offset)
+    R = np.empty((0, columns))
+    for rows, Z in _scaled_blocks(X, Y, offset, scale):
+        if weights is not None:
+            Z *= np.sqrt(weights[rows], dtype=np.float64)[:, np.newaxis]
+        (R,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
+        R = R[:columns]
+    return R, offset, scale
+
+
+def from_rows(
+    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+) -> tuple[Solution, Matrix]:
+    """Solve by singular values of the triangular factor; also return the columns' offsets."""
+    n, d = X.shape
+    R, offset, scale = triangular(X, Y, weights, fit_intercept)
+    # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
+    norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
+    rounding = 4 * _EPS * np.abs(offset[:d]) if fit_intercept else np.zeros(d)
+    noise = rounding * np.sqrt(_total(weights, n))
+    norms = np.where(norms * scale[:d] > noise, norms, 0.0)
+    used = np.flatnonzero(norms)
+    equal = R[:d, used] / norms[used]
+    columns = norms[used] * scale[used]
+    triangle = R[:d, :d] / np.where(norms > 0, norms, np.inf)
+    sizes = norms * scale[:d]
+    U, values, Vt = linalg.svd(equal, full_matrices=True, check_finite=False)
+    rank = int((values > max(n, d) * _EPS * values[:1]).sum())
+    conditioning = Conditioning(
+        lambda: linalg.svdvals(triangle * sizes, check_finite=False),
+        lambda: _ratio(linalg.svdvals(triangle, check_finite=False)),
+        lambda: rank,
+    )
+    coefficients = np.zeros((d, Y.shape[1]))
+    if not rank:
+        return Solution(coefficients, conditioning), offset
+    right = U[:, :rank].T @ R[:d, d:]
+    solved = Vt[:rank].T @ (right / values[:rank, np.newaxis]) / columns[:, np.newaxis]
+    if rank < len(used):
+        # The minimum norm is that of the coefficients of the columns as they came.
+        null, _ = linalg.qr((Vt[rank:] / columns).T, mode="economic", check_finite=False)
+        solved -= null @ (null.T @ solved)
+    coefficients[used] = solved * scale[d:]
+    return Solution(coefficients, conditioning), offset
+
+
+def from_gram(
+    gram: Gram, X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+) -> Solution | None:
+    """Solve for the minimum norm with fewer rows than columns; None if the products cannot decide.
+
+    w = Dᵀ K⁺ (√W (y − ȳ)), with D the centred rows and K = D Dᵀ.
+    """
+    n = len(X)
+    root = np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64)
+    active = root > 0
+    eigenvalues, U = np.linalg.eigh(gram.products)
+    rank = int(active.sum()) - bool(fit_intercept)
+    if rank < 1:
+        return None
+    kept = slice(n - rank, None)
+    if not np.isfinite(eigenvalues[-1]) or eigenvalues[-rank] * _TOO_ILL < eigenvalues[-1]:
+        return None
+    inverse = U[:, kept] / eigenvalues[kept]
+
+    def solve(R: Matrix) -> Matrix:
+        dual = root[:, np.newaxis] * (inverse @ (U[:, kept].T @ (root[:, np.newaxis] * R)))
+        step: Matrix = X.T @ dual - np.outer(gram.mean, dual.sum(axis=0))
+        return step
+
+    target = Y.astype(np.float64)
+    if fit_intercept:
+        target = target - np.average(target, axis=0, weights=root**2)
+    coefficients = solve(target)
+    for _ in range(2):
+        fitted = X @ coefficients - gram.mean @ coefficients
+        coefficients += solve(target - fitted)
+    return Solution(coefficients, conditioning_of_gram(gram.products, rank))

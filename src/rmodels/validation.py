@@ -1,0 +1,143 @@
+"""The only place that checks, casts or copies what a user passes in."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_is_fitted,
+    validate_data,
+)
+
+__all__ = [
+    "all_or_nothing",
+    "assert_finite_samples",
+    "class_targets",
+    "indexed_samples",
+    "prediction_samples",
+    "regression_samples",
+    "search_samples",
+]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_FLOATS = [np.float64, np.float32]
+
+
+def all_or_nothing(fit: Method) -> Method:
+    """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
+
+    Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
+    """
+
+    @functools.wraps(fit)
+    def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not sklearn.get_config()["skip_parameter_validation"]:
+            self._validate_params()
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return fitted  # type: ignore[return-value]
+
+
+def regression_samples(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
+
+    Records `n_features_in_` and `feature_names_in_`. X is not searched for NaN and infinity: the
+    operations meet every value anyway, and `assert_finite_samples` names what they met.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+    weights : ndarray of shape (n_samples,) or None
+    """
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        dtype=_FLOATS,
+        y_numeric=True,
+        multi_output=True,
+        ensure_all_finite=False,
+    )
+    if y.dtype not in _FLOATS:
+        y = y.astype(np.float64)
+    assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
+    if sample_weight is None:
+        return X, y, None
+    weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every sample: at least one must be positive")
+    return X, y, weights
+
+
+def assert_finite_samples(estimator: Any, X: NDArray) -> None:
+    """Raise scikit-learn's error if X holds a NaN or an infinity."""
+    assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
+
+
+def prediction_samples(estimator: Any, X: Any) -> NDArray:
+    """Return X as a finite float32 or float64 array with the columns that `fit` saw."""
+    check_is_fitted(estimator)
+    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, reset=False)
+    return checked
+
+
+def search_samples(estimator: Any, X: Any) -> NDArray:
+    """Return queries as a finite C-contiguous float array with the columns that `fit` saw."""
+    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, order="C", reset=False)
+    return checked
+
+
+def indexed_samples(estimator: Any, X: Any, y: Any = None) -> tuple[NDArray, Any]:
+    """Return the points to index as a finite C-contiguous float array, and y, checked if needed.
+
+    Records `n_features_in_` and `feature_names_in_`.
+    """
+    if estimator.__sklearn_tags__().target_tags.required:
+        return validate_data(estimator, X, y, dtype=_FLOATS, order="C", multi_output=True)
+    return validate_data(estimator, X, dtype=_FLOATS, order="C"), None
+
+
+def class_targets(y: NDArray) -> tuple[bool, list[NDArray], NDArray[np.intp]]:
+    """Encode labels as positions among the sorted classes of each output.
+
+    Returns
+    -------
+    outputs_2d : bool
+        False if y is a vector or, which is warned of, a single column.
+    classes : list of ndarray
+        The sorted labels of each output.
+    codes : ndarray of shape (n_samples, n_outputs)
+    """
+    outputs_2d = y.ndim == 2 and y.shape[1] != 1
+    if y.ndim == 2 and not outputs_2d:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of "
+            "y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=6,
+        )
+    check_classification_targets(y)
+    columns = y.reshape(len(y), -1)
+    classes, codes = [], np.empty(columns.shape, dtype=np.intp)
+    for output, column in enumerate(columns.T):
+        labels, codes[:, output] = np.unique(column, return_inverse=True)
+        classes.append(labels)
+    return outputs_2d, classes, codes
