@@ -111,8 +111,13 @@ using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 template <class Real>
 std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
                                         const std::string &algorithm, int threads) {
+    Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
+    if constexpr (std::is_same_v<Real, float>)
+        points.singles = X.data();
+    else
+        points.doubles = X.data();
     nb::gil_scoped_release release;
-    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+    return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
 }
 
 void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
