@@ -1,0 +1,2 @@
+import rmodels
+rmodels.patch_sklearn()
