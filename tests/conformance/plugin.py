@@ -1,2 +1,3 @@
 import rmodels
+
 rmodels.patch_sklearn()

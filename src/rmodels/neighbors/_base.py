@@ -181,8 +181,10 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            None asks for the neighbours of each indexed point, itself left out.
+        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+            None asks for the neighbours of each indexed point, itself left out; behind more than k
+            duplicates of lower index, the first of them is left out in its place. With
+            metric="precomputed", the distances of each query to each point.
         n_neighbors : int, default=None
             The default is the estimator's.
         return_distance : bool, default=True
@@ -209,7 +211,12 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {n}, n_samples = {n if queries is None else queries.shape[0]}"
             )
-        distances, indices = self._search.nearest(queries, k, thread_count(self.n_jobs))
+        threads = thread_count(self.n_jobs)
+        if queries is None:
+            found = self._search.nearest(self._fit_X, k + 1, threads)
+            distances, indices = _without_itself(*found)
+        else:
+            distances, indices = self._search.nearest(queries, k, threads)
         return (distances, indices) if return_distance else indices
 
     def _check_n_neighbors(self, n_neighbors: int | None) -> int:
@@ -269,16 +276,24 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
             radius = self.radius
         if radius is None or not np.all(np.asarray(radius) >= 0):
             raise ValueError(f"radius must be a number of at least 0. Got {radius}")
-        largest = float(np.max(radius))
-        found = self._search.within(queries, largest, thread_count(self.n_jobs))
-        n = self.n_samples_fit_
-        if np.ndim(radius):
-            m = n if queries is None else queries.shape[0]
-            found = _within_each(*found, np.broadcast_to(radius, m))
+        itself = queries is None
+        if itself:
+            queries = self._fit_X
+        found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
+        if itself or np.ndim(radius):
+            offsets, distances, indices = found
+            m = queries.shape[0]
+            rows = np.repeat(np.arange(m), np.diff(offsets))
+            near = distances <= np.broadcast_to(radius, m)[rows]
+            if itself:
+                near &= indices != rows
+            counts = np.bincount(rows[near], minlength=m)
+            found = np.concatenate([[0], np.cumsum(counts)]), distances[near], indices[near]
         if by_distance:
             return found
         offsets, distances, indices = found
-        graph = sparse.csr_array((distances, indices, offsets), shape=(len(offsets) - 1, n))
+        shape = len(offsets) - 1, self.n_samples_fit_
+        graph = sparse.csr_array((distances, indices, offsets), shape=shape)
         graph.sort_indices()
         return offsets, graph.data, graph.indices.astype(np.int64, copy=False)
 
@@ -293,7 +308,7 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features), default=None
+        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
             None asks for the neighbours of each indexed point, itself left out.
         radius : float or array-like of shape (n_queries,), default=None
             The default is the estimator's.
@@ -357,14 +372,14 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
     return np.asarray(tree.data), metric
 
 
-def _within_each(
-    offsets: NDArray, distances: NDArray, indices: NDArray, radii: NDArray
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Keep the neighbours within each query's own radius."""
-    rows = np.repeat(np.arange(len(radii)), np.diff(offsets))
-    near = distances <= radii[rows]
-    counts = np.bincount(rows[near], minlength=len(radii))
-    return np.concatenate([[0], np.cumsum(counts)]), distances[near], indices[near]
+def _without_itself(
+    distances: NDArray[np.float64], indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Remove each point from its own k + 1 neighbours, the first where more duplicates precede."""
+    others = indices != np.arange(len(indices))[:, np.newaxis]
+    others[:, 0] &= ~others.all(axis=1)
+    shape = len(indices), indices.shape[1] - 1
+    return distances[others].reshape(shape), indices[others].reshape(shape)
 
 
 def _graph(data: NDArray, indices: NDArray, offsets: NDArray, columns: int) -> Any:

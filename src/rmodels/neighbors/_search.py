@@ -165,24 +165,16 @@ class Blockwise:
 
         Parameters
         ----------
-        Q : ndarray or CSR matrix, or None
+        Q : ndarray or CSR matrix
         limit : callable
-            Gets the upper bounds, with NaN for a point and itself.
+            Gets the upper bounds.
         radius : float or None
             Largest distance.
         """
-        itself = Q is None
-        Q = self._points if itself else self._prepared(Q)
+        Q = self._prepared(Q)
         for rows in _blocks(Q.shape[0], 6 * self.X.shape[0]):
             low, high = self._bounds(Q[rows])
-            near = np.arange(len(low))
-            if itself:
-                high = high.copy()
-                high[near, near + rows.start] = np.nan
-            chosen = ~(low > limit(high))
-            if itself:
-                chosen[near, near + rows.start] = False
-            queries, points = np.nonzero(chosen)
+            queries, points = np.nonzero(~(low > limit(high)))
             exact = self._exact(Q[rows], queries, points, low)
             if radius is not None:
                 within = exact <= radius
@@ -276,32 +268,25 @@ class Precomputed(Blockwise):
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
-        itself = Q is None
-        graph = self.X if itself else Q
-        if not sparse.issparse(graph):
+        if not sparse.issparse(Q):
             return super().nearest(Q, k, n_threads)
-        needed = k + itself
-        fewest = int(np.diff(graph.indptr).min())
-        if fewest < needed:
+        fewest = int(np.diff(Q.indptr).min())
+        if fewest < k:
             raise ValueError(
-                f"{needed} neighbors per samples are required, but some samples have only {fewest} "
+                f"{k} neighbors per samples are required, but some samples have only {fewest} "
                 "neighbors in precomputed graph matrix. Decrease number of neighbors used or "
                 "recompute the graph with more neighbors."
             )
-        found = _first(_edges(graph), needed)
-        return ops.without_itself(*found) if itself else found
+        return _first(_edges(Q), k)
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
-        graph = self.X if Q is None else Q
-        if not sparse.issparse(graph):
+        if not sparse.issparse(Q):
             return super().within(Q, radius, n_threads)
-        offsets, distances, indices = _edges(graph)
-        rows = np.repeat(np.arange(graph.shape[0]), np.diff(offsets))
+        offsets, distances, indices = _edges(Q)
+        rows = np.repeat(np.arange(Q.shape[0]), np.diff(offsets))
         near = distances <= radius
-        if Q is None:
-            near &= indices != rows
-        return _sorted(rows[near], distances[near], indices[near], graph.shape[0])
+        return _sorted(rows[near], distances[near], indices[near], Q.shape[0])
 
 
 def _blocks(n_rows: int, columns: int) -> Iterator[slice]:

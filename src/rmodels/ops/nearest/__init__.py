@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rmodels import ops
 
-__all__ = ["METRICS", "Index", "index", "nearest", "within", "without_itself"]
+__all__ = ["METRICS", "Index", "index", "nearest", "within"]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -127,25 +127,10 @@ def nearest(
     if Q is not None:
         found: tuple[Distances, Indices] = engine.nearest(index, Q, k, n_threads)
         return found
-    return without_itself(*engine.nearest(index, index.X, k + 1, n_threads))
-
-
-def without_itself(distances: Distances, indices: Indices) -> tuple[Distances, Indices]:
-    """Remove each indexed point from its own k + 1 neighbours.
-
-    Parameters
-    ----------
-    distances, indices : ndarray of shape (n_samples, k + 1)
-        Row i belongs to point i.
-
-    Returns
-    -------
-    distances, indices : ndarray of shape (n_samples, k)
-        Without index i in row i; without the last where i is not there, behind its duplicates.
-    """
+    distances, indices = engine.nearest(index, index.X, k + 1, n_threads)
     others = indices != np.arange(len(indices))[:, np.newaxis]
-    others[:, -1] &= ~others.all(axis=1)
-    shape = (len(indices), indices.shape[1] - 1)
+    others[:, -1] &= ~others.all(axis=1)  # k + 1 duplicates of lower index: drop the last
+    shape = (len(indices), k)
     return distances[others].reshape(shape), indices[others].reshape(shape)
 
 
