@@ -39,6 +39,28 @@ _FLOATS = [np.float64, np.float32]
 _WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
 
+_MOST_KNOWN = 1024
+_known_parameters: set[tuple] = set()
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's error if a parameter is not valid.
+
+    Checking takes longer than fitting a small model, so that values known to be valid are
+    remembered, if they are plain ones.
+    """
+    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
+    types = [type(value) for value in values]
+    if not {bool, int, float, str, type(None)}.issuperset(types):
+        estimator._validate_params()
+        return
+    key = (type(estimator), *types, *values)
+    if key not in _known_parameters:
+        estimator._validate_params()
+        if len(_known_parameters) < _MOST_KNOWN:
+            _known_parameters.add(key)
+
+
 def all_or_nothing(fit: Method) -> Method:
     """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
 
@@ -48,7 +70,7 @@ def all_or_nothing(fit: Method) -> Method:
     @functools.wraps(fit)
     def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not sklearn.get_config()["skip_parameter_validation"]:
-            self._validate_params()
+            _check_parameters(self)
         before = dict(vars(self))
         try:
             return fit(self, *args, **kwargs)
