@@ -23,6 +23,7 @@ Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_SPARSEST = 0.1  # share of entries above which sparse points are searched as an array
 
 
 class Search(Protocol):
@@ -66,19 +67,21 @@ def search(
     RuntimeError
         If the setting `engine` names an engine that does not have the metric.
     """
-    indexed = isinstance(metric, str) and _metrics.INDEXED.get(metric)
-    if indexed and not sparse.issparse(X) and parameters.get("w") is None:
+    indexed = _metrics.INDEXED.get(metric) if isinstance(metric, str) else None
+    if indexed is not None and parameters.get("w") is None and _as_array(X):
         unknown = parameters.keys() - {"p", "w"}
         if unknown:
             raise ValueError(f"metric={metric!r} takes no parameter {', '.join(sorted(unknown))}")
         p = float(parameters.get("p", 2.0))
-        return Indexed(ops.index(X, indexed, p, algorithm=algorithm, n_threads=n_threads))
+        points = X.toarray() if sparse.issparse(X) else X
+        return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads))
     engine = get_config()["engine"]
     if engine not in ("auto", "reference"):
         raise RuntimeError(
-            f"engine={engine!r} cannot run: it has the metrics {', '.join(_metrics.INDEXED)} of "
-            f"dense points without weights; metric={metric!r} of these points needs engine='auto', "
-            "which computes its distances with SciPy"
+            f"engine={engine!r} cannot run: it searches points that fit in memory_limit as an "
+            f"array, by the metrics {', '.join(_metrics.INDEXED)} without weights, and not "
+            f"{X.shape[0]} x {X.shape[1]} points by metric={metric!r}; engine='auto' computes "
+            "these distances with SciPy"
         )
     if metric == "precomputed":
         return Precomputed(X)
@@ -87,12 +90,30 @@ def search(
     return Blockwise(X, metric, parameters)
 
 
-class Indexed:
-    """Searches by the operation `nearest`."""
+def _as_array(X: Any) -> bool:
+    """Return whether points are searched as an array: always, or if they are sparse but pay."""
+    if not sparse.issparse(X):
+        return True
+    config = get_config()
+    size = X.shape[0] * X.shape[1]
+    if config["engine"] == "reference" or 8 * size > config["memory_limit"]:
+        return False
+    return config["engine"] != "auto" or _SPARSEST * size <= X.nnz
 
-    def __init__(self, index: ops.Index) -> None:
+
+class Indexed:
+    """Searches by the operation `nearest`.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    index : rmodels.ops.nearest.Index
+        Of X as an array.
+    """
+
+    def __init__(self, X: Any, index: ops.Index) -> None:
+        self.X = X
         self._index = index
-        self.X = index.X
         self.algorithm = index.algorithm
         self.engine = index.engine
 
