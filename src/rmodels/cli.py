@@ -14,6 +14,12 @@ def _demo(arguments: argparse.Namespace) -> int:
     return demo.main()
 
 
+def _bench(arguments: argparse.Namespace) -> int:
+    from rmodels.evidence import bench
+
+    return bench.run(arguments)
+
+
 def _versions(arguments: argparse.Namespace) -> int:
     rmodels.show_versions()
     return 0
