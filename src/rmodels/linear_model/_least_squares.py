@@ -153,7 +153,7 @@ class Solution:
 
 def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]:
     """Return which columns vary no more than the rounding of their mean."""
-    return scatter.diagonal() <= weight * (4 * _EPS * mean) ** 2
+    return np.sqrt(scatter.diagonal()) <= 4 * _EPS * np.sqrt(weight) * np.abs(mean)
 
 
 def from_moments(
@@ -165,12 +165,14 @@ def from_moments(
     n_threads: int,
 ) -> Solution | None:
     """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
+    if not moments.is_finite:
+        return None
     d = moments.n_features
     S = moments.scatter if fit_intercept else moments.about_zero()
     squares = S.diagonal()
     varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
     used = np.flatnonzero(varies)
-    if not moments.is_finite or (squares[:d][squares[:d] < _TINY] > 0).any():
+    if (squares[:d][squares[:d] < _TINY] > 0).any():
         return None
     if (~varies).any() and np.ptp(X[:, ~varies], axis=0).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds

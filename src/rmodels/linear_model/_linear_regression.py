@@ -130,7 +130,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     array([1., 2.])
     >>> model = LinearRegression(iterations=3, learning_rate=0.1).fit(X, y)
     >>> model.loss_history_.round(3)
-    array([3.164, 0.405, 0.17 ])
+    array([1.958, 0.25 , 0.166])
     """
 
     _parameter_constraints: dict = {
