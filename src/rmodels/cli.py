@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 import rmodels
+from rmodels.evidence import bench
 
 __all__ = ["main"]
 
@@ -12,12 +13,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     from rmodels.evidence import demo
 
     return demo.main()
-
-
-def _bench(arguments: argparse.Namespace) -> int:
-    from rmodels.evidence import bench
-
-    return bench.run(arguments)
 
 
 def _versions(arguments: argparse.Namespace) -> int:
@@ -45,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo", help="fit, predict and score on real data, beside scikit-learn"
     )
     demo.set_defaults(run=_demo)
+    benchmark = commands.add_parser(
+        "bench", help="measure the models beside others, on problems with goals"
+    )
+    bench.add_arguments(benchmark)
+    benchmark.set_defaults(run=bench.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )

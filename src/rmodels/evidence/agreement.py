@@ -50,9 +50,7 @@ def exact_distances(X: NDArray, Q: NDArray, indices: Indices) -> Distances:
     return result
 
 
-def true_distances(
-    X: NDArray, Q: NDArray, k: int, itself: Indices | None = None
-) -> Distances:
+def true_distances(X: NDArray, Q: NDArray, k: int, itself: Indices | None = None) -> Distances:
     """Return the k smallest Euclidean distances of each query, by the definition in float64.
 
     Parameters

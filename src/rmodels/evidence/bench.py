@@ -166,7 +166,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
     if arguments.plots is not None and "scaling" not in suites:
-        print("rmodels bench: --plots draws the suite scaling: add --suite scaling", file=sys.stderr)
+        print(
+            "rmodels bench: --plots draws the suite scaling: add --suite scaling", file=sys.stderr
+        )
         return 2
     if arguments.plots is not None and importlib.util.find_spec("matplotlib") is None:
         print(

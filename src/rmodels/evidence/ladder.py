@@ -205,9 +205,7 @@ def _neighbors(options: Options) -> Problem:
     if sets:
         threads = options.threads
         native_rungs.append(
-            brute(
-                f"C++ brute, threads={threads}, {sets[-1]}", q, engine="native", n_jobs=threads
-            )
+            brute(f"C++ brute, threads={threads}, {sets[-1]}", q, engine="native", n_jobs=threads)
         )
         native_rungs.append(
             Contender(

@@ -65,9 +65,7 @@ def normal(n_samples: int, n_queries: int, n_features: int, k: int) -> Neighbors
     return NeighborsData(points[:n_samples], points[n_samples:], k)
 
 
-def latent(
-    n_samples: int, n_queries: int, n_features: int, n_latent: int, k: int
-) -> NeighborsData:
+def latent(n_samples: int, n_queries: int, n_features: int, n_latent: int, k: int) -> NeighborsData:
     """Return points near a flat space of few dimensions, as measured data often are."""
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((n_samples + n_queries, n_latent))
@@ -220,7 +218,7 @@ def _search(
     """Return a problem of fit and query; shape: n_samples, n_queries, n_features, k."""
     n, q = options.rows(shape[0]), options.rows(shape[1])
     d, k = shape[2:]
-    jobs = {"n_jobs": options.threads}
+    jobs: dict[str, Any] = {"n_jobs": options.threads}
     return Problem(
         name,
         f"k-NN {n:,} points, {q:,} queries, {title}, k={k}",
@@ -369,9 +367,7 @@ def neighbors_problems(options: Options) -> list[Problem]:
             "neighbors",
             (100_000, 10_000, 40, 5),
             goals=(
-                Goal(
-                    ("scikit-learn brute", "scikit-learn kd_tree", "scikit-learn ball_tree"), 15
-                ),
+                Goal(("scikit-learn brute", "scikit-learn kd_tree", "scikit-learn ball_tree"), 15),
                 Goal(("intelex brute",), 7),
             ),
             scikit_learn_algorithms=("brute", "kd_tree", "ball_tree"),

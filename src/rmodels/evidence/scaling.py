@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from rmodels.evidence import linear, neighbors
 from rmodels.evidence.measure import Advance, Effort, measure
@@ -88,7 +89,7 @@ def _least_squares(n: int, d: int, threads: int) -> Problem:
 
 def _search(n: int, d: int, k: int, threads: int) -> Problem:
     q = 1000
-    jobs = {"n_jobs": threads}
+    jobs: dict[str, Any] = {"n_jobs": threads}
     algorithm = "kd_tree" if d <= 15 else "brute"  # scikit-learn's own choice
     return Problem(
         f"knn-{n}-{d}-{k}-{threads}",

@@ -43,7 +43,9 @@ def duration(seconds: float) -> str:
 
 def _three_digits(value: float) -> str:
     """Return a value with at least three digits, and no exponent."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}" if value < 9.995 else f"{value:.1f}"
+    return (
+        f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}" if value < 9.995 else f"{value:.1f}"
+    )
 
 
 def _ratio(value: float) -> str:
