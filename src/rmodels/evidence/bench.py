@@ -112,7 +112,7 @@ def benchmark(
     effort = _QUICK if options.quick else _FULL
     chosen = [problem for problem in problems(options) if problem.suite in suites]
     series = scaling_series(options) if "scaling" in suites else []
-    unknown = set(names) - {each.name for each in [*chosen, *series]}
+    unknown = set(names) - {problem.name for problem in chosen} - {each.name for each in series}
     if unknown:
         raise ValueError(f"the suites hold no problem named {', '.join(sorted(unknown))}")
     if names:
@@ -166,9 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
     if arguments.plots is not None and "scaling" not in suites:
-        print(
-            "rmodels bench: --plots draws the suite scaling: add --suite scaling", file=sys.stderr
-        )
+        print("rmodels bench: --plots needs --suite scaling", file=sys.stderr)
         return 2
     if arguments.plots is not None and importlib.util.find_spec("matplotlib") is None:
         print(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def measure_limits(threads: int | None = None, seconds: float = 0.5) -> Limits:
     """
     threads = thread_count() if threads is None else threads
     values = np.ones(_READ_VALUES)
-    bandwidth = values.nbytes / _best(lambda: read_all(values, threads), seconds)
+    bandwidth = values.nbytes / _best(partial(read_all, values, threads), seconds)
     del values
     rates = {}
     extension = native.load()
@@ -99,7 +100,7 @@ def measure_limits(threads: int | None = None, seconds: float = 0.5) -> Limits:
         if extension is None:
             matrix = np.ones((_SIDE, _SIDE), dtype=dtype)
             operations = 2.0 * _SIDE**3
-            rates[dtype] = operations / _best(lambda: matrix @ matrix, seconds)  # noqa: B023
+            rates[dtype] = operations / _best(partial(np.matmul, matrix, matrix), seconds)
         else:
             rates[dtype] = _multiply_add_rate(extension, dtype, threads, seconds)
     source = "NumPy" if extension is None else f"native {extension.__name__.rpartition('._')[2]}"

@@ -12,9 +12,12 @@ from rmodels.evidence.memory import extra_memory
 from rmodels.evidence.peers import fallbacks, is_installed
 from rmodels.evidence.problem import Agreement, Contender, Options, Problem
 from rmodels.evidence.results import Finding, Outcome
-from rmodels.evidence.timing import interleave
+from rmodels.evidence.timing import Times, interleave
 
 __all__ = ["Effort", "check_answers", "entrants", "measure"]
+
+# Seconds: the call that gives the answer is then the only sample, and memory is not measured.
+_LONG = 10.0
 
 Advance = Callable[[float], None]
 
@@ -113,8 +116,9 @@ def measure(
         threadpool_limits(options.threads),
     ):
         known = _answer(problem, data, calls, findings, lambda share: advance(share / stages))
-        times = interleave(
-            {contender.name: call for contender, call in calls.items()},
+        times = {name: Times((seconds,)) for name, seconds in known.items() if seconds > _LONG}
+        times |= interleave(
+            {each.name: call for each, call in calls.items() if each.name not in times},
             effort.seconds,
             least_rounds=effort.least_rounds,
             known=known,
@@ -124,7 +128,9 @@ def measure(
         findings[contender] = replace(
             findings[contender],
             times=times[contender.name].scaled(1 / contender.portion),
-            memory=extra_memory(problem.name, contender.name, options) if effort.memory else None,
+            memory=extra_memory(problem.name, contender.name, options)
+            if effort.memory and known[contender.name] <= _LONG
+            else None,
         )
         advance((2 + place / len(calls)) / stages)
     return Outcome(problem, tuple(findings[contender] for contender in contenders))

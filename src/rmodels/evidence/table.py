@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from rmodels.evidence.limits import Limits
+from rmodels.evidence.problem import SUITES
 from rmodels.evidence.results import Curve, Finding, Outcome, Run
 
 __all__ = ["Table", "duration", "plain_text", "print_run", "tables"]
@@ -85,7 +86,8 @@ def _limit(outcome: Outcome, finding: Finding, limits: Limits) -> str:
 
 def tables(run: Run) -> Iterator[Table]:
     """Yield the tables of a run: the goals, then each suite, then each curve."""
-    suites = dict.fromkeys(outcome.problem.suite for outcome in run.outcomes)
+    present = {outcome.problem.suite for outcome in run.outcomes}
+    suites = [suite for suite in SUITES if suite in present]
     if any(outcome.problem.goals for outcome in run.outcomes) and not run.options.quick:
         yield _goals(run)
     for suite in suites:
@@ -122,7 +124,7 @@ def _goals(run: Run) -> Table:
 def _details(suite: str, outcomes: Sequence[Outcome], limits: Limits) -> Table:
     table = Table(
         f"Suite {suite}",
-        ("problem", "time", "quartiles", "ours ×", "of the limit", "memory", "error", "note"),
+        ("problem", "time", "quartiles", "over ours", "of the limit", "memory", "error", "note"),
         left=(0, 7),
     )
     for outcome in outcomes:

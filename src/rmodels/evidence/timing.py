@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["Times", "interleave", "quantile"]
 
 _LEAST_SAMPLE = 1e-3  # seconds: shorter calls are repeated within a sample
-_TURN = 0.05  # seconds that a contender has in a turn, or one sample if that takes longer
+_TURN = 0.05  # seconds after which a contender begins no other sample in its turn
 _NO_WARM_UP = 0.2  # seconds: a call that takes longer gains nothing from another before it
 # Threads of BLAS and OpenMP wait for work in a loop for up to 25 ms after a call.
 _PAUSE = 0.03
@@ -80,7 +80,7 @@ def interleave(
     """Time contenders in turns.
 
     Each is called once to warm up and to see how long it takes. Then they take turns: in a turn, a
-    contender gives one sample, or as many as fit into 50 ms; a sample is one call, or as many as
+    contender gives samples until 50 ms have passed; a sample is one call, or as many as
     make 1 ms. Before each turn there is a pause, in which the threads of the one before come to
     rest. Garbage is collected in the pauses only.
 
@@ -103,7 +103,6 @@ def interleave(
     dict of str to Times
     """
     calls: dict[str, int] = {}
-    samples: dict[str, int] = {}
     taken: dict[str, list[float]] = {name: [] for name in runs}
     begin = clock()
     for name, run in runs.items():
@@ -111,7 +110,6 @@ def interleave(
         if alone < _NO_WARM_UP:
             alone = _sample(run, 1, clock)
         calls[name] = max(1, math.ceil(_LEAST_SAMPLE / max(alone, 1e-9)))
-        samples[name] = max(1, int(_TURN / max(alone * calls[name], 1e-9)))
     rounds = 0
     while runs and (rounds < least_rounds or clock() - begin < seconds):
         for place, (name, run) in enumerate(runs.items()):
@@ -120,10 +118,14 @@ def interleave(
             gc.disable()
             try:
                 sleep(_PAUSE)
-                taken[name] += [_sample(run, calls[name], clock) for _ in range(samples[name])]
+                taken_now: list[float] = []
+                turn = clock()
+                while not taken_now or clock() - turn < _TURN:
+                    taken_now.append(_sample(run, calls[name], clock))
             finally:
                 if collecting:
                     gc.enable()
+            taken[name] += taken_now
             done = (rounds + (place + 1) / len(runs)) / least_rounds
             advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
         rounds += 1
