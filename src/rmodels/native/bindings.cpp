@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/limits.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -146,6 +147,17 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
+double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> &values, int threads) {
+    nb::gil_scoped_release release;
+    return read_all(values.data(), values.shape(0), threads);
+}
+
+template <class Real>
+double run_multiply_adds(std::size_t rounds, int threads) {
+    nb::gil_scoped_release release;
+    return multiply_add<Real>(rounds, threads);
+}
+
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
 
@@ -177,4 +189,10 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
+
+    module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
+    module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
+    module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
+    module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();
+    module.attr("multiply_adds_per_round_float64") = multiply_adds_per_round<double>();
 }
