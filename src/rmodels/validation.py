@@ -1,12 +1,15 @@
 """The only place that checks, casts or copies what a user passes in."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     assert_all_finite,
@@ -17,13 +20,38 @@ from sklearn.utils.validation import (
 __all__ = [
     "all_or_nothing",
     "assert_finite_samples",
+    "class_targets",
+    "indexed_samples",
     "prediction_samples",
     "regression_samples",
+    "search_samples",
 ]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _FLOATS = [np.float64, np.float32]
+
+
+_MOST_KNOWN = 1024
+_known_parameters: set[tuple] = set()
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's error if a parameter is not valid.
+
+    Checking takes longer than fitting a small model, so that values known to be valid are
+    remembered, if they are plain ones.
+    """
+    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
+    types = [type(value) for value in values]
+    if not {bool, int, float, str, type(None)}.issuperset(types):
+        estimator._validate_params()
+        return
+    key = (type(estimator), *types, *values)
+    if key not in _known_parameters:
+        estimator._validate_params()
+        if len(_known_parameters) < _MOST_KNOWN:
+            _known_parameters.add(key)
 
 
 def all_or_nothing(fit: Method) -> Method:
@@ -35,7 +63,7 @@ def all_or_nothing(fit: Method) -> Method:
     @functools.wraps(fit)
     def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not sklearn.get_config()["skip_parameter_validation"]:
-            self._validate_params()
+            _check_parameters(self)
         before = dict(vars(self))
         try:
             return fit(self, *args, **kwargs)
@@ -91,3 +119,47 @@ def prediction_samples(estimator: Any, X: Any) -> NDArray:
     check_is_fitted(estimator)
     checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, reset=False)
     return checked
+
+
+def search_samples(estimator: Any, X: Any) -> NDArray:
+    """Return queries as a finite C-contiguous float array with the columns that `fit` saw."""
+    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, order="C", reset=False)
+    return checked
+
+
+def indexed_samples(estimator: Any, X: Any, y: Any = None) -> tuple[NDArray, Any]:
+    """Return the points to index as a finite C-contiguous float array, and y, checked if needed.
+
+    Records `n_features_in_` and `feature_names_in_`.
+    """
+    if estimator.__sklearn_tags__().target_tags.required:
+        return validate_data(estimator, X, y, dtype=_FLOATS, order="C", multi_output=True)
+    return validate_data(estimator, X, dtype=_FLOATS, order="C"), None
+
+
+def class_targets(y: NDArray) -> tuple[bool, list[NDArray], NDArray[np.intp]]:
+    """Encode labels as positions among the sorted classes of each output.
+
+    Returns
+    -------
+    outputs_2d : bool
+        False if y is a vector or, which is warned of, a single column.
+    classes : list of ndarray
+        The sorted labels of each output.
+    codes : ndarray of shape (n_samples, n_outputs)
+    """
+    outputs_2d = y.ndim == 2 and y.shape[1] != 1
+    if y.ndim == 2 and not outputs_2d:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of "
+            "y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=6,
+        )
+    check_classification_targets(y)
+    columns = y.reshape(len(y), -1)
+    classes, codes = [], np.empty(columns.shape, dtype=np.intp)
+    for output, column in enumerate(columns.T):
+        labels, codes[:, output] = np.unique(column, return_inverse=True)
+        classes.append(labels)
+    return outputs_2d, classes, codes

@@ -1,1 +1,1 @@
-
+"""What shows that the models are right, and how fast."""

@@ -5,8 +5,8 @@ squared error is w ← w − α (H w − c). With H = V Λ Vᵀ, t steps lead to
 
     w_t = V φ_t(Λ) Vᵀ c,    φ_t(λ) = (1 − (1 − αλ)^t) / λ,    φ_t(0) = α t.
 
-With fewer rows than columns, K = √W Z Zᵀ √W / Σw = U Λ Uᵀ has the same eigenvalues other than 0, and
-w_t = Zᵀ √W U φ_t(Λ) Uᵀ √W y / Σw.
+With fewer rows than columns, K = √W Z Zᵀ √W / Σw = U Λ Uᵀ has the same eigenvalues other than 0,
+and w_t = Zᵀ √W U φ_t(Λ) Uᵀ √W y / Σw.
 """
 
 from dataclasses import dataclass

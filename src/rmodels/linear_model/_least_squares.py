@@ -2,8 +2,8 @@
 
 The moments square the condition number κ of the centred, scaled columns. Up to κ² = 16 they are as
 good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residuals of the rows (the
-corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations for
-linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
+corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
+for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
 orthogonal transformations, block by block, and solved by singular values (LAPACK).
 """
 
@@ -35,6 +35,7 @@ Matrix = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
 _TOO_ILL = 1e10  # κ²: above, refinement may not converge
+_MOST_STEPS = 5
 _TINY = 1e-280  # a sum of squares that may have lost digits to underflow
 _ROWS_AT_A_TIME = 4096
 
@@ -110,7 +111,7 @@ def conditioning_of_gram(products: Matrix, rank: int | None = None) -> Condition
     )
 
 
-def _count(eigenvalues: Matrix) -> int:
+def _count(eigenvalues: NDArray) -> int:
     """Return how many eigenvalues, ascending, stand out of the rounding of the largest."""
     noise = len(eigenvalues) * _EPS * eigenvalues[-1:]
     return int((eigenvalues > noise).sum())
@@ -153,7 +154,7 @@ class Solution:
 
 def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]:
     """Return which columns vary no more than the rounding of their mean."""
-    return scatter.diagonal() <= weight * (4 * _EPS * mean) ** 2
+    return np.sqrt(scatter.diagonal()) <= 4 * _EPS * np.sqrt(weight) * np.abs(mean)
 
 
 def from_moments(
@@ -165,12 +166,14 @@ def from_moments(
     n_threads: int,
 ) -> Solution | None:
     """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
+    if not moments.is_finite:
+        return None
     d = moments.n_features
     S = moments.scatter if fit_intercept else moments.about_zero()
     squares = S.diagonal()
     varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
     used = np.flatnonzero(varies)
-    if not moments.is_finite or (squares[: d][squares[:d] < _TINY] > 0).any():
+    if (squares[:d][squares[:d] < _TINY] > 0).any():
         return None
     if (~varies).any() and np.ptp(X[:, ~varies], axis=0).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds
@@ -195,12 +198,12 @@ def from_moments(
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    last = np.inf
+    shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
     current[:d] = coefficients
     if fit_intercept:
         current[d] = moments.mean[d:]
-    for _ in range(5):
+    for _ in range(_MOST_STEPS):
         slope = gradient(
             X, Y, current, weights, shift=shift, engine=moments.engine, n_threads=n_threads
         ).gradient
@@ -211,12 +214,11 @@ def from_moments(
             current[d] -= slope[d]
         size = np.abs(step).max(initial=0.0)
         norm = np.abs(current[used] * scale[:, np.newaxis]).max(initial=0.0)
-        if size <= 4 * _EPS * norm or (last < np.inf and size > 0.1 * last):
-            break  # as far as rounding lets it
+        if size * shrink <= _EPS * norm:
+            return Solution(current[:d], conditioning)
         if size > 0.1 * norm:
-            return None
-        last = size
-    return Solution(current[:d], conditioning)
+            break
+    return None
 
 
 def _total(weights: NDArray | None, n_samples: int) -> float:

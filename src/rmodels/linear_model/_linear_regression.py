@@ -28,7 +28,7 @@ __all__ = ["LinearRegression"]
 
 Matrix = NDArray[np.float64]
 
-# Multiply-adds that take as long: a row's of a stream come from memory, an eigenvector's from LAPACK.
+# Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
 
@@ -93,7 +93,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int or None
         `iterations`.
     loss_history_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
-        Half the weighted mean squared error after each iteration; empty for least squares. Computed when first asked for.
+        Half the weighted mean squared error after each iteration; empty for least squares.
+        Computed when first asked for.
     learning_rate_ : float or None
         α; None for least squares.
     solver_ : {"moments", "gram", "stream", "rows"}
@@ -113,8 +114,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    "moments" takes n_samples · n_features² / 2 multiply-adds, and memory for a few matrices of n_features
-    by n_features; a fitted model keeps one of them until it is pickled.
+    "moments" takes n_samples · n_features² / 2 multiply-adds, and memory for a few matrices of
+    n_features by n_features; a fitted model keeps one of them until it is pickled.
 
     Closed form: with H and c the second moments of [X 1] and with y, and H = V Λ Vᵀ, step t is
     V φ_t(Λ) Vᵀ c with φ_t(λ) = (1 − (1 − αλ)^t) / λ.
@@ -129,7 +130,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     array([1., 2.])
     >>> model = LinearRegression(iterations=3, learning_rate=0.1).fit(X, y)
     >>> model.loss_history_.round(3)
-    array([3.164, 0.405, 0.17 ])
+    array([1.958, 0.25 , 0.166])
     """
 
     _parameter_constraints: dict = {
@@ -228,7 +229,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
     ) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        self.learning_rate_ = None
+        self.learning_rate_: float | None = None
         self._history: Matrix | ClosedForm = np.empty((0, Y.shape[1]))
         n, d = X.shape
         solution = None
@@ -370,7 +371,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             f"the largest stable one is {2 / largest:.6g}. Choose a smaller one, or 'auto'."
         )
         if not np.isfinite(coefficients).all():
-            raise ValueError(f"The coefficients overflowed in {self.iterations} iterations: {advice}")
+            raise ValueError(
+                f"The coefficients overflowed in {self.iterations} iterations: {advice}"
+            )
         warnings.warn(advice, ConvergenceWarning, stacklevel=6)
 
     @property
@@ -434,9 +437,7 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
 
 
-def _nonnegative(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> Matrix:
+def _nonnegative(X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool) -> Matrix:
     """Return the coefficients of least squares that are at least 0: (n_features, n_targets)."""
     d = X.shape[1]
     R, _, scale = _least_squares.triangular(X, Y, weights, fit_intercept)

@@ -14,13 +14,13 @@ struct CacheLines {
 
     CacheLines() = default;
     template <class Other>
-    CacheLines(const CacheLines<Other>&) {}
+    CacheLines(const CacheLines<Other> &) {}
 
-    T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
-    void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
+    T *allocate(std::size_t count) { return static_cast<T *>(::operator new(count * sizeof(T), kLine)); }
+    void deallocate(T *p, std::size_t) { ::operator delete(p, kLine); }
 
     template <class Other>
-    bool operator==(const CacheLines<Other>&) const {
+    bool operator==(const CacheLines<Other> &) const {
         return true;
     }
 };

@@ -3,8 +3,10 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -13,8 +15,10 @@
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
+#include "ops/nearest/index.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace rmodels::RMODELS_ISA {
 namespace {
@@ -42,7 +46,7 @@ using Vector = std::optional<Array>;
 using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 
 // A vector is a matrix of one column.
-Strided strided(const Array& array) {
+Strided strided(const Array &array) {
     const bool single = array.dtype() == nb::dtype<float>();
     if (!single && array.dtype() != nb::dtype<double>()) throw nb::type_error("arrays must be float32 or float64");
     if (array.ndim() < 1 || array.ndim() > 2) throw nb::type_error("arrays must have one or two dimensions");
@@ -52,51 +56,89 @@ Strided strided(const Array& array) {
             array.stride(0), matrix ? array.stride(1) : 1};
 }
 
-Strided strided(const Vector& array) { return array ? strided(*array) : Strided{}; }
+Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
 
-void add_moments(Moments& moments, const Array& X, const Array& Y, const Vector& weights, int threads) {
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
     const Strided x = strided(X), y = strided(Y), w = strided(weights);
     nb::gil_scoped_release release;
     moments.add({x, y, w}, threads);
 }
 
-void finish_moments(Moments& moments, Result mean, Result scatter) {
+void finish_moments(Moments &moments, const Result &mean, const Result &scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
 }
 
-void new_row_products(RowProducts* self, std::size_t rows, const Vector& weights, bool centre) {
+void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
     new (self) RowProducts(rows, strided(weights), centre);
 }
 
-void add_row_products(RowProducts& products, const Array& X, Result mean, int threads) {
+void add_row_products(RowProducts &products, const Array &X, const Result &mean, int threads) {
     const Strided x = strided(X);
     nb::gil_scoped_release release;
     products.add(x, mean.data(), threads);
 }
 
-void finish_row_products(RowProducts& products, Result result) {
+void finish_row_products(RowProducts &products, const Result &result) {
     nb::gil_scoped_release release;
     products.finish(result.data());
 }
 
-Regression regression(const Array& X, const Array& Y, const Vector& weights, const std::optional<Result>& shift) {
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift) {
     return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
 }
 
-void gradient(const Array& X, const Array& Y, const Vector& weights, const std::optional<Result>& shift,
-              const Result& coefficients, int threads, const Result& slope, const Result& squares) {
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift,
+              const Result &coefficients, int threads, const Result &slope, const Result &squares) {
     const Regression data = regression(X, Y, weights, shift);
     nb::gil_scoped_release release;
     add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
 }
 
-void steps(const Array& X, const Array& Y, const Vector& weights, double learning_rate, double weight,
-           bool fit_intercept, int threads, const Result& coefficients, const Result& squares) {
+void steps(const Array &X, const Array &Y, const Vector &weights, double learning_rate, double weight,
+           bool fit_intercept, int threads, const Result &coefficients, const Result &squares) {
     const Regression data = regression(X, Y, weights, {});
     const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
     nb::gil_scoped_release release;
     descend(data, how, threads, coefficients.data(), squares.data());
+}
+
+template <class Real>
+using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class Real>
+using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
+
+template <class Real>
+std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
+                                        const std::string &algorithm, int threads) {
+    nb::gil_scoped_release release;
+    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+}
+
+void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
+                  const Rows<std::int64_t> &indices, int threads) {
+    nb::gil_scoped_release release;
+    index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
+}
+
+// An array that owns what was in the vector.
+template <class Real>
+Column<Real> array(std::vector<Real> &&values) {
+    auto kept = std::make_unique<std::vector<Real>>(std::move(values));
+    std::vector<Real> *held = kept.get();
+    nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
+    kept.release();
+    return Column<Real>(held->data(), {held->size()}, owner);
+}
+
+nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
+    Found found;
+    {
+        nb::gil_scoped_release release;
+        found = index.within(Q.data(), Q.shape(0), radius, threads);
+    }
+    return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
+                          array(std::move(found.indices)));
 }
 
 }  // namespace
@@ -107,18 +149,27 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("supported_sets", &supported_sets);
 
     nb::class_<Moments>(module, "Moments")
-        .def(nb::init<std::size_t>())
-        .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
-        .def("finish", &finish_moments)
+        .def(nb::init<std::size_t>(), "columns"_a)
+        .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "threads"_a)
+        .def("finish", &finish_moments, "mean"_a.noconvert(), "scatter"_a.noconvert())
         .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
     nb::class_<RowProducts>(module, "RowProducts")
-        .def("__init__", &new_row_products, nb::arg("rows"), nb::arg("weights").none(), nb::arg("centre"))
-        .def("add", &add_row_products)
-        .def("finish", &finish_row_products);
-    module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("squares"));
-    module.def("descend", &steps, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("learning_rate"),
-               nb::arg("weight"), nb::arg("fit_intercept"), nb::arg("threads"), nb::arg("coefficients"),
-               nb::arg("squares"));
+        .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
+        .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)
+        .def("finish", &finish_row_products, "products"_a.noconvert());
+    module.def("gradient", &gradient, "X"_a, "Y"_a, "weights"_a.none(), "shift"_a.none(), "coefficients"_a.noconvert(),
+               "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
+    module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
+               "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
+    nb::class_<NearestIndex>(module, "NearestIndex")
+        .def_prop_ro("algorithm", &NearestIndex::algorithm)
+        .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
+             "threads"_a)
+        .def("within", &find_within, "Q"_a.noconvert(), "radius"_a, "threads"_a);
+    module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
+    module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
+               "algorithm"_a, "threads"_a);
 }

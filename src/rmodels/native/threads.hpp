@@ -19,7 +19,7 @@ namespace rmodels::RMODELS_ISA {
 // caller's among them. Which thread takes which task is not fixed: a result that must not depend on
 // it is stored by task. The first exception thrown is thrown again here, once all have stopped.
 template <class Body>
-void parallel_for(std::size_t tasks, int threads, Body&& body) {
+void parallel_for(std::size_t tasks, int threads, Body &&body) {
     std::atomic<std::size_t> next{0};
     std::exception_ptr failure;
     std::mutex failure_lock;
@@ -37,12 +37,12 @@ void parallel_for(std::size_t tasks, int threads, Body&& body) {
     for (std::size_t thread = 1; thread < wanted && thread < tasks; thread++) {
         try {
             others.emplace_back(work, int(thread));
-        } catch (const std::system_error&) {
+        } catch (const std::system_error &) {
             break;  // the system gives no more threads: those that run do all the work
         }
     }
     work(0);
-    for (auto& other : others) other.join();
+    for (auto &other : others) other.join();
     if (failure) std::rethrow_exception(failure);
 }
 
@@ -52,8 +52,8 @@ public:
     // Calls body(task) once for each task in [0, tasks), shared among the members, and returns when
     // all are done. Every member makes the same calls, in the same order.
     template <class Body>
-    void for_each(std::size_t tasks, Body&& body) {
-        static_assert(std::is_nothrow_invocable_v<Body&, std::size_t>, "nobody would wait for the others");
+    void for_each(std::size_t tasks, Body &&body) {
+        static_assert(std::is_nothrow_invocable_v<Body &, std::size_t>, "nobody would wait for the others");
         for (std::size_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task);
         if (all_done_)
             all_done_->arrive_and_wait();
@@ -63,12 +63,12 @@ public:
 
 private:
     struct Restart {
-        std::atomic<std::size_t>* next;
+        std::atomic<std::size_t> *next;
         void operator()() noexcept { next->store(0, std::memory_order_relaxed); }
     };
 
     template <class Body>
-    friend void as_team(int threads, Body&& body);
+    friend void as_team(int threads, Body &&body);
 
     std::atomic<std::size_t> next_{0};
     std::optional<std::barrier<Restart>> all_done_;  // none for a team of one
@@ -77,8 +77,8 @@ private:
 // Calls body(team, member) on at most `threads` threads, the caller's among them, and on fewer where the
 // system gives no more.
 template <class Body>
-void as_team(int threads, Body&& body) {
-    static_assert(std::is_nothrow_invocable_v<Body&, Team&, int>, "nobody would wait for the others");
+void as_team(int threads, Body &&body) {
+    static_assert(std::is_nothrow_invocable_v<Body &, Team &, int>, "nobody would wait for the others");
     Team team;
     std::atomic<bool> complete{false};
     std::vector<std::thread> others;
@@ -89,7 +89,7 @@ void as_team(int threads, Body&& body) {
                 complete.wait(false);
                 body(team, thread);
             });
-        } catch (const std::system_error&) {
+        } catch (const std::system_error &) {
             break;
         }
     }
@@ -97,7 +97,7 @@ void as_team(int threads, Body&& body) {
     complete.store(true);
     complete.notify_all();
     body(team, 0);
-    for (auto& other : others) other.join();
+    for (auto &other : others) other.join();
 }
 
 }  // namespace rmodels::RMODELS_ISA

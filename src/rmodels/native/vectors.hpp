@@ -29,14 +29,14 @@ constexpr int kF64 = kVectorBytes / 8;                              // float64 l
 constexpr int kF32 = kVectorBytes / 4;                              // float32 lanes
 
 template <class Vector, class Scalar>
-inline Vector load(const Scalar* p) {  // no alignment needed
+inline Vector load(const Scalar *p) {  // no alignment needed
     Vector v;
     std::memcpy(&v, p, sizeof v);
     return v;
 }
 
 template <class Vector, class Scalar>
-inline void store(Scalar* p, Vector v) {
+inline void store(Scalar *p, Vector v) {
     std::memcpy(p, &v, sizeof v);
 }
 
@@ -53,20 +53,20 @@ inline f64v broadcast(double x) {
 }
 
 // kF64 elements, as float64.
-inline f64v load_f64(const double* p) { return load<f64v>(p); }
+inline f64v load_f64(const double *p) { return load<f64v>(p); }
 
-inline f64v load_f64(const float* p) { return __builtin_convertvector(load<f32h>(p), f64v); }
+inline f64v load_f64(const float *p) { return __builtin_convertvector(load<f32h>(p), f64v); }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // A mask that selects the first `count` lanes.
 inline __m256i first_lanes(int count) {
     alignas(32) static constexpr long long kOnes[2 * kF64] = {-1, -1, -1, -1, 0, 0, 0, 0};
-    return _mm256_loadu_si256((const __m256i*)(kOnes + kF64 - count));
+    return _mm256_loadu_si256((const __m256i *)(kOnes + kF64 - count));
 }
 #endif
 
 // The first `count` lanes from memory, zeros in the others; nothing else is read.
-inline f64v load_first(const double* p, int count) {
+inline f64v load_first(const double *p, int count) {
 #if defined(__AVX512F__)
     return (f64v)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p);
 #elif defined(__AVX2__)
@@ -76,7 +76,7 @@ inline f64v load_first(const double* p, int count) {
 #endif
 }
 
-inline f64v load_first(const float* p, int count) {
+inline f64v load_first(const float *p, int count) {
 #if defined(__AVX512F__)
     return __builtin_convertvector((f32h)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), p), f64v);
 #else
@@ -87,7 +87,7 @@ inline f64v load_first(const float* p, int count) {
 }
 
 // Only the first `count` lanes are written.
-inline void store_first(double* p, f64v v, int count) {
+inline void store_first(double *p, f64v v, int count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), (__m512d)v);
 #elif defined(__AVX2__)
@@ -125,7 +125,7 @@ inline void transpose(f64v (&v)[kF64]) {
 
 // Lane i is the sum of the lanes of v[i].
 template <int Step = 1>
-inline f64v lane_sums(const f64v* v) {
+inline f64v lane_sums(const f64v *v) {
     if constexpr (Step == kF64) {
         return v[0];
     } else {

@@ -8,7 +8,7 @@ from rmodels.config import get_config
 
 __all__ = ["choose", "implementation", "unavailable"]
 
-# What each operation has been written for. A capability is declared here, never discovered by failing.
+# What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
     "moments": ("reference", "native"),
     "descent": ("reference", "native"),

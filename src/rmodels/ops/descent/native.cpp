@@ -41,7 +41,7 @@ struct Bench {
     Doubles sums;     // (targets, 2, kF64): w r, and w r²
     double weights[kBlockRows] = {};
 
-    Bench(const Shape& shape, bool packs)
+    Bench(const Shape &shape, bool packs)
         : rows(packs ? kBlockRows * shape.width : 0),
           targets(shape.targets * kBlockRows),
           sums(shape.targets * 2 * kF64) {}
@@ -49,14 +49,14 @@ struct Bench {
 
 // kF64 rows and Targets targets: y (Targets, kBlockRows), weights (kF64), slope (Targets, width).
 template <int Targets, class Real>
-void add_rows(const Real* const (&x)[kF64], std::size_t columns, const double* coefficients, const double* intercepts,
-              std::size_t width, const double* y, const double* weights, double* slope, double* sums) {
+void add_rows(const Real *const (&x)[kF64], std::size_t columns, const double *coefficients, const double *intercepts,
+              std::size_t width, const double *y, const double *weights, double *slope, double *sums) {
     const std::size_t whole = columns / kF64 * kF64;
     const int rest = int(columns - whole);
     f64v dot[Targets][kF64];
     for (int t = 0; t < Targets; t++)
         for (int r = 0; r < kF64; r++) dot[t][r] = f64v{};
-    auto multiply = [&](std::size_t j, auto&& value) {
+    auto multiply = [&](std::size_t j, auto &&value) {
         f64v c[Targets];
         for (int t = 0; t < Targets; t++) c[t] = load<f64v>(coefficients + t * width + j);
         for (int r = 0; r < kF64; r++) {
@@ -64,8 +64,8 @@ void add_rows(const Real* const (&x)[kF64], std::size_t columns, const double* c
             for (int t = 0; t < Targets; t++) dot[t][r] = fma(v, c[t], dot[t][r]);
         }
     };
-    for (std::size_t j = 0; j < whole; j += kF64) multiply(j, [](const Real* p) { return load_f64(p); });
-    if (rest) multiply(whole, [rest](const Real* p) { return load_first(p, rest); });
+    for (std::size_t j = 0; j < whole; j += kF64) multiply(j, [](const Real *p) { return load_f64(p); });
+    if (rest) multiply(whole, [rest](const Real *p) { return load_first(p, rest); });
 
     double weighted[Targets][kF64];
     const f64v w = load<f64v>(weights);
@@ -73,12 +73,12 @@ void add_rows(const Real* const (&x)[kF64], std::size_t columns, const double* c
         const f64v residual = lane_sums(dot[t]) + broadcast(intercepts[t]) - load<f64v>(y + t * kBlockRows);
         const f64v pull = w * residual;
         store(weighted[t], pull);
-        double* sum = sums + t * 2 * kF64;
+        double *sum = sums + t * 2 * kF64;
         store(sum, load<f64v>(sum) + pull);
         store(sum + kF64, fma(pull, residual, load<f64v>(sum + kF64)));
     }
 
-    auto accumulate = [&](std::size_t j, auto&& value) {
+    auto accumulate = [&](std::size_t j, auto &&value) {
         f64v g[Targets];
         for (int t = 0; t < Targets; t++) g[t] = load<f64v>(slope + t * width + j);
         for (int r = 0; r < kF64; r++) {
@@ -87,13 +87,13 @@ void add_rows(const Real* const (&x)[kF64], std::size_t columns, const double* c
         }
         for (int t = 0; t < Targets; t++) store(slope + t * width + j, g[t]);
     };
-    for (std::size_t j = 0; j < whole; j += kF64) accumulate(j, [](const Real* p) { return load_f64(p); });
-    if (rest) accumulate(whole, [rest](const Real* p) { return load_first(p, rest); });
+    for (std::size_t j = 0; j < whole; j += kF64) accumulate(j, [](const Real *p) { return load_f64(p); });
+    if (rest) accumulate(whole, [rest](const Real *p) { return load_first(p, rest); });
 }
 
 template <class Real>
-void add_rows(const Real* const (&x)[kF64], const Shape& shape, const double* coefficients, const Bench& bench,
-              std::size_t row, double* slope, double* sums) {
+void add_rows(const Real *const (&x)[kF64], const Shape &shape, const double *coefficients, const Bench &bench,
+              std::size_t row, double *slope, double *sums) {
     for (std::size_t t = 0; t < shape.targets; t += kTargets) {
         auto add = [&](auto targets) {
             add_rows<targets.value>(x, shape.columns, coefficients + t * shape.width,
@@ -111,11 +111,11 @@ void add_rows(const Real* const (&x)[kF64], const Shape& shape, const double* co
     }
 }
 
-bool must_pack(const Regression& data) { return data.shift || data.X.column_stride != 1; }
+bool must_pack(const Regression &data) { return data.shift || data.X.column_stride != 1; }
 
 // Slope of the rows [first, last).
-void slope_of(const Regression& data, const Shape& shape, std::size_t first, std::size_t last,
-              const double* coefficients, Bench& bench, double* slope) {
+void slope_of(const Regression &data, const Shape &shape, std::size_t first, std::size_t last,
+              const double *coefficients, Bench &bench, double *slope) {
     std::fill(slope, slope + shape.size(), 0.0);
     std::fill(bench.sums.begin(), bench.sums.end(), 0.0);
     for (std::size_t at = first; at < last; at += kBlockRows) {
@@ -124,7 +124,7 @@ void slope_of(const Regression& data, const Shape& shape, std::size_t first, std
              Panels{bench.targets.data(), shape.targets, kBlockRows}, 0, 0);
         for (std::size_t k = 0; k < rows; k++) bench.weights[k] = data.weights.data ? data.weights.at(at + k) : 1.0;
         std::fill(bench.weights + rows, bench.weights + kBlockRows, 0.0);
-        auto add = [&](auto* x, std::ptrdiff_t stride) {
+        auto add = [&](auto *x, std::ptrdiff_t stride) {
             for (std::size_t row = 0; row < rows; row += kF64) {
                 std::remove_reference_t<decltype(x)> group[kF64];
                 // Rows that are not there repeat the last, with weight 0.
@@ -134,9 +134,9 @@ void slope_of(const Regression& data, const Shape& shape, std::size_t first, std
         };
         if (must_pack(data)) {
             pack(data.X, at, rows, data.shift, nullptr, Panels{bench.rows.data(), kBlockRows, shape.width}, 0, 0);
-            add(static_cast<const double*>(bench.rows.data()), std::ptrdiff_t(shape.width));
+            add(static_cast<const double *>(bench.rows.data()), std::ptrdiff_t(shape.width));
         } else {
-            data.X.visit(at, 0, [&](auto* x) { add(x, data.X.row_stride); });
+            data.X.visit(at, 0, [&](auto *x) { add(x, data.X.row_stride); });
         }
     }
     for (std::size_t t = 0; t < shape.targets; t++)
@@ -149,7 +149,7 @@ void slope_of(const Regression& data, const Shape& shape, std::size_t first, std
 // The rows in parts, from their number and work alone; the slopes of the parts are added in order.
 class Slopes {
 public:
-    Slopes(const Regression& data, int threads)
+    Slopes(const Regression &data, int threads)
         : data_(data),
           shape_(data.X.columns, data.Y.columns),
           rows_(std::max(
@@ -160,12 +160,12 @@ public:
           coefficients_(shape_.size()),
           benches_(std::size_t(std::max(1, threads)), Bench(shape_, must_pack(data))) {}
 
-    const Shape& shape() const { return shape_; }
-    double* coefficients() { return coefficients_.data(); }
+    const Shape &shape() const { return shape_; }
+    double *coefficients() { return coefficients_.data(); }
 
     // Computes the slope; calls use(index, slope there) for each of its elements.
     template <class Use>
-    void add_up(Team& team, int member, Use&& use) noexcept {
+    void add_up(Team &team, int member, Use &&use) noexcept {
         team.for_each(parts_, [&](std::size_t part) noexcept {
             const std::size_t first = part * rows_, last = std::min(data_.X.rows, first + rows_);
             slope_of(data_, shape_, first, last, coefficients_.data(), benches_[std::size_t(member)],
@@ -175,7 +175,7 @@ public:
             const std::size_t first = task * kMergeColumns, last = std::min(shape_.size(), first + kMergeColumns);
             std::fill(total_.begin() + std::ptrdiff_t(first), total_.begin() + std::ptrdiff_t(last), 0.0);
             for (std::size_t part = 0; part < parts_; part++) {
-                const double* slope = slopes_.data() + part * shape_.size();
+                const double *slope = slopes_.data() + part * shape_.size();
                 for (std::size_t i = first; i < last; i++) total_[i] += slope[i];
             }
             for (std::size_t i = first; i < last; i++) use(i, total_[i]);
@@ -184,7 +184,7 @@ public:
 
     // Between (columns + 1, targets) and the layout of Shape: body(there, here).
     template <class Body>
-    void for_layouts(Body&& body) const {
+    void for_layouts(Body &&body) const {
         for (std::size_t t = 0; t < shape_.targets; t++) {
             for (std::size_t j = 0; j < shape_.columns; j++) body(j * shape_.targets + t, t * shape_.width + j);
             body(shape_.columns * shape_.targets + t, shape_.intercepts() + t);
@@ -192,7 +192,7 @@ public:
     }
 
 private:
-    const Regression& data_;
+    const Regression &data_;
     Shape shape_;
     std::size_t rows_, parts_;
     Doubles slopes_, total_, coefficients_;
@@ -201,24 +201,24 @@ private:
 
 }  // namespace
 
-void add_gradient(const Regression& data, const double* coefficients, int threads, double* slope, double* squares) {
+void add_gradient(const Regression &data, const double *coefficients, int threads, double *slope, double *squares) {
     Slopes slopes(data, threads);
     slopes.for_layouts([&](std::size_t there, std::size_t here) { slopes.coefficients()[here] = coefficients[there]; });
     Doubles total(slopes.shape().size());
-    as_team(threads, [&](Team& team, int member) noexcept {
+    as_team(threads, [&](Team &team, int member) noexcept {
         slopes.add_up(team, member, [&](std::size_t i, double sum) { total[i] = sum; });
     });
     slopes.for_layouts([&](std::size_t there, std::size_t here) { slope[there] += total[here]; });
     for (std::size_t t = 0; t < slopes.shape().targets; t++) squares[t] += total[slopes.shape().squares() + t];
 }
 
-void descend(const Regression& data, const Descending& how, int threads, double* coefficients, double* squares) {
+void descend(const Regression &data, const Descending &how, int threads, double *coefficients, double *squares) {
     Slopes slopes(data, threads);
-    double* current = slopes.coefficients();
+    double *current = slopes.coefficients();
     slopes.for_layouts([&](std::size_t there, std::size_t here) { current[here] = coefficients[there]; });
     const std::size_t targets = slopes.shape().targets, fixed = slopes.shape().squares();
     const std::size_t moving = how.fit_intercept ? fixed : slopes.shape().intercepts();
-    as_team(threads, [&](Team& team, int member) noexcept {
+    as_team(threads, [&](Team &team, int member) noexcept {
         for (std::size_t step = 0; step < how.steps; step++)
             slopes.add_up(team, member, [&](std::size_t i, double sum) {
                 if (i < moving)

@@ -10,11 +10,11 @@ namespace rmodels::RMODELS_ISA {
 // z = [x − shift, 1] has the residuals r = z·coefficients − y. weights.data and shift may be null.
 struct Regression {
     Strided X, Y, weights;
-    const double* shift;
+    const double *shift;
 };
 
 // Adds Σ w z r to slope (columns + 1, targets) and Σ w r² to squares (targets).
-void add_gradient(const Regression& data, const double* coefficients, int threads, double* slope, double* squares);
+void add_gradient(const Regression &data, const double *coefficients, int threads, double *slope, double *squares);
 
 struct Descending {
     double learning_rate;
@@ -25,6 +25,6 @@ struct Descending {
 
 // Takes steps from coefficients (columns + 1, targets); writes squares (steps, targets), each row
 // before its step.
-void descend(const Regression& data, const Descending& how, int threads, double* coefficients, double* squares);
+void descend(const Regression &data, const Descending &how, int threads, double *coefficients, double *squares);
 
 }  // namespace rmodels::RMODELS_ISA

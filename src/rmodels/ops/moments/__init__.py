@@ -1,4 +1,4 @@
-"""Weights, means and centred second moments of the columns of [X | Y], and the dual: of the rows."""
+"""Means and centred second moments of the columns of [X | Y], and products of the rows of X."""
 
 from dataclasses import dataclass
 from functools import cached_property

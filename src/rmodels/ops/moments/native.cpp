@@ -30,8 +30,8 @@ std::size_t shared_rows(std::size_t width, std::size_t granularity) {
 }
 
 // sum += Σ w x over the rows [first, last) of source.
-void add_weighted(const Strided& source, const Samples& samples, std::size_t first, std::size_t last, double* sum) {
-    source.visit(0, 0, [&](auto* p) {
+void add_weighted(const Strided &source, const Samples &samples, std::size_t first, std::size_t last, double *sum) {
+    source.visit(0, 0, [&](auto *p) {
         for (std::size_t i = first; i < last; i++) {
             const double w = samples.weight(i);
             for (std::size_t j = 0; j < source.columns; j++)
@@ -42,10 +42,10 @@ void add_weighted(const Strided& source, const Samples& samples, std::size_t fir
 }
 
 // Packs √w (z − shift) and √w for the rows [first, first + rows), from `row` of the block on; returns their weight.
-double pack_samples(const Samples& samples, std::size_t first, std::size_t rows, const double* shift,
-                    const Panels& packed, std::size_t row) {
+double pack_samples(const Samples &samples, std::size_t first, std::size_t rows, const double *shift,
+                    const Panels &packed, std::size_t row) {
     const std::size_t d = samples.X.columns;
-    double* last = packed.at(row, d + samples.Y.columns);
+    double *last = packed.at(row, d + samples.Y.columns);
     if (!samples.weights.data) {
         pack(samples.X, first, rows, shift, nullptr, packed, row, 0);
         pack(samples.Y, first, rows, shift + d, nullptr, packed, row, d);
@@ -54,7 +54,7 @@ double pack_samples(const Samples& samples, std::size_t first, std::size_t rows,
     }
     double root[kBlockRows] = {};
     static_assert(kPackRows <= kBlockRows);
-    samples.weights.visit(first, 0, [&](auto* p) {
+    samples.weights.visit(first, 0, [&](auto *p) {
         for (std::size_t k = 0; k < rows; k++) root[k] = double(p[std::ptrdiff_t(k) * samples.weights.row_stride]);
     });
     double weight = 0;
@@ -67,12 +67,12 @@ double pack_samples(const Samples& samples, std::size_t first, std::size_t rows,
 }
 
 // The rows [first, last) of X as one piece of memory, if they are that or nearly.
-Ahead lines(const Strided& X, std::size_t first, std::size_t last) {
+Ahead lines(const Strided &X, std::size_t first, std::size_t last) {
     if (first >= last || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
         X.row_stride > std::ptrdiff_t(2 * X.columns))
         return {};
     auto address = [&](std::size_t row) {
-        return X.visit(row, 0, [](auto* p) { return reinterpret_cast<const char*>(p); });
+        return X.visit(row, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
     };
     return {address(first), address(last - 1) + X.columns * (X.single ? sizeof(float) : sizeof(double))};
 }
@@ -93,7 +93,7 @@ bool Moments::wide() const { return columns_ >= kWide; }
 
 std::size_t Moments::granularity() const { return wide() ? kPackRows : slab_rows_; }
 
-void Moments::begin(Slab& slab, const Samples& samples, std::size_t first, std::size_t last) const {
+void Moments::begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
     slab.rows = 0;
     slab.weight = 0;
     slab.shift.assign(columns_, 0.0);
@@ -106,12 +106,12 @@ void Moments::begin(Slab& slab, const Samples& samples, std::size_t first, std::
         if (weight == 0) continue;
         add_weighted(samples.X, samples, at, end, slab.shift.data());
         add_weighted(samples.Y, samples, at, end, slab.shift.data() + samples.X.columns);
-        for (double& c : slab.shift) c /= weight;
+        for (double &c : slab.shift) c /= weight;
         return;
     }
 }
 
-void Moments::accumulate(Slab& slab, const Samples& samples, std::size_t first, std::size_t last) const {
+void Moments::accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
     begin(slab, samples, first, last);
     Doubles memory(kBlockRows * width_);
     for (std::size_t at = first; at < last; at += kBlockRows) {
@@ -125,12 +125,12 @@ void Moments::accumulate(Slab& slab, const Samples& samples, std::size_t first, 
     slab.rows = last - first;
 }
 
-void Moments::accumulate_together(Slab& slab, const Samples& samples, std::size_t first, std::size_t last,
+void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last,
                                   int threads) {
     const std::size_t block_rows = shared_rows(width_, kPackRows);
     block_.resize(block_rows * width_);
     Doubles weights((last - first + kPackRows - 1) / kPackRows);
-    as_team(threads, [&](Team& team, int) noexcept {
+    as_team(threads, [&](Team &team, int) noexcept {
         for (std::size_t at = first; at < last; at += block_rows) {
             const std::size_t rows = std::min(block_rows, last - at);
             const Panels block{block_.data(), rows, kPanel};
@@ -146,7 +146,7 @@ void Moments::accumulate_together(Slab& slab, const Samples& samples, std::size_
     slab.rows += last - first;
 }
 
-void Moments::merge(const Slab& slab) {
+void Moments::merge(const Slab &slab) {
     const double *C = slab.products.data(), *sums = C + columns_ * width_;
     if (slab.weight == 0) {  // its products are 0, or NaN where the rows hold something not finite
         for (std::size_t i = 0; i < columns_ * width_; i++) scatter_[i] += C[i];
@@ -163,14 +163,14 @@ void Moments::merge(const Slab& slab) {
     }
     for (std::size_t i = 0; i < columns_; i++) {
         const double sum = sums[i], pulled = pull * gap[i];
-        const double* from = C + i * width_;
-        double* to = scatter_.data() + i * width_;
+        const double *from = C + i * width_;
+        double *to = scatter_.data() + i * width_;
         for (std::size_t j = 0; j <= i; j++) to[j] += from[j] - sum * centre[j] + pulled * gap[j];
     }
     weight_ = weight;
 }
 
-void Moments::add(const Samples& samples, int threads) {
+void Moments::add(const Samples &samples, int threads) {
     const std::size_t n = samples.X.rows;
     if (wide()) {
         for (std::size_t first = 0; first < n;) {
@@ -192,17 +192,17 @@ void Moments::add(const Samples& samples, int threads) {
             const std::size_t first = start + task * slab_rows_;
             accumulate(slabs[task], samples, first, std::min(n, first + slab_rows_));
         });
-        for (const Slab& slab : slabs) merge(slab);
+        for (const Slab &slab : slabs) merge(slab);
     }
 }
 
-void Moments::finish(double* mean, double* scatter) {
+void Moments::finish(double *mean, double *scatter) {
     if (open_.rows) merge(open_);
     for (std::size_t j = 0; j < columns_; j++) mean[j] = origin_[j] + offset_[j];
     mirror(scatter_.data(), columns_, width_, scatter);
 }
 
-RowProducts::RowProducts(std::size_t rows, const Strided& weights, bool centre)
+RowProducts::RowProducts(std::size_t rows, const Strided &weights, bool centre)
     : rows_(rows), width_(padded(rows)), centre_(centre), weights_(rows, 1.0), products_(rows * width_) {
     for (std::size_t i = 0; i < rows; i++) {
         if (weights.data) weights_[i] = weights.at(i);
@@ -211,11 +211,11 @@ RowProducts::RowProducts(std::size_t rows, const Strided& weights, bool centre)
     centre_ = centre && weight_ != 0;
 }
 
-void RowProducts::add(const Strided& X, double* mean, int threads) {
+void RowProducts::add(const Strided &X, double *mean, int threads) {
     const Strided features = X.transposed();
     const std::size_t block_rows = shared_rows(width_, kPackRows);
     block_.resize(block_rows * width_);
-    as_team(threads, [&](Team& team, int) noexcept {
+    as_team(threads, [&](Team &team, int) noexcept {
         for (std::size_t at = 0; at < features.rows; at += block_rows) {
             const std::size_t rows = std::min(block_rows, features.rows - at);
             const Panels block{block_.data(), rows, kPanel};
@@ -231,7 +231,7 @@ void RowProducts::add(const Strided& X, double* mean, int threads) {
 }
 
 // Subtracts from a packed feature its mean, in two steps: the second removes the rounding of the first.
-double RowProducts::subtract_mean(const Panels& block, std::size_t feature) const {
+double RowProducts::subtract_mean(const Panels &block, std::size_t feature) const {
     double mean = 0;
     for (int step = 0; step < 2; step++) {
         double sum = 0;
@@ -243,7 +243,7 @@ double RowProducts::subtract_mean(const Panels& block, std::size_t feature) cons
     return mean;
 }
 
-void RowProducts::finish(double* products) {
+void RowProducts::finish(double *products) {
     mirror(products_.data(), rows_, width_, products);
     for (std::size_t i = 0; i < rows_; i++)
         for (std::size_t j = 0; j < rows_; j++)

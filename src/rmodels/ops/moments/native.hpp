@@ -35,19 +35,19 @@ public:
     // Rows that an `add` other than the last must be given a multiple of.
     std::size_t granularity() const;
 
-    void add(const Samples& samples, int threads);
+    void add(const Samples &samples, int threads);
 
     // Writes mean (columns) and scatter (columns, columns); nothing can be added after it.
-    void finish(double* mean, double* scatter);
+    void finish(double *mean, double *scatter);
 
     double weight() const { return weight_; }
 
 private:
     bool wide() const;
-    void begin(Slab& slab, const Samples& samples, std::size_t first, std::size_t last) const;
-    void accumulate(Slab& slab, const Samples& samples, std::size_t first, std::size_t last) const;
-    void accumulate_together(Slab& slab, const Samples& samples, std::size_t first, std::size_t last, int threads);
-    void merge(const Slab& slab);
+    void begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
+    void accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
+    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads);
+    void merge(const Slab &slab);
 
     std::size_t columns_, width_, slab_rows_;
     double weight_ = 0;
@@ -61,16 +61,16 @@ private:
 // Inner products of the rows of X, a block of columns at a time.
 class RowProducts {
 public:
-    RowProducts(std::size_t rows, const Strided& weights, bool centre);
+    RowProducts(std::size_t rows, const Strided &weights, bool centre);
 
     // Adds columns of X (rows, any); writes their means.
-    void add(const Strided& X, double* mean, int threads);
+    void add(const Strided &X, double *mean, int threads);
 
     // Writes products (rows, rows); nothing can be added after it.
-    void finish(double* products);
+    void finish(double *products);
 
 private:
-    double subtract_mean(const Panels& block, std::size_t feature) const;
+    double subtract_mean(const Panels &block, std::size_t feature) const;
 
     std::size_t rows_, width_;
     bool centre_;

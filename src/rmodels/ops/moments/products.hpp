@@ -32,9 +32,9 @@ struct Ahead {
 
 // C (Rows, Vectors · kF64) += Σ_k A[k] B[k]ᵀ over k < rows, at least one.
 template <int Rows, int Vectors>
-void add_tile(const double* A, const double* B, std::size_t rows, double* C, std::size_t width, Ahead& ahead) {
+void add_tile(const double *A, const double *B, std::size_t rows, double *C, std::size_t width, Ahead &ahead) {
     const bool any = ahead.next < ahead.end;
-    const char* line = any ? ahead.next : reinterpret_cast<const char*>(B);
+    const char *line = any ? ahead.next : reinterpret_cast<const char *>(B);
     const std::size_t step = any ? 64 : 0;
     if (any) ahead.next += 64 * rows;
     f64v sum[Rows][Vectors];
@@ -54,12 +54,12 @@ void add_tile(const double* A, const double* B, std::size_t rows, double* C, std
     } while (--rows);
     for (int m = 0; m < Rows; m++)
         for (int v = 0; v < Vectors; v++) {
-            double* to = C + m * width + v * kF64;
+            double *to = C + m * width + v * kF64;
             store(to, load<f64v>(to) + sum[m][v]);
         }
 }
 
-using AddTile = void (*)(const double*, const double*, std::size_t, double*, std::size_t, Ahead&);
+using AddTile = void (*)(const double *, const double *, std::size_t, double *, std::size_t, Ahead &);
 
 template <std::size_t... I>
 constexpr std::array<AddTile, sizeof...(I)> all_tiles(std::index_sequence<I...>) {
@@ -70,8 +70,8 @@ constexpr std::array<AddTile, sizeof...(I)> all_tiles(std::index_sequence<I...>)
 // `columns` and in the rows of C from `top` to `bottom` and the panel of columns from `left`.
 // C is (columns, width); top and left are multiples of a panel; entries right of the diagonal are
 // written only as far as a tile reaches.
-inline void add_products(const Panels& Z, std::size_t first, std::size_t last, std::size_t top, std::size_t bottom,
-                         std::size_t left, double* C, std::size_t width, Ahead& ahead) {
+inline void add_products(const Panels &Z, std::size_t first, std::size_t last, std::size_t top, std::size_t bottom,
+                         std::size_t left, double *C, std::size_t width, Ahead &ahead) {
     static constexpr auto kTiles = all_tiles(std::make_index_sequence<kTileRows * kTileVectors>());
     for (std::size_t i = std::max(top, left); i < bottom; i += kTileRows) {
         const std::size_t tile_rows = std::min<std::size_t>(kTileRows, bottom - i);
@@ -83,7 +83,7 @@ inline void add_products(const Panels& Z, std::size_t first, std::size_t last, s
 }
 
 // C += ZᵀZ, shared among the members of a team. C is (columns, width).
-inline void add_products(Team& team, const Panels& Z, std::size_t rows, std::size_t columns, double* C,
+inline void add_products(Team &team, const Panels &Z, std::size_t rows, std::size_t columns, double *C,
                          std::size_t width) {
     constexpr std::size_t kGroup = (192 + kPanel - 1) / kPanel * kPanel;  // rows of C in a task
     constexpr std::size_t kDepth = 128;  // rows of Z: a panel of so many stays in the L1 cache
@@ -98,7 +98,7 @@ inline void add_products(Team& team, const Panels& Z, std::size_t rows, std::siz
 }
 
 // Writes both halves of the symmetric (columns, columns) matrix whose lower half is C (columns, width).
-inline void mirror(const double* C, std::size_t columns, std::size_t width, double* both) {
+inline void mirror(const double *C, std::size_t columns, std::size_t width, double *both) {
     constexpr std::size_t kSquare = 32;
     for (std::size_t top = 0; top < columns; top += kSquare)
         for (std::size_t left = 0; left <= top; left += kSquare)

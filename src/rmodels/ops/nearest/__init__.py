@@ -69,7 +69,9 @@ def index(
         - euclidean: √Σ (x_c − q_c)²
         - manhattan: Σ |x_c − q_c|
         - chebyshev: max |x_c − q_c|
-        - minkowski: (Σ |x_c − q_c|^p)^(1/p); powers of an integer p up to 16 are repeated products
+        - minkowski: (Σ |x_c − q_c|^p)^(1/p); powers of an integer p up to 16 are repeated products,
+          and their root is the inverse of that: after scaling the sum to [1, 2^p) by a power of
+          two, the smallest float64 whose power is at least the sum (√ for p = 2)
         - cosine: ½ Σ (x̂_c − q̂_c)² with x̂ = x / ‖x‖, which is 1 − x̂·q̂; a row of zeros has
           distance 1 from every row
     p : float

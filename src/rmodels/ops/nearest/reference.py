@@ -7,21 +7,12 @@ from numpy.typing import NDArray
 
 from rmodels.config import get_config
 from rmodels.ops.nearest import Distances, Index, Indices
-
-
-def _normalised(A: Distances) -> Distances:
-    """Return the rows divided by their norms; rows of zeros stay zeros."""
-    scale = np.abs(A).max(axis=1, initial=0.0, keepdims=True)
-    A = A / np.where(scale > 0, scale, 1.0)
-    squares = np.zeros(len(A))
-    for column in A.T:
-        squares += column * column
-    return A / np.where(squares > 0, np.sqrt(squares), 1.0)[:, np.newaxis]
+from rmodels.ops.nearest.cosine import normalised
 
 
 def _power(gap: Distances, p: float) -> Distances:
     """Return gap**p; for an integer p up to 16 by repeated products."""
-    if p != int(min(p, 17)) or p > 16:
+    if not (p <= 16 and p == int(p)):
         return gap**p
     result = gap
     for _ in range(int(p) - 1):
@@ -29,11 +20,35 @@ def _power(gap: Distances, p: float) -> Distances:
     return result
 
 
+def _root(total: Distances, p: float) -> Distances:
+    """Return total**(1/p); for an integer p up to 16 the inverse of `_power`.
+
+    That is the smallest float64 whose power is at least the total, found for totals scaled to
+    [1, 2^p) by a power of two.
+    """
+    if p == 1:
+        return total
+    if p == 2:
+        return np.sqrt(total)
+    if not (p <= 16 and p == int(p)):
+        return total ** (1 / p)
+    inside = (total > 0) & (total < np.inf)
+    scaled, exponent = np.frexp(np.where(inside, total, 1.0))
+    above = (exponent - 1) % int(p) + 1
+    scaled = np.ldexp(scaled, above)
+    root = scaled ** (1 / p)
+    while (high := _power(root, p) >= scaled).any():
+        root = np.where(high, np.nextafter(root, 0.0), root)
+    while (low := _power(root, p) < scaled).any():
+        root = np.where(low, np.nextafter(root, 4.0), root)
+    return np.where(inside, np.ldexp(root, (exponent - above) // int(p)), total)
+
+
 def _distances(Q: Distances, X: Distances, metric: str, p: float) -> Distances:
     """Return the distances of each query to each point: (queries, points)."""
     total = np.zeros((len(Q), len(X)))
     if metric == "cosine":
-        Q, X = _normalised(Q), _normalised(X)
+        Q, X = normalised(Q), normalised(X)
     with np.errstate(over="ignore", under="ignore"):
         for q, x in zip(Q.T, X.T, strict=True):  # a feature at a time, so that sums have one order
             gap = np.abs(q[:, np.newaxis] - x)
@@ -48,7 +63,7 @@ def _distances(Q: Distances, X: Distances, metric: str, p: float) -> Distances:
         if metric == "euclidean":
             return np.sqrt(total)
         if metric == "minkowski":
-            return total ** (1 / p)
+            return _root(total, p)
     if metric == "cosine":
         total *= 0.5
         total[~Q.any(axis=1)] = 1.0
@@ -70,9 +85,7 @@ def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | No
     return Index(X, metric, p, "brute", "reference")
 
 
-def nearest(
-    index: Index, Q: NDArray, k: int, n_threads: int | None
-) -> tuple[Distances, Indices]:
+def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
     """Sort all points by (distance, index) and keep the first k."""
     distances = np.empty((len(Q), k))
     indices = np.empty((len(Q), k), dtype=np.int64)

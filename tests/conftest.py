@@ -1,6 +1,7 @@
 import pytest
 
 from rmodels import native, ops
+from rmodels.config import config_context
 
 ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets())]
 
@@ -13,3 +14,10 @@ def engine(request, monkeypatch):
         monkeypatch.setenv("RMODELS_ISA", instruction_set)
     assert ops.unavailable(name) is None
     return name
+
+
+@pytest.fixture
+def on_engine(engine):
+    """The same, as the setting of the thread, for what has no parameter `engine`."""
+    with config_context(engine=engine):
+        yield engine

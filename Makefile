@@ -1,0 +1,73 @@
+# make demo: set up and run the models on real data.   make test: set up and run every check.
+# PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine.
+PYTHON ?= python3
+PY := .venv/bin/python
+BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
+SOURCES := $(shell find src -name '*.cpp' -o -name '*.hpp')
+BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
+# A build with other settings is another build.
+SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint sanitize format clean help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: .venv/demo-$(SETTINGS)
+	$(PY) -m rmodels demo
+
+test: lint
+	$(PY) -m pytest -n logical
+
+lint: .venv/test-$(SETTINGS)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	find src -name '*.cpp' -o -name '*.hpp' | sort | tr '\n' '\0' | xargs -0 .venv/bin/clang-format --dry-run -Werror
+
+# The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
+# editable install out, so that the sanitized build is the one imported.
+SITE = $(shell $(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+SANITIZERS = $(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libubsan.so)
+SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+  PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
+sanitize: build/sanitized
+	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
+	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/ops tests/native
+
+build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES)
+	rm -rf build/sanitized
+	$(PY) -m pip install -q --no-build-isolation --no-deps --target build/sanitized \
+	  -C cmake.define.RMODELS_SANITIZE=ON -C build-dir=build/sanitizing .
+	@touch $@
+
+format: .venv/test-$(SETTINGS)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	find src -name '*.cpp' -o -name '*.hpp' | tr '\n' '\0' | xargs -0 .venv/bin/clang-format -i
+
+clean:
+	rm -rf .venv build
+
+.venv/tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "rmodels needs Python 3.11 or newer; $(PYTHON) is $$({ $(PYTHON) --version || echo missing; } 2>/dev/null)."; \
+	  echo "Install one and say: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install -q $(BUILD_TOOLS)
+	@touch $@
+
+# .venv/demo-... and .venv/test-...: the package is installed, without or with what the tests need.
+.venv/demo-$(SETTINGS): EXTRA :=
+.venv/test-$(SETTINGS): EXTRA := [test]
+.venv/demo-$(SETTINGS) .venv/test-$(SETTINGS): .venv/tools $(BUILD_FILES)
+	@[ "$(SETTINGS)" = pure ] || command -v $${CXX:-c++} >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { \
+	  echo "No C++ compiler found (looked for $${CXX:-c++}, g++ and clang++)."; \
+	  echo "Debian or Ubuntu: apt install g++     Fedora: dnf install gcc-c++     macOS: xcode-select --install"; \
+	  echo "Without one, the slower reference engine still works: make RMODELS_BUILD=pure demo"; exit 1; }
+	$(PY) -m pip install -q --no-build-isolation -e '.$(EXTRA)'
+	@rm -f .venv/demo-* .venv/test-*
+	@touch .venv/demo-$(SETTINGS) $@

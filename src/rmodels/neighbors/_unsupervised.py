@@ -1,0 +1,84 @@
+"""Searching for neighbours, without targets."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
+from rmodels.validation import all_or_nothing
+
+__all__ = ["NearestNeighbors"]
+
+
+class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
+    """Find the nearest neighbours of queries, or all within a radius.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that `kneighbors` finds unless told otherwise.
+    radius : float, default=1.0
+        Radius that `radius_neighbors` uses unless told otherwise.
+    algorithm, leaf_size, metric, p, metric_params, n_jobs
+        As in `KNeighborsClassifier`.
+
+    Attributes
+    ----------
+    effective_metric_ : str
+    effective_metric_params_ : dict
+    n_samples_fit_ : int
+    algorithm_ : {"brute", "tree"}
+    engine_ : {"reference", "native", "gpu"}
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    Examples
+    --------
+    >>> from rmodels import NearestNeighbors
+    >>> model = NearestNeighbors(n_neighbors=2).fit([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
+    >>> distances, indices = model.kneighbors([[0.0, 1.0]])
+    >>> distances
+    array([[1., 2.]])
+    >>> indices
+    array([[0, 1]])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 5,
+        radius: float = 1.0,
+        algorithm: str = "auto",
+        leaf_size: int = 30,
+        metric: str = "minkowski",
+        p: float = 2,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.radius = radius
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.metric = metric
+        self.p = p
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: object = None) -> "NearestNeighbors":
+        """Index the points.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : None
+            Not used.
+
+        Returns
+        -------
+        NearestNeighbors
+            The estimator itself.
+        """
+        self._fit(X)
+        return self

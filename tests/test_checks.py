@@ -1,0 +1,44 @@
+"""scikit-learn's checks of an estimator, on every engine, with no expected failure."""
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    NearestNeighbors,
+    native,
+)
+from rmodels.config import config_context
+
+ESTIMATORS = [
+    LinearRegression(),
+    LinearRegression(iterations=50),
+    LinearRegression(iterations=50, solver="stream"),
+    LinearRegression(solver="rows"),
+    KNeighborsClassifier(),
+    KNeighborsClassifier(weights="distance", algorithm="kd_tree"),
+    KNeighborsRegressor(),
+    KNeighborsRegressor(weights="distance", algorithm="brute", metric="manhattan"),
+    NearestNeighbors(),
+]
+ENGINES = ["reference", "native"] if native.load() is not None else ["reference"]
+
+
+def _cases():
+    cases = []
+    for engine in ENGINES:
+        for estimator in ESTIMATORS:
+            for case, check in estimator_checks_generator(estimator, legacy=True):
+                name = getattr(check, "func", check).__name__
+                cases.append(pytest.param(engine, case, check, id=f"{engine}-{estimator!r}-{name}"))
+    return cases
+
+
+@pytest.mark.parametrize(("engine", "estimator", "check"), _cases())
+@pytest.mark.filterwarnings("ignore:X has rank:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimator(engine, estimator, check):
+    with config_context(engine=engine):
+        check(estimator)

@@ -1,0 +1,97 @@
+"""The package as it is installed."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import rmodels
+from rmodels.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_version_has_one_source(capsys):
+    assert rmodels.__version__ == importlib.metadata.version("rmodels")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"rmodels {rmodels.__version__}\n"
+
+
+def test_public_names():
+    for name in rmodels.__all__:
+        assert getattr(rmodels, name).__doc__
+    assert set(rmodels.__all__) <= set(dir(rmodels))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        rmodels.nonsense  # noqa: B018
+
+
+def test_import_is_light():
+    code = (
+        "import sys, rmodels; heavy = {'sklearn', 'scipy', 'pandas', 'torch', 'rich', 'numpy'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_show_versions(capsys):
+    assert main(["versions"]) == 0
+    printed = capsys.readouterr().out
+    for word in (rmodels.__version__, "engine", "instruction set", "threads", "GPU", "numpy"):
+        assert word in printed
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(tmp_path_factory):
+    """A wheel built on purpose without the extension."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
+         "--disable-pip-version-check", "-w", str(folder), str(ROOT)],
+        env=os.environ | {"RMODELS_BUILD": "pure"},
+        check=True,
+        timeout=120,
+    )  # fmt: skip
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_wheel_holds_the_package_alone(pure_wheel):
+    names = zipfile.ZipFile(pure_wheel).namelist()
+    assert "rmodels/ops/moments/reference.py" in names
+    assert not [name for name in names if name.startswith("tests") or "/test_" in name]
+    assert not [name for name in names if name.endswith((".cpp", ".hpp", ".so"))]
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_pure_install_works_on_the_reference_engine(pure_wheel, tmp_path):
+    zipfile.ZipFile(pure_wheel).extractall(tmp_path)
+    code = f"""
+import sys
+sys.meta_path = [each for each in sys.meta_path if "rmodels" not in repr(vars(each))]
+sys.path.insert(0, {str(tmp_path)!r})
+import rmodels
+assert rmodels.__file__.startswith({str(tmp_path)!r}), rmodels.__file__
+model = rmodels.LinearRegression(iterations=10).fit([[0.0], [1.0]], [0.0, 1.0])
+assert model.engine_ == "reference"
+assert rmodels.KNeighborsClassifier(1).fit([[0.0], [1.0]], [0, 1]).engine_ == "reference"
+rmodels.show_versions()
+try:
+    with rmodels.config_context(engine="native"):
+        model.fit([[0.0], [1.0]], [0.0, 1.0])
+except RuntimeError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "engine='native' cannot run: rmodels was installed without" in found.stdout
