@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import rich.progress
 
 from rmodels.config import config_context
 from rmodels.ops.chunks import chunks
@@ -21,11 +22,20 @@ def test_slices_cover_the_range(total, step, expected, progress):
         assert list(chunks(total, step, "rows")) == expected
 
 
-def test_progress_is_reported(capsys):
+def test_progress_is_reported(monkeypatch):
+    bars = []
+
+    class Bar(rich.progress.Progress):
+        def __init__(self, **options):
+            super().__init__(**options)
+            bars.append(self)
+
+    monkeypatch.setattr(rich.progress, "Progress", Bar)
     with config_context(progress=True):
-        for _ in chunks(4, 1, "rows of X"):
-            pass
-    assert "rows of X" in capsys.readouterr().out
+        seen = [bars[0].tasks[0].completed for _ in chunks(11, 5, "rows of X")]
+    assert seen == [0, 5, 10]
+    (task,) = bars[0].tasks
+    assert (task.description, task.total, task.completed) == ("rows of X", 11, 11)
 
 
 def test_a_bar_without_rich_says_what_to_install(monkeypatch):

@@ -58,10 +58,11 @@ Strided strided(const Array &array) {
 
 Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
 
-void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, std::size_t first,
+                 std::size_t last, int threads) {
+    const Samples samples{strided(X), strided(Y), strided(weights)};
     nb::gil_scoped_release release;
-    moments.add({x, y, w}, threads);
+    moments.add(samples, first, last, threads);
 }
 
 void finish_moments(Moments &moments, const Result &mean, const Result &scatter) {
@@ -150,7 +151,7 @@ NB_MODULE(RMODELS_MODULE, module) {
 
     nb::class_<Moments>(module, "Moments")
         .def(nb::init<std::size_t>(), "columns"_a)
-        .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "threads"_a)
+        .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "first"_a, "last"_a, "threads"_a)
         .def("finish", &finish_moments, "mean"_a.noconvert(), "scatter"_a.noconvert())
         .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
