@@ -1,5 +1,7 @@
 """The contract of the moments, on every engine."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -219,7 +221,7 @@ def test_moments_add(engine, counts, d, t, weighted, offset):
     X += offset
     edges = np.cumsum([0, *counts])
     total = None
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         w = None if weights is None else weights[first:last]
         part = moments(X[first:last], Y[first:last], w, engine=engine)
         total = part if total is None else total + part

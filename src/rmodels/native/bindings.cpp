@@ -43,6 +43,7 @@ std::vector<std::string> supported_sets() {
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Vector = std::optional<Array>;
+using Input = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 
 // A vector is a matrix of one column.
@@ -85,12 +86,12 @@ void finish_row_products(RowProducts &products, const Result &result) {
     products.finish(result.data());
 }
 
-Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift) {
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift) {
     return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
 }
 
-void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift,
-              const Result &coefficients, int threads, const Result &slope, const Result &squares) {
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift,
+              const Input &coefficients, int threads, const Result &slope, const Result &squares) {
     const Regression data = regression(X, Y, weights, shift);
     nb::gil_scoped_release release;
     add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());

@@ -10,7 +10,7 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.moments import Gram, Moments
 
-_CALL = 2e9  # multiply-adds in a native call: 50 to 100 ms on two cores
+_CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
