@@ -39,7 +39,7 @@ struct Bench {
     Doubles rows;     // (kBlockRows, width)
     Doubles targets;  // (targets, kBlockRows)
     Doubles sums;     // (targets, 2, kF64): w r, and w r²
-    double weights[kBlockRows];
+    double weights[kBlockRows] = {};
 
     Bench(const Shape &shape, bool packs)
         : rows(packs ? kBlockRows * shape.width : 0),
