@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/limits.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -61,20 +62,46 @@ Strided strided(const Vector &array) { return array ? strided(*array) : Strided{
 void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
     const Strided x = strided(X), y = strided(Y), w = strided(weights);
     nb::gil_scoped_release release;
-    moments.add(x, y, w, threads);
+    moments.add({x, y, w}, threads);
 }
 
-void finish_moments(const Moments &moments, Result mean, Result scatter) {
+void finish_moments(Moments &moments, Result mean, Result scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
 }
 
-double gradient(const Array &X, const Array &Y, const Vector &weights, const Vector &shift, Result coefficients,
-                int threads, Result slope, Result losses) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
-    const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
+void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
+    new (self) RowProducts(rows, strided(weights), centre);
+}
+
+void add_row_products(RowProducts &products, const Array &X, Result mean, int threads) {
+    const Strided x = strided(X);
     nb::gil_scoped_release release;
-    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+    products.add(x, mean.data(), threads);
+}
+
+void finish_row_products(RowProducts &products, Result result) {
+    nb::gil_scoped_release release;
+    products.finish(result.data());
+}
+
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift) {
+    return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
+}
+
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift,
+              const Result &coefficients, int threads, const Result &slope, const Result &squares) {
+    const Regression data = regression(X, Y, weights, shift);
+    nb::gil_scoped_release release;
+    add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
+}
+
+void steps(const Array &X, const Array &Y, const Vector &weights, double learning_rate, double weight,
+           bool fit_intercept, int threads, const Result &coefficients, const Result &squares) {
+    const Regression data = regression(X, Y, weights, {});
+    const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
+    nb::gil_scoped_release release;
+    descend(data, how, threads, coefficients.data(), squares.data());
 }
 
 template <class Real>
@@ -120,6 +147,17 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
+double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> &values, int threads) {
+    nb::gil_scoped_release release;
+    return read_all(values.data(), values.shape(0), threads);
+}
+
+template <class Real>
+double run_multiply_adds(std::size_t rounds, int threads) {
+    nb::gil_scoped_release release;
+    return multiply_add<Real>(rounds, threads);
+}
+
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
 
@@ -131,9 +169,17 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def(nb::init<std::size_t>())
         .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
         .def("finish", &finish_moments)
+        .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
+    nb::class_<RowProducts>(module, "RowProducts")
+        .def("__init__", &new_row_products, nb::arg("rows"), nb::arg("weights").none(), nb::arg("centre"))
+        .def("add", &add_row_products)
+        .def("finish", &finish_row_products);
     module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
+               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("squares"));
+    module.def("descend", &steps, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("learning_rate"),
+               nb::arg("weight"), nb::arg("fit_intercept"), nb::arg("threads"), nb::arg("coefficients"),
+               nb::arg("squares"));
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
@@ -143,4 +189,10 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
+
+    module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
+    module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
+    module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
+    module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();
+    module.attr("multiply_adds_per_round_float64") = multiply_adds_per_round<double>();
 }
