@@ -50,7 +50,7 @@ def reference(X, Q, k, metric="euclidean", p=2.0):
 
 @pytest.fixture(params=native.instruction_sets())
 def compiled(request, monkeypatch):
-    """The native engine on each instruction set, where the reference is what it is compared with."""
+    """The native engine on each instruction set, where the reference is the measure."""
     monkeypatch.setenv("RMODELS_ISA", request.param)
     return "native"
 
