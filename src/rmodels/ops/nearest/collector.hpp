@@ -68,27 +68,21 @@ public:
         resolved_ = true;
     }
 
-    // Compares with every row: for queries that scores say nothing about.
-    void scan_all() {
-        std::uint32_t rows[kGroup];
-        const std::size_t n = index_->rows.size();
-        for (std::size_t first = 0; first < n; first += kGroup) {
-            const std::size_t count = std::min(kGroup, n - first);
-            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[first + j];
-            offer(rows, count);
-        }
+    // Compares with the points [first, last) by position: for queries that scores say nothing about.
+    void scan(std::size_t first, std::size_t last) {
+        for (; first < last; first += kGroup) offer(&index_->rows[first], std::min(kGroup, last - first));
     }
 
-    // The answer, in order; valid until the next start.
-    const std::vector<Neighbour> &finish() {
+    // The answer, in order; valid until the next start. `zeros`: whether with the rows of zeros.
+    const std::vector<Neighbour> &finish(bool zeros) {
         if (candidates_.size() > wanted_.k && !resolved_ && wanted_.k) filter();
         resolve();
         if (wanted_.k) {
-            for (std::size_t i = 0; i < std::min(wanted_.k, index_->zeros.size()); i++)
+            for (std::size_t i = 0; zeros && i < std::min(wanted_.k, index_->zeros.size()); i++)
                 best_.offer({1.0, index_->zeros[i]});
             return best_.sorted();
         }
-        if (wanted_.radius >= 1)
+        if (zeros && wanted_.radius >= 1)
             for (const std::uint32_t row : index_->zeros) near_.push_back({1.0, row});
         std::sort(near_.begin(), near_.end());
         return near_;

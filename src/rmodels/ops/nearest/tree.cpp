@@ -1,6 +1,7 @@
 #include "ops/nearest/tree.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "native/threads.hpp"
@@ -127,11 +128,11 @@ void Tree::select(Keyed *first, Keyed *nth, Keyed *last) {
         const float pivot = pivots[rank];
         auto partition = [&](auto before) {
             Keyed *out = first;
-            for (Keyed *k = first; k < last; k++) {
-                const Keyed moved = *k;
-                *k = *out;
-                *out = moved;
-                out += before(moved.key);
+            for (Keyed *k = first; k < last; k++) {  // moved as one word: two halves would stall the next load
+                const auto moved = std::bit_cast<std::uint64_t>(*k);
+                *k = std::bit_cast<Keyed>(std::bit_cast<std::uint64_t>(*out));
+                *out = std::bit_cast<Keyed>(moved);
+                out += before(std::bit_cast<Keyed>(moved).key);
             }
             return out;
         };
