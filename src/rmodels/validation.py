@@ -83,7 +83,7 @@ def all_or_nothing(fit: Method) -> Method:
 
 
 def regression_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
 ) -> tuple[NDArray, NDArray, NDArray | None]:
     """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
 
@@ -92,7 +92,7 @@ def regression_samples(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
     weights : ndarray of shape (n_samples,) or None
     """
@@ -100,6 +100,7 @@ def regression_samples(
         estimator,
         X,
         y,
+        accept_sparse="csr" if accept_sparse else False,
         dtype=_FLOATS,
         y_numeric=True,
         multi_output=True,
@@ -122,9 +123,9 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
 
 
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
-    """Return X as a finite float32 or float64 array with the columns that `fit` saw."""
+    """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
-    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, reset=False)
+    checked: NDArray = validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
     return checked
 
 
