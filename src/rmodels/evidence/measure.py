@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from rmodels.config import config_context
 from rmodels.evidence.memory import extra_memory
 from rmodels.evidence.peers import fallbacks, is_installed
-from rmodels.evidence.problem import Agreement, Contender, Options, Problem
+from rmodels.evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
 from rmodels.evidence.results import Finding, Outcome
 from rmodels.evidence.timing import Times, interleave
 
@@ -49,9 +49,7 @@ def entrants(problem: Problem, options: Options) -> list[Contender]:
     ]
 
 
-def check_answers(
-    problem: Problem, data: Any, answers: Mapping[Contender, Any]
-) -> dict[Contender, Agreement]:
+def check_answers(problem: Problem, data: Any, answers: Answers) -> dict[Contender, Agreement]:
     """Return how far each answer is from the right one, by the contender's check or the problem's.
 
     Parameters
@@ -61,15 +59,12 @@ def check_answers(
         The problem's.
     answers : mapping of Contender to their answers
     """
-    agreements: dict[Contender, Agreement] = {}
-    others = {}
+    groups: dict[Check, dict[Contender, Any]] = {}
     for contender, answer in answers.items():
-        if contender.check is None:
-            others[contender] = answer
-        else:
-            agreements[contender] = contender.check(data, answer)
-    if others:
-        agreements |= problem.check(data, others)
+        groups.setdefault(contender.check or problem.check, {})[contender] = answer
+    agreements: dict[Contender, Agreement] = {}
+    for check, group in groups.items():
+        agreements |= check(data, group)
     return agreements
 
 
