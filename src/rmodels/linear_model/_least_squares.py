@@ -35,6 +35,7 @@ Matrix = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
 _TOO_ILL = 1e10  # κ²: above, refinement may not converge
+_MOST_STEPS = 5
 _TINY = 1e-280  # a sum of squares that may have lost digits to underflow
 _ROWS_AT_A_TIME = 4096
 
@@ -197,12 +198,12 @@ def from_moments(
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    last = np.inf
+    shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
     current[:d] = coefficients
     if fit_intercept:
         current[d] = moments.mean[d:]
-    for _ in range(5):
+    for _ in range(_MOST_STEPS):
         slope = gradient(
             X, Y, current, weights, shift=shift, engine=moments.engine, n_threads=n_threads
         ).gradient
@@ -213,12 +214,11 @@ def from_moments(
             current[d] -= slope[d]
         size = np.abs(step).max(initial=0.0)
         norm = np.abs(current[used] * scale[:, np.newaxis]).max(initial=0.0)
-        if size <= 4 * _EPS * norm or (last < np.inf and size > 0.1 * last):
-            break  # as far as rounding lets it
+        if size * shrink <= _EPS * norm:
+            return Solution(current[:d], conditioning)
         if size > 0.1 * norm:
-            return None
-        last = size
-    return Solution(current[:d], conditioning)
+            break
+    return None
 
 
 def _total(weights: NDArray | None, n_samples: int) -> float:

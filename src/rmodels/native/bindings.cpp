@@ -62,20 +62,46 @@ Strided strided(const Vector &array) { return array ? strided(*array) : Strided{
 void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
     const Strided x = strided(X), y = strided(Y), w = strided(weights);
     nb::gil_scoped_release release;
-    moments.add(x, y, w, threads);
+    moments.add({x, y, w}, threads);
 }
 
-void finish_moments(const Moments &moments, Result mean, Result scatter) {
+void finish_moments(Moments &moments, Result mean, Result scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
 }
 
-double gradient(const Array &X, const Array &Y, const Vector &weights, const Vector &shift, Result coefficients,
-                int threads, Result slope, Result losses) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
-    const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
+void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
+    new (self) RowProducts(rows, strided(weights), centre);
+}
+
+void add_row_products(RowProducts &products, const Array &X, Result mean, int threads) {
+    const Strided x = strided(X);
     nb::gil_scoped_release release;
-    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+    products.add(x, mean.data(), threads);
+}
+
+void finish_row_products(RowProducts &products, Result result) {
+    nb::gil_scoped_release release;
+    products.finish(result.data());
+}
+
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift) {
+    return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
+}
+
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift,
+              const Result &coefficients, int threads, const Result &slope, const Result &squares) {
+    const Regression data = regression(X, Y, weights, shift);
+    nb::gil_scoped_release release;
+    add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
+}
+
+void steps(const Array &X, const Array &Y, const Vector &weights, double learning_rate, double weight,
+           bool fit_intercept, int threads, const Result &coefficients, const Result &squares) {
+    const Regression data = regression(X, Y, weights, {});
+    const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
+    nb::gil_scoped_release release;
+    descend(data, how, threads, coefficients.data(), squares.data());
 }
 
 template <class Real>
@@ -86,8 +112,13 @@ using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 template <class Real>
 std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
                                         const std::string &algorithm, int threads) {
+    Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
+    if constexpr (std::is_same_v<Real, float>)
+        points.singles = X.data();
+    else
+        points.doubles = X.data();
     nb::gil_scoped_release release;
-    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+    return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
 }
 
 void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
@@ -138,9 +169,17 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def(nb::init<std::size_t>())
         .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
         .def("finish", &finish_moments)
+        .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
+    nb::class_<RowProducts>(module, "RowProducts")
+        .def("__init__", &new_row_products, nb::arg("rows"), nb::arg("weights").none(), nb::arg("centre"))
+        .def("add", &add_row_products)
+        .def("finish", &finish_row_products);
     module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
+               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("squares"));
+    module.def("descend", &steps, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("learning_rate"),
+               nb::arg("weight"), nb::arg("fit_intercept"), nb::arg("threads"), nb::arg("coefficients"),
+               nb::arg("squares"));
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
