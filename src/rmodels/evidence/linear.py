@@ -95,7 +95,7 @@ def descent_truth(X: NDArray, y: NDArray, iterations: int) -> NDArray[np.float64
 def least_squares_truth(X: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Return coefficients and intercept of least squares by LAPACK's QR factors of the rows."""
     mean, level = X.mean(axis=0), y.mean()
-    R = np.linalg.qr(np.column_stack([X - mean, y - level]), mode="r")
+    R: Any = np.linalg.qr(np.column_stack([X - mean, y - level]), mode="r")
     coefficients = linalg.solve_triangular(R[:-1, :-1], R[:-1, -1])
     return np.append(coefficients, level - mean @ coefficients)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -73,7 +74,7 @@ def measure(
     options: Options,
     effort: Effort,
     advance: Advance = lambda share: None,
-    left_out: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Let all contenders answer, check the answers, and time those that are right.
 
@@ -98,13 +99,14 @@ def measure(
     findings: dict[Contender, Finding] = {}
     calls: dict[Contender, Callable[[], Any]] = {}
     for contender in contenders:
-        failure = (left_out or {}).get(contender.name, "")
-        if not failure:
-            try:
-                calls[contender] = contender.prepare(data)
-            except Exception as error:  # a peer's failure is a finding
-                failure = f"{type(error).__name__}: {error}"
-        findings[contender] = Finding(contender, failure=failure)
+        if contender.name in left_out:
+            findings[contender] = Finding(contender, left_out=left_out[contender.name])
+            continue
+        findings[contender] = Finding(contender)
+        try:
+            calls[contender] = contender.prepare(data)
+        except Exception as error:  # a failure is a finding
+            findings[contender] = Finding(contender, failure=f"{type(error).__name__}: {error}")
     # Libraries obey the limit if they are loaded: that is why all are prepared before.
     with (
         config_context(engine=options.engine, n_threads=options.threads),
@@ -146,7 +148,7 @@ def _answer(
             start = time.perf_counter()
             try:
                 answers[contender] = call()
-            except Exception as error:  # a peer's failure is a finding
+            except Exception as error:  # a failure is a finding
                 findings[contender] = Finding(contender, failure=f"{type(error).__name__}: {error}")
                 del calls[contender]
                 continue
