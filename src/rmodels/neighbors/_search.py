@@ -153,14 +153,16 @@ class Blockwise:
     engine = "scipy"
 
     def __init__(self, X: Any, metric: Metric, parameters: dict[str, Any]) -> None:
-        self.X = _metrics.truths(X, metric)
+        self.X = _short(X) if sparse.issparse(X) else _metrics.truths(X, metric)
         self._points = self.X
         self._metric = metric
         self._distances = _metrics.distances(metric, parameters)
 
     def _prepared(self, Q: Any) -> Any:
         """Return queries in the form of the points."""
-        return sparse.csr_matrix(Q) if sparse.issparse(self.X) else _metrics.truths(Q, self._metric)
+        if sparse.issparse(self.X):
+            return _short(sparse.csr_matrix(Q))
+        return _metrics.truths(Q, self._metric)
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
         """Return lower and upper bounds of scores, which grow with the distance.
@@ -350,6 +352,14 @@ def _joined(
         np.concatenate([np.empty(0), *(distances for _, distances, _ in blocks)]),
         np.concatenate([np.empty(0, np.int64), *(indices for _, _, indices in blocks)]),
     )
+
+
+def _short(A: Any) -> Any:
+    """Return a CSR matrix with 32-bit indices, which some distances need, if they are enough."""
+    if A.indices.dtype == np.int32 or max(*A.shape, A.nnz) > np.iinfo(np.int32).max:
+        return A
+    indices, indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
+    return sparse.csr_matrix((A.data, indices, indptr), shape=A.shape)
 
 
 def _squares(A: Any) -> Distances:
