@@ -1,7 +1,7 @@
 """The ladder: one problem solved again and again, each rung one idea faster."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from rmodels import native
 from rmodels.config import config_context
 from rmodels.evidence import linear, neighbors
-from rmodels.evidence.problem import Agreement, Contender, Options, Problem, Work, each
+from rmodels.evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
 
 __all__ = ["instruction_set", "ladder_problems"]
 
@@ -76,9 +76,9 @@ def _python_loops(data: linear.LinearData) -> Callable[[], Any]:
     return run
 
 
-def _check_python_loops(data: linear.LinearData, answer: Any) -> Agreement:
+def _check_python_loops(data: linear.LinearData, answers: Answers) -> Mapping[Contender, Agreement]:
     first = linear.LinearData(data.X[:_PYTHON_ROWS], data.y[:_PYTHON_ROWS], data.Q)
-    return linear.check_descent(1)(first, answer)
+    return linear.check_descent(1)(first, answers)
 
 
 def _sets_slowest_first() -> tuple[str, ...]:
@@ -170,7 +170,7 @@ def _descent(options: Options) -> Problem:
                 check=linear.check_least_squares,
             ),
         ),
-        each(lambda data, contender, answer: linear.check_descent(every)(data, answer)),
+        linear.check_descent(every),
         work=Work(n * 40 * 8, n * 41 * 42, "float64"),
     )
 

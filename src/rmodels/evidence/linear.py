@@ -14,12 +14,13 @@ from rmodels.evidence.limits import read_all
 from rmodels.evidence.problem import (
     INTELEX,
     Agreement,
+    Answers,
+    Check,
     Contender,
     Goal,
     Options,
     Problem,
     Work,
-    each,
 )
 
 __all__ = [
@@ -42,8 +43,6 @@ __all__ = [
 
 LEARNING_RATE = 0.05
 ITERATIONS = 1000
-
-_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,24 +93,33 @@ def descent_truth(X: NDArray, y: NDArray, iterations: int) -> NDArray[np.float64
 
 
 def least_squares_truth(X: NDArray, y: NDArray) -> NDArray[np.float64]:
-    """Return coefficients and intercept of least squares by LAPACK, from the rows."""
-    mean = X.mean(axis=0)
-    coefficients = linalg.lstsq(X - mean, y - y.mean(), lapack_driver="gelsy")[0]
-    return np.append(coefficients, y.mean() - mean @ coefficients)
+    """Return coefficients and intercept of least squares by LAPACK's QR factors of the rows."""
+    mean, level = X.mean(axis=0), y.mean()
+    R: Any = np.linalg.qr(np.column_stack([X - mean, y - level]), mode="r")
+    coefficients = linalg.solve_triangular(R[:-1, :-1], R[:-1, -1])
+    return np.append(coefficients, level - mean @ coefficients)
 
 
-def check_descent(iterations: int, tolerance: float = _TOLERANCE) -> Callable[..., Agreement]:
+def check_descent(iterations: int, tolerance: float = 1e-10) -> Check:
     """Return a check against the coefficients after that many iterations."""
 
-    def check(data: LinearData, answer: NDArray) -> Agreement:
-        return coefficient_agreement(answer, descent_truth(data.X, data.y, iterations), tolerance)
+    def check(data: LinearData, answers: Answers) -> dict[Contender, Agreement]:
+        truth = descent_truth(data.X, data.y, iterations)
+        return {
+            contender: coefficient_agreement(answer, truth, tolerance)
+            for contender, answer in answers.items()
+        }
 
     return check
 
 
-def check_least_squares(data: LinearData, answer: NDArray) -> Agreement:
+def check_least_squares(data: LinearData, answers: Answers) -> dict[Contender, Agreement]:
     """Check against the coefficients by LAPACK."""
-    return coefficient_agreement(answer, least_squares_truth(data.X, data.y), 1e-9)
+    truth = least_squares_truth(data.X, data.y)
+    return {
+        contender: coefficient_agreement(answer, truth, 1e-9)
+        for contender, answer in answers.items()
+    }
 
 
 def _coefficients(model: Any) -> NDArray:
@@ -188,15 +196,18 @@ def _sgd(data: LinearData) -> Callable[[], NDArray]:
     return run
 
 
-def _check_sgd(data: LinearData, answer: NDArray) -> Agreement:
+def _check_sgd(data: LinearData, answers: Answers) -> dict[Contender, Agreement]:
     """Check that the loss is no higher than after our iterations: the path is another one."""
 
     def loss(coefficients: NDArray) -> float:
         return float(np.square(data.X @ coefficients[:-1] + coefficients[-1] - data.y).mean())
 
     reached = loss(descent_truth(data.X, data.y, ITERATIONS))
-    excess = max(0.0, loss(answer) / reached - 1)
-    return Agreement(excess, 0.0, "excess of the loss over that of gradient descent")
+    measure = "excess of the loss over that of gradient descent"
+    return {
+        contender: Agreement(max(0.0, loss(answer) / reached - 1), 0.0, measure)
+        for contender, answer in answers.items()
+    }
 
 
 def sgd_regressor() -> Contender:
@@ -213,9 +224,12 @@ def _one_read(data: LinearData, *, threads: int) -> Callable[[], float]:
     return lambda: read_all(data.X, threads)
 
 
-def _check_sum(data: LinearData, answer: float) -> Agreement:
-    scale = float(np.abs(data.X).sum())
-    return Agreement(abs(answer - float(data.X.sum())) / scale, 1e-12, "error of the sum of X")
+def _check_sum(data: LinearData, answers: Answers) -> dict[Contender, Agreement]:
+    total, scale = float(data.X.sum()), float(np.abs(data.X).sum())
+    return {
+        contender: Agreement(abs(answer - total) / scale, 1e-12, "error of the sum of X")
+        for contender, answer in answers.items()
+    }
 
 
 def _gradient_descent(options: Options) -> Problem:
@@ -249,7 +263,7 @@ def _gradient_descent(options: Options) -> Problem:
                 read, partial(_one_read, threads=options.threads), note="a mark", check=_check_sum
             ),
         ),
-        each(lambda data, contender, answer: check_descent(ITERATIONS)(data, answer)),
+        check_descent(ITERATIONS),
         (
             Goal(("SGDRegressor",), 300),
             Goal(("NumPy, literal loop",), 500),
@@ -274,7 +288,7 @@ def _least_squares(
             Contender(INTELEX, intelex, peer=INTELEX),
             Contender("NumPy, normal equations", _normal_equations),
         ),
-        each(lambda data, contender, answer: check_least_squares(data, answer)),
+        check_least_squares,
         (Goal(("scikit-learn",), goals[0]), Goal((INTELEX,), goals[1])),
         Work(n * n_features * 8, n * (n_features + 1) * (n_features + 2), "float64"),
     )
@@ -299,7 +313,7 @@ def _least_squares_small() -> Problem:
             Contender(INTELEX, intelex, peer=INTELEX),
             Contender("NumPy, normal equations", _normal_equations),
         ),
-        each(lambda data, contender, answer: check_least_squares(data, answer)),
+        check_least_squares,
         (Goal(("scikit-learn",), 1.5),),
     )
 
@@ -337,7 +351,7 @@ def _streaming(options: Options) -> Problem:
                 check=check_descent(few, 1e-3),
             ),
         ),
-        each(lambda data, contender, answer: check_descent(1)(data, answer)),
+        check_descent(1),
         (Goal(("NumPy, two passes",), 3),),
         Work(n * 40 * 4, 4.0 * n * 41, "float64"),
     )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -10,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from rmodels.config import config_context
 from rmodels.evidence.memory import extra_memory
 from rmodels.evidence.peers import fallbacks, is_installed
-from rmodels.evidence.problem import Agreement, Contender, Options, Problem
+from rmodels.evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
 from rmodels.evidence.results import Finding, Outcome
 from rmodels.evidence.timing import Times, interleave
 
@@ -49,9 +50,7 @@ def entrants(problem: Problem, options: Options) -> list[Contender]:
     ]
 
 
-def check_answers(
-    problem: Problem, data: Any, answers: Mapping[Contender, Any]
-) -> dict[Contender, Agreement]:
+def check_answers(problem: Problem, data: Any, answers: Answers) -> dict[Contender, Agreement]:
     """Return how far each answer is from the right one, by the contender's check or the problem's.
 
     Parameters
@@ -61,15 +60,12 @@ def check_answers(
         The problem's.
     answers : mapping of Contender to their answers
     """
-    agreements: dict[Contender, Agreement] = {}
-    others = {}
+    groups: dict[Check, dict[Contender, Any]] = {}
     for contender, answer in answers.items():
-        if contender.check is None:
-            others[contender] = answer
-        else:
-            agreements[contender] = contender.check(data, answer)
-    if others:
-        agreements |= problem.check(data, others)
+        groups.setdefault(contender.check or problem.check, {})[contender] = answer
+    agreements: dict[Contender, Agreement] = {}
+    for check, group in groups.items():
+        agreements |= check(data, group)
     return agreements
 
 
@@ -78,7 +74,7 @@ def measure(
     options: Options,
     effort: Effort,
     advance: Advance = lambda share: None,
-    left_out: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Let all contenders answer, check the answers, and time those that are right.
 
@@ -103,13 +99,14 @@ def measure(
     findings: dict[Contender, Finding] = {}
     calls: dict[Contender, Callable[[], Any]] = {}
     for contender in contenders:
-        failure = (left_out or {}).get(contender.name, "")
-        if not failure:
-            try:
-                calls[contender] = contender.prepare(data)
-            except Exception as error:  # a peer's failure is a finding
-                failure = f"{type(error).__name__}: {error}"
-        findings[contender] = Finding(contender, failure=failure)
+        if contender.name in left_out:
+            findings[contender] = Finding(contender, left_out=left_out[contender.name])
+            continue
+        findings[contender] = Finding(contender)
+        try:
+            calls[contender] = contender.prepare(data)
+        except Exception as error:  # a failure is a finding
+            findings[contender] = Finding(contender, failure=f"{type(error).__name__}: {error}")
     # Libraries obey the limit if they are loaded: that is why all are prepared before.
     with (
         config_context(engine=options.engine, n_threads=options.threads),
@@ -151,7 +148,7 @@ def _answer(
             start = time.perf_counter()
             try:
                 answers[contender] = call()
-            except Exception as error:  # a peer's failure is a finding
+            except Exception as error:  # a failure is a finding
                 findings[contender] = Finding(contender, failure=f"{type(error).__name__}: {error}")
                 del calls[contender]
                 continue

@@ -1,10 +1,10 @@
 """Peak memory of one contender, measured in a process of its own."""
 
+import json
 import resource
+import signal
+import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 from rmodels.config import set_config
@@ -77,9 +77,22 @@ def extra_memory(problem: str, contender: str, options: Options) -> int | None:
         set up on their first call included. Where the system cannot reset a process's peak (other
         than Linux) what the call takes below the peak of making the data is not seen. None if the
         process was killed, as it is when memory runs out.
+
+    Raises
+    ------
+    RuntimeError
+        If the call fails in the new process.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(_measure, problem, contender, options).result()
-        except BrokenProcessPool:
-            return None
+    request = {"problem": problem, "contender": contender, "options": vars(options)}
+    command = [sys.executable, "-m", __spec__.name, json.dumps(request)]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode == -signal.SIGKILL:
+        return None
+    if child.returncode:
+        raise RuntimeError(f"the process that measures memory failed:\n{child.stderr}")
+    return int(child.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    print(_measure(asked["problem"], asked["contender"], Options(**asked["options"])))

@@ -10,12 +10,13 @@ __all__ = [
     "PEER_MODULES",
     "SUITES",
     "Agreement",
+    "Answers",
+    "Check",
     "Contender",
     "Goal",
     "Options",
     "Problem",
     "Work",
-    "each",
 ]
 
 SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling")
@@ -94,7 +95,7 @@ class Contender:
     note : str
         What a reader must know to judge the time.
     check : callable or None
-        Takes the data and the answer and returns an `Agreement`, in place of the problem's check.
+        Used in place of the problem's check.
     """
 
     name: str
@@ -104,7 +105,7 @@ class Contender:
     precision: str = "float64"
     portion: float = 1.0
     note: str = ""
-    check: Callable[[Any, Any], Agreement] | None = None
+    check: "Check | None" = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class Work:
     dtype: str
 
 
-Check = Callable[[Any, Mapping[Contender, Any]], Mapping[Contender, Agreement]]
+Answers = Mapping[Contender, Any]
+Check = Callable[[Any, Answers], Mapping[Contender, Agreement]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +182,3 @@ class Problem:
     check: Check
     goals: tuple[Goal, ...] = field(default=())
     work: Work | None = None
-
-
-def each(check: Callable[[Any, Contender, Any], Agreement]) -> Check:
-    """Return a problem's check that looks at one answer at a time."""
-    return lambda data, answers: {
-        contender: check(data, contender, answer) for contender, answer in answers.items()
-    }

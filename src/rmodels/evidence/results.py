@@ -28,7 +28,9 @@ class Finding:
     memory : int or None
         Extra bytes at the peak of a call; None if not measured.
     failure : str
-        Why there is no answer, or no time, in place of a right one; "" if there is.
+        What went wrong: why there is no answer, or how wrong it is; "" if nothing.
+    left_out : str
+        Why the contender was not run; "" if it was.
     remark : str
         What the peer said, beyond the contender's note.
     """
@@ -38,6 +40,7 @@ class Finding:
     times: Times | None = None
     memory: int | None = None
     failure: str = ""
+    left_out: str = ""
     remark: str = ""
 
     @property
@@ -152,10 +155,10 @@ class Run:
     seconds: float
 
     def is_right(self) -> bool:
-        """Whether each of our own contenders gave a right answer."""
+        """Whether none of our own contenders failed or gave a wrong answer."""
         everything = [*self.outcomes, *(outcome for c in self.curves for _, outcome in c.points)]
         return not any(
-            finding.contender.ours and finding.times is None
+            finding.contender.ours and finding.failure
             for outcome in everything
             for finding in outcome.findings
         )
@@ -214,6 +217,7 @@ class Run:
             "portion": contender.portion,
             "note": finding.note,
             "failure": finding.failure or None,
+            "left_out": finding.left_out or None,
             "agreement": None
             if agreement is None
             else {

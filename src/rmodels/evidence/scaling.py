@@ -8,7 +8,7 @@ from typing import Any
 
 from rmodels.evidence import linear, neighbors
 from rmodels.evidence.measure import Advance, Effort, measure
-from rmodels.evidence.problem import FAISS, INTELEX, Contender, Options, Problem, Work, each
+from rmodels.evidence.problem import FAISS, INTELEX, Contender, Options, Problem, Work
 from rmodels.evidence.results import Curve, Outcome
 
 __all__ = ["Series", "measure_series", "scaling_series"]
@@ -82,7 +82,7 @@ def _least_squares(n: int, d: int, threads: int) -> Problem:
             Contender("scikit-learn", linear.scikit_learn),
             Contender(INTELEX, linear.intelex, peer=INTELEX),
         ),
-        each(lambda data, contender, answer: linear.check_least_squares(data, answer)),
+        linear.check_least_squares,
         work=Work(8.0 * n * d, 1.0 * n * (d + 1) * (d + 2), "float64"),
     )
 

@@ -44,9 +44,10 @@ def duration(seconds: float) -> str:
 
 def _three_digits(value: float) -> str:
     """Return a value with at least three digits, and no exponent."""
-    return (
-        f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}" if value < 9.995 else f"{value:.1f}"
-    )
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    digits = 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
+    return f"{value:.{digits}f}"
 
 
 def _ratio(value: float) -> str:
@@ -70,7 +71,7 @@ def _spread(finding: Finding) -> str:
 
 def _time(finding: Finding) -> str:
     if finding.times is None:
-        return finding.failure
+        return finding.failure or finding.left_out
     return duration(finding.times.median)
 
 
