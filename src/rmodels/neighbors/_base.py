@@ -92,7 +92,7 @@ class NeighborsBase(MultiOutputMixin, BaseEstimator):
             self,
             X,
             floats=isinstance(self.metric, str) and self.metric in _metrics.INDEXED,
-            allow_nan=self.__sklearn_tags__().input_tags.allow_nan,
+            allow_nan=isinstance(self.metric, str) and self.metric == "nan_euclidean",
             reset=reset,
         )
 
