@@ -21,6 +21,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rmodels.callbacks import with_callbacks
+
 __all__ = [
     "all_or_nothing",
     "assert_finite_samples",
@@ -65,7 +67,9 @@ def all_or_nothing(fit: Method) -> Method:
     """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
 
     Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
+    scikit-learn's callbacks are told of its progress.
     """
+    told = with_callbacks(fit)
 
     @functools.wraps(fit)
     def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +77,7 @@ def all_or_nothing(fit: Method) -> Method:
             _check_parameters(self)
         before = dict(vars(self))
         try:
-            return fit(self, *args, **kwargs)
+            return told(self, *args, **kwargs)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)

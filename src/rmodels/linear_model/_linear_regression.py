@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
@@ -32,7 +33,7 @@ _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
 
 
-class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent, or by its limit, least squares.
 
     Minimises ½ Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² / Σᵢ wᵢ, each target on its own. With
