@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/limits.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -113,8 +114,13 @@ using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 template <class Real>
 std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
                                         const std::string &algorithm, int threads) {
+    Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
+    if constexpr (std::is_same_v<Real, float>)
+        points.singles = X.data();
+    else
+        points.doubles = X.data();
     nb::gil_scoped_release release;
-    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+    return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
 }
 
 void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
@@ -141,6 +147,17 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
     }
     return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
                           array(std::move(found.indices)));
+}
+
+double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> &values, int threads) {
+    nb::gil_scoped_release release;
+    return read_all(values.data(), values.shape(0), threads);
+}
+
+template <class Real>
+double run_multiply_adds(std::size_t rounds, int threads) {
+    nb::gil_scoped_release release;
+    return multiply_add<Real>(rounds, threads);
 }
 
 }  // namespace
@@ -174,4 +191,10 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
+
+    module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
+    module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
+    module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
+    module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();
+    module.attr("multiply_adds_per_round_float64") = multiply_adds_per_round<double>();
 }

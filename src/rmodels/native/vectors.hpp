@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#if defined(__x86_64__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -149,6 +149,20 @@ inline f64v lane_sums(const f64v *v) {
     }
 }
 
+inline f32v broadcast(float a) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_set1_ps(a);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_set1_ps(a);
+#elif defined(__SSE2__)
+    return (f32v)_mm_set1_ps(a);
+#elif defined(__aarch64__)
+    return (f32v)vdupq_n_f32(a);
+#else
+    return f32v{a, a, a, a};
+#endif
+}
+
 // a * b + c, rounded once where the instruction set can, twice on the x86-64 baseline.
 inline f64v fma(f64v a, f64v b, f64v c) {
 #if defined(__AVX512F__)
@@ -171,6 +185,51 @@ inline f32v fma(f32v a, f32v b, f32v c) {
     return (f32v)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
+#endif
+}
+
+// GCC warns of the unmasked intrinsics of AVX-512, whose source it takes to be uninitialised.
+inline f32v smaller(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (f32v)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
+inline f32v larger(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (f32v)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
+inline f32v magnitude(f32v a) {
+    typedef int i32v __attribute__((vector_size(kVectorBytes)));
+    return (f32v)((i32v)a & 0x7fffffff);
+}
+
+// Bit i is set where a[i] <= b[i].
+inline unsigned at_most(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ);
+#elif defined(__AVX2__)
+    return unsigned(_mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LE_OQ)));
+#elif defined(__SSE2__)
+    return unsigned(_mm_movemask_ps(_mm_cmple_ps((__m128)a, (__m128)b)));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kF32; i++) bits |= unsigned(a[i] <= b[i]) << i;
+    return bits;
 #endif
 }
 
