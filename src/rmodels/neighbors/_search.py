@@ -153,14 +153,16 @@ class Blockwise:
     engine = "scipy"
 
     def __init__(self, X: Any, metric: Metric, parameters: dict[str, Any]) -> None:
-        self.X = _metrics.truths(X, metric)
+        self.X = _short(X) if sparse.issparse(X) else _metrics.truths(X, metric)
         self._points = self.X
         self._metric = metric
         self._distances = _metrics.distances(metric, parameters)
 
     def _prepared(self, Q: Any) -> Any:
         """Return queries in the form of the points."""
-        return sparse.csr_matrix(Q) if sparse.issparse(self.X) else _metrics.truths(Q, self._metric)
+        if sparse.issparse(self.X):
+            return _short(sparse.csr_matrix(Q))
+        return _metrics.truths(Q, self._metric)
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
         """Return lower and upper bounds of scores, which grow with the distance.
@@ -352,11 +354,19 @@ def _joined(
     )
 
 
+def _short(A: Any) -> Any:
+    """Return a CSR matrix with 32-bit indices, which some distances need, if they are enough."""
+    if A.indices.dtype == np.int32 or max(*A.shape, A.nnz) > np.iinfo(np.int32).max:
+        return A
+    indices, indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
+    return sparse.csr_matrix((A.data, indices, indptr), shape=A.shape)
+
+
 def _squares(A: Any) -> Distances:
     """Return Σ a² of each row of a CSR matrix, in the order of the features."""
     squared = A.copy()
     squared.data *= squared.data
-    sums: Distances = np.asarray(squared.sum(axis=1)).ravel()
+    sums: Distances = squared @ np.ones(A.shape[1])
     return sums
 
 
