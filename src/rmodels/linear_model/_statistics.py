@@ -83,16 +83,28 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
 
 
 def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
-    """Return the inner products of the centred rows; of a CSR matrix by products about zero."""
+    """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
     if not sparse.issparse(X):
         return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
-    w = np.ones(X.shape[0]) if weights is None else weights.astype(np.float64)
-    Z = X.astype(np.float64)
-    mean = w @ Z / w.sum() if centre else np.zeros(X.shape[1])
-    lost = Z @ mean - 0.5 * (mean @ mean)
-    root = np.sqrt(w)
-    products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
-    return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+    n, d = X.shape
+    w = np.ones(n) if weights is None else weights.astype(np.float64)
+    if get_config()["engine"] == "auto":
+        Z = X.astype(np.float64)
+        mean = w @ Z / w.sum() if centre else np.zeros(d)
+        lost = Z @ mean - 0.5 * (mean @ mean)
+        root = np.sqrt(w)
+        products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
+        return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+    columns = X.tocsc()
+    step = max(1, get_config()["memory_limit"] // (24 * n))
+    parts = [
+        moments_operation.gram(
+            columns[:, first : first + step].toarray(), weights, centre=centre, n_threads=n_threads
+        )
+        for first in range(0, d, step)
+    ]
+    mean = np.concatenate([part.mean for part in parts])
+    return Gram(mean, np.sum([part.products for part in parts], axis=0), parts[0].engine)
 
 
 def gradient(
