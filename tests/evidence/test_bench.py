@@ -180,8 +180,8 @@ def test_json_of_a_tiny_run(tmp_path):
     found = json.loads(text)
     assert found["format"] == results.FORMAT
     assert set(found) == {
-        "format", "command", "seconds", "interrupted", "machine", "options", "limits", "missing", "problems",
-        "curves",
+        "format", "command", "seconds", "interrupted", "machine", "options", "limits",
+        "missing", "problems", "curves",
     }  # fmt: skip
     assert {"processor", "cores", "memory", "instruction_set", "versions"} <= set(found["machine"])
     assert {"numpy", "scikit-learn", INTELEX, FAISS} <= set(found["machine"]["versions"])
