@@ -27,6 +27,10 @@ struct Strided {
         return {from, single, count, columns, row_stride, column_stride};
     }
 
+    Strided columns_from(std::size_t first) const {
+        return transposed().rows_from(first, columns - first).transposed();
+    }
+
     Strided transposed() const { return {data, single, columns, rows, column_stride, row_stride}; }
 };
 

@@ -60,38 +60,42 @@ void mean_row(const Samples &samples, const Strided &source, std::size_t first, 
     });
 }
 
-// Packs √w (z − shift) and √w for the rows [first, first + rows), from `row` of the block on; returns their weight.
-double pack_samples(const Samples &samples, std::size_t first, std::size_t rows, const double *shift,
-                    const Panels &packed, std::size_t row) {
-    const std::size_t d = samples.X.columns;
-    double *last = packed.at(row, d + samples.Y.columns);
+// Writes √w of the rows [first, first + rows) to roots; returns Σ w.
+double weigh(const Samples &samples, std::size_t first, std::size_t rows, double *roots) {
     if (!samples.weights.data) {
-        pack(samples.X, first, rows, shift, nullptr, packed, row, 0);
-        pack(samples.Y, first, rows, shift + d, nullptr, packed, row, d);
-        for (std::size_t k = 0; k < rows; k++) last[k * packed.width] = 1.0;
+        std::fill(roots, roots + rows, 1.0);
         return double(rows);
     }
-    double root[kBlockRows] = {};
-    static_assert(kPackRows <= kBlockRows);
-    for_weights(samples, first, first + rows, [&](std::size_t i, double w) { root[i - first] = w; });
     double weight = 0;
-    for (std::size_t k = 0; k < rows; k++) weight += root[k];
-    for (std::size_t k = 0; k < rows; k++) root[k] = std::sqrt(root[k]);
-    pack(samples.X, first, rows, shift, root, packed, row, 0);
-    pack(samples.Y, first, rows, shift + d, root, packed, row, d);
-    for (std::size_t k = 0; k < rows; k++) last[k * packed.width] = root[k];
+    for_weights(samples, first, first + rows, [&](std::size_t i, double w) { weight += roots[i - first] = w; });
+    for (std::size_t k = 0; k < rows; k++) roots[k] = std::sqrt(roots[k]);
     return weight;
 }
 
-// The rows [first, last) of X as one piece of memory, if they are that or nearly.
-Ahead lines(const Strided &X, std::size_t first, std::size_t last) {
+// Packs √w (z − shift) and √w for the rows [first, first + rows), from `row` of the block and column `from` of X on.
+void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, const double *shift, const double *roots,
+                  const Panels &packed, std::size_t row, std::size_t from = 0) {
+    const std::size_t d = samples.X.columns;
+    const double *scale = samples.weights.data ? roots : nullptr;
+    pack(samples.X.columns_from(from), first, rows, shift + from, scale, packed, row, from);
+    pack(samples.Y, first, rows, shift + d, scale, packed, row, d);
+    double *last = packed.at(row, d + samples.Y.columns);
+    for (std::size_t k = 0; k < rows; k++) last[k * packed.width] = roots[k];
+}
+
+// The rows [first, last) of X, if they lie in one piece of memory or nearly so; they are asked for while the products
+// of as many rows of `columns` columns are computed.
+Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
+    const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
     if (first >= last || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
         X.row_stride > std::ptrdiff_t(2 * X.columns))
         return {};
     auto address = [&](std::size_t row) {
         return X.visit(row, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
     };
-    return {address(first), address(last - 1) + X.columns * (X.single ? sizeof(float) : sizeof(double))};
+    const std::size_t products = columns * (columns + kF64) / (2 * kF64);
+    return {address(first), address(last - 1) + X.columns * bytes,
+            256 * std::size_t(X.row_stride) * bytes / products + 1};
 }
 
 }  // namespace
@@ -99,12 +103,10 @@ Ahead lines(const Strided &X, std::size_t first, std::size_t last) {
 Moments::Moments(std::size_t columns)
     : columns_(columns),
       width_(padded(columns + 1)),
-      slab_rows_(columns < 96 ? 4096 : 1024),
+      slab_rows_(columns < 96 || columns >= kWide ? 4096 : 1024),
       origin_(columns),
       offset_(columns),
-      scatter_(columns * width_) {
-    if (wide()) slab_rows_ = 4096;
-}
+      scatter_(columns * width_) {}
 
 bool Moments::wide() const { return columns_ >= kWide; }
 
@@ -143,16 +145,32 @@ void Moments::begin(Slab &slab, const Samples &samples, std::size_t first, std::
 
 void Moments::accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
     begin(slab, samples, first, last);
-    Doubles memory(kBlockRows * width_);
-    for (std::size_t at = first; at < last; at += kBlockRows) {
-        const std::size_t rows = std::min(kBlockRows, last - at);
-        const Panels block{memory.data(), rows, kPanel};
-        slab.weight += pack_samples(samples, at, rows, slab.shift.data(), block, 0);
-        Ahead ahead = lines(samples.X, at + rows, std::min(samples.X.rows, at + rows + kBlockRows));
-        for (std::size_t left = 0; left <= columns_; left += kPanel)
-            add_products(block, 0, rows, 0, columns_ + 1, left, slab.products.data(), width_, ahead);
-    }
     slab.rows = last - first;
+    const Strided &X = samples.X;
+    const double *shift = slab.shift.data();
+    Doubles memory(2 * kBlockRows * width_);  // a block in work, and the next
+    double *blocks[2] = {memory.data(), memory.data() + kBlockRows * width_};
+    double roots[kBlockRows];
+    std::size_t rows = std::min(kBlockRows, last - first);
+    slab.weight = weigh(samples, first, rows, roots);
+    pack_samples(samples, first, rows, shift, roots, {blocks[0], rows, kPanel}, 0);
+    for (std::size_t at = first; at < last;) {
+        const Panels block{blocks[0], rows, kPanel};
+        const std::size_t next = at + rows, next_rows = std::min(kBlockRows, last - next);
+        slab.weight += weigh(samples, next, next_rows, roots);
+        Load load;
+        if (next_rows == rows && X.column_stride == 1)
+            load = {X.rows_from(next, rows), shift, samples.weights.data ? roots : nullptr, {blocks[1], rows, kPanel},
+                    X.columns / kF64,        0};
+        const std::size_t later = load.strips ? next + next_rows : next;
+        Ahead ahead = lines(X, later, std::min(X.rows, later + kBlockRows), columns_ + 1);
+        for (std::size_t left = 0; left <= columns_; left += kPanel)
+            add_products(block, 0, rows, 0, columns_ + 1, left, slab.products.data(), width_, ahead, load);
+        pack_samples(samples, next, next_rows, shift, roots, {blocks[1], next_rows, kPanel}, 0, load.next * kF64);
+        std::swap(blocks[0], blocks[1]);
+        at = next;
+        rows = next_rows;
+    }
 }
 
 void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last,
@@ -166,8 +184,10 @@ void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_
             const Panels block{block_.data(), rows, kPanel};
             team.for_each((rows + kPackRows - 1) / kPackRows, [&](std::size_t task) noexcept {
                 const std::size_t row = task * kPackRows;
-                weights[(at + row - first) / kPackRows] =
-                    pack_samples(samples, at + row, std::min(kPackRows, rows - row), slab.shift.data(), block, row);
+                const std::size_t count = std::min(kPackRows, rows - row);
+                double roots[kPackRows];
+                weights[(at + row - first) / kPackRows] = weigh(samples, at + row, count, roots);
+                pack_samples(samples, at + row, count, slab.shift.data(), roots, block, row);
             });
             add_products(team, block, rows, columns_ + 1, slab.products.data(), width_);
         }

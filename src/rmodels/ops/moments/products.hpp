@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 
 #include "native/packing.hpp"
@@ -25,24 +26,47 @@ constexpr int kTileRows = 4, kTileVectors = 2;
 constexpr std::size_t kPanel = kTileVectors * kF64;  // columns that are packed together
 static_assert(kPanel % kTileRows == 0, "the rows of a tile lie in one panel");
 
-// Memory that will be read next. Tiles ask for a line of it for each row that they work on.
+// Memory that will be read later. Tiles ask for it line by line, each for a part that is in proportion to its work,
+// so that requests come no faster than memory answers.
 struct Ahead {
     const char *next = nullptr, *end = nullptr;
+    std::size_t pace = 0;  // 256ths of a byte for each product of vectors
 };
 
-// C (Rows, Vectors · kF64) += Σ_k A[k] B[k]ᵀ over k < rows, at least one.
-template <int Rows, int Vectors>
-void add_tile(const double *A, const double *B, std::size_t rows, double *C, std::size_t width, Ahead &ahead) {
+// kF64 columns of rows that are packed while a tile is in work: the multipliers leave the time for it.
+template <class Real>
+struct Carried {
+    const Real *from;
+    std::ptrdiff_t stride;
+    const double *shift, *scale;
+    double *to;
+};
+
+struct Nothing {};
+
+// C (Rows, Vectors · kF64) += Σ_k A[k] B[k]ᵀ over k < rows, at least one. `carried` has as many rows.
+template <int Rows, int Vectors, bool kScaled, class Carry>
+void add_tile(const double *A, const double *B, std::size_t rows, double *C, std::size_t width, Ahead &ahead,
+              Carry carried) {
+    constexpr bool kCarries = !std::is_same_v<Carry, Nothing>;
     const bool any = ahead.next < ahead.end;
     const char *line = any ? ahead.next : reinterpret_cast<const char *>(B);
-    const std::size_t step = any ? 64 : 0;
-    if (any) ahead.next += 64 * rows;
-    f64v sum[Rows][Vectors];
+    const std::size_t step = any ? ahead.pace * Rows * Vectors / 256 : 0;
+    if (any) ahead.next += step * rows;
+    f64v sum[Rows][Vectors], centre;
+    if constexpr (kCarries) centre = load<f64v>(carried.shift);
     for (int m = 0; m < Rows; m++)
         for (int v = 0; v < Vectors; v++) sum[m][v] = f64v{};
     do {
         __builtin_prefetch(line, 0, 2);
         line += step;
+        if constexpr (kCarries) {
+            f64v x = load_f64(carried.from) - centre;
+            if constexpr (kScaled) x *= broadcast(*carried.scale++);
+            store(carried.to, x);
+            carried.from += carried.stride;
+            carried.to += kPanel;
+        }
         f64v right[Vectors];
         for (int v = 0; v < Vectors; v++) right[v] = load<f64v>(B + v * kF64);
         for (int m = 0; m < Rows; m++) {
@@ -59,26 +83,56 @@ void add_tile(const double *A, const double *B, std::size_t rows, double *C, std
         }
 }
 
-using AddTile = void (*)(const double *, const double *, std::size_t, double *, std::size_t, Ahead &);
+using AddTile = void (*)(const double *, const double *, std::size_t, double *, std::size_t, Ahead &, Nothing);
+
+template <class Real>
+using AddCarryingTile = void (*)(const double *, const double *, std::size_t, double *, std::size_t, Ahead &,
+                                 Carried<Real>);
 
 template <std::size_t... I>
 constexpr std::array<AddTile, sizeof...(I)> all_tiles(std::index_sequence<I...>) {
-    return {&add_tile<int(I) / kTileVectors + 1, int(I) % kTileVectors + 1>...};
+    return {&add_tile<int(I) / kTileVectors + 1, int(I) % kTileVectors + 1, false, Nothing>...};
 }
+
+template <class Real, std::size_t... I>
+constexpr std::array<AddCarryingTile<Real>, sizeof...(I)> carrying_tiles(std::index_sequence<I...>) {
+    return {&add_tile<kTileRows, int(I) % kTileVectors + 1, (I >= kTileVectors), Carried<Real>>...};
+}
+
+// The strips of the next block that tiles have still to carry.
+struct Load {
+    Strided source;  // whose rows these are
+    const double *shift = nullptr, *scale = nullptr;
+    Panels to{};
+    std::size_t strips = 0, next = 0;  // of kF64 columns each
+};
 
 // C += ZᵀZ for rows [first, last) of the packed Z: those of its rows and columns that are below
 // `columns` and in the rows of C from `top` to `bottom` and the panel of columns from `left`.
 // C is (columns, width); top and left are multiples of a panel; entries right of the diagonal are
-// written only as far as a tile reaches.
+// written only as far as a tile reaches. A load has as many rows as Z.
 inline void add_products(const Panels &Z, std::size_t first, std::size_t last, std::size_t top, std::size_t bottom,
-                         std::size_t left, double *C, std::size_t width, Ahead &ahead) {
+                         std::size_t left, double *C, std::size_t width, Ahead &ahead, Load &load) {
     static constexpr auto kTiles = all_tiles(std::make_index_sequence<kTileRows * kTileVectors>());
     for (std::size_t i = std::max(top, left); i < bottom; i += kTileRows) {
         const std::size_t tile_rows = std::min<std::size_t>(kTileRows, bottom - i);
         const std::size_t reach = std::min(kPanel, i + tile_rows - left);
         const std::size_t vectors = (reach + kF64 - 1) / kF64;
-        kTiles[(tile_rows - 1) * kTileVectors + vectors - 1](Z.at(first, i), Z.at(first, left), last - first,
-                                                             C + i * width + left, width, ahead);
+        const double *A = Z.at(first, i), *B = Z.at(first, left);
+        double *to = C + i * width + left;
+        if (load.next < load.strips && tile_rows == kTileRows) {
+            const std::size_t column = load.next++ * kF64;
+            load.source.visit(0, column, [&](auto *from) {
+                using Real = std::remove_cvref_t<decltype(*from)>;
+                static constexpr auto kCarrying = carrying_tiles<Real>(std::make_index_sequence<2 * kTileVectors>());
+                kCarrying[vectors - 1 + (load.scale ? kTileVectors : 0)](
+                    A, B, last - first, to, width, ahead,
+                    Carried<Real>{from, load.source.row_stride, load.shift + column, load.scale,
+                                  load.to.at(0, column)});
+            });
+        } else {
+            kTiles[(tile_rows - 1) * kTileVectors + vectors - 1](A, B, last - first, to, width, ahead, {});
+        }
     }
 }
 
@@ -92,8 +146,9 @@ inline void add_products(Team &team, const Panels &Z, std::size_t rows, std::siz
         const std::size_t top = task / across * kGroup, left = task % across * kPanel;
         const std::size_t bottom = std::min(columns, top + kGroup);
         Ahead nothing;
+        Load none;
         for (std::size_t k = 0; k < rows && left < bottom; k += kDepth)
-            add_products(Z, k, std::min(rows, k + kDepth), top, bottom, left, C, width, nothing);
+            add_products(Z, k, std::min(rows, k + kDepth), top, bottom, left, C, width, nothing, none);
     });
 }
 
