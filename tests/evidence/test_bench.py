@@ -180,8 +180,8 @@ def test_json_of_a_tiny_run(tmp_path):
     found = json.loads(text)
     assert found["format"] == results.FORMAT
     assert set(found) == {
-        "format", "command", "seconds", "machine", "options", "limits", "missing", "problems",
-        "curves",
+        "format", "command", "seconds", "interrupted", "machine", "options", "limits",
+        "missing", "problems", "curves",
     }  # fmt: skip
     assert {"processor", "cores", "memory", "instruction_set", "versions"} <= set(found["machine"])
     assert {"numpy", "scikit-learn", INTELEX, FAISS} <= set(found["machine"]["versions"])
@@ -329,6 +329,23 @@ def test_command_line_on_the_reference_engine(capsys):
     arguments = ["bench", "--suite", "small", "--problem", "knn-one-query", "--quick"]
     assert cli.main([*arguments, "--engine", "reference"]) == 0
     assert "engine reference" in capsys.readouterr().out
+
+
+def test_interrupted_run_shows_what_was_measured(monkeypatch, capsys):
+    measured = []
+
+    def once(problem, *rest):
+        if measured:
+            raise KeyboardInterrupt
+        measured.append(problem.name)
+        return measure.measure(problem, OPTIONS, EFFORT)
+
+    monkeypatch.setattr(bench, "measure", once)
+    assert cli.main(["bench", "--suite", "small", "--quick"]) == 130
+    shown = capsys.readouterr().out
+    assert "interrupted: only what was measured until then" in shown
+    assert "least squares 442 × 10" in shown
+    assert "one query" not in shown
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def benchmark(
     Returns
     -------
     Run
+        What was measured until Ctrl-C, if that was pressed.
 
     Raises
     ------
@@ -122,27 +123,31 @@ def benchmark(
     work += [2.0 * len(each.sizes) for each in series]
     outcomes: list[Outcome] = []
     curves: list[Curve] = []
+    interrupted = False
     with progress_bar(sum(work)) as show:
         show("the machine's limits", 0.0)
         limits = measure_limits(options.threads, 0.1 if options.quick else 0.5)
-        for place, problem in enumerate(chosen):
-            before, share = sum(work[:place]), work[place]
-            outcome = measure(
-                problem,
-                options,
-                effort,
-                lambda done: show(problem.title, before + done * share),  # noqa: B023
-            )
-            outcomes.append(outcome)
-        for place, each in enumerate(series, start=len(chosen)):
-            before, share = sum(work[:place]), work[place]
-            curve = measure_series(
-                each,
-                options,
-                Effort(0.3, 1, memory=False),
-                lambda done: show(each.title, before + done * share),  # noqa: B023
-            )
-            curves.append(curve)
+        try:
+            for place, problem in enumerate(chosen):
+                before, share = sum(work[:place]), work[place]
+                outcome = measure(
+                    problem,
+                    options,
+                    effort,
+                    lambda done: show(problem.title, before + done * share),  # noqa: B023
+                )
+                outcomes.append(outcome)
+            for place, each in enumerate(series, start=len(chosen)):
+                before, share = sum(work[:place]), work[place]
+                curve = measure_series(
+                    each,
+                    options,
+                    Effort(0.3, 1, memory=False),
+                    lambda done: show(each.title, before + done * share),  # noqa: B023
+                )
+                curves.append(curve)
+        except KeyboardInterrupt:
+            interrupted = True
     missing = missing_peers() if options.peers else ()
     return Run(
         command,
@@ -153,6 +158,7 @@ def benchmark(
         tuple(curves),
         missing,
         time.perf_counter() - start,
+        interrupted,
     )
 
 
@@ -162,7 +168,8 @@ def run(arguments: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if one of our own contenders failed or was wrong; 2 if the arguments contradict.
+        0; 1 if one of our own contenders failed or was wrong; 2 if the arguments contradict; 130
+        after Ctrl-C.
     """
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
     if arguments.plots is not None and "scaling" not in suites:
@@ -193,4 +200,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.json.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
     if arguments.plots is not None:
         save_plots(result, arguments.plots)
+    if result.interrupted:
+        return 130
     return 0 if result.is_right() else 1

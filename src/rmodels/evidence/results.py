@@ -143,6 +143,8 @@ class Run:
         Peers that were asked for and are not installed.
     seconds : float
         How long the run took.
+    interrupted : bool
+        Whether it was ended by Ctrl-C before everything was measured.
     """
 
     command: str
@@ -153,6 +155,7 @@ class Run:
     curves: tuple[Curve, ...]
     missing: tuple[str, ...]
     seconds: float
+    interrupted: bool = False
 
     def is_right(self) -> bool:
         """Whether none of our own contenders failed or gave a wrong answer."""
@@ -169,6 +172,7 @@ class Run:
             "format": FORMAT,
             "command": self.command,
             "seconds": self.seconds,
+            "interrupted": self.interrupted,
             "machine": vars(self.machine),
             "options": vars(self.options),
             "limits": vars(self.limits),

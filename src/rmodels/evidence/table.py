@@ -195,6 +195,8 @@ def preface(run: Run) -> list[str]:
     ]
     if run.options.quick:
         lines.append("quick: a quarter of the rows and queries; goals are for the full size")
+    if run.interrupted:
+        lines.append("interrupted: only what was measured until then")
     if run.missing:
         lines.append(
             f"not installed, so not measured: {', '.join(run.missing)} "

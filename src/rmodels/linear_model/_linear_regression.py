@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
@@ -32,7 +33,7 @@ _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
 
 
-class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent, or by its limit, least squares.
 
     Minimises ½ Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² / Σᵢ wᵢ, each target on its own. With
@@ -174,7 +175,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             float32 and float64 are used as they are, with any strides; all else becomes float64.
-            A sparse matrix stays one, and cannot be combined with positive=True.
+            A sparse matrix stays one; not with positive=True or solver="stream".
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : array-like of shape (n_samples,), default=None
             At least 0, not all 0.
@@ -192,12 +193,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         self._check_combination()
         samples, target, weights = regression_samples(
-            self, X, y, sample_weight, accept_sparse=not self.positive
+            self, X, y, sample_weight, accept_sparse=self._accepts_sparse()
         )
-        if self.solver == "stream" and sparse.issparse(samples):
-            raise ValueError(
-                "solver='stream' reads the rows of an array and X is sparse: choose another solver"
-            )
         Y = target[:, np.newaxis] if target.ndim == 1 else target
         threads = thread_count(self.n_jobs)
         if self.iterations is None:
@@ -214,6 +211,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.coef_ = np.ascontiguousarray(kept[:-1].T)
             self.intercept_ = kept[-1].copy() if self.fit_intercept else 0.0
         return self
+
+    def _accepts_sparse(self) -> bool:
+        return not self.positive and self.solver != "stream"
 
     def _check_combination(self) -> None:
         if self.iterations is None and self.solver == "stream":
@@ -460,7 +460,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self.positive
+        tags.input_tags.sparse = self._accepts_sparse()
         return tags
 
 

@@ -1,12 +1,17 @@
 """The loop over chunks of a call: it shows progress, and Ctrl-C is answered between two chunks."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 from rmodels.config import get_config
 
-__all__ = ["chunks"]
+__all__ = ["chunks", "observed"]
 
+Observer = Callable[[str], AbstractContextManager[None]]
+
+_observer: ContextVar[Observer] = ContextVar("_observer", default=lambda task: nullcontext())
 
 _MOST_GROWTH = 16  # of a chunk over the one before
 
@@ -32,12 +37,11 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
     ImportError
         If the setting `progress` is on, there is more than one chunk and `rich` is not installed.
     """
-    if total <= step:
-        if total:
-            yield slice(0, total)
-        return
-    if not get_config()["progress"]:
-        yield from _slices(total, step, seconds)
+    around = _observer.get()
+    if total <= step or not get_config()["progress"]:
+        for rows in _slices(total, step, seconds):
+            with around(task):
+                yield rows
         return
     try:
         from rich.progress import Progress
@@ -48,8 +52,25 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
     with Progress(transient=True) as progress:
         bar = progress.add_task(task, total=total)
         for rows in _slices(total, step, seconds):
-            yield rows
+            with around(task):
+                yield rows
             progress.update(bar, completed=rows.stop)
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Have the chunks of all calls in a `with` block worked on inside a context.
+
+    Parameters
+    ----------
+    observer : callable
+        Gets what the progress bar says, returns the context manager around the work on a chunk.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 def _slices(total: int, step: int, seconds: float | None) -> Iterator[slice]:

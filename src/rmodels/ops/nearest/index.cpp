@@ -21,8 +21,9 @@ constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
 constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
 constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
-constexpr std::size_t kSample = 16384;             // of points, to find out with more features
-constexpr std::size_t kTrials = 32;                // queries for that
+constexpr std::size_t kSample = 16384;             // of points, to find out with more features, at most
+constexpr std::size_t kSampleValues = 1 << 20;
+constexpr std::size_t kTrials = 32;  // queries for that
 constexpr std::size_t kTrialNeighbours = 5;
 constexpr double kPays = 0.4;        // share of the groups that a query may scan in a tree
 constexpr double kThreadWork = 1e6;  // multiply-adds worth another thread
@@ -126,7 +127,7 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
             return double(scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
         });
     };
-    const std::size_t size = std::min(X.n, kSample);
+    const std::size_t size = std::min(X.n, std::clamp(kSampleValues / X.d, kSample / 8, kSample));
     const double larger = share(size);
     if (size == X.n || larger < kPays) return larger < kPays;
     const double slope = std::log(larger / share(size / 4)) / std::log(4.0);
