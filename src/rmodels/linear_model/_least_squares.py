@@ -4,7 +4,8 @@ The moments square the condition number κ of the centred, scaled columns. Up to
 good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residuals of the rows (the
 corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
 for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
-orthogonal transformations, block by block, and solved by singular values (LAPACK).
+orthogonal transformations, block by block, and solved by singular values (LAPACK). Above κ² = 10⁶,
+either solution of float64 data is refined with residuals in twice the precision.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.linalg import lapack
 
+from rmodels.linear_model._refinement import refined
 from rmodels.linear_model._statistics import array, gradient, spread
 from rmodels.ops.moments import Gram, Moments
 
@@ -34,6 +36,7 @@ Matrix = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
+_PRECISE_ABOVE = 1e6  # κ²: above, three digits and more are lost without precise residuals
 _TOO_ILL = 1e10  # κ²: above, refinement may not converge
 _MOST_STEPS = 5
 _TINY = 1e-280  # a sum of squares that may have lost digits to underflow
@@ -146,10 +149,13 @@ class Solution:
     ----------
     coefficients : ndarray of shape (n_features, n_targets)
     conditioning : Conditioning
+    intercept : ndarray of shape (n_targets,) or None
+        None if the columns' means give it with all digits that the coefficients have.
     """
 
     coefficients: Matrix
     conditioning: Conditioning
+    intercept: Matrix | None = None
 
 
 def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]:
@@ -198,6 +204,19 @@ def from_moments(
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
+    if reciprocal * _PRECISE_ABOVE < 1 and X.dtype == np.float64:
+
+        def solve(slope: Matrix) -> Matrix:
+            step = np.zeros_like(slope)
+            solved, _ = lapack.dpotrs(factor, slope[used] / scale[:, np.newaxis], lower=1)
+            step[used] = solved / scale[:, np.newaxis]
+            return step
+
+        norms = np.ones(d)
+        norms[used] = scale
+        offset = moments.mean[d:] if fit_intercept else np.zeros(Y.shape[1])
+        found = refined(solve, X, Y, weights, shift, coefficients, offset, norms)
+        return None if found is None else Solution(found[0], conditioning, found[1])
     shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
     current[:d] = coefficients
@@ -313,6 +332,21 @@ def from_rows(
         null, _ = linalg.qr((Vt[rank:] / columns).T, mode="economic", check_finite=False)
         solved -= null @ (null.T @ solved)
     coefficients[used] = solved * scale[d:]
+    ill = values[0] ** 2 > _PRECISE_ABOVE * values[-1] ** 2
+    if rank < len(used) or not ill or X.dtype != np.float64:
+        return Solution(coefficients, conditioning), offset
+
+    def solve(slope: Matrix) -> Matrix:
+        step = np.zeros_like(slope)
+        projected = Vt @ (slope[used] / columns[:, np.newaxis]) / values[:, np.newaxis] ** 2
+        step[used] = Vt.T @ projected / columns[:, np.newaxis]
+        return step
+
+    sizes = np.where(norms > 0, sizes, 1.0)
+    shift = offset[:d] if fit_intercept else None
+    found = refined(solve, X, Y, weights, shift, coefficients, offset[d:], sizes)
+    if found is not None:
+        return Solution(found[0], conditioning, found[1]), offset
     return Solution(coefficients, conditioning), offset
 
 

@@ -282,8 +282,12 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
                 UserWarning,
                 stacklevel=4,
             )
-        intercept = offset[d:] - offset[:d] @ coefficients if self.fit_intercept else 0.0
-        return np.vstack([coefficients, np.broadcast_to(intercept, Y.shape[1])])
+        intercept = solution.intercept
+        if intercept is None or self.positive:
+            intercept = offset[d:] - offset[:d] @ coefficients
+        if not self.fit_intercept:
+            intercept = np.zeros(Y.shape[1])
+        return np.vstack([coefficients, intercept])
 
     def _fit_lsqr(self, X: NDArray, Y: NDArray, weights: NDArray | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""

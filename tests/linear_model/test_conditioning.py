@@ -1,0 +1,143 @@
+"""Correct digits on ill-conditioned problems whose answer rational arithmetic gives exactly.
+
+The designs are integers or dyadic fractions, so that float64 holds them exactly; the answer solves
+the normal equations in fractions. Digits are those of the worst coefficient, at most 16; from 14.5
+on, the last place is a matter of luck, and counts as equal.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import statsmodels.api
+from scipy import sparse
+from sklearn.linear_model import LinearRegression as Peer
+
+from rmodels import LinearRegression
+
+pytestmark = pytest.mark.usefixtures("on_engine")
+
+ALIKE = 14.5
+
+
+def _exact(X, y, weights):
+    """Return the coefficients and the intercept of least squares as fractions."""
+    rows = [[*map(Fraction, row), Fraction(1)] for row in X.tolist()]
+    k = len(rows[0])
+    products = [
+        [sum(w * z[i] * z[j] for z, w in zip(rows, weights, strict=True)) for j in range(k)]
+        + [sum(w * z[i] * t for z, t, w in zip(rows, y, weights, strict=True))]
+        for i in range(k)
+    ]
+    for column in range(k):
+        pivot = products[column]
+        for i in range(k):
+            if i != column:
+                factor = products[i][column] / pivot[column]
+                products[i] = [a - factor * b for a, b in zip(products[i], pivot, strict=True)]
+    return [products[i][k] / products[i][i] for i in range(k)]
+
+
+def _digits(found, truth):
+    errors = [
+        abs((Fraction(float(value)) - exact) / (exact or 1))
+        for value, exact in zip(found, truth, strict=True)
+    ]
+    worst = float(max(errors))
+    return min(16.0, -np.log10(worst)) if worst else 16.0
+
+
+def _powers(x, degree):
+    return np.column_stack([x**power for power in range(1, degree + 1)])
+
+
+def _problems():
+    """Polynomials of Wampler (1970), of degree 10, and columns of every sort of trouble."""
+    rng = np.random.default_rng(0)
+    x = np.arange(21.0)
+    noise = np.tile([759.0, -2048.0, 2048.0, -2048.0, 2523.0, -2048.0, 2048.0], 3)
+    exact = sum(x**power for power in range(6))
+    problems = {
+        "Wampler 1": (_powers(x, 5), exact),
+        "Wampler 2": (
+            _powers(x, 5),
+            np.ldexp(sum(x**p * 2.0 ** (20 - 4 * p) for p in range(6)), -20),
+        ),
+        "Wampler 3": (_powers(x, 5), exact + noise),
+        "Wampler 4": (_powers(x, 5), exact + 100 * noise),
+        "Wampler 5": (_powers(x, 5), exact + 10000 * noise),
+    }
+    x = np.arange(-20.0, 21.0)
+    problems["degree 10, centred"] = _powers(x, 10), rng.integers(-50, 50, 41).astype(float)
+    x = np.arange(1.0, 31.0)
+    problems["degree 10"] = _powers(x, 10), rng.integers(-50, 50, 30).astype(float)
+    x = np.arange(30) / 4 - 9
+    problems["degree 10, like Filip"] = _powers(x, 10), rng.integers(-50, 50, 30) / 16
+    scales = rng.integers(-1000, 1000, (50, 2)) * [1.0, 1e8]
+    problems["scale ratio 1e8"] = scales, rng.integers(-100, 100, 50).astype(float)
+    a = rng.integers(-(10**5), 10**5, 60).astype(float)
+    nearly = np.column_stack([a, a * 2.0**17 + rng.integers(-1, 2, 60)])
+    problems["condition 1e10"] = nearly, rng.integers(-100, 100, 60).astype(float)
+    problems["offset 1e9"] = (
+        rng.integers(-1000, 1000, (80, 4)) + 1e9,
+        rng.integers(-100, 100, 80).astype(float),
+    )
+    years = np.arange(2000.0, 2030.0)
+    problems["years, squared"] = _powers(years, 2), rng.integers(0, 100, 30).astype(float)
+    return problems
+
+
+PROBLEMS = _problems()
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_as_many_digits_as_the_best_peer(name, weighted):
+    X, y = PROBLEMS[name]
+    weights = np.random.default_rng(1).integers(1, 5, len(y)) if weighted else None
+    integers = [1] * len(y) if weights is None else weights.tolist()
+    truth = _exact(X, [Fraction(value) for value in y.tolist()], integers)
+    model = LinearRegression().fit(X, y, weights)
+    ours = _digits([*model.coef_, model.intercept_], truth)
+    peer = Peer(tol=0).fit(X, y, weights)
+    Z = np.column_stack([X, np.ones(len(y))])
+    qr = statsmodels.api.WLS(y, Z, 1.0 if weights is None else weights).fit(method="qr").params
+    best = max(_digits([*peer.coef_, peer.intercept_], truth), _digits(qr, truth))
+    assert ours >= min(best, ALIKE)
+    root = np.sqrt(integers)
+    plain = np.linalg.lstsq(root[:, np.newaxis] * Z, root * y, rcond=None)[0]
+    assert ours >= min(_digits(plain, truth), ALIKE)
+    if model.condition_number_ > 2e3:
+        assert ours > 15.3  # residuals in twice the precision: to the last place
+
+
+def test_several_targets_and_sparse_columns():
+    X, y = PROBLEMS["Wampler 5"]
+    Y = np.column_stack([y, PROBLEMS["Wampler 2"][1]])
+    truths = [_exact(X, list(map(Fraction, column)), [1] * len(y)) for column in Y.T.tolist()]
+    for samples in (X, sparse.csr_array(X)):
+        model = LinearRegression().fit(samples, Y)
+        for coef, intercept, truth in zip(model.coef_, model.intercept_, truths, strict=True):
+            assert _digits([*coef, intercept], truth) > 15.3
+
+
+def test_condition_number_and_rank_are_told():
+    X, y = PROBLEMS["condition 1e10"]
+    model = LinearRegression().fit(X, y)
+    assert 1e9 < model.condition_number_ < 1e11
+    assert model.rank_ == 2
+    with pytest.warns(UserWarning, match="X has rank 1 where 2 is possible"):
+        singular = LinearRegression().fit(np.column_stack([X[:, 0], 2 * X[:, 0]]), y)
+    assert singular.rank_ == 1
+    assert singular.coef_[1] == pytest.approx(2 * singular.coef_[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("offset", [0, 1e2, 1e3, 1e4, 1e5])
+def test_float32_keeps_its_digits_at_an_offset(offset):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((2000, 5)) + offset).astype(np.float32)
+    y = (X.astype(np.float64) - offset) @ np.arange(1.0, 6.0) + 0.1 * rng.standard_normal(2000)
+    truth = LinearRegression().fit(X.astype(np.float64), y)
+    model = LinearRegression().fit(X, y)
+    assert model.coef_.dtype == np.float32
+    np.testing.assert_allclose(model.coef_, truth.coef_, rtol=3e-7)
