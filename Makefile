@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint sanitize format clean help
+.PHONY: demo test conformance lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -19,6 +19,10 @@ demo: .venv/demo-$(SETTINGS)
 
 test: lint
 	$(PY) -m pytest -n logical
+
+# scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
+conformance: .venv/test-$(SETTINGS)
+	$(PY) tests/conformance/run.py
 
 lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .

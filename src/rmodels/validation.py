@@ -21,6 +21,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rmodels.callbacks import with_callbacks
+
 __all__ = [
     "all_or_nothing",
     "assert_finite_samples",
@@ -65,7 +67,9 @@ def all_or_nothing(fit: Method) -> Method:
     """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
 
     Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
+    scikit-learn's callbacks are told of its progress.
     """
+    told = with_callbacks(fit)
 
     @functools.wraps(fit)
     def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +77,7 @@ def all_or_nothing(fit: Method) -> Method:
             _check_parameters(self)
         before = dict(vars(self))
         try:
-            return fit(self, *args, **kwargs)
+            return told(self, *args, **kwargs)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
@@ -82,8 +86,33 @@ def all_or_nothing(fit: Method) -> Method:
     return fitted  # type: ignore[return-value]
 
 
+def _is_plain(A: Any) -> bool:
+    """Return whether A is an array that needs no conversion: validating it would cost more."""
+    return type(A) is np.ndarray and A.dtype in _FLOATS and A.ndim in (1, 2) and A.size > 0
+
+
+def _is_surely_finite(A: NDArray) -> bool:
+    """Return whether the sum of an array shows that all of it is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(A.sum()))
+
+
+def _record_columns(estimator: Any, X: NDArray) -> None:
+    """Set the number of columns of an array, which have no names."""
+    estimator.n_features_in_ = X.shape[1]
+    vars(estimator).pop("feature_names_in_", None)
+
+
+def _has_columns(estimator: Any, X: NDArray) -> bool:
+    """Return whether an array has the columns that `fit` saw, if those had no names."""
+    fitted = vars(estimator)
+    return (
+        X.ndim == 2 and X.shape[1] == fitted["n_features_in_"] and "feature_names_in_" not in fitted
+    )
+
+
 def regression_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
 ) -> tuple[NDArray, NDArray, NDArray | None]:
     """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
 
@@ -92,22 +121,27 @@ def regression_samples(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
     weights : ndarray of shape (n_samples,) or None
     """
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        dtype=_FLOATS,
-        y_numeric=True,
-        multi_output=True,
-        ensure_all_finite=False,
-    )
-    if y.dtype not in _FLOATS:
-        y = y.astype(np.float64)
-    assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
+    if _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
+        _record_columns(estimator, X)
+    else:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr" if accept_sparse else False,
+            dtype=_FLOATS,
+            y_numeric=True,
+            multi_output=True,
+            ensure_all_finite=False,
+        )
+        if y.dtype not in _FLOATS:
+            y = y.astype(np.float64)
+    if not _is_surely_finite(y):
+        assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
     if sample_weight is None:
         return X, y, None
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -122,9 +156,12 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
 
 
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
-    """Return X as a finite float32 or float64 array with the columns that `fit` saw."""
+    """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
-    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, reset=False)
+    if _is_plain(X) and _has_columns(estimator, X) and _is_surely_finite(X):
+        plain: NDArray = X
+        return plain
+    checked: NDArray = validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
     return checked
 
 
@@ -142,6 +179,12 @@ def search_samples(
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
     allow_nan, reset : bool
     """
+    if _is_plain(X) and X.ndim == 2 and X.flags.c_contiguous and _is_surely_finite(X):
+        if reset:
+            _record_columns(estimator, X)
+            return X
+        if _has_columns(estimator, X):
+            return X
     return validate_data(
         estimator,
         X,

@@ -44,6 +44,7 @@ std::vector<std::string> supported_sets() {
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Vector = std::optional<Array>;
+using Input = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 
 // A vector is a matrix of one column.
@@ -59,13 +60,14 @@ Strided strided(const Array &array) {
 
 Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
 
-void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, std::size_t first,
+                 std::size_t last, int threads) {
+    const Samples samples{strided(X), strided(Y), strided(weights)};
     nb::gil_scoped_release release;
-    moments.add({x, y, w}, threads);
+    moments.add(samples, first, last, threads);
 }
 
-void finish_moments(Moments &moments, Result mean, Result scatter) {
+void finish_moments(Moments &moments, const Result &mean, const Result &scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
 }
@@ -74,23 +76,23 @@ void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights
     new (self) RowProducts(rows, strided(weights), centre);
 }
 
-void add_row_products(RowProducts &products, const Array &X, Result mean, int threads) {
+void add_row_products(RowProducts &products, const Array &X, const Result &mean, int threads) {
     const Strided x = strided(X);
     nb::gil_scoped_release release;
     products.add(x, mean.data(), threads);
 }
 
-void finish_row_products(RowProducts &products, Result result) {
+void finish_row_products(RowProducts &products, const Result &result) {
     nb::gil_scoped_release release;
     products.finish(result.data());
 }
 
-Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift) {
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift) {
     return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
 }
 
-void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Result> &shift,
-              const Result &coefficients, int threads, const Result &slope, const Result &squares) {
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift,
+              const Input &coefficients, int threads, const Result &slope, const Result &squares) {
     const Regression data = regression(X, Y, weights, shift);
     nb::gil_scoped_release release;
     add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
@@ -166,20 +168,20 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("supported_sets", &supported_sets);
 
     nb::class_<Moments>(module, "Moments")
-        .def(nb::init<std::size_t>())
-        .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
-        .def("finish", &finish_moments)
+        .def(nb::init<std::size_t>(), "columns"_a)
+        .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "first"_a, "last"_a, "threads"_a)
+        .def("finish", &finish_moments, "mean"_a.noconvert(), "scatter"_a.noconvert())
         .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
     nb::class_<RowProducts>(module, "RowProducts")
-        .def("__init__", &new_row_products, nb::arg("rows"), nb::arg("weights").none(), nb::arg("centre"))
-        .def("add", &add_row_products)
-        .def("finish", &finish_row_products);
-    module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("squares"));
-    module.def("descend", &steps, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("learning_rate"),
-               nb::arg("weight"), nb::arg("fit_intercept"), nb::arg("threads"), nb::arg("coefficients"),
-               nb::arg("squares"));
+        .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
+        .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)
+        .def("finish", &finish_row_products, "products"_a.noconvert());
+    module.def("gradient", &gradient, "X"_a, "Y"_a, "weights"_a.none(), "shift"_a.none(), "coefficients"_a.noconvert(),
+               "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
+    module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
+               "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),

@@ -55,7 +55,18 @@ inline f64v broadcast(double x) {
 // kF64 elements, as float64.
 inline f64v load_f64(const double *p) { return load<f64v>(p); }
 
-inline f64v load_f64(const float *p) { return __builtin_convertvector(load<f32h>(p), f64v); }
+// As many floats as f64v has lanes, as float64. GCC 12 makes poor code of __builtin_convertvector.
+inline f64v widened(f32h v) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_cvtps_pd(0xff, (__m256)v);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_cvtps_pd((__m128)v);
+#else
+    return __builtin_convertvector(v, f64v);
+#endif
+}
+
+inline f64v load_f64(const float *p) { return widened(load<f32h>(p)); }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // A mask that selects the first `count` lanes.
@@ -78,7 +89,7 @@ inline f64v load_first(const double *p, int count) {
 
 inline f64v load_first(const float *p, int count) {
 #if defined(__AVX512F__)
-    return __builtin_convertvector((f32h)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), p), f64v);
+    return widened((f32h)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), p));
 #else
     f64v v{};
     for (int lane = 0; lane < count; lane++) v[lane] = p[lane];

@@ -16,6 +16,7 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
@@ -29,7 +30,7 @@ _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree":
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
-class NeighborsBase(MultiOutputMixin, BaseEstimator):
+class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
     """Parameters and points of a neighbours estimator."""
 
     _parameter_constraints: dict = {
@@ -92,7 +93,7 @@ class NeighborsBase(MultiOutputMixin, BaseEstimator):
             self,
             X,
             floats=isinstance(self.metric, str) and self.metric in _metrics.INDEXED,
-            allow_nan=self.__sklearn_tags__().input_tags.allow_nan,
+            allow_nan=isinstance(self.metric, str) and self.metric == "nan_euclidean",
             reset=reset,
         )
 

@@ -366,7 +366,7 @@ def _squares(A: Any) -> Distances:
     """Return Σ a² of each row of a CSR matrix, in the order of the features."""
     squared = A.copy()
     squared.data *= squared.data
-    sums: Distances = np.asarray(squared.sum(axis=1)).ravel()
+    sums: Distances = squared @ np.ones(A.shape[1])
     return sums
 
 

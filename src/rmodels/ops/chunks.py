@@ -1,13 +1,22 @@
 """The loop over chunks of a call: it shows progress, and Ctrl-C is answered between two chunks."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 from rmodels.config import get_config
 
-__all__ = ["chunks"]
+__all__ = ["chunks", "observed"]
+
+Observer = Callable[[str], AbstractContextManager[None]]
+
+_observer: ContextVar[Observer] = ContextVar("_observer", default=lambda task: nullcontext())
+
+_MOST_GROWTH = 16  # of a chunk over the one before
 
 
-def chunks(total: int, step: int, task: str) -> Iterator[slice]:
+def chunks(total: int, step: int, task: str, *, seconds: float | None = None) -> Iterator[slice]:
     """Yield slices that cover range(total), `step` at a time.
 
     Parameters
@@ -18,20 +27,21 @@ def chunks(total: int, step: int, task: str) -> Iterator[slice]:
         How many make 50 to 100 ms of work; from the shapes alone, so that results can be repeated.
     task : str
         What the progress bar says.
+    seconds : float, optional
+        What a chunk should last, for work that shapes do not tell: only the first has `step`, each
+        later one is as long as the time of the one before suggests. For results that do not
+        depend on how they are split.
 
     Raises
     ------
     ImportError
         If the setting `progress` is on, there is more than one chunk and `rich` is not installed.
     """
-    if total <= step:
-        if total:
-            yield slice(0, total)
-        return
-    starts: Iterator[int] = iter(range(0, total, step))
-    if not get_config()["progress"]:
-        for start in starts:
-            yield slice(start, min(start + step, total))
+    around = _observer.get()
+    if total <= step or not get_config()["progress"]:
+        for rows in _slices(total, step, seconds):
+            with around(task):
+                yield rows
         return
     try:
         from rich.progress import Progress
@@ -41,7 +51,34 @@ def chunks(total: int, step: int, task: str) -> Iterator[slice]:
         ) from error
     with Progress(transient=True) as progress:
         bar = progress.add_task(task, total=total)
-        for start in starts:
-            rows = slice(start, min(start + step, total))
-            yield rows
+        for rows in _slices(total, step, seconds):
+            with around(task):
+                yield rows
             progress.update(bar, completed=rows.stop)
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Have the chunks of all calls in a `with` block worked on inside a context.
+
+    Parameters
+    ----------
+    observer : callable
+        Gets what the progress bar says, returns the context manager around the work on a chunk.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def _slices(total: int, step: int, seconds: float | None) -> Iterator[slice]:
+    start = 0
+    while start < total:
+        began = time.perf_counter()
+        yield slice(start, min(start + step, total))
+        start += step
+        if seconds is not None:
+            growth = seconds / max(time.perf_counter() - began, 1e-9)
+            step = max(1, int(step * min(growth, _MOST_GROWTH)))

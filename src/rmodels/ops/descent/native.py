@@ -10,7 +10,7 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.descent import Descent, Gradient, Matrix
 
-_CALL = 5e8  # multiply-adds of residuals in a native call: 50 to 100 ms on two cores
+_CALL = 2e8  # multiply-adds of residuals in a native call: 30 to 150 ms
 _ALONE = 5e5  # multiply-adds of residuals that take one thread less time than waiting for another
 
 
@@ -67,9 +67,8 @@ def descent(
     coefficients = np.array(start, order="C")
     slope, squares = np.zeros(coefficients.shape), np.zeros((iterations + 1, Y.shape[1]))
 
-    together = int(2 * _CALL / work)  # passes in a native call
-    if together and iterations:
-        for steps in chunks(iterations, together, "descent"):
+    if iterations and work <= 2 * _CALL:
+        for steps in chunks(iterations, max(1, int(_CALL / work)), "descent"):
             extension.descend(
                 X,
                 Y,

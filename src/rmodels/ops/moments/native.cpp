@@ -23,21 +23,40 @@ constexpr std::size_t kBlockBytes = 4 << 20;  // packed by a team: in the L3 cac
 
 std::size_t padded(std::size_t columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
 
-// Rows of a block that a team packs.
-std::size_t shared_rows(std::size_t width, std::size_t granularity) {
-    const std::size_t rows = kBlockBytes / (sizeof(double) * std::max(width, kPanel));
-    return std::max<std::size_t>(1, rows / granularity) * granularity;
+// How many of so many rows a team packs at a time.
+std::size_t shared_rows(std::size_t width, std::size_t rows) {
+    const std::size_t most = kBlockBytes / (sizeof(double) * std::max(width, kPanel)) / kPackRows * kPackRows;
+    return std::min(rows, std::max(kPackRows, most));
 }
 
-// sum += Σ w x over the rows [first, last) of source.
-void add_weighted(const Strided &source, const Samples &samples, std::size_t first, std::size_t last, double *sum) {
+// Calls body(row, weight) for the rows [first, last).
+template <class Body>
+void for_weights(const Samples &samples, std::size_t first, std::size_t last, Body &&body) {
+    if (!samples.weights.data) {
+        for (std::size_t i = first; i < last; i++) body(i, 1.0);
+        return;
+    }
+    samples.weights.visit(first, 0, [&](auto *w) {
+        for (std::size_t i = first; i < last; i++, w += samples.weights.row_stride) body(i, double(*w));
+    });
+}
+
+// The mean of the rows [first, last), as the row `anchor` and the mean difference to it: exact for columns that do
+// not vary. anchor if they have no weight.
+void mean_row(const Samples &samples, const Strided &source, std::size_t first, std::size_t last, std::size_t anchor,
+              double weight, double *mean) {
     source.visit(0, 0, [&](auto *p) {
-        for (std::size_t i = first; i < last; i++) {
-            const double w = samples.weight(i);
-            for (std::size_t j = 0; j < source.columns; j++)
-                sum[j] +=
-                    w * double(p[std::ptrdiff_t(i) * source.row_stride + std::ptrdiff_t(j) * source.column_stride]);
-        }
+        auto element = [&](std::size_t i, std::size_t j) {
+            return double(p[std::ptrdiff_t(i) * source.row_stride + std::ptrdiff_t(j) * source.column_stride]);
+        };
+        Doubles sums(source.columns);
+        double *sum = sums.data();
+        for (std::size_t j = 0; j < source.columns; j++) mean[j] = element(anchor, j);
+        if (weight == 0) return;
+        for_weights(samples, first, last, [&](std::size_t i, double w) {
+            for (std::size_t j = 0; j < source.columns; j++) sum[j] += w * (element(i, j) - mean[j]);
+        });
+        for (std::size_t j = 0; j < source.columns; j++) mean[j] += sum[j] / weight;
     });
 }
 
@@ -54,9 +73,7 @@ double pack_samples(const Samples &samples, std::size_t first, std::size_t rows,
     }
     double root[kBlockRows] = {};
     static_assert(kPackRows <= kBlockRows);
-    samples.weights.visit(first, 0, [&](auto *p) {
-        for (std::size_t k = 0; k < rows; k++) root[k] = double(p[std::ptrdiff_t(k) * samples.weights.row_stride]);
-    });
+    for_weights(samples, first, first + rows, [&](std::size_t i, double w) { root[i - first] = w; });
     double weight = 0;
     for (std::size_t k = 0; k < rows; k++) weight += root[k];
     for (std::size_t k = 0; k < rows; k++) root[k] = std::sqrt(root[k]);
@@ -96,19 +113,32 @@ std::size_t Moments::granularity() const { return wide() ? kPackRows : slab_rows
 void Moments::begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
     slab.rows = 0;
     slab.weight = 0;
-    slab.shift.assign(columns_, 0.0);
+    slab.shift.resize(columns_);
     slab.products.assign((columns_ + 1) * width_, 0.0);
-    // The weighted mean of the first rows that weigh anything: rows of weight 0 may be far off.
-    for (std::size_t at = first; at < last; at += kShiftRows) {
-        const std::size_t end = std::min(last, at + kShiftRows);
+    // The shift is the mean of the rows that weigh most, as many as a 64th of the slab: so it lies within 8 standard
+    // deviations of the slab's mean, whatever the weights and the order of the rows.
+    std::size_t from = first;
+    double most = 0;
+    for (std::size_t at = first; samples.weights.data && at < last; at += kShiftRows) {
         double weight = 0;
-        for (std::size_t i = at; i < end; i++) weight += samples.weight(i);
-        if (weight == 0) continue;
-        add_weighted(samples.X, samples, at, end, slab.shift.data());
-        add_weighted(samples.Y, samples, at, end, slab.shift.data() + samples.X.columns);
-        for (double &c : slab.shift) c /= weight;
-        return;
+        for_weights(samples, at, std::min(last, at + kShiftRows), [&](std::size_t, double w) { weight += w; });
+        if (weight > most) {
+            most = weight;
+            from = at;
+        }
     }
+    const std::size_t to = std::min(last, from + kShiftRows);
+    std::size_t anchor = from;
+    double heaviest = 0, weight = 0;
+    for_weights(samples, from, to, [&](std::size_t i, double w) {
+        weight += w;
+        if (w > heaviest) {
+            heaviest = w;
+            anchor = i;
+        }
+    });
+    mean_row(samples, samples.X, from, to, anchor, weight, slab.shift.data());
+    mean_row(samples, samples.Y, from, to, anchor, weight, slab.shift.data() + samples.X.columns);
 }
 
 void Moments::accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
@@ -127,8 +157,8 @@ void Moments::accumulate(Slab &slab, const Samples &samples, std::size_t first, 
 
 void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last,
                                   int threads) {
-    const std::size_t block_rows = shared_rows(width_, kPackRows);
-    block_.resize(block_rows * width_);
+    const std::size_t block_rows = shared_rows(width_, last - first);
+    block_.resize(std::max(block_.size(), block_rows * width_));
     Doubles weights((last - first + kPackRows - 1) / kPackRows);
     as_team(threads, [&](Team &team, int) noexcept {
         for (std::size_t at = first; at < last; at += block_rows) {
@@ -170,27 +200,26 @@ void Moments::merge(const Slab &slab) {
     weight_ = weight;
 }
 
-void Moments::add(const Samples &samples, int threads) {
-    const std::size_t n = samples.X.rows;
+void Moments::add(const Samples &samples, std::size_t first, std::size_t last, int threads) {
     if (wide()) {
-        for (std::size_t first = 0; first < n;) {
-            const std::size_t last = std::min(n, first + slab_rows_ - open_.rows);
-            if (open_.rows == 0) begin(open_, samples, first, last);
-            accumulate_together(open_, samples, first, last, threads);
-            if (open_.rows == slab_rows_) {
+        while (first < last) {
+            const std::size_t slab_end = (first / slab_rows_ + 1) * slab_rows_, end = std::min(last, slab_end);
+            if (open_.rows == 0) begin(open_, samples, first, std::min(samples.X.rows, slab_end));
+            accumulate_together(open_, samples, first, end, threads);
+            if (end == slab_end) {
                 merge(open_);
                 open_.rows = 0;
             }
-            first = last;
+            first = end;
         }
         return;
     }
     std::vector<Slab> slabs;
-    for (std::size_t start = 0; start < n; start += kSlabs * slab_rows_) {
-        slabs.resize(std::min(kSlabs, (n - start + slab_rows_ - 1) / slab_rows_));
+    for (; first < last; first = std::min(last, first + kSlabs * slab_rows_)) {
+        slabs.resize(std::min(kSlabs, (last - first + slab_rows_ - 1) / slab_rows_));
         parallel_for(slabs.size(), threads, [&](std::size_t task, int) {
-            const std::size_t first = start + task * slab_rows_;
-            accumulate(slabs[task], samples, first, std::min(n, first + slab_rows_));
+            const std::size_t start = first + task * slab_rows_;
+            accumulate(slabs[task], samples, start, std::min(last, start + slab_rows_));
         });
         for (const Slab &slab : slabs) merge(slab);
     }
@@ -213,8 +242,8 @@ RowProducts::RowProducts(std::size_t rows, const Strided &weights, bool centre)
 
 void RowProducts::add(const Strided &X, double *mean, int threads) {
     const Strided features = X.transposed();
-    const std::size_t block_rows = shared_rows(width_, kPackRows);
-    block_.resize(block_rows * width_);
+    const std::size_t block_rows = shared_rows(width_, features.rows);
+    block_.resize(std::max(block_.size(), block_rows * width_));
     as_team(threads, [&](Team &team, int) noexcept {
         for (std::size_t at = 0; at < features.rows; at += block_rows) {
             const std::size_t rows = std::min(block_rows, features.rows - at);

@@ -10,11 +10,9 @@
 
 namespace rmodels::RMODELS_ISA {
 
-// Rows of [X | Y] and their weights, in one view each. weights.data may be null: then they are 1.
+// Rows of [X | Y] and their weights; weights.data may be null: then they are 1.
 struct Samples {
     Strided X, Y, weights;
-
-    double weight(std::size_t row) const { return weights.data ? weights.at(row) : 1.0; }
 };
 
 // Sums over a slab of consecutive rows z. They are shifted by a constant c near their mean, so that
@@ -32,10 +30,11 @@ class Moments {
 public:
     explicit Moments(std::size_t columns);
 
-    // Rows that an `add` other than the last must be given a multiple of.
-    std::size_t granularity() const;
+    // Adds the rows [first, last), which follow those added before. Both are multiples of the granularity, or the
+    // number of rows.
+    void add(const Samples &samples, std::size_t first, std::size_t last, int threads);
 
-    void add(const Samples &samples, int threads);
+    std::size_t granularity() const;
 
     // Writes mean (columns) and scatter (columns, columns); nothing can be added after it.
     void finish(double *mean, double *scatter);

@@ -10,7 +10,7 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.moments import Gram, Moments
 
-_CALL = 2e9  # multiply-adds in a native call: 50 to 100 ms on two cores
+_CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
@@ -29,7 +29,7 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
     unit = sums.granularity
     step = max(1, int(_CALL / row_work) // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
-        sums.add(X[rows], Y[rows], None if weights is None else weights[rows], threads)
+        sums.add(X, Y, weights, rows.start, rows.stop, threads)
     mean, scatter = np.empty(columns), np.empty((columns, columns))
     sums.finish(mean, scatter)
     return Moments(n_samples, n_features, sums.weight, mean, scatter, "native")

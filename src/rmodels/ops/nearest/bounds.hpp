@@ -66,6 +66,7 @@ public:
                 power_ = 2;
         }
         inverse_ = power_ ? 1.0 / power_ : 0.0;
+        spread_ = std::pow(d_, inverse_);
         const double ratio = std::pow(d_, 1 / p - inverse_);
         alpha_ = std::min(1.0, ratio) * (1 - 0x1p-40);
         beta_ = std::max(1.0, ratio) * (1 + 0x1p-40);
@@ -119,9 +120,7 @@ public:
     }
 
     // How far the rounding of a query and a point can move their distance, in the fold's norm.
-    double shift(const QuerySize &q) const {
-        return std::pow(d_, inverse_) * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146);
-    }
+    double shift(const QuerySize &q) const { return spread_ * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146); }
 
 private:
     static constexpr std::size_t kDirect = 8;  // features up to which differences are squared directly
@@ -148,8 +147,9 @@ private:
     double largest_;
     bool cosine_;
     Fold fold_;
-    int power_;  // the fold's; 0 for the maximum
-    double inverse_, alpha_, beta_, error_;
+    int power_;                // the fold's; 0 for the maximum
+    double inverse_, spread_;  // 1 / p, d^(1/p)
+    double alpha_, beta_, error_;
     double relative_;  // of a reported distance
     double lost_;      // to underflow in a reported distance, scaled
     double ceiling_;   // reported distances from here on may be infinite

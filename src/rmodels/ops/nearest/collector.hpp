@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -41,7 +42,12 @@ public:
         box_limit_ = box_limit;
         full_ = wanted.k + 16 + wanted.k / 2;
         resolved_ = false;
-        candidates_.clear();
+        count_ = 0;
+        if (positions_.size() < full_ + kGroup) {
+            highs_.resize(full_ + kGroup);
+            scores_.resize(full_ + kGroup);
+            positions_.resize(full_ + kGroup);
+        }
         near_.clear();
         best_.start(wanted.k);
         reach_ = kInfinity;
@@ -51,55 +57,53 @@ public:
 
     // Takes in the points [first, first + count) by position; slack: how much their scores may be too low.
     void collect(const float *scores, std::uint32_t first, std::size_t count, float slack) {
-        const float limit = *limit_;
-        for (std::size_t j = 0; j < count; j++)
-            if (scores[j] <= limit) candidates_.push_back({scores[j] + slack, scores[j], first + std::uint32_t(j)});
-        if (candidates_.size() >= full_) tighten();
+        const f32v limit = broadcast(*limit_);
+        for (std::size_t i = 0; i < count; i += kF32) {
+            unsigned near = at_most(load<f32v>(scores + i), limit);
+            if (count - i < std::size_t(kF32)) near &= (1u << (count - i)) - 1;
+            for (; near; near &= near - 1) {
+                const std::size_t j = i + std::size_t(std::countr_zero(near));
+                highs_[count_] = scores[j] + slack;
+                scores_[count_] = scores[j];
+                positions_[count_++] = first + std::uint32_t(j);
+            }
+        }
+        if (count_ >= full_) tighten();
     }
 
     // Lets what has been found so far narrow the limits.
     void tighten() {
         if (wanted_.k && !resolved_) {
-            if (candidates_.size() < wanted_.k) return;
+            if (count_ < wanted_.k) return;
             filter();
-            if (candidates_.size() <= full_ - 8) return;
+            if (count_ <= full_ - 8) return;
         }
         resolve();
         resolved_ = true;
     }
 
-    // Compares with every row: for queries that scores say nothing about.
-    void scan_all() {
-        std::uint32_t rows[kGroup];
-        const std::size_t n = index_->rows.size();
-        for (std::size_t first = 0; first < n; first += kGroup) {
-            const std::size_t count = std::min(kGroup, n - first);
-            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[first + j];
-            offer(rows, count);
-        }
+    // Compares with the points [first, last) by position: for queries that scores say nothing about.
+    void scan(std::size_t first, std::size_t last) {
+        for (; first < last; first += kGroup) offer(&index_->rows[first], std::min(kGroup, last - first));
     }
 
-    // The answer, in order; valid until the next start.
-    const std::vector<Neighbour> &finish() {
-        if (candidates_.size() > wanted_.k && !resolved_ && wanted_.k) filter();
+    // The answer, in order; valid until the next start. `zeros`: whether with the rows of zeros.
+    const std::vector<Neighbour> &finish(bool zeros) {
+        if (count_ > wanted_.k && !resolved_ && wanted_.k) filter();
         resolve();
         if (wanted_.k) {
-            for (std::size_t i = 0; i < std::min(wanted_.k, index_->zeros.size()); i++)
+            for (std::size_t i = 0; zeros && i < std::min(wanted_.k, index_->zeros.size()); i++)
                 best_.offer({1.0, index_->zeros[i]});
             return best_.sorted();
         }
-        if (wanted_.radius >= 1)
+        if (zeros && wanted_.radius >= 1)
             for (const std::uint32_t row : index_->zeros) near_.push_back({1.0, row});
         std::sort(near_.begin(), near_.end());
         return near_;
     }
 
 private:
-    struct Candidate {
-        float high;  // the score, raised by its slack
-        float score;
-        std::uint32_t position;
-    };
+    static constexpr std::size_t kBins = 16;
 
     void narrow(double reach) {
         if (!(reach < reach_)) return;
@@ -108,24 +112,53 @@ private:
         *box_limit_ = index_->bounds.box_limit(size_, reach);
     }
 
+    // A score that at least k candidates do not exceed when raised; the least such score unless k is small.
+    float kth_high() {
+        const std::size_t k = wanted_.k;
+        if (k > kBins / 2 || count_ < kBins) {
+            sorted_.assign(highs_.begin(), highs_.begin() + count_);
+            std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
+            return sorted_[k - 1];
+        }
+        // The k-th least of minima over disjoint sets, without a branch to mispredict.
+        float least[kBins];
+        std::copy_n(highs_.begin(), kBins, least);
+        for (std::size_t i = kBins; i < count_; i += kBins)
+            for (std::size_t j = 0; j < std::min(kBins, count_ - i); j++)
+                least[j] = highs_[i + j] < least[j] ? highs_[i + j] : least[j];
+        float result = std::numeric_limits<float>::infinity();
+        for (std::size_t i = 0; i < kBins; i++) {
+            std::size_t rank = 0;
+            for (std::size_t j = 0; j < kBins; j++) rank += least[j] <= least[i];
+            const float value = rank >= k ? least[i] : result;
+            result = value < result ? value : result;
+        }
+        return result;
+    }
+
     // Drops what the k-th best score rules out.
     void filter() {
-        highs_.clear();
-        for (const Candidate &candidate : candidates_) highs_.push_back(candidate.high);
-        std::nth_element(highs_.begin(), highs_.begin() + (wanted_.k - 1), highs_.end());
-        narrow(index_->bounds.reach_of_score(size_, highs_[wanted_.k - 1]));
-        std::erase_if(candidates_, [limit = *limit_](const Candidate &c) { return !(c.score <= limit); });
+        narrow(index_->bounds.reach_of_score(size_, kth_high()));
+        const float limit = *limit_;
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < count_; i++) {
+            highs_[kept] = highs_[i];
+            scores_[kept] = scores_[i];
+            positions_[kept] = positions_[i];
+            kept += scores_[kept] <= limit;
+        }
+        count_ = kept;
     }
 
     // Replaces all candidates by their distances.
     void resolve() {
         std::uint32_t rows[kGroup];
-        for (std::size_t first = 0; first < candidates_.size(); first += kGroup) {
-            const std::size_t count = std::min(kGroup, candidates_.size() - first);
-            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[candidates_[first + j].position];
+        for (std::size_t first = 0; first < count_; first += kGroup) {
+            const std::size_t count = std::min(kGroup, count_ - first);
+            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[positions_[first + j]];
             offer(rows, count);
         }
-        candidates_.clear();
+        count_ = 0;
         if (wanted_.k && best_.full()) narrow(index_->bounds.reach(best_.worst()));
     }
 
@@ -145,11 +178,13 @@ private:
     const double *query_;
     QuerySize size_;
     float *limit_, *box_limit_;
-    std::size_t full_;  // candidates at which to tighten
-    double reach_;      // no point truly farther than this, scaled, matters
-    bool resolved_;     // whether some distances are in best_ or near_ already
-    std::vector<Candidate> candidates_;
-    std::vector<float> highs_;
+    std::size_t full_;                   // candidates at which to tighten
+    double reach_;                       // no point truly farther than this, scaled, matters
+    bool resolved_;                      // whether some distances are in best_ or near_ already
+    std::size_t count_;                  // of candidates, which are:
+    std::vector<float> scores_, highs_;  // the scores, and raised by their slack
+    std::vector<std::uint32_t> positions_;
+    std::vector<float> sorted_;
     std::vector<Neighbour> near_;
     Best best_;
 };

@@ -1,22 +1,32 @@
 #include "ops/nearest/index.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
+#include <type_traits>
 
 #include "native/threads.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kLanes = 16;                 // queries that walk the tree together
+constexpr std::size_t kLanes = 64;                 // queries that walk the tree together
 constexpr std::size_t kBlock = 240;                // queries that share a pass over the groups, at most
 constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the second-level cache
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
-constexpr double kThreadWork = 1e6;                // multiply-adds worth another thread
+constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
+constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
+constexpr std::size_t kSample = 16384;             // of points, to find out with more features, at most
+constexpr std::size_t kSampleValues = 1 << 20;
+constexpr std::size_t kTrials = 32;  // queries for that
+constexpr std::size_t kTrialNeighbours = 5;
+constexpr double kPays = 0.4;        // share of the groups that a query may scan in a tree
+constexpr double kThreadWork = 1e6;  // multiply-adds worth another thread
 
 bool is_zero(const double *row, std::size_t d) {
     return std::all_of(row, row + d, [](double value) { return value == 0; });
@@ -34,6 +44,7 @@ struct NearestIndex::Workspace {
     std::vector<char> screened;     // whether scores say anything
     std::vector<std::size_t> open;  // queries that are screened
     std::vector<Collector> collectors;
+    std::size_t scans = 0;  // tree: pairs of a query and a group
 
     Workspace(std::size_t block, std::size_t d)
         : scaled(d),
@@ -64,7 +75,7 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
             rows.push_back(std::uint32_t(i));
     }
     const bool euclidean = cosine || searched_.distance.metric == Metric::euclidean;
-    is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && X.d <= 8 && X.n > 4 * kGroup));
+    is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
     if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
 
     const std::size_t n = rows.size(), d = X.d;
@@ -90,6 +101,37 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
         }
         slack_[g] = float(searched_.bounds.slack(largest) * 1.0001);
     });
+}
+
+// Whether a tree lets most groups be skipped: tried with trees over samples, the larger four times the size of
+// the smaller, and the share of the groups that a query scans extrapolated by the power law through both.
+bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double p, int threads) {
+    if (X.n <= kFewPoints) return false;
+    if (X.d <= kFewFeatures) return true;
+    auto share = [&](std::size_t size) {
+        return X.typed([&](auto *x) {
+            using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
+            std::vector<Real> sample(size * X.d);
+            for (std::size_t i = 0; i < size; i++) std::copy_n(x + X.n * i / size * X.d, X.d, &sample[i * X.d]);
+            std::vector<double> queries(kTrials * X.d);
+            for (std::size_t i = 0; i < kTrials; i++)  // between the rows of the sample
+                std::copy_n(x + (X.n * i / kTrials + X.n / size / 2) * X.d, X.d, &queries[i * X.d]);
+            Points points{nullptr, nullptr, size, X.d};
+            if constexpr (std::is_same_v<Real, float>)
+                points.singles = sample.data();
+            else
+                points.doubles = sample.data();
+            const NearestIndex trial(points, metric, p, "tree", threads);
+            const std::size_t scans =
+                trial.search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
+            return double(scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
+        });
+    };
+    const std::size_t size = std::min(X.n, std::clamp(kSampleValues / X.d, kSample / 8, kSample));
+    const double larger = share(size);
+    if (size == X.n || larger < kPays) return larger < kPays;
+    const double slope = std::log(larger / share(size / 4)) / std::log(4.0);
+    return larger * std::pow(double(X.n) / double(size), slope) < kPays;
 }
 
 void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
@@ -119,165 +161,173 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
     }
 }
 
-// Scans a group for any number of queries, a tile at a time.
+// Scans groups for at most kTile queries.
 template <Fold fold>
-void NearestIndex::scan_group(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t g) const {
+void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                               std::size_t last_group) const {
     const std::size_t d = searched_.X.d, n = searched_.rows.size();
-    const float *points = group(g), *norms = norms_.data() + g * kGroup;
-    for (std::size_t first = 0; first < queries; first += kTile) {
-        const float *rows[kTile];
-        float limits[kTile];
-        const std::size_t count = std::min<std::size_t>(kTile, queries - first);
-        for (std::size_t m = 0; m < count; m++) {
-            rows[m] = &work.queries[who[first + m] * d];
-            limits[m] = work.limits[who[first + m]];
-        }
-        auto hit = [&](int m, std::size_t offset, const float *scores) {
-            const std::size_t position = g * kGroup + offset;
-            if (position < n)
-                work.collectors[who[first + m]].collect(scores, std::uint32_t(position),
-                                                        std::min(kTilePoints, n - position), slack_[g]);
-        };
-        const int p = searched_.bounds.power();
-        switch (count) {
-            case 1:
-                scan<fold, 1>(rows, points, norms, d, p, limits, hit);
-                break;
-            case 2:
-                scan<fold, 2>(rows, points, norms, d, p, limits, hit);
-                break;
-            case 3:
-                scan<fold, 3>(rows, points, norms, d, p, limits, hit);
-                break;
-            case 4:
-                scan<fold, 4>(rows, points, norms, d, p, limits, hit);
-                break;
-            case 5:
-                scan<fold, 5>(rows, points, norms, d, p, limits, hit);
-                break;
-            default:
-                scan<fold, kTile>(rows, points, norms, d, p, limits, hit);
-        }
+    const int p = searched_.bounds.power();
+    const float *rows[kTile];
+    float limits[kTile];
+    for (std::size_t m = 0; m < queries; m++) {
+        rows[m] = &work.queries[who[m] * d];
+        limits[m] = work.limits[who[m]];
+    }
+    auto scan_all = [&]<int M>() {
+        for (std::size_t g = first_group; g < last_group; g++)
+            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, d, p, limits,
+                          [&](int m, std::size_t offset, const float *scores) {
+                              const std::size_t position = g * kGroup + offset;
+                              if (position >= n) return;
+                              work.collectors[who[m]].collect(scores, std::uint32_t(position),
+                                                              std::min(kTilePoints, n - position), slack_[g]);
+                              limits[m] = work.limits[who[m]];
+                          });
+    };
+    switch (queries) {
+        case 1:
+            return scan_all.template operator()<1>();
+        case 2:
+            return scan_all.template operator()<2>();
+        case 3:
+            return scan_all.template operator()<3>();
+        case 4:
+            return scan_all.template operator()<4>();
+        case 5:
+            return scan_all.template operator()<5>();
+        default:
+            return scan_all.template operator()<kTile>();
     }
 }
 
 template <Fold fold>
-void NearestIndex::search_brute(Workspace &work, std::size_t, std::size_t first, std::size_t last) const {
-    const std::size_t panel =
-        std::max<std::size_t>(1, kPanelBytes / (kGroup * sizeof(float) * std::max<std::size_t>(1, searched_.X.d)));
-    const std::size_t count = work.open.size();
-    for (std::size_t begin = first; begin < last; begin += panel)
+void NearestIndex::search_brute(Workspace &work, std::size_t first, std::size_t last) const {
+    const std::size_t bytes = kGroup * sizeof(float) * std::max<std::size_t>(1, searched_.X.d);
+    const std::size_t panel = std::max<std::size_t>(1, kPanelBytes / bytes), count = work.open.size();
+    for (; first < last; first += panel)
         for (std::size_t i = 0; i < count; i += kTile)
-            for (std::size_t g = begin; g < std::min(last, begin + panel); g++)
-                scan_group<fold>(work, &work.open[i], std::min<std::size_t>(kTile, count - i), g);
+            scan_groups<fold>(work, &work.open[i], std::min<std::size_t>(kTile, count - i), first,
+                              std::min(last, first + panel));
 }
 
 // All queries of a block walk together: a node is entered if any of them needs it.
 template <Fold fold>
-void NearestIndex::search_tree(Workspace &work, std::size_t queries) const {
-    constexpr int kVectors = kLanes / kF32;
+void NearestIndex::search_tree(Workspace &work) const {
     const std::size_t axes = tree_.axes().count();
     const int p = searched_.bounds.power();
+    std::uint64_t open = 0;
+    for (const std::size_t i : work.open) {
+        open |= std::uint64_t(1) << i;
+        scan_groups<fold>(work, &i, 1, work.home[i], work.home[i] + 1);
+        work.collectors[i].tighten();
+    }
+    const std::size_t lanes = work.open.back() + 1;
     struct Bound {
         std::size_t node;
-        f32v near[kVectors];  // score of each query to the node's box
+        float near[kLanes];  // score of each query to the node's box
     };
     auto bound = [&](std::size_t node, Bound &out) {
         out.node = node;
         const float *box = tree_.box(node);
-        for (int v = 0; v < kVectors; v++) out.near[v] = f32v{};
-        for (std::size_t a = 0; a < axes; a++) {
-            const f32v low = broadcast(box[2 * a]), high = broadcast(box[2 * a + 1]);
-            for (int v = 0; v < kVectors; v++) {
-                const f32v y = load<f32v>(&work.coordinates[a * kLanes + v * kF32]);
-                out.near[v] = add_gap<fold>(out.near[v], larger(f32v{}, larger(low - y, y - high)), p);
+        for (std::size_t i = 0; i < lanes; i += kF32) {
+            f32v near{};
+            for (std::size_t a = 0; a < axes; a++) {
+                const f32v y = load<f32v>(&work.coordinates[a * kLanes + i]);
+                const f32v gap = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
+                near = add_gap<fold>(near, larger(f32v{}, gap), p);
             }
+            store(out.near + i, near);
         }
     };
-    auto needed = [&](const Bound &at) {
-        unsigned bits = 0;
-        for (int v = 0; v < kVectors; v++)
-            bits |= at_most(at.near[v], load<f32v>(&work.box_limits[v * kF32])) << (v * kF32);
-        return bits;
+    // The queries whose lane of a is at most that of b.
+    auto within = [&](const float *a, const float *b) {
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < lanes; i += kF32)
+            bits |= std::uint64_t(at_most(load<f32v>(a + i), load<f32v>(b + i))) << i;
+        return bits & open;
     };
-    unsigned open = 0;
-    for (const std::size_t i : work.open) {
-        open |= 1u << i;
-        scan_group<fold>(work, &i, 1, work.home[i]);
-        work.collectors[i].tighten();
-    }
-    for (std::size_t i = queries; i < kLanes; i++) work.box_limits[i] = -1;
-
     Bound stack[64];
     std::size_t depth = 0;
     bound(0, stack[depth++]);
     while (depth) {
-        Bound at = stack[--depth];
-        unsigned who = needed(at) & open;
-        while (who && !tree_.is_leaf(at.node)) {
-            Bound far;
-            const std::size_t node = at.node;
-            bound(2 * node + 1, at);
-            bound(2 * node + 2, far);
-            unsigned nearer = 0;
-            for (int v = 0; v < kVectors; v++) nearer |= at_most(at.near[v], far.near[v]) << (v * kF32);
-            if (2 * __builtin_popcount(nearer & who) < __builtin_popcount(who)) std::swap(at, far);
-            if (needed(far) & open) stack[depth++] = far;
-            who = needed(at) & open;
-        }
+        Bound &at = stack[--depth];
+        std::uint64_t who = within(at.near, work.box_limits.data());
         if (!who) continue;
+        if (!tree_.is_leaf(at.node)) {  // the child that is nearer to most goes on top
+            const std::size_t node = at.node;
+            Bound &far = stack[depth], &near = stack[depth + 1];
+            bound(2 * node + 1, far);
+            bound(2 * node + 2, near);
+            if (2 * std::popcount(within(far.near, near.near) & who) > std::popcount(who)) std::swap(far, near);
+            depth += 2;
+            continue;
+        }
         const std::size_t leaf = tree_.leaf(at.node);
         std::size_t list[kLanes], count = 0;
         for (; who; who &= who - 1) {
-            const std::size_t i = __builtin_ctz(who);
+            const std::size_t i = std::countr_zero(who);
             if (work.home[i] != leaf) list[count++] = i;
         }
-        scan_group<fold>(work, list, count, leaf);
+        for (std::size_t i = 0; i < count; i += kTile)
+            scan_groups<fold>(work, list + i, std::min<std::size_t>(kTile, count - i), leaf, leaf + 1);
+        work.scans += count;
     }
+    work.scans += work.open.size();
 }
 
-// Calls take(query, neighbours) for each query.
-template <class Take>
-void NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
-    const std::size_t d = searched_.X.d, n = searched_.X.n;
+// The order in which queries are taken: along the tree, so that neighbours walk it together.
+std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t queries, int threads) const {
     std::vector<std::size_t> order(queries);
     std::iota(order.begin(), order.end(), std::size_t(0));
-    const double work_each = is_tree_ ? 64.0 * double(d + 8) * 16 : double(n) * double(d + 2);
-    threads = int(std::clamp(double(queries) * work_each / kThreadWork, 1.0, double(std::max(1, threads))));
-    if (is_tree_ && groups_ && queries > kLanes) {  // neighbours in the tree walk together
-        std::vector<std::size_t> home(queries);
-        parallel_for((queries + kBlock - 1) / kBlock, threads, [&](std::size_t block, int) {
-            std::vector<double> scaled(d);
-            float axes[kAxes];
-            for (std::size_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); i++) {
-                for (std::size_t c = 0; c < d; c++) scaled[c] = frame_.place(Q[i * d + c], c);
-                tree_.axes().project(scaled.data(), axes);
-                home[i] = tree_.home(axes);
-            }
-        });
-        std::sort(order.begin(), order.end(),
-                  [&](std::size_t a, std::size_t b) { return home[a] < home[b] || (home[a] == home[b] && a < b); });
-    }
-    std::size_t block = kLanes;
+    if (!is_tree_ || groups_ == 0 || queries <= kLanes) return order;
+    const std::size_t d = searched_.X.d;
+    std::vector<std::size_t> home(queries);
+    parallel_for((queries + kBlock - 1) / kBlock, threads, [&](std::size_t block, int) {
+        std::vector<double> scaled(d);
+        float axes[kAxes];
+        for (std::size_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); i++) {
+            for (std::size_t c = 0; c < d; c++) scaled[c] = frame_.place(Q[i * d + c], c);
+            tree_.axes().project(scaled.data(), axes);
+            home[i] = tree_.home(axes);
+        }
+    });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return home[a] != home[b] ? home[a] < home[b] : a < b; });
+    return order;
+}
+
+// Calls take(query, neighbours) for each query, on any thread. Returns how often a query scanned a group in a tree.
+template <class Take>
+std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
+    const std::size_t d = searched_.X.d;
+    const double each = double(is_tree_ ? std::min<std::size_t>(groups_, 16) : groups_) * double(kGroup * (d + 4));
+    const double most = std::max(1.0, each * double(queries) / kThreadWork);
+    threads = int(std::min(most, double(std::max(1, threads))));
+    const std::vector<std::size_t> order = walk_order(Q, queries, threads);
+
+    std::size_t block = kLanes, spans = 1;
     if (!is_tree_) {
-        const std::size_t held = std::max<std::size_t>(1, kCandidateBytes / (48 * (wanted.k + kGroup)));
-        const std::size_t shared = (queries + 4 * threads - 1) / std::size_t(4 * threads);
-        block = std::clamp((shared + kTile - 1) / kTile * kTile, std::size_t(kTile),
-                           std::min(kBlock, std::max<std::size_t>(kTile, held)));
+        // Equal blocks, a whole number of them for each thread, whose queries' candidates fit their share of memory.
+        const std::size_t held = std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kGroup)), kTile, kBlock);
+        const std::size_t rounds = (queries + held * threads - 1) / (held * threads);
+        block = std::max<std::size_t>(kTile, (queries + rounds * threads - 1) / (rounds * threads));
+        block = std::min((block + kTile - 1) / kTile * kTile, std::max(held / kTile * kTile, std::size_t(kTile)));
+        const std::size_t blocks = (queries + block - 1) / block;
+        if (blocks < std::size_t(threads)) spans = std::min<std::size_t>(groups_, (threads + blocks - 1) / blocks);
     }
+    const std::size_t blocks = (queries + block - 1) / block;
     std::vector<std::unique_ptr<Workspace>> workspaces(threads);
-    parallel_for((queries + block - 1) / block, threads, [&](std::size_t task, int thread) {
+    std::vector<std::vector<Neighbour>> parts(spans > 1 ? spans * queries : 0);  // (spans, queries)
+    std::atomic<std::size_t> scans{0};
+    parallel_for(blocks * spans, threads, [&](std::size_t task, int thread) {
         if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d);
         Workspace &work = *workspaces[thread];
-        const std::size_t first = task * block, count = std::min(block, queries - first);
-        start(work, Q, &order[first], count, wanted);
-        auto run = [&]<Fold fold>() {
-            if (is_tree_)
-                search_tree<fold>(work, count);
-            else
-                search_brute<fold>(work, count, 0, groups_);
-        };
-        if (groups_ && !work.open.empty()) switch (searched_.bounds.fold()) {
+        const std::size_t begin = task / spans * block, count = std::min(block, queries - begin), span = task % spans;
+        const std::size_t first = groups_ * span / spans, last = groups_ * (span + 1) / spans;
+        start(work, Q, &order[begin], count, wanted);
+        work.scans = 0;
+        auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
+        if (first < last && !work.open.empty()) switch (searched_.bounds.fold()) {
                 case Fold::product:
                     run.template operator()<Fold::product>();
                     break;
@@ -295,11 +345,25 @@ void NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, i
                     break;
             }
         for (std::size_t i = 0; i < count; i++) {
-            const std::size_t query = order[first + i];
-            if (!work.screened[i]) work.collectors[i].scan_all();
-            take(query, work.collectors[i].finish());
+            if (!work.screened[i])
+                work.collectors[i].scan(first * kGroup, std::min(searched_.rows.size(), last * kGroup));
+            const std::vector<Neighbour> &found = work.collectors[i].finish(span == 0);
+            if (spans > 1)
+                parts[span * queries + order[begin + i]] = found;
+            else
+                take(order[begin + i], found);
         }
+        scans += work.scans;
     });
+    if (spans > 1)
+        for (std::size_t i = 0; i < queries; i++) {
+            std::vector<Neighbour> &found = parts[i];
+            for (std::size_t span = 1; span < spans; span++)
+                found.insert(found.end(), parts[span * queries + i].begin(), parts[span * queries + i].end());
+            std::sort(found.begin(), found.end());
+            take(i, found);
+        }
+    return scans;
 }
 
 void NearestIndex::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances,

@@ -33,14 +33,17 @@ public:
 private:
     struct Workspace;
 
+    static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
+    std::vector<std::size_t> walk_order(const double *Q, std::size_t queries, int threads) const;
     template <class Take>
-    void search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+    std::size_t search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
     template <Fold fold>
-    void search_brute(Workspace &work, std::size_t queries, std::size_t first_group, std::size_t last_group) const;
+    void search_brute(Workspace &work, std::size_t first_group, std::size_t last_group) const;
     template <Fold fold>
-    void search_tree(Workspace &work, std::size_t queries) const;
+    void search_tree(Workspace &work) const;
     template <Fold fold>
-    void scan_group(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t group) const;
+    void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                     std::size_t last_group) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
 
     const float *group(std::size_t g) const { return packed_.data() + g * kGroup * searched_.X.d; }

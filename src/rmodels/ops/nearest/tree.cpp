@@ -1,6 +1,7 @@
 #include "ops/nearest/tree.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "native/threads.hpp"
@@ -12,6 +13,7 @@ constexpr std::size_t kSlab = 4096;  // rows projected by one task
 constexpr std::size_t kLook = 128;   // points that decide along which axis a node is split
 constexpr std::size_t kSmall = 256;  // keys below which the standard library selects
 constexpr std::size_t kPivots = 64;
+constexpr std::size_t kNear = 1 << 16;  // coordinates that stay in the cache while a subtree is split
 
 }  // namespace
 
@@ -37,38 +39,24 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
         }
     });
 
-    std::size_t level = 1;  // nodes of a level, split one level after the other until there is one for each thread
-    for (; level < std::size_t(4 * threads) && level < full; level *= 2)
-        parallel_for(level, threads,
-                     [&](std::size_t i, int) { split(level - 1 + i, coordinates.data(), keyed.data(), n); });
-    parallel_for(level, threads,
-                 [&](std::size_t i, int) { split_below(level - 1 + i, coordinates.data(), keyed.data(), n); });
-
     boxes_.resize(nodes_.size() * 2 * axes);
-    constexpr float inf = std::numeric_limits<float>::infinity();
-    parallel_for((nodes_.size() + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
-        for (std::size_t node = slab * kSlab; node < std::min(nodes_.size(), (slab + 1) * kSlab); node++) {
-            if (nodes_[node].leaves != 1) continue;
-            float *box = &boxes_[node * 2 * axes];
-            for (std::size_t a = 0; a < axes; a++) box[2 * a] = inf, box[2 * a + 1] = -inf;
-            const std::size_t first = nodes_[node].first * kGroup;
-            for (std::size_t i = first; i < std::min(n, first + kGroup); i++) {
-                const float *y = coordinates.data() + keyed[i].id * axes;
-                for (std::size_t a = 0; a < axes; a++) {
-                    box[2 * a] = std::min(box[2 * a], y[a]);
-                    box[2 * a + 1] = std::max(box[2 * a + 1], y[a]);
-                }
-            }
-        }
+    auto points = [&](std::size_t node) { return keyed.data() + nodes_[node].first * kGroup; };
+    auto count = [&](std::size_t node) {
+        return std::min(n - nodes_[node].first * kGroup, nodes_[node].leaves * kGroup);
+    };
+    std::size_t level = 1;  // nodes of a level: the first levels one after the other, then all that is below each node
+    for (; level < std::size_t(4 * threads) && level < full; level *= 2)
+        parallel_for(level, threads, [&](std::size_t i, int) {
+            const std::size_t node = level - 1 + i;
+            if (nodes_[node].leaves > 1) split(node, coordinates.data(), points(node), count(node));
+        });
+    parallel_for(level, threads, [&](std::size_t i, int) {
+        const std::size_t node = level - 1 + i;
+        if (nodes_[node].leaves > 0) split_below(node, coordinates.data(), points(node), count(node), false);
     });
-    for (std::size_t node = nodes_.size(); node-- > 0;) {
-        if (nodes_[node].leaves <= 1) continue;
-        const float *a = box(2 * node + 1), *b = box(2 * node + 2);
-        float *box = &boxes_[node * 2 * axes];
-        for (std::size_t i = 0; i < 2 * axes; i += 2) {
-            box[i] = std::min(a[i], b[i]);
-            box[i + 1] = std::max(a[i + 1], b[i + 1]);
-        }
+    for (std::size_t node = level - 1; node-- > 0;) {
+        if (nodes_[node].leaves > 1) join(node);
+        if (nodes_[node].leaves == 1) enclose(node, coordinates.data(), points(node), count(node));
     }
     std::vector<std::uint32_t> ordered(n);
     for (std::size_t i = 0; i < n; i++) ordered[i] = rows[keyed[i].id];
@@ -83,35 +71,72 @@ void Tree::lay_out(std::size_t node, std::size_t first, std::size_t leaves) {
     lay_out(2 * node + 2, first + left, leaves - left);
 }
 
-void Tree::split_below(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n) {
-    if (node >= nodes_.size() || nodes_[node].leaves <= 1) return;
-    split(node, coordinates, keyed, n);
-    split_below(2 * node + 1, coordinates, keyed, n);
-    split_below(2 * node + 2, coordinates, keyed, n);
+// The box of a leaf.
+void Tree::enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count) {
+    const std::size_t axes = axes_.count();
+    float *box = &boxes_[leaf * 2 * axes];
+    for (std::size_t a = 0; a < axes; a++) box[2 * a] = box[2 * a + 1] = coordinates[points->id * axes + a];
+    for (std::size_t i = 1; i < count; i++)
+        for (std::size_t a = 0; a < axes; a++) {
+            const float y = coordinates[points[i].id * axes + a];
+            box[2 * a] = std::min(box[2 * a], y);
+            box[2 * a + 1] = std::max(box[2 * a + 1], y);
+        }
+}
+
+// The box of a node, from those of its children.
+void Tree::join(std::size_t node) {
+    const std::size_t axes = axes_.count();
+    const float *a = box(2 * node + 1), *b = box(2 * node + 2);
+    float *joined = &boxes_[node * 2 * axes];
+    for (std::size_t i = 0; i < 2 * axes; i += 2) {
+        joined[i] = std::min(a[i], b[i]);
+        joined[i + 1] = std::max(a[i + 1], b[i + 1]);
+    }
+}
+
+// Splits down to the leaves. near: whether the coordinates are few enough to stay in the cache.
+void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, bool near) {
+    const std::size_t axes = axes_.count();
+    if (nodes_[node].leaves == 1) return enclose(node, coordinates, points, count);
+    if (!near && count * axes <= kNear) {  // in a copy of these points' coordinates, under new numbers
+        std::vector<float> copy(count * axes);
+        std::vector<std::uint32_t> ids(count);
+        for (std::size_t i = 0; i < count; i++) {
+            ids[i] = points[i].id;
+            for (std::size_t a = 0; a < axes; a++) copy[i * axes + a] = coordinates[ids[i] * axes + a];
+            points[i].id = std::uint32_t(i);
+        }
+        split_below(node, copy.data(), points, count, true);
+        for (std::size_t i = 0; i < count; i++) points[i].id = ids[points[i].id];
+        return;
+    }
+    split(node, coordinates, points, count);
+    const std::size_t left = (nodes_[node].leaves + 1) / 2 * kGroup;
+    split_below(2 * node + 1, coordinates, points, left, near);
+    split_below(2 * node + 2, coordinates, points + left, count - left, near);
+    join(node);
 }
 
 // Orders a node's points so that its first child has the smaller ones along the axis of most spread.
-void Tree::split(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n) {
+void Tree::split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count) {
     Node &self = nodes_[node];
-    if (self.leaves <= 1) return;
-    const std::size_t axes = axes_.count();
-    Keyed *first = keyed + self.first * kGroup, *last = keyed + std::min(n, (self.first + self.leaves) * kGroup);
-    const std::size_t count = last - first, step = std::max<std::size_t>(1, count / kLook);
+    const std::size_t axes = axes_.count(), step = std::max<std::size_t>(1, count / kLook);
     float low[kAxes], high[kAxes];
     std::fill(low, low + axes, std::numeric_limits<float>::infinity());
     std::fill(high, high + axes, -std::numeric_limits<float>::infinity());
     for (std::size_t i = 0; i < count; i += step)
         for (std::size_t a = 0; a < axes; a++) {
-            const float y = coordinates[first[i].id * axes + a];
+            const float y = coordinates[points[i].id * axes + a];
             low[a] = std::min(low[a], y);
             high[a] = std::max(high[a], y);
         }
     std::size_t axis = 0;
     for (std::size_t a = 1; a < axes; a++)
         if (high[a] - low[a] > high[axis] - low[axis]) axis = a;
-    for (Keyed *k = first; k < last; k++) k->key = coordinates[k->id * axes + axis];
-    Keyed *middle = first + std::size_t((self.leaves + 1) / 2) * kGroup;
-    select(first, middle, last);
+    for (std::size_t i = 0; i < count; i++) points[i].key = coordinates[points[i].id * axes + axis];
+    Keyed *middle = points + (self.leaves + 1) / 2 * kGroup;
+    select(points, middle, points + count);
     self.axis = std::uint32_t(axis);
     self.split = middle->key;
 }
@@ -127,11 +152,11 @@ void Tree::select(Keyed *first, Keyed *nth, Keyed *last) {
         const float pivot = pivots[rank];
         auto partition = [&](auto before) {
             Keyed *out = first;
-            for (Keyed *k = first; k < last; k++) {
-                const Keyed moved = *k;
-                *k = *out;
-                *out = moved;
-                out += before(moved.key);
+            for (Keyed *k = first; k < last; k++) {  // moved as one word: two halves would stall the next load
+                const auto moved = std::bit_cast<std::uint64_t>(*k);
+                *k = std::bit_cast<Keyed>(std::bit_cast<std::uint64_t>(*out));
+                *out = std::bit_cast<Keyed>(moved);
+                out += before(std::bit_cast<Keyed>(moved).key);
             }
             return out;
         };

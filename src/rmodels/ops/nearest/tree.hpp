@@ -41,8 +41,10 @@ private:
     };
 
     void lay_out(std::size_t node, std::size_t first, std::size_t leaves);
-    void split(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n);
-    void split_below(std::size_t node, const float *coordinates, Keyed *keyed, std::size_t n);
+    void split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count);
+    void split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, bool near);
+    void enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count);
+    void join(std::size_t node);
     static void select(Keyed *first, Keyed *nth, Keyed *last);
 
     Axes axes_;

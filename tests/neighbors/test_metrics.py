@@ -1,0 +1,148 @@
+"""Metrics, sparse points and precomputed distances that are searched by blocks of distances."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn.metrics import DistanceMetric
+
+from rmodels import NearestNeighbors
+from rmodels.config import config_context
+
+RNG = np.random.default_rng(0)
+X, Q = RNG.standard_normal((150, 4)), RNG.standard_normal((40, 4))
+METRICS = {
+    "braycurtis": {},
+    "canberra": {},
+    "correlation": {},
+    "sqeuclidean": {},
+    "seuclidean": {"V": RNG.uniform(0.5, 2, 4)},
+    "mahalanobis": {"VI": np.diag(RNG.uniform(0.5, 2, 4))},
+    "minkowski": {"p": 3, "w": RNG.uniform(0.5, 2, 4)},
+}
+
+
+def _in_order(distances, k):
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, order, axis=1), order
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("memory_limit", [1 << 20, 1 << 30])
+def test_scipy_metrics_in_blocks(metric, memory_limit):
+    parameters = METRICS[metric]
+    points = np.vstack([X] * 20)  # ties, and several blocks of queries with the smaller limit
+    expected = _in_order(cdist(Q, points, metric, **parameters), 45)
+    p = {"p": None} if "p" in parameters else {}
+    model = NearestNeighbors(metric=metric, metric_params=parameters, **p).fit(points)
+    assert (model.engine_, model.algorithm_) == ("scipy", "brute")
+    with config_context(memory_limit=memory_limit):
+        distances, indices = model.kneighbors(Q, 45)
+        near = model.radius_neighbors(Q, expected[0][:, -1], sort_results=True)
+    assert_array_equal(distances, expected[0])
+    assert_array_equal(indices, expected[1])
+    for row in range(len(Q)):
+        assert_array_equal(near[1][row][:45], expected[1][row])
+
+
+def test_an_engine_asked_for_by_name_does_not_have_them():
+    for engine in ("native", "gpu"):
+        with (
+            config_context(engine=engine),
+            pytest.raises(
+                RuntimeError, match=f"engine='{engine}' cannot run: .* metric='canberra'"
+            ),
+        ):
+            NearestNeighbors(metric="canberra").fit(X)
+
+
+def test_callables_and_distance_metrics():
+    def largest(x, y):
+        return np.abs(x - y).max()
+
+    expected = NearestNeighbors(metric="chebyshev").fit(X).kneighbors(Q)
+    for metric in (largest, DistanceMetric.get_metric("chebyshev")):
+        found = NearestNeighbors(metric=metric).fit(X).kneighbors(Q)
+        assert_array_equal(found[0], expected[0])
+        assert_array_equal(found[1], expected[1])
+
+
+def test_equal_rows_with_missing_values_have_distance_0():
+    points = X + 1e6
+    points[RNG.random(points.shape) < 0.2] = np.nan
+    points = points[~np.isnan(points).all(axis=1)]
+    distances, _ = NearestNeighbors(metric="nan_euclidean").fit(points).kneighbors(points, 1)
+    assert_array_equal(distances, np.zeros((len(points), 1)))
+
+
+def test_missing_values_by_hand():
+    model = NearestNeighbors(n_neighbors=3, metric="nan_euclidean")
+    model.fit([[0.0, 0.0], [np.nan, 1.0], [3.0, 4.0]])
+    distances, indices = model.kneighbors([[0.0, np.nan], [np.nan, 0.0]])
+    assert_allclose(distances, [[0, np.sqrt(2) * 3, np.nan], [0, np.sqrt(2), np.sqrt(2) * 4]])
+    assert_array_equal(indices, [[0, 2, 1], [0, 1, 2]])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("share", [0.02, 0.5])
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_sparse_points_find_what_arrays_find(metric, share, engine):
+    points = sparse.random(300, 60, share, format="csr", random_state=1)
+    queries = sparse.random(50, 60, share, format="csr", random_state=2)
+    queries = sparse.vstack([queries, points[:20]]).tocsr()  # and the points themselves
+    with config_context(engine=engine):
+        dense = NearestNeighbors(metric=metric, radius=0.9).fit(points.toarray())
+        model = NearestNeighbors(metric=metric, radius=0.9).fit(points)
+        for ours in (queries, queries.tocoo(), queries.toarray()):
+            for found, expected in zip(
+                model.kneighbors(ours, 12), dense.kneighbors(queries.toarray(), 12), strict=True
+            ):
+                if metric == "manhattan":  # SciPy sums in another order
+                    assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+                elif metric == "euclidean":
+                    assert_array_equal(found, expected)
+        near = zip(
+            *model.radius_neighbors(queries),
+            *dense.radius_neighbors(queries.toarray()),
+            strict=True,
+        )
+        for distances, indices, expected, theirs in near:
+            assert_array_equal(indices, theirs)
+            assert_allclose(distances, expected, rtol=1e-12, atol=1e-15)
+    if metric != "manhattan":
+        distances, indices = model.kneighbors(points, 1)
+        full = np.diff(points.indptr) > 0
+        assert_array_equal(distances[full], 0.0)
+
+
+def test_sparse_rows_keep_their_digits_at_an_offset():
+    points = sparse.csr_array(RNG.standard_normal((200, 30)) + 1e6)
+    points.data[:20] = 0.0
+    queries = points[:50]
+    with config_context(engine="reference"):
+        model = NearestNeighbors(n_neighbors=8).fit(points)
+        assert model.engine_ == "scipy"
+        dense = NearestNeighbors(n_neighbors=8).fit(points.toarray())
+        expected = dense.kneighbors(queries.toarray())
+        found = model.kneighbors(queries)
+    assert_array_equal(found[1], expected[1])
+    assert_array_equal(found[0], expected[0])
+    assert_array_equal(found[0][:, 0], 0.0)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_precomputed_distances_dense_and_sparse(weights):
+    from rmodels import KNeighborsClassifier, kneighbors_graph
+
+    y = RNG.integers(0, 3, len(X))
+    direct = KNeighborsClassifier(4, weights=weights).fit(X, y)
+    dense = KNeighborsClassifier(4, weights=weights, metric="precomputed").fit(cdist(X, X), y)
+    assert_array_equal(dense.predict(cdist(Q, X)), direct.predict(Q))
+    assert_array_equal(dense.predict(None), direct.predict(None))
+    graph = kneighbors_graph(X, 6, mode="distance", include_self=True)
+    sparse_model = KNeighborsClassifier(4, weights=weights, metric="precomputed").fit(graph, y)
+    queries = direct.kneighbors_graph(Q, 6, mode="distance")
+    assert_array_equal(sparse_model.predict(queries), direct.predict(Q))
+    with pytest.raises(ValueError, match="expecting 150 features"):
+        dense.predict(cdist(Q, Q))

@@ -1,0 +1,102 @@
+"""Ours in scikit-learn's place, in this process and in a script's."""
+
+import subprocess
+import sys
+
+import pytest
+from sklearn import linear_model, neighbors
+from sklearn.cluster import DBSCAN, _dbscan
+
+import rmodels
+from rmodels import patch_sklearn, patched, unpatch_sklearn
+
+THEIRS = {
+    name: getattr(linear_model if name == "LinearRegression" else neighbors, name)
+    for name in (
+        "LinearRegression",
+        "KNeighborsClassifier",
+        "KNeighborsRegressor",
+        "KNeighborsTransformer",
+        "NearestNeighbors",
+        "RadiusNeighborsClassifier",
+        "RadiusNeighborsRegressor",
+        "RadiusNeighborsTransformer",
+        "kneighbors_graph",
+        "radius_neighbors_graph",
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def unpatched():
+    yield
+    unpatch_sklearn()
+    for name, original in THEIRS.items():
+        home = linear_model if name == "LinearRegression" else neighbors
+        assert getattr(home, name) is original
+
+
+def test_all_names_in_all_modules():
+    assert patched() == {}
+    patch_sklearn()
+    patch_sklearn()  # again changes nothing
+    assert set(patched()) == set(THEIRS)
+    for name in THEIRS:
+        home = linear_model if name == "LinearRegression" else neighbors
+        assert getattr(home, name) is getattr(rmodels, name)
+    assert _dbscan.NearestNeighbors is rmodels.NearestNeighbors
+    assert "sklearn.cluster._dbscan" in patched()["NearestNeighbors"]
+    unpatch_sklearn()
+    assert patched() == {}
+    assert _dbscan.NearestNeighbors is THEIRS["NearestNeighbors"]
+
+
+def test_some_names():
+    patch_sklearn(["LinearRegression", "NearestNeighbors"])
+    assert set(patched()) == {"LinearRegression", "NearestNeighbors"}
+    assert neighbors.KNeighborsClassifier is THEIRS["KNeighborsClassifier"]
+    unpatch_sklearn(["LinearRegression"])
+    assert set(patched()) == {"NearestNeighbors"}
+    assert linear_model.LinearRegression is THEIRS["LinearRegression"]
+
+
+def test_unknown_names_change_nothing():
+    with pytest.raises(ValueError, match="rmodels has no 'Ridge'; it has LinearRegression"):
+        patch_sklearn(["LinearRegression", "Ridge"])
+    assert patched() == {}
+
+
+def test_what_is_not_covered_raises():
+    patch_sklearn()
+    with rmodels.config_context(engine="native"), pytest.raises(RuntimeError, match="canberra"):
+        neighbors.NearestNeighbors(metric="canberra").fit([[0.0], [1.0]])
+
+
+def test_estimators_of_scikit_learn_use_ours():
+    X = [[0.0], [0.1], [5.0], [5.1], [9.0]]
+    expected = DBSCAN(eps=0.5, min_samples=2).fit_predict(X)
+    patch_sklearn()
+    assert (DBSCAN(eps=0.5, min_samples=2).fit_predict(X) == expected).all()
+
+
+def test_script(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from sklearn.neighbors import KNeighborsClassifier\n"
+        "from sklearn.pipeline import make_pipeline\n"
+        "from sklearn.model_selection import GridSearchCV\n"
+        "import rmodels\n"
+        "search = GridSearchCV(make_pipeline(KNeighborsClassifier()), "
+        "{'kneighborsclassifier__n_neighbors': [1, 2]}, cv=2)\n"
+        "best = search.fit([[0], [1], [8], [9]] * 2, [0, 0, 1, 1] * 2).best_estimator_\n"
+        "print(__name__, sys.argv[1:], type(best[-1]).__module__, len(rmodels.patched()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "rmodels.patch", str(script), "--option", "value"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "__main__ ['--option', 'value'] rmodels.neighbors._classification 10\n"
+    assert done.stderr == ""
