@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import sys
@@ -8,6 +9,7 @@ import pytest
 from rmodels import cli
 from rmodels.evidence import bench, measure, peers, results, suites
 from rmodels.evidence.agreement import coefficient_agreement
+from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import Limits
 from rmodels.evidence.machine import describe_machine
@@ -147,6 +149,30 @@ def test_missing_peers_are_named(monkeypatch, capsys):
     assert f"not installed, so not measured: {INTELEX}, {FAISS}" in capsys.readouterr().out
 
 
+def test_contention_is_what_others_took():
+    before = Contention(all=100.0, busy=50.0, own=10.0)
+    after = Contention(all=120.0, busy=65.0, own=20.0)
+    assert after.share_since(before) == 0.25
+    assert before.share_since(before) == 0.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/stat")
+def test_contention_counts_this_process_as_its_own():
+    before = Contention.now()
+    while (after := Contention.now()).own < before.own + 0.05:
+        pass
+    assert 0 <= after.share_since(before) <= 1
+    assert before.all < after.all
+    assert before.busy < after.busy
+
+
+def test_contention_is_shown(capsys):
+    run = bench.benchmark(["small"], OPTIONS, names=["least-squares-diabetes"])
+    for share, warned in [(0.6, True), (0.05, False), (None, False)]:
+        print_run(dataclasses.replace(run, others=share), sys.stdout)
+        assert ("WARNING: other programs" in capsys.readouterr().out) is warned
+
+
 def test_ratios_and_goals():
     least = Goal(("a", "b"), 3)
     most = Goal(("mark",), 3, at_most=True)
@@ -180,7 +206,7 @@ def test_json_of_a_tiny_run(tmp_path):
     found = json.loads(text)
     assert found["format"] == results.FORMAT
     assert set(found) == {
-        "format", "command", "seconds", "interrupted", "machine", "options", "limits",
+        "format", "command", "seconds", "others", "interrupted", "machine", "options", "limits",
         "missing", "problems", "curves",
     }  # fmt: skip
     assert {"processor", "cores", "memory", "instruction_set", "versions"} <= set(found["machine"])

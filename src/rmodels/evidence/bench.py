@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rmodels import native
 from rmodels.config import ENGINES, config_context, thread_count
+from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import measure_limits
 from rmodels.evidence.machine import describe_machine
@@ -109,7 +110,7 @@ def benchmark(
     ValueError
         If no problem or series of the suites has one of the names.
     """
-    start = time.perf_counter()
+    start, begin = time.perf_counter(), Contention.now()
     effort = _QUICK if options.quick else _FULL
     chosen = [problem for problem in problems(options) if problem.suite in suites]
     series = scaling_series(options) if "scaling" in suites else []
@@ -148,6 +149,8 @@ def benchmark(
                 curves.append(curve)
         except KeyboardInterrupt:
             interrupted = True
+    end = Contention.now()
+    others = None if begin is None or end is None else end.share_since(begin)
     missing = missing_peers() if options.peers else ()
     return Run(
         command,
@@ -158,6 +161,7 @@ def benchmark(
         tuple(curves),
         missing,
         time.perf_counter() - start,
+        others,
         interrupted,
     )
 

@@ -143,6 +143,8 @@ class Run:
         Peers that were asked for and are not installed.
     seconds : float
         How long the run took.
+    others : float or None
+        Share of the processors' time that other programs took during the run; None if unknown.
     interrupted : bool
         Whether it was ended by Ctrl-C before everything was measured.
     """
@@ -155,6 +157,7 @@ class Run:
     curves: tuple[Curve, ...]
     missing: tuple[str, ...]
     seconds: float
+    others: float | None = None
     interrupted: bool = False
 
     def is_right(self) -> bool:
@@ -172,6 +175,7 @@ class Run:
             "format": FORMAT,
             "command": self.command,
             "seconds": self.seconds,
+            "others": self.others,
             "interrupted": self.interrupted,
             "machine": vars(self.machine),
             "options": vars(self.options),

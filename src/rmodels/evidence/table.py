@@ -13,6 +13,9 @@ from rmodels.evidence.results import Curve, Finding, Outcome, Run
 __all__ = ["Table", "duration", "plain_text", "print_run", "tables"]
 
 
+_QUIET = 0.1  # share of the processors that others may take without distorting the times
+
+
 @dataclass(frozen=True)
 class Table:
     """A title, headings, and rows of text; the first column is aligned left.
@@ -195,6 +198,11 @@ def preface(run: Run) -> list[str]:
     ]
     if run.options.quick:
         lines.append("quick: a quarter of the rows and queries; goals are for the full size")
+    if run.others is not None and run.others > _QUIET:
+        lines.append(
+            f"WARNING: other programs took {run.others:.0%} of the processors during the run; "
+            "times and ratios are not to be relied on"
+        )
     if run.interrupted:
         lines.append("interrupted: only what was measured until then")
     if run.missing:
