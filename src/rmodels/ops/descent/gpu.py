@@ -79,8 +79,8 @@ def _gradient(
     if not (device.holds(X) and device.holds(Y)):
         step = max(1, _BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1])))
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
-    for _, block in device.staged(arrays, max(1, step), "gradient", where):
-        total += _sums(*block, shift, coefficients)
+    for _, (x, y, w) in device.staged(arrays, max(1, step), "gradient", where):
+        total += _sums(x, y, w, shift, coefficients)
     return total[:-2] / total[-1], total[-2] / total[-1]
 
 
@@ -153,7 +153,8 @@ def steps_from_moments(
     and their losses.
     """
     d = moments.n_features
-    mean, scatter = moments.mean, moments.scatter
+    mean: torch.Tensor = moments.mean
+    scatter: torch.Tensor = moments.scatter
     second = scatter / moments.weight + torch.outer(mean, mean)
     rows = d + 1 if fit_intercept else d
     n_targets = len(mean) - d

@@ -9,7 +9,7 @@ from rmodels.ops.moments import Gram, Moments
 from rmodels.ops.moments.kernels import products_kernel
 
 # For at most so many columns, [X | Y | 1]: side of a tile, rows of a step, warps.
-_TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 4))
+_TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 8))
 _INTERPRETED = (16, 16, 1)
 _PROGRAMS = 132 * 4  # enough to fill the largest GPUs
 _SAMPLE = 1024  # rows whose mean is the shift
@@ -22,12 +22,12 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     columns = n_features + Y.shape[1]
     where = device.device(X, Y, weights)
     step = n_samples
-    if not (device.holds(X) and device.holds(Y)):
+    if not (device.holds(X) and device.holds(Y)) or not all(map(_readable, (X, Y, weights))):
         step = max(1, _BLOCK_BYTES // (8 * (columns + 1)))
     shift = _shift(X, Y, weights, where)
     total = torch.zeros((columns + 1, columns + 1), dtype=torch.float64, device=where)
-    for _, block in device.staged([X, Y, weights], max(1, step), "moments", where):
-        total += _products(*block, shift)
+    for _, (x, y, w) in device.staged([X, Y, weights], max(1, step), "moments", where):
+        total += _products(*(a if _readable(a) else _wide(a) for a in (x, y, w)), shift)
     weight, sums = total[-1, -1], total[-1, :-1]
     gap = torch.where(weight != 0, sums / weight, 0.0)
     scatter = total[:-1, :-1] - torch.outer(sums, gap)
@@ -60,6 +60,21 @@ def gram(X: Any, weights: Any, centre: bool, n_threads: int | None) -> Gram:
     D *= w.sqrt()[:, None]
     arrays = X, weights
     return Gram(device.like(mean, *arrays), device.like(D @ D.T, *arrays), "gpu")
+
+
+def _readable(array: Any) -> bool:
+    """Return whether the kernel reads an array as it is."""
+    if array is None:
+        return True
+    if device.holds(array):
+        # within a tile, offsets have 32 bits
+        return array.itemsize >= 4 and max(array.stride()) < 1 << 24
+    return array.itemsize >= 4
+
+
+def _wide(array: torch.Tensor) -> torch.Tensor:
+    """Return values of 16 bits in 32: Triton 3.6 cannot compile float64 products of them."""
+    return array.to(torch.float32 if array.itemsize < 4 else array.dtype).contiguous()
 
 
 def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:

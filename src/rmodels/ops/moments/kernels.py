@@ -16,22 +16,32 @@ __all__ = ["products_kernel"]
 
 @triton.jit
 def _columns(
-    X, Y, shift, rows, columns, n_rows, n_features, n_columns, x_row, x_column, y_row, y_column
+    X,  # at the tile's first row and column
+    Y,
+    shift,
+    rows,
+    columns,
+    first,
+    n_rows,
+    n_features,
+    n_columns,
+    x_row,
+    x_column,
+    y_row,
+    y_column,
 ):
-    """Load a tile of A in float64: (rows, columns)."""
-    r = rows.to(tl.int64)[:, None]
-    c = columns.to(tl.int64)[None, :]
+    """Load a tile of A in float64, from column `first` on: (rows, columns)."""
+    column = first + columns
     inside = (rows < n_rows)[:, None]
-    from_x = columns < n_features
-    from_y = (columns >= n_features) & (columns < n_columns)
-    x = tl.load(X + r * x_row + c * x_column, mask=inside & from_x[None, :], other=0.0)
-    y = tl.load(
-        Y + r * y_row + (c - n_features) * y_column, mask=inside & from_y[None, :], other=0.0
-    )
-    s = tl.load(shift + columns, mask=columns < n_columns, other=0.0)
-    value = tl.where(from_x[None, :], x.to(tl.float64), y.to(tl.float64)) - s[None, :]
-    ones = (columns == n_columns)[None, :]
-    return tl.where(inside & (columns < n_columns)[None, :], value, tl.where(ones, 1.0, 0.0))
+    from_x = (column < n_features)[None, :]
+    from_y = ((column >= n_features) & (column < n_columns))[None, :]
+    r, c = rows[:, None], columns[None, :]
+    x = tl.load(X + (r * x_row + c * x_column), mask=inside & from_x, other=0.0)
+    y = tl.load(Y + (r * y_row + c * y_column), mask=inside & from_y, other=0.0)
+    s = tl.load(shift + column, mask=column < n_columns, other=0.0)
+    value = tl.where(from_x, x.to(tl.float64), y.to(tl.float64)) - s[None, :]
+    ones = tl.where(column == n_columns, 1.0, 0.0).to(tl.float64)
+    return tl.where(inside & (from_x | from_y), value, ones[None, :])
 
 
 @triton.jit
@@ -58,25 +68,58 @@ def products_kernel(
     """Compute one tile of P for one slab of rows."""
     pair = tl.program_id(0)
     slab = tl.program_id(1)
-    left = tl.load(pairs + 2 * pair) * TILE + tl.arange(0, TILE)
-    right = tl.load(pairs + 2 * pair + 1) * TILE + tl.arange(0, TILE)
+    left = tl.load(pairs + 2 * pair) * TILE
+    right = tl.load(pairs + 2 * pair + 1) * TILE
+    columns = tl.arange(0, TILE)
     first = slab * rows_per_slab
     last = tl.minimum(first + rows_per_slab, n_rows)
     total = tl.zeros((TILE, TILE), dtype=tl.float64)
+    rows = tl.arange(0, ROWS)
+    # offsets within a tile fit 32 bits, where a tile begins may not
+    x_left = X + left.to(tl.int64) * x_column
+    x_right = X + right.to(tl.int64) * x_column
+    y_left = Y + (left - n_features).to(tl.int64) * y_column
+    y_right = Y + (right - n_features).to(tl.int64) * y_column
     for start in range(first, last, ROWS):
-        rows = start + tl.arange(0, ROWS)
+        at_x = start.to(tl.int64) * x_row
+        at_y = start.to(tl.int64) * y_row
         a = _columns(
-            X, Y, shift, rows, left, last, n_features, n_columns, x_row, x_column, y_row, y_column
+            x_left + at_x,
+            y_left + at_y,
+            shift,
+            rows,
+            columns,
+            left,
+            last - start,
+            n_features,
+            n_columns,
+            x_row,
+            x_column,
+            y_row,
+            y_column,
         )
         b = _columns(
-            X, Y, shift, rows, right, last, n_features, n_columns, x_row, x_column, y_row, y_column
+            x_right + at_x,
+            y_right + at_y,
+            shift,
+            rows,
+            columns,
+            right,
+            last - start,
+            n_features,
+            n_columns,
+            x_row,
+            x_column,
+            y_row,
+            y_column,
         )
+        inside = rows < last - start
         if WEIGHTED:
-            w = tl.load(weights + rows.to(tl.int64) * weights_row, mask=rows < last, other=0.0)
+            at = weights + start.to(tl.int64) * weights_row + rows * weights_row
+            w = tl.load(at, mask=inside, other=0.0).to(tl.float64)
         else:
-            w = tl.where(rows < last, 1.0, 0.0)
-        total = tl.dot(tl.trans(a), w.to(tl.float64)[:, None] * b, total, out_dtype=tl.float64)
+            w = tl.where(inside, 1.0, 0.0).to(tl.float64)
+        total = tl.dot(tl.trans(a), w[:, None] * b, total, out_dtype=tl.float64)
     tiles = tl.num_programs(0)
     place = products + (slab.to(tl.int64) * tiles + pair) * TILE * TILE
-    i = tl.arange(0, TILE)
-    tl.store(place + i[:, None] * TILE + i[None, :], total)
+    tl.store(place + columns[:, None] * TILE + columns[None, :], total)

@@ -163,8 +163,9 @@ def within(
     rows = _counting(counts)
     of_tensor = getattr(rows, "repeat_interleave", None)
     others = indices != (of_tensor(counts) if of_tensor else np.repeat(rows, counts))
-    # a point is its own neighbour, once
-    return offsets - _counting(offsets), distances[others], indices[others]
+    if not len(others):
+        return offsets, distances, indices
+    return (offsets > 0) * others.cumsum(0)[offsets - 1], distances[others], indices[others]
 
 
 def _counting(rows: Any) -> Any:
