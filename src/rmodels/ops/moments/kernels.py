@@ -81,8 +81,8 @@ def products_kernel(
     y_left = Y + (left - n_features).to(tl.int64) * y_column
     y_right = Y + (right - n_features).to(tl.int64) * y_column
     for start in range(first, last, ROWS):
-        at_x = start.to(tl.int64) * x_row
-        at_y = start.to(tl.int64) * y_row
+        at_x = tl.cast(start, tl.int64) * x_row
+        at_y = tl.cast(start, tl.int64) * y_row
         a = _columns(
             x_left + at_x,
             y_left + at_y,
@@ -115,7 +115,7 @@ def products_kernel(
         )
         inside = rows < last - start
         if WEIGHTED:
-            at = weights + start.to(tl.int64) * weights_row + rows * weights_row
+            at = weights + tl.cast(start, tl.int64) * weights_row + rows * weights_row
             w = tl.load(at, mask=inside, other=0.0).to(tl.float64)
         else:
             w = tl.where(inside, 1.0, 0.0).to(tl.float64)

@@ -20,6 +20,7 @@ from rmodels.ops.nearest.kernels import (
     difference_bounds_kernel,
     distances_kernel,
     product_bounds_kernel,
+    square_root_kernel,
     survivors_kernel,
 )
 from rmodels.ops.nearest.packing import (
@@ -44,6 +45,7 @@ _SERVED, _AT_ONCE = (16, 32) if device.interpreted() else (1, 4)
 _SLAB = 32  # groups of a step of the exhaustive search
 _CLASSES = (16, 1 << 15) if device.interpreted() else (256, 1 << 15)
 _BLOCK = 32 if device.interpreted() else 1024  # groups that are looked at together
+_ROOTS = 1024  # of which a program takes square roots
 _SLACK = 2.0**-30  # more than float64 sums err, and than what roots make equal
 _TINY = 2.0**-1070
 
@@ -524,7 +526,13 @@ def _root(sums: torch.Tensor, metric: Metric) -> torch.Tensor:
     if power in (0, 1):
         return sums
     if power == 2:
-        return sums.sqrt()
+        sums = sums.contiguous()
+        roots = torch.empty_like(sums)
+        if sums.numel():
+            square_root_kernel[(-(-sums.numel() // _ROOTS),)](
+                sums, roots, sums.numel(), BLOCK=_ROOTS, num_warps=4, enable_fp_fusion=False
+            )
+        return roots
     assert power is not None  # other exponents do not get here
     inside = (sums > 0) & (sums < math.inf)
     scaled, exponent = torch.frexp(torch.where(inside, sums, 1.0))

@@ -25,6 +25,7 @@ __all__ = [
     "distances_kernel",
     "normalise_kernel",
     "product_bounds_kernel",
+    "square_root_kernel",
     "survivors_kernel",
 ]
 
@@ -318,3 +319,12 @@ def normalise_kernel(
         a = tl.load(rows + place + feature, mask=inside, other=0.0).to(tl.float64) / divisor
         tl.store(normalised + place + feature, a / norm, mask=inside)
     tl.store(zeros + row, (scale == 0).to(tl.int8), mask=inside)
+
+
+@triton.jit
+def square_root_kernel(squares, roots, n, BLOCK: tl.constexpr):
+    """Take roots of float64, correctly rounded, which PyTorch's on a processor are not."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(
+        roots + place, tl.sqrt(tl.load(squares + place, mask=place < n, other=0.0)), mask=place < n
+    )
