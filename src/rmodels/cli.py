@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 import rmodels
+from rmodels.evidence import bench
 
 __all__ = ["main"]
 
@@ -39,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo", help="fit, predict and score on real data, beside scikit-learn"
     )
     demo.set_defaults(run=_demo)
+    benchmark = commands.add_parser(
+        "bench", help="measure the models beside others, on problems with goals"
+    )
+    bench.add_arguments(benchmark)
+    benchmark.set_defaults(run=bench.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )
