@@ -27,7 +27,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     shift = _shift(X, Y, weights, where)
     total = torch.zeros((columns + 1, columns + 1), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.staged([X, Y, weights], max(1, step), "moments", where):
-        total += _products(*(a if _readable(a) else _wide(a) for a in (x, y, w)), shift)
+        total += _products(_wide(x), _wide(y), _wide(w), shift)
     weight, sums = total[-1, -1], total[-1, :-1]
     gap = torch.where(weight != 0, sums / weight, 0.0)
     scatter = total[:-1, :-1] - torch.outer(sums, gap)
@@ -72,8 +72,10 @@ def _readable(array: Any) -> bool:
     return array.itemsize >= 4
 
 
-def _wide(array: torch.Tensor) -> torch.Tensor:
-    """Return values of 16 bits in 32: Triton 3.6 cannot compile float64 products of them."""
+def _wide(array: Any) -> Any:
+    """Return an array that the kernel reads: Triton 3.6 has no float64 products of 16-bit values."""
+    if _readable(array):
+        return array
     return array.to(torch.float32 if array.itemsize < 4 else array.dtype).contiguous()
 
 
