@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint sanitize format clean help
+.PHONY: demo test test-gpu lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -19,6 +19,13 @@ demo: .venv/demo-$(SETTINGS)
 
 test: lint
 	$(PY) -m pytest -n logical
+
+# The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
+test-gpu: .venv/test-$(SETTINGS)
+	$(PY) -m pip install -q --no-build-isolation -e '.[test,gpu]'
+	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	  then $(PY) -m pytest -n 4 tests -k gpu; \
+	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
 
 lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .

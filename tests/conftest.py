@@ -16,7 +16,8 @@ _OPERATIONS = Path(__file__).parent / "ops"
 
 
 def pytest_generate_tests(metafunc):
-    if "engine" in metafunc.fixturenames and metafunc.function.__name__ != "test_estimator":
+    own = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "engine" in metafunc.fixturenames and not own:
         operations = Path(metafunc.module.__file__).parent == _OPERATIONS
         metafunc.parametrize("engine", ENGINES + INTERPRETED * operations, indirect=True)
 

@@ -73,7 +73,7 @@ def _readable(array: Any) -> bool:
 
 
 def _wide(array: Any) -> Any:
-    """Return an array that the kernel reads: Triton 3.6 has no float64 products of 16-bit values."""
+    """Return an array that the kernel reads: Triton 3.6 has no float64 dot of 16-bit values."""
     if _readable(array):
         return array
     return array.to(torch.float32 if array.itemsize < 4 else array.dtype).contiguous()

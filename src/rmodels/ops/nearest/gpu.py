@@ -366,7 +366,7 @@ def _survivors(
         low.shape[1],
         capacity,
         k,
-        _to_float32(math.ldexp(2.0 ** (1000 / power), points.exponent)),
+        2.0 ** min(1000 / power + points.exponent, 126.0),
         CLASSES=classes,
         BLOCK=_BLOCK,
         QUERIES=_SERVED,
@@ -375,10 +375,6 @@ def _survivors(
         enable_fp_fusion=True,
     )
     return survivors, counts, reach
-
-
-def _to_float32(value: float) -> float:
-    return float(np.float32(min(value, 3e38)))
 
 
 def _largest_sum(
