@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance lint sanitize format clean help
+.PHONY: demo test conformance test-gpu lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -23,6 +23,13 @@ test: lint
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
 conformance: .venv/test-$(SETTINGS)
 	$(PY) tests/conformance/run.py
+
+# The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
+test-gpu: .venv/test-$(SETTINGS)
+	$(PY) -m pip install -q --no-build-isolation -e '.[test,gpu]'
+	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	  then $(PY) -m pytest -n 4 tests -k gpu; \
+	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
 
 lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .

@@ -1,17 +1,33 @@
+from pathlib import Path
+
 import pytest
 
 from rmodels import native, ops
 from rmodels.config import config_context
+from rmodels.ops import device
 
 ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets())]
+# The interpreter is slow: on it, only the operations are tested.
+INTERPRETED = ["gpu-interpreter"] if device.interpreted() else []
+if ops.unavailable("gpu") is None and not INTERPRETED:
+    ENGINES.append("gpu")
+
+_OPERATIONS = Path(__file__).parent / "ops"
 
 
-@pytest.fixture(params=ENGINES)
+def pytest_generate_tests(metafunc):
+    own = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "engine" in metafunc.fixturenames and not own:
+        operations = Path(metafunc.module.__file__).parent == _OPERATIONS
+        metafunc.parametrize("engine", ENGINES + INTERPRETED * operations, indirect=True)
+
+
+@pytest.fixture
 def engine(request, monkeypatch):
     """Each engine, and the native one on each instruction set that this processor runs."""
-    name, _, instruction_set = request.param.partition("-")
-    if instruction_set:
-        monkeypatch.setenv("RMODELS_ISA", instruction_set)
+    name, _, variant = request.param.partition("-")
+    if name == "native":
+        monkeypatch.setenv("RMODELS_ISA", variant)
     assert ops.unavailable(name) is None
     return name
 

@@ -2,17 +2,19 @@
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 from rmodels import native
 from rmodels.config import get_config
+from rmodels.ops import device
 
 __all__ = ["choose", "implementation", "unavailable"]
 
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
-    "moments": ("reference", "native"),
-    "descent": ("reference", "native"),
-    "nearest": ("reference", "native"),
+    "moments": ("reference", "native", "gpu"),
+    "descent": ("reference", "native", "gpu"),
+    "nearest": ("reference", "native", "gpu"),
 }
 
 
@@ -21,11 +23,11 @@ def unavailable(engine: str) -> str | None:
     if engine == "native" and native.load() is None:
         return native.ABSENT
     if engine == "gpu":
-        return "no operation has a GPU implementation in this version"
+        return device.unavailable()
     return None
 
 
-def choose(operation: str, engine: str | None = None) -> str:
+def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     """Return the name of the engine that serves a call.
 
     Parameters
@@ -33,20 +35,29 @@ def choose(operation: str, engine: str | None = None) -> str:
     operation : {"moments", "descent", "nearest"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
+    *arrays : ndarray, tensor or None
+        The call's data.
 
     Returns
     -------
     str
-        "reference", "native" or "gpu". "auto" gives the fastest that can run here.
+        "reference", "native" or "gpu". "auto" gives the fastest that can run where the data is:
+        the GPU for tensors on it, the processor otherwise.
 
     Raises
     ------
     RuntimeError
-        If the engine asked for by name cannot run; the message says why.
+        If the engine asked for by name, or the only one that can run where the data is, cannot
+        run; the message says why.
     """
     asked: str = get_config()["engine"] if engine is None else engine
+    there = any(map(device.holds, arrays))
     if asked == "auto":
-        return "native" if native.load() is not None else "reference"
+        if not there:
+            return "native" if native.load() is not None else "reference"
+        asked = "gpu"
+    if there and asked != "gpu":
+        raise RuntimeError(f"engine={asked!r} cannot run: the data is on the GPU")
     reason = unavailable(asked)
     if reason is None and asked not in _WRITTEN[operation]:
         reason = f"the operation {operation} has no {asked} implementation"

@@ -85,7 +85,7 @@ def gradient(
         Products and sums in float64, whatever the input's dtype. Bitwise the same for any number
         of threads. NaN or infinity in X, Y or the coefficients shows in the result.
     """
-    name = ops.choose("descent", engine)
+    name = ops.choose("descent", engine, X, Y, weights)
     return ops.implementation("descent", name).gradient(
         X, Y, coefficients, weights, shift, n_threads
     )
@@ -130,7 +130,7 @@ def descent(
     after the last iteration costs one read more. Memory beyond input and result: at most 64 copies
     of the coefficients, and a fixed amount per thread. Interrupting leaves nothing behind.
     """
-    name = ops.choose("descent", engine)
+    name = ops.choose("descent", engine, X, Y, weights)
     return ops.implementation("descent", name).descent(
         X, Y, start, learning_rate, iterations, weights, fit_intercept, n_threads
     )

@@ -133,7 +133,7 @@ def moments(
     Memory beyond input and result: a fixed amount per thread plus a few scatter matrices; the
     reference takes a float64 copy of [X | Y] as well.
     """
-    name = ops.choose("moments", engine)
+    name = ops.choose("moments", engine, X, Y, weights)
     return ops.implementation("moments", name).moments(X, Y, weights, n_threads)
 
 
@@ -164,5 +164,5 @@ def gram(
     NaN and infinity show on the diagonal of the products, as in `moments`. Memory beyond input and
     result: at most one float64 copy of X.
     """
-    name = ops.choose("moments", engine)
+    name = ops.choose("moments", engine, X, weights)
     return ops.implementation("moments", name).gram(X, weights, centre, n_threads)

@@ -90,7 +90,7 @@ def index(
     Memory: at most a packed float32 copy of X and its norms, boxes and order
     (cosine: and a normalised float64 copy).
     """
-    name = ops.choose("nearest", engine)
+    name = ops.choose("nearest", engine, X)
     built: Index = ops.implementation("nearest", name).index(X, metric, p, algorithm, n_threads)
     return built
 
@@ -123,12 +123,12 @@ def nearest(
     Memory beyond index and result: a fixed amount per thread, with or without distances; never a
     matrix of n_queries by n_samples.
     """
-    engine = ops.implementation("nearest", index.engine)
+    engine = ops.implementation("nearest", ops.choose("nearest", index.engine, Q))
     if Q is not None:
         found: tuple[Distances, Indices] = engine.nearest(index, Q, k, n_threads)
         return found
     distances, indices = engine.nearest(index, index.X, k + 1, n_threads)
-    others = indices != np.arange(len(indices))[:, np.newaxis]
+    others = indices != _counting(indices)[:, np.newaxis]
     others[:, -1] &= ~others.all(axis=1)  # k + 1 duplicates of lower index: drop the last
     shape = (len(indices), k)
     return distances[others].reshape(shape), indices[others].reshape(shape)
@@ -154,12 +154,22 @@ def within(
     indices : ndarray of shape (offsets[-1],), int64
         For each query in the order of (distance, index).
     """
-    engine = ops.implementation("nearest", index.engine)
+    engine = ops.implementation("nearest", ops.choose("nearest", index.engine, Q))
     if Q is not None:
         found: tuple[Indices, Distances, Indices] = engine.within(index, Q, radius, n_threads)
         return found
     offsets, distances, indices = engine.within(index, index.X, radius, n_threads)
-    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    others = indices != rows
-    counts = np.bincount(rows[others], minlength=len(offsets) - 1)
-    return np.concatenate([[0], np.cumsum(counts)]), distances[others], indices[others]
+    counts = offsets[1:] - offsets[:-1]
+    rows = _counting(counts)
+    of_tensor = getattr(rows, "repeat_interleave", None)
+    others = indices != (of_tensor(counts) if of_tensor else np.repeat(rows, counts))
+    if not len(others):
+        return offsets, distances, indices
+    return (offsets > 0) * others.cumsum(0)[offsets - 1], distances[others], indices[others]
+
+
+def _counting(rows: Any) -> Any:
+    """Return 0, 1, … for each row of an array, as an array of its kind."""
+    if isinstance(rows, np.ndarray):
+        return np.arange(len(rows))
+    return rows.new_ones((len(rows),)).cumsum(0) - 1

@@ -1,0 +1,312 @@
+"""The suite "gpu": the operations on a GPU, beside the processor, peers and the device's limits.
+
+    python -m rmodels.evidence.gpu [--quick] [--json FILE]
+
+Inputs are random and take turns, so that none stays in the second-level cache. Times are medians,
+by the device's events, after warming up. An answer is checked before its time is shown.
+"""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rmodels.config import config_context
+from rmodels.ops import device
+from rmodels.ops.moments import moments
+from rmodels.ops.nearest import index, nearest
+
+__all__ = ["Line", "main", "run_suite"]
+
+_TURNS = 3  # inputs that take turns
+_CHECKED = 16  # queries that are compared with the reference
+
+
+@dataclass(frozen=True)
+class Line:
+    """A measured time.
+
+    Attributes
+    ----------
+    problem, contender : str
+    seconds : float
+        The median.
+    share : float or None
+        Of the device's measured limit that is reached; None if there is no limit to compare with.
+    goal : str
+        "" if there is none, else what was to be reached and whether it was.
+    """
+
+    problem: str
+    contender: str
+    seconds: float
+    share: float | None = None
+    goal: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device can do, as measured: bytes copied and operations per second."""
+
+    bandwidth: float
+    half: float
+    double: float
+
+
+def _on_device(runs: Sequence[Callable[[], Any]], repeats: int) -> float:
+    """Return the median seconds of calls that take turns, by events."""
+    import torch
+
+    for run in runs:
+        run()
+    torch.cuda.synchronize()
+    times = []
+    for turn in range(repeats):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        runs[turn % len(runs)]()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(start.elapsed_time(end) / 1e3)
+    return statistics.median(times)
+
+
+def _on_host(run: Callable[[], Any], repeats: int) -> float:
+    """Return the median seconds of a call that waits for its answer."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _limits() -> Limits:
+    """Measure a copy of 4 GiB and products of large matrices."""
+    import torch
+
+    source = [torch.randn(1 << 29, device="cuda") for _ in range(2)]
+    target = torch.empty_like(source[0])
+    copy = _on_device([partial(target.copy_, s) for s in source], 10)
+    bandwidth = 2 * source[0].nbytes / copy
+    rates = []
+    for dtype, side in ((torch.float16, 8192), (torch.float64, 4096)):
+        pairs = [torch.randn(2, side, side, device="cuda").to(dtype) for _ in range(_TURNS)]
+        rates.append(2.0 * side**3 / _on_device([partial(torch.matmul, *p) for p in pairs], 10))
+    return Limits(bandwidth, *rates)
+
+
+def _host(tensor: Any) -> Any:
+    return tensor.cpu().numpy()
+
+
+def _met(seconds: float, most: float) -> str:
+    return f"at most {1e3 * most:g} ms: {'met' if seconds <= most else 'missed'}"
+
+
+def _linear(limits: Limits, quick: bool) -> list[Line]:
+    """Moments and gradient descent over rows and features."""
+    import torch
+
+    lines = []
+    shapes = [(200_000, 40), (1_000_000, 40), (1_000_000, 128)]
+    if not quick:
+        shapes += [(1_000_000, 512), (10_000_000, 128), (10_000_000, 512)]
+    for n, d in shapes:
+        name = f"moments {n} x {d} float32"
+        turns = _TURNS if n * d < 1 << 31 else 1
+        data = [
+            (torch.randn(n, d, device="cuda") + 3.0, torch.randn(n, 1, device="cuda"))
+            for _ in range(turns)
+        ]
+        X, Y = data[0]
+        head = X[: 1 << 17], Y[: 1 << 17]
+        truth = moments(*(a.cpu().numpy() for a in head), engine="reference")
+        error = np.abs(_host(moments(*head).scatter) - truth.scatter).max()
+        if not error <= 1e-10 * truth.scatter.diagonal().max():
+            raise AssertionError(f"{name}: the error is {error}")
+        seconds = _on_device([partial(moments, *a) for a in data], 10)
+        floor = max(X.nbytes / limits.bandwidth, n * d * (d + 1.0) / limits.double)
+        lines.append(Line(name, "rmodels gpu, data there", seconds, floor / seconds))
+
+        theirs = _on_device([partial(_gram_product, a[0]) for a in data], 5)
+        lines.append(Line(name, "torch: one Gram product in float64", theirs))
+        if (n, d) == (10_000_000, 512):
+            goal = f"at most 1.5 Gram products: {'met' if seconds <= 1.5 * theirs else 'missed'}"
+            lines[-2] = Line(name, "rmodels gpu, data there", seconds, floor / seconds, goal)
+        if n * d <= 1 << 27:
+            host = X.cpu().numpy(), Y.cpu().numpy()
+            with config_context(engine="gpu"):
+                lines.append(
+                    Line(
+                        name,
+                        "rmodels gpu, with copy",
+                        _on_host(partial(moments, *host), 5),
+                    )
+                )
+            with config_context(engine="auto"):
+                lines.append(Line(name, "rmodels cpu", _on_host(partial(moments, *host), 3)))
+        if (n, d) == (200_000, 40):
+            both = _on_device([partial(_descend, *a) for a in data], 20)
+            lines.append(
+                Line(
+                    f"1000 steps, {n} x {d}",
+                    "rmodels gpu, data there",
+                    both,
+                    None,
+                    _met(both, 5e-4),
+                )
+            )
+    return lines
+
+
+def _descend(X: Any, Y: Any) -> Any:
+    """Return 1000 steps of gradient descent from zeros."""
+    from rmodels.ops.descent.gpu import steps_from_moments
+
+    return steps_from_moments(moments(X, Y), 0.05, 1000, True)
+
+
+def _gram_product(X: Any) -> Any:
+    """Return XᵀX by the vendor's float64 product, a block of rows at a time."""
+    import torch
+
+    total = torch.zeros(X.shape[1], X.shape[1], dtype=torch.float64, device=X.device)
+    for block in X.split(1 << 20):
+        wide = block.double()
+        total += wide.T @ wide
+    return total
+
+
+def _neighbors(limits: Limits, quick: bool) -> list[Line]:
+    """Neighbours over points, queries, features and k."""
+    import torch
+
+    lines: list[Line] = []
+    cases = [(100_000, 16_384, 128, 10), (1_000_000, 10_000, 128, 10)]
+    if not quick:
+        cases += [(1_000_000, 10_000, 128, k) for k in (1, 100, 1024)]
+        cases += [(1_000_000, 10_000, d, 10) for d in (16, 48, 768)]
+    for n, m, d, k in cases:
+        name = f"{m} queries, {n} x {d}, k = {k}"
+        X = torch.randn(n, d, device="cuda")
+        queries = [torch.randn(m, d, device="cuda") for _ in range(_TURNS)]
+        built = index(X)
+        found = nearest(built, queries[0], k)
+        _check(X, queries[0], k, found, name)
+        seconds = _on_device([partial(nearest, built, q, k) for q in queries], 9)
+        operations = 2.0 * n * m * d
+        goal = ""
+        if (n, d, k) == (1_000_000, 128, 10):
+            most = min(12e-3, 2.5 * operations / limits.half)
+            goal = _met(seconds, most)
+        if n == 100_000:
+            goal = f"150 TFLOP/s: {'met' if operations / seconds >= 150e12 else 'missed'}"
+        lines.append(
+            Line(name, "rmodels gpu, indexed", seconds, operations / limits.half / seconds, goal)
+        )
+        build = _on_device([partial(index, X)], 3)
+        lines.append(Line(name, "rmodels gpu, indexing", build))
+        for label, peer in _peers(X, k).items():
+            lines.append(Line(name, label, _on_device([partial(peer, q) for q in queries], 5)))
+    return lines
+
+
+def _check(X: Any, Q: Any, k: int, found: Any, name: str) -> None:
+    """Compare some queries with the reference, index by index."""
+    points, some = X.cpu().numpy(), Q[:_CHECKED].cpu().numpy()
+    truth = nearest(index(points, engine="reference"), some, k)
+    for ours, theirs in zip(found, truth, strict=True):
+        if not np.array_equal(ours[:_CHECKED].cpu().numpy(), theirs):
+            raise AssertionError(f"{name}: the neighbours are not those of the reference")
+
+
+def _peers(X: Any, k: int) -> dict[str, Callable[[Any], Any]]:
+    """Return the peers that are installed."""
+    import torch
+
+    block = 1024
+    squares = (X * X).sum(dim=1)
+
+    def distances(Q: Any) -> Any:
+        return [torch.cdist(q, X).topk(k, largest=False) for q in Q.split(block)]
+
+    def product(Q: Any) -> Any:
+        return [
+            torch.addmm(squares, q, X.T, alpha=-2).topk(k, largest=False) for q in Q.split(block)
+        ]
+
+    peers: dict[str, Callable[[Any], Any]] = {
+        "torch cdist + topk": distances,
+        "torch product + topk": product,
+    }
+    if importlib.util.find_spec("faiss") is not None:
+        import faiss
+
+        if hasattr(faiss, "StandardGpuResources"):
+            flat = faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), X.shape[1])
+            flat.add(X.cpu().numpy())
+            peers["FAISS, exact, with copy"] = lambda Q: flat.search(Q.cpu().numpy(), k)
+    if importlib.util.find_spec("cuml") is not None:
+        from cuml.neighbors import NearestNeighbors
+
+        model = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(X)
+        peers["cuML, brute"] = model.kneighbors
+    return peers
+
+
+def run_suite(quick: bool = False) -> list[Line]:
+    """Measure everything.
+
+    Parameters
+    ----------
+    quick : bool
+        The smaller shapes only.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no GPU; the message says why.
+    """
+    reason = "the interpreter has no times to measure" if device.interpreted() else None
+    reason = reason or device.unavailable()
+    if reason:
+        raise RuntimeError(f"the suite gpu cannot run: {reason}")
+    limits = _limits()
+    print(
+        f"copy {limits.bandwidth / 1e12:.2f} TB/s, products: float16 {limits.half / 1e12:.0f} "
+        f"TFLOP/s, float64 {limits.double / 1e12:.1f} TFLOP/s"
+    )
+    return [*_linear(limits, quick), *_neighbors(limits, quick)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m rmodels.evidence.gpu", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the smaller shapes only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    options = parser.parse_args(arguments)
+    lines = run_suite(options.quick)
+    for line in lines:
+        share = "" if line.share is None else f"{line.share:5.0%} of the limit"
+        print(
+            f"{line.problem:36} {line.contender:36} {1e3 * line.seconds:10.3f} ms {share:18} "
+            f"{line.goal}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Moments on the GPU: see `kernels.py` for what is computed there."""
+
+from typing import Any
+
+import torch
+
+from rmodels.ops import device
+from rmodels.ops.moments import Gram, Moments
+from rmodels.ops.moments.kernels import products_kernel
+
+# For at most so many columns, [X | Y | 1]: side of a tile, rows of a step, warps.
+_TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 8))
+_INTERPRETED = (16, 16, 1)
+_PROGRAMS = 132 * 4  # enough to fill the largest GPUs
+_SAMPLE = 1024  # rows whose mean is the shift
+_BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
+
+
+def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
+    """Add blocks of rows: one for data on the device, else as many as are copied."""
+    n_samples, n_features = X.shape
+    columns = n_features + Y.shape[1]
+    where = device.device(X, Y, weights)
+    step = n_samples
+    if not (device.holds(X) and device.holds(Y)) or not all(map(_readable, (X, Y, weights))):
+        step = max(1, _BLOCK_BYTES // (8 * (columns + 1)))
+    shift = _shift(X, Y, weights, where)
+    total = torch.zeros((columns + 1, columns + 1), dtype=torch.float64, device=where)
+    for _, (x, y, w) in device.staged([X, Y, weights], max(1, step), "moments", where):
+        total += _products(_wide(x), _wide(y), _wide(w), shift)
+    weight, sums = total[-1, -1], total[-1, :-1]
+    gap = torch.where(weight != 0, sums / weight, 0.0)
+    scatter = total[:-1, :-1] - torch.outer(sums, gap)
+    scatter = 0.5 * (scatter + scatter.T)
+    mean = torch.where(weight != 0, shift + gap, 0.0)
+    arrays = X, Y, weights
+    return Moments(
+        n_samples,
+        n_features,
+        float(weight),
+        device.like(mean, *arrays),
+        device.like(scatter, *arrays),
+        "gpu",
+    )
+
+
+def gram(X: Any, weights: Any, centre: bool, n_threads: int | None) -> Gram:
+    """K = D Dᵀ in float64, with D = diag(√w)(X − μ)."""
+    where = device.device(X, weights)
+    D = device.uploaded(X, where).to(torch.float64, copy=True)
+    w = torch.ones(len(D), dtype=torch.float64, device=where)
+    if weights is not None:
+        w = device.uploaded(weights, where).to(torch.float64)
+    mean = torch.zeros(D.shape[1], dtype=torch.float64, device=where)
+    weight = w.sum()
+    if centre:
+        for _ in range(2):  # the second step removes the rounding of the first
+            mean += torch.where(weight != 0, w @ (D - mean) / weight, 0.0)
+    D -= mean
+    D *= w.sqrt()[:, None]
+    arrays = X, weights
+    return Gram(device.like(mean, *arrays), device.like(D @ D.T, *arrays), "gpu")
+
+
+def _readable(array: Any) -> bool:
+    """Return whether the kernel reads an array as it is."""
+    if array is None:
+        return True
+    if device.holds(array):
+        # within a tile, offsets have 32 bits
+        return array.itemsize >= 4 and max(array.stride()) < 1 << 24
+    return array.itemsize >= 4
+
+
+def _wide(array: Any) -> Any:
+    """Return an array that the kernel reads: Triton 3.6 has no float64 dot of 16-bit values."""
+    if _readable(array):
+        return array
+    return array.to(torch.float32 if array.itemsize < 4 else array.dtype).contiguous()
+
+
+def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:
+    """Return the mean of rows from everywhere, drawn by weight: (columns,) float64."""
+    n_samples = len(X)
+    if not n_samples:
+        return torch.zeros(X.shape[1] + Y.shape[1], dtype=torch.float64, device=where)
+    count = min(n_samples, _SAMPLE)
+    if weights is None:
+        rows = torch.arange(count, device=where) * n_samples // count
+    else:
+        # the rows at evenly spaced shares of the weight: none whose weight is 0
+        reached = device.uploaded(weights, where).to(torch.float64).cumsum(0)
+        shares = (torch.arange(count, device=where) + 0.5) / count * reached[-1]
+        rows = torch.searchsorted(reached, shares).clamp(max=n_samples - 1)
+    means = []
+    for A in (X, Y):
+        picked = A[rows if device.holds(A) else rows.cpu().numpy()]
+        means.append(device.uploaded(picked, where).to(torch.float64).mean(dim=0))
+    return torch.cat(means)
+
+
+def _products(X: Any, Y: Any, weights: Any, shift: torch.Tensor) -> torch.Tensor:
+    """Return Aᵀ diag(w) A of one block of rows."""
+    (n_rows, n_features), columns = X.shape, len(shift)
+    if device.interpreted():
+        tile, rows, warps = _INTERPRETED
+    else:
+        tile, rows, warps = next(row[1:] for row in _TILES if columns <= row[0])
+    side = -(-(columns + 1) // tile)
+    pairs = torch.triu_indices(side, side, device=shift.device)
+    n_pairs = pairs.shape[1]
+    slabs = max(1, min(_PROGRAMS // n_pairs + 1, -(-n_rows // (4 * rows))))
+    per_slab = -(-n_rows // (slabs * rows)) * rows
+    slabs = max(1, -(-n_rows // per_slab))
+    parts = torch.empty((slabs, n_pairs, tile, tile), dtype=torch.float64, device=shift.device)
+    products_kernel[(n_pairs, slabs)](
+        X,
+        Y if Y.shape[1] else X,
+        X if weights is None else weights,
+        shift,
+        parts,
+        pairs.T.to(torch.int32).contiguous(),
+        n_rows,
+        n_features,
+        columns,
+        per_slab,
+        *X.stride(),
+        *Y.stride(),
+        0 if weights is None else weights.stride(0),
+        WEIGHTED=weights is not None,
+        ROWS=rows,
+        TILE=tile,
+        num_warps=warps,
+        enable_fp_fusion=True,
+    )
+    tiles = torch.zeros((side, side, tile, tile), dtype=torch.float64, device=shift.device)
+    summed = parts.sum(dim=0)
+    tiles[pairs[1], pairs[0]] = summed.transpose(1, 2)
+    tiles[pairs[0], pairs[1]] = summed
+    whole = tiles.permute(0, 2, 1, 3).reshape(side * tile, side * tile)
+    return whole[: columns + 1, : columns + 1]
