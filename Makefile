@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format clean help
+.PHONY: demo test lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,6 +25,22 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	find src -name '*.cpp' -o -name '*.hpp' | sort | tr '\n' '\0' | xargs -0 .venv/bin/clang-format --dry-run -Werror
+
+# The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
+# editable install out, so that the sanitized build is the one imported.
+SITE = $(shell $(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+SANITIZERS = $(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libubsan.so)
+SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+  PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
+sanitize: build/sanitized
+	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
+	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/ops tests/native
+
+build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES)
+	rm -rf build/sanitized
+	$(PY) -m pip install -q --no-build-isolation --no-deps --target build/sanitized \
+	  -C cmake.define.RMODELS_SANITIZE=ON -C build-dir=build/sanitizing .
+	@touch $@
 
 format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .

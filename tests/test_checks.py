@@ -37,6 +37,7 @@ def _cases():
 
 
 @pytest.mark.parametrize(("engine", "estimator", "check"), _cases())
+@pytest.mark.filterwarnings("ignore:cannot use tree with sparse input:UserWarning")
 @pytest.mark.filterwarnings("ignore:X has rank:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_estimator(engine, estimator, check):

@@ -291,6 +291,7 @@ def test_every_predictor_has_a_command():
     assert set(ALGORITHMS.values()) == predictors
     assert sorted(ALGORITHMS) == [
         "k-neighbors-classifier", "k-neighbors-regressor", "linear-regression",
+        "radius-neighbors-classifier", "radius-neighbors-regressor",
     ]  # fmt: skip
 
 

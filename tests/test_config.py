@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 
+import joblib
 import pytest
 
 import rmodels
@@ -109,3 +110,27 @@ def test_thread_count(monkeypatch):
         assert thread_count(-1) == 2
     with pytest.raises(ValueError, match="n_jobs == 0"):
         thread_count(0)
+
+
+def _count():
+    return thread_count(), thread_count(2)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_no_oversubscription_inside_joblib(monkeypatch, backend):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    workers = 2
+    counts = joblib.Parallel(n_jobs=workers, backend=backend)(
+        joblib.delayed(_count)() for _ in range(4)
+    )
+    processors = len(os.sched_getaffinity(0))
+    for by_default, asked in counts:
+        assert by_default * workers <= max(workers, processors)
+        assert asked <= 2
+    if backend == "threading" and processors >= 2:
+        assert {asked for _, asked in counts} == {2}  # n_jobs is honoured
+
+
+def test_count_outside_joblib(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert thread_count() == len(os.sched_getaffinity(0))

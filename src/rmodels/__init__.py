@@ -10,34 +10,63 @@ if TYPE_CHECKING:
     from rmodels.config import config_context, get_config, set_config
     from rmodels.files import load, save
     from rmodels.linear_model import LinearRegression
-    from rmodels.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+    from rmodels.neighbors import (
+        KNeighborsClassifier,
+        KNeighborsRegressor,
+        KNeighborsTransformer,
+        NearestNeighbors,
+        RadiusNeighborsClassifier,
+        RadiusNeighborsRegressor,
+        RadiusNeighborsTransformer,
+        kneighbors_graph,
+        radius_neighbors_graph,
+    )
+    from rmodels.patch import patch_sklearn, patched, unpatch_sklearn
     from rmodels.versions import show_versions
 
 __all__ = [
     "KNeighborsClassifier",
     "KNeighborsRegressor",
+    "KNeighborsTransformer",
     "LinearRegression",
     "NearestNeighbors",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+    "RadiusNeighborsTransformer",
     "config_context",
     "get_config",
+    "kneighbors_graph",
     "load",
+    "patch_sklearn",
+    "patched",
     "plot",
+    "radius_neighbors_graph",
     "save",
     "set_config",
     "show_versions",
+    "unpatch_sklearn",
 ]
 
 _HOMES = {
     "KNeighborsClassifier": "rmodels.neighbors",
     "KNeighborsRegressor": "rmodels.neighbors",
+    "KNeighborsTransformer": "rmodels.neighbors",
     "LinearRegression": "rmodels.linear_model",
     "NearestNeighbors": "rmodels.neighbors",
+    "RadiusNeighborsClassifier": "rmodels.neighbors",
+    "RadiusNeighborsRegressor": "rmodels.neighbors",
+    "RadiusNeighborsTransformer": "rmodels.neighbors",
     "config_context": "rmodels.config",
     "get_config": "rmodels.config",
     "load": "rmodels.files",
     "save": "rmodels.files",
+    "kneighbors_graph": "rmodels.neighbors",
+    "patch_sklearn": "rmodels.patch",
+    "patched": "rmodels.patch",
+    "radius_neighbors_graph": "rmodels.neighbors",
     "set_config": "rmodels.config",
     "show_versions": "rmodels.versions",
+    "unpatch_sklearn": "rmodels.patch",
 }
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import rmodels
+from rmodels.evidence import bench
 from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["main"]
@@ -131,6 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     demo.set_defaults(run=_demo)
     _add_files(commands)
+    benchmark = commands.add_parser(
+        "bench", help="measure the models beside others, on problems with goals"
+    )
+    bench.add_arguments(benchmark)
+    benchmark.set_defaults(run=bench.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )

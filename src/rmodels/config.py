@@ -1,6 +1,7 @@
 """Settings of the calling thread: what computes, on how many threads, in how much memory."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,18 @@ def _processors() -> int:
     return allowed
 
 
+def _inside_joblib_thread() -> bool:
+    """Return whether joblib runs this call beside others that share its processors.
+
+    joblib's processes come with OMP_NUM_THREADS set to their share; its threads do not.
+    """
+    joblib = sys.modules.get("joblib")  # not imported: no workers
+    if joblib is None or joblib.parallel.get_active_backend()[0].nesting_level in (None, 0):
+        return False
+    in_process = threading.current_thread() is threading.main_thread()
+    return not (in_process and os.environ.get("OMP_NUM_THREADS"))
+
+
 def thread_count(n_jobs: int | None = None) -> int:
     """Return how many threads a call may start.
 
@@ -134,7 +147,7 @@ def thread_count(n_jobs: int | None = None) -> int:
     ----------
     n_jobs : int or None
         An estimator's `n_jobs`: a number of threads; -1 for all processors, -2 for all but one
-        and so on; None for the setting `n_threads`.
+        and so on; None for the setting `n_threads`, or 1 inside a thread of joblib's.
 
     Returns
     -------
@@ -151,7 +164,7 @@ def thread_count(n_jobs: int | None = None) -> int:
     if n_threads is not None:
         allowed = min(allowed, n_threads)
     if n_jobs is None:
-        return allowed
+        return 1 if _inside_joblib_thread() else allowed
     if n_jobs == 0:
         raise ValueError("n_jobs == 0 has no meaning: use None, a positive number or -1")
     if n_jobs < 0:

@@ -11,7 +11,13 @@ import rmodels
 
 __all__ = ["ALGORITHMS", "EstimatorParser"]
 
-_PREDICTORS = ("KNeighborsClassifier", "KNeighborsRegressor", "LinearRegression")
+_PREDICTORS = (
+    "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "LinearRegression",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+)
 
 # Names on the command line, and of the classes: k-neighbors-classifier, KNeighborsClassifier.
 ALGORITHMS = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower(): name for name in _PREDICTORS}

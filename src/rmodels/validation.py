@@ -9,10 +9,14 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
+from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _check_n_features,
     _check_sample_weight,
     assert_all_finite,
+    check_array,
+    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -21,15 +25,40 @@ __all__ = [
     "all_or_nothing",
     "assert_finite_samples",
     "class_targets",
-    "indexed_samples",
+    "point_weights",
+    "precomputed_distances",
     "prediction_samples",
     "regression_samples",
     "search_samples",
+    "search_targets",
 ]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _FLOATS = [np.float64, np.float32]
+_WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
+
+
+_MOST_KNOWN = 1024
+_known_parameters: set[tuple] = set()
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's error if a parameter is not valid.
+
+    Checking takes longer than fitting a small model, so that values known to be valid are
+    remembered, if they are plain ones.
+    """
+    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
+    types = [type(value) for value in values]
+    if not {bool, int, float, str, type(None)}.issuperset(types):
+        estimator._validate_params()
+        return
+    key = (type(estimator), *types, *values)
+    if key not in _known_parameters:
+        estimator._validate_params()
+        if len(_known_parameters) < _MOST_KNOWN:
+            _known_parameters.add(key)
 
 
 def all_or_nothing(fit: Method) -> Method:
@@ -41,7 +70,7 @@ def all_or_nothing(fit: Method) -> Method:
     @functools.wraps(fit)
     def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not sklearn.get_config()["skip_parameter_validation"]:
-            self._validate_params()
+            _check_parameters(self)
         before = dict(vars(self))
         try:
             return fit(self, *args, **kwargs)
@@ -54,7 +83,7 @@ def all_or_nothing(fit: Method) -> Method:
 
 
 def regression_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
 ) -> tuple[NDArray, NDArray, NDArray | None]:
     """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
 
@@ -63,7 +92,7 @@ def regression_samples(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
     weights : ndarray of shape (n_samples,) or None
     """
@@ -71,6 +100,7 @@ def regression_samples(
         estimator,
         X,
         y,
+        accept_sparse="csr" if accept_sparse else False,
         dtype=_FLOATS,
         y_numeric=True,
         multi_output=True,
@@ -83,7 +113,7 @@ def regression_samples(
         return X, y, None
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
     if not weights.any():
-        raise ValueError("sample_weight is 0 for every sample: at least one must be positive")
+        raise ValueError(_WEIGHTLESS)
     return X, y, weights
 
 
@@ -93,26 +123,79 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
 
 
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
-    """Return X as a finite float32 or float64 array with the columns that `fit` saw."""
+    """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
-    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, reset=False)
+    checked: NDArray = validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
     return checked
 
 
-def search_samples(estimator: Any, X: Any) -> NDArray:
-    """Return queries as a finite C-contiguous float array with the columns that `fit` saw."""
-    checked: NDArray = validate_data(estimator, X, dtype=_FLOATS, order="C", reset=False)
-    return checked
+def search_samples(
+    estimator: Any, X: Any, *, floats: bool, allow_nan: bool, reset: bool = False
+) -> Any:
+    """Return points or queries as a C-contiguous array or a CSR matrix.
 
-
-def indexed_samples(estimator: Any, X: Any, y: Any = None) -> tuple[NDArray, Any]:
-    """Return the points to index as a finite C-contiguous float array, and y, checked if needed.
-
-    Records `n_features_in_` and `feature_names_in_`.
+    Parameters
+    ----------
+    estimator : object
+        Its `n_features_in_` and `feature_names_in_` are compared or, with `reset`, recorded.
+    X : array-like or sparse matrix
+    floats : bool
+        Whether all but float32 becomes float64; else numbers and booleans stay what they are.
+    allow_nan, reset : bool
     """
-    if estimator.__sklearn_tags__().target_tags.required:
-        return validate_data(estimator, X, y, dtype=_FLOATS, order="C", multi_output=True)
-    return validate_data(estimator, X, dtype=_FLOATS, order="C"), None
+    return validate_data(
+        estimator,
+        X,
+        dtype=_FLOATS if floats else "numeric",
+        order="C",
+        accept_sparse="csr",
+        ensure_all_finite="allow-nan" if allow_nan else True,
+        reset=reset,
+    )
+
+
+def search_targets(estimator: Any, X: Any, y: Any) -> NDArray:
+    """Return y as an array of one or two dimensions with a row for each row of X."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    checked: NDArray = check_array(
+        y, dtype=None, ensure_2d=False, input_name="y", estimator=estimator
+    )
+    check_consistent_length(X, checked)
+    return checked
+
+
+def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return distances, at least 0, as an array or as a CSR matrix sorted by row values.
+
+    Parameters
+    ----------
+    estimator : object
+    X : array-like or sparse matrix
+        A column for each point.
+    reset : bool
+        Whether the rows are the points, too, and their number is recorded, or compared.
+    """
+    X = _check_precomputed(X)
+    if reset and X.shape[0] != X.shape[1]:
+        raise ValueError(
+            f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
+        )
+    _check_n_features(estimator, X, reset=reset)
+    return X
+
+
+def point_weights(sample_weight: Any, X: Any) -> NDArray[np.float64]:
+    """Return weights of points as float64, at least 0, not all 0."""
+    weights = _check_sample_weight(
+        sample_weight, np.empty((X.shape[0], 0)), dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise ValueError(_WEIGHTLESS)
+    return weights
 
 
 def class_targets(y: NDArray) -> tuple[bool, list[NDArray], NDArray[np.intp]]:

@@ -18,14 +18,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from scipy import sparse
+from scipy.spatial import distance
 from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import sort_graph_by_row_values
 
 import rmodels
 from rmodels import (
     KNeighborsClassifier,
     KNeighborsRegressor,
+    KNeighborsTransformer,
     LinearRegression,
     NearestNeighbors,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+    RadiusNeighborsTransformer,
     load,
     save,
 )
@@ -44,6 +51,9 @@ X = RNG.normal(size=(40, 3))
 Y = RNG.normal(size=(40, 2))
 NUMBERS = RNG.integers(0, 3, 40)
 WORDS = np.array(["no", "yes", "perhaps"])[NUMBERS]
+SPARSE = sparse.random_array((40, 3000), density=0.002, format="csr", rng=np.random.default_rng(2))
+DISTANCES = distance.cdist(X, X)
+GRAPH = sort_graph_by_row_values(sparse.csr_array(DISTANCES), warn_when_not_sorted=False)
 FRAME = pandas.DataFrame(X, columns=list("abc"))
 FITTED = [
     lambda: LinearRegression().fit(X, Y[:, 0]),
@@ -63,17 +73,38 @@ FITTED = [
     lambda: KNeighborsRegressor(algorithm="kd_tree").fit(X, np.asfortranarray(Y)),
     lambda: KNeighborsRegressor().fit(X, NUMBERS),
     lambda: NearestNeighbors(n_neighbors=2, radius=0.5, metric="l1").fit(X),
+    lambda: LinearRegression().fit(sparse.csr_matrix(X), Y),
+    lambda: LinearRegression(iterations=5).fit(X, Y, np.arange(40.0)),
+    lambda: KNeighborsClassifier().fit(X, WORDS, np.linspace(0.5, 2.0, 40)),
+    lambda: KNeighborsRegressor(p=4, metric_params={"w": np.arange(3.0)}).fit(X, Y),
+    lambda: KNeighborsRegressor(metric="mahalanobis", metric_params={"V": np.eye(3)}).fit(X, Y),
+    lambda: KNeighborsRegressor(metric="canberra").fit(X, Y),
+    lambda: KNeighborsRegressor(metric="nan_euclidean").fit(np.where(X > 2, np.nan, X), Y),
+    lambda: KNeighborsRegressor(metric="precomputed").fit(DISTANCES, Y),
+    lambda: KNeighborsRegressor(metric="precomputed").fit(GRAPH, Y),
+    lambda: KNeighborsRegressor().fit(SPARSE, Y),
+    lambda: KNeighborsRegressor(metric="cosine").fit(SPARSE, Y),
+    lambda: KNeighborsRegressor(metric="l1").fit(SPARSE, Y),
+    lambda: KNeighborsRegressor().fit(sparse.csr_matrix(X), Y),
+    lambda: KNeighborsTransformer(n_neighbors=3).fit(X),
+    lambda: RadiusNeighborsClassifier(outlier_label="no").fit(X, WORDS),
+    lambda: RadiusNeighborsClassifier(0.3, outlier_label="most_frequent").fit(X, NUMBERS),
+    lambda: RadiusNeighborsClassifier(0.3, outlier_label=[0, 1]).fit(X, np.c_[NUMBERS, NUMBERS]),
+    lambda: RadiusNeighborsRegressor(9.0).fit(X, Y),
+    lambda: RadiusNeighborsTransformer(radius=0.5, mode="connectivity").fit(FRAME),
 ]  # fmt: skip
 
 
 def outputs(model):
     """All that a model can say."""
-    queries = np.random.default_rng(1).normal(size=(30, model.n_features_in_))
+    queries = np.abs(np.random.default_rng(1).normal(size=(30, model.n_features_in_)))
     if hasattr(model, "feature_names_in_"):
         queries = pandas.DataFrame(queries, columns=model.feature_names_in_)
-    for name in ("predict", "predict_proba", "kneighbors", "radius_neighbors"):
+    for name in ("predict", "predict_proba", "kneighbors", "radius_neighbors", "transform"):
         if hasattr(model, name):
             found = getattr(model, name)(queries)
+            if sparse.issparse(found):
+                found = [found.data, found.indices, found.indptr]
             yield from found if isinstance(found, (list, tuple)) else [found]
     for name in sorted(key for key in dir(model) if key.endswith("_") and key[0] != "_"):
         try:
@@ -99,9 +130,11 @@ def assert_identical(a, b):
 
 def assert_same_model(model, loaded):
     assert type(loaded) is type(model)
-    assert {k: (type(v), v) for k, v in loaded.get_params().items()} == {
-        k: (type(v), v) for k, v in model.get_params().items()
-    }
+    for (name, a), (same, b) in zip(
+        *(x.get_params().items() for x in (model, loaded)), strict=True
+    ):
+        assert name == same
+        assert_identical(a, b)
     assert vars(loaded).keys() == vars(model).keys()
     for a, b in zip(outputs(model), outputs(loaded), strict=True):
         assert_identical(a, b)
@@ -132,7 +165,8 @@ def test_round_trip(fitted, path):
 
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_round_trip_on_each_engine(name, path, on_engine):
-    model = ESTIMATORS[name]().fit(X, NUMBERS)
+    estimator = ESTIMATORS[name]
+    model = (estimator(radius=9.0) if "Radius" in name else estimator()).fit(X, NUMBERS)
     save(model, path)
     loaded = load(path)
     assert loaded.engine_ == on_engine
@@ -349,16 +383,16 @@ def forged(path, model, change):
         (lambda d, a: d["parameters"].update(nonsense=1), "unexpected keyword argument"),
         (lambda d, a: d["parameters"].update(n_neighbors=-1), "'n_neighbors' parameter"),
         (lambda d, a: d["attributes"].update(predict="x"), "attribute 'predict' is unknown"),
-        (lambda d, a: d["attributes"].pop("_codes"), "attribute '_codes' is missing"),
-        (lambda d, a: d["attributes"].update(_index=1), "attribute '_index' is a int"),
+        (lambda d, a: d["attributes"].pop("_y"), "attribute '_y' is missing"),
+        (lambda d, a: d["attributes"].update(_search=1), "attribute '_search' is a int"),
         (lambda d, a: d["attributes"].update(n_samples_fit_=9), "do not fit together"),
         (lambda d, a: d["attributes"].update(n_features_in_=9), "do not fit together"),
-        (lambda d, a: d["attributes"]["_index"]["fields"].update(p=-1.0), "not valid"),
-        (lambda d, a: d["attributes"]["_index"]["fields"].update(state=1), "unexpected keyword"),
-        (lambda d, a: d["attributes"]["_index"].update(part="Popen"), "KeyError"),
-        (lambda d, a: d["attributes"]["_codes"].update(dtype="|O8"), r"dtype '\|O8' are not read"),
-        (lambda d, a: d["attributes"]["_codes"].update(dtype="<f4"), "is of dtype"),
-        (lambda d, a: d["attributes"]["_codes"].update(shape=[7, 3]), "cannot reshape"),
+        (lambda d, a: d["attributes"]["_search"]["fields"].update(p=-1.0), "not valid"),
+        (lambda d, a: d["attributes"]["_search"]["fields"].update(state=1), "unexpected keyword"),
+        (lambda d, a: d["attributes"]["_search"].update(part="Popen"), "KeyError"),
+        (lambda d, a: d["attributes"]["_y"].update(dtype="|O8"), r"dtype '\|O8' are not read"),
+        (lambda d, a: d["attributes"]["_y"].update(dtype="<f4"), "is of dtype"),
+        (lambda d, a: d["attributes"]["_y"].update(shape=[7, 3]), "cannot reshape"),
         (lambda d, a: a.clear(), "KeyError"),
         (lambda d, a: [v.fill(np.nan) for v in a.values() if v.dtype.kind == "f"], "not valid"),
         (lambda d, a: d.update(target_names="y"), "target_names must be"),

@@ -1,19 +1,360 @@
+import pickle
+import threading
+from functools import cache
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.neighbors import NearestNeighbors
 
+from rmodels import native
+from rmodels.config import config_context
 from rmodels.ops.nearest import METRICS, index, nearest, within
 
+ALGORITHMS = ("brute", "tree")
+POWERS = (1, 2, 3, 5, 8, 9, 16)
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("p", [1, 2, 3, 7])
-def test_bitwise_equal_to_the_reference(engine, metric, p):
+
+def distributions(rng):
+    """Yield (name, points): what float32 scores, boxes or float64 squares find hard."""
+    n, d = 300, 5
+    normal = rng.normal(size=(n, d))
+    yield "normal", normal
+    yield "integers", rng.integers(-2, 3, (n, d)).astype(float)
+    yield "grid of 0.1", rng.integers(-3, 4, (n, d)) * 0.1
+    yield "every point twice", np.repeat(normal[: n // 2], 2, axis=0)
+    yield "all the same", np.ones((n, d)) * 0.3
+    yield "rows of zeros", np.where(rng.random((n, 1)) < 0.3, 0.0, normal)
+    yield "tight clusters far apart", normal * 1e-7 + rng.integers(0, 4, (n, 1)) * 1e3
+    yield "one outlier", np.concatenate([normal, np.full((1, d), 1e12)])
+    yield "subnormal", normal * 5e-322
+    yield "squares underflow", normal * 1e-162
+    yield "1e30", normal * 1e30
+    yield "squares overflow", normal * 1e200
+    yield "differences overflow", np.clip(normal, -1, 1) * 1.7e308
+    yield "constant columns", np.where(np.arange(d) % 2, normal, 1e15)
+    yield "mixed scales", normal * 10.0 ** np.array([-300, -10, 0, 10, 300])
+    for exponent in (2, 5, 8):
+        yield f"offset 1e{exponent}", normal + 10.0**exponent
+
+
+DISTRIBUTIONS = dict(distributions(np.random.default_rng(0)))
+
+
+def reference(X, Q, k, metric="euclidean", p=2.0):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return nearest(index(X, metric, p, engine="reference"), Q, k)
+
+
+@pytest.fixture(params=native.instruction_sets())
+def compiled(request, monkeypatch):
+    """The native engine on each instruction set, where the reference is the measure."""
+    monkeypatch.setenv("RMODELS_ISA", request.param)
+    return "native"
+
+
+def assert_same(ours, theirs):
+    """Bitwise."""
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def queries_of(X, rng):
+    """Points themselves, points between them, and far from them."""
+    rows = rng.integers(0, len(X), 12)
+    between = X[rows] / 2 + X[rng.integers(0, len(X), 12)] / 2
+    with np.errstate(over="ignore"):
+        far = np.clip(X[rows[:3]] * 1e9, -1.5e308, 1.5e308)
+    return np.ascontiguousarray(np.concatenate([X[rows], between, far]).astype(X.dtype))
+
+
+@cache
+def truth(name, metric):
+    """All points in order, for the queries of test_bitwise_equal_to_the_reference."""
+    X = DISTRIBUTIONS[name]
+    return reference(X, queries_of(X, np.random.default_rng(1)), len(X), metric, 3.0)
+
+
+@cache
+def truth_within(name, metric, radius):
+    X = DISTRIBUTIONS[name]
+    built = index(X, metric, 3.0, engine="reference")
+    return within(built, queries_of(X, np.random.default_rng(1)), radius)
+
+
+# By hand
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("metric", "p", "distances", "indices"),
+    [
+        ("euclidean", 2, [1, 2, 5], [2, 0, 1]),
+        ("manhattan", 2, [1, 2, 7], [2, 0, 1]),
+        ("chebyshev", 2, [1, 2, 4], [2, 0, 1]),
+        ("minkowski", 1, [1, 2, 7], [2, 0, 1]),
+        ("minkowski", 3, [1, 2, 91 ** (1 / 3)], [2, 0, 1]),
+        ("cosine", 2, [1, 1, 1], [0, 1, 2]),
+    ],
+)
+def test_worked_values(engine, algorithm, metric, p, distances, indices):
+    X = np.array([[0.0, 2.0], [3.0, 4.0], [1.0, 0.0]])
+    found = nearest(index(X, metric, p, algorithm=algorithm, engine=engine), np.zeros((1, 2)), 3)
+    np.testing.assert_allclose(found[0], [distances], rtol=1e-15)
+    np.testing.assert_array_equal(found[1], [indices])
+
+
+def test_cosine_by_hand(engine):
+    X = np.array([[0.0, 3.0], [5.0, 0.0], [-2.0, 0.0], [0.0, 0.0], [1e-200, 1e-200]])
+    distances, indices = nearest(index(X, "cosine", engine=engine), np.array([[1.0, 0.0]]), 5)
+    np.testing.assert_array_equal(indices, [[1, 4, 0, 3, 2]])
+    np.testing.assert_allclose(distances, [[0, 1 - 0.5**0.5, 1, 1, 2]], atol=1e-15)
+
+
+def test_what_is_recorded(engine):
+    X = np.random.default_rng(0).normal(size=(3000, 2))
+    built = index(X, engine=engine)
+    assert built.engine == engine
+    assert built.X is X
+    if engine == "native":
+        assert built.algorithm == "tree"
+        assert index(X[:100], engine=engine).algorithm == "brute"
+        for algorithm in ALGORITHMS:
+            assert index(X, algorithm=algorithm, engine=engine).algorithm == algorithm
+
+
+def test_algorithm_follows_the_structure_of_the_data():
     rng = np.random.default_rng(0)
-    X, Q = rng.integers(-3, 4, (129, 3)) * 0.1, rng.integers(-3, 4, (65, 3)) * 0.1
-    truth = index(X, metric, p, engine="reference")
-    built = index(X, metric, p, engine=engine)
-    for k in (1, 5, 129):
-        for ours, theirs in zip(nearest(built, Q, k), nearest(truth, Q, k), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    for radius in (0.0, 0.1, 0.2, np.inf):
-        for ours, theirs in zip(within(built, Q, radius), within(truth, Q, radius), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    flat = rng.normal(size=(20000, 4)) @ rng.normal(size=(4, 24))
+    assert index(flat, engine="native").algorithm == "tree"
+    assert index(rng.normal(size=(20000, 24)), engine="native").algorithm == "brute"
+
+
+# Against the reference, bitwise
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_bitwise_equal_to_the_reference(compiled, name, metric, algorithm):
+    X = DISTRIBUTIONS[name]
+    Q = queries_of(X, np.random.default_rng(1))
+    p = 3.0
+    built = index(X, metric, p, algorithm=algorithm, engine=compiled)
+    for k in (1, 7, len(X)):
+        assert_same(nearest(built, Q, k), [part[:, :k] for part in truth(name, metric)])
+    third = truth(name, metric)[0][:, 2]
+    for radius in (0.0, third[0], third[15], np.inf):
+        assert_same(within(built, Q, radius), truth_within(name, metric, radius))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("p", POWERS)
+@pytest.mark.parametrize("name", ["normal", "grid of 0.1", "subnormal", "squares overflow"])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_integer_powers(compiled, name, p, algorithm):
+    X = DISTRIBUTIONS[name]
+    Q = queries_of(X, np.random.default_rng(1))
+    built = index(X, "minkowski", p, algorithm=algorithm, engine=compiled)
+    for k in (1, 7):
+        assert_same(nearest(built, Q, k), reference(X, Q, k, "minkowski", p))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("p", [0.3, 0.5, 1.2, 1.5, 2.5, 7.5, 17, 40])
+def test_other_powers(compiled, p, algorithm):
+    X = DISTRIBUTIONS["normal"]
+    Q = queries_of(X, np.random.default_rng(1))[:24]
+    found = nearest(index(X, "minkowski", p, algorithm=algorithm, engine=compiled), Q, 7)
+    truth = reference(X, Q, 7, "minkowski", p)
+    np.testing.assert_allclose(found[0], truth[0], rtol=1e-14 * max(1, 1 / p))
+    np.testing.assert_array_equal(found[1], truth[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("d", [0, 1, 2, 8, 9, 63, 64, 65, 300])
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 129])
+def test_shapes(compiled, n, d, algorithm, dtype):
+    rng = np.random.default_rng(n + d)
+    X = rng.integers(-3, 4, (n, d)).astype(dtype) / dtype(10)
+    built = index(X, algorithm=algorithm, engine=compiled)
+    for m in (0, 1, 7, 65, 129):
+        Q = rng.integers(-3, 4, (m, d)).astype(dtype) / dtype(10)
+        for k in {1, n // 2 + 1, n}:
+            assert_same(nearest(built, Q, k), reference(X, Q, k))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_points(compiled, metric, algorithm, dtype):
+    rng = np.random.default_rng(2)
+    for X in (rng.normal(size=(2000, 3)), rng.normal(size=(1500, 4)) @ rng.normal(size=(4, 20))):
+        X = X.astype(dtype)
+        Q = X[::31] + dtype(0.01)
+        built = index(X, metric, 3, algorithm=algorithm, engine=compiled)
+        for k in (1, 10, 100):
+            assert_same(nearest(built, Q, k), reference(X, Q, k, metric, 3))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_offset_float32(compiled, algorithm):
+    rng = np.random.default_rng(3)
+    for exponent in (2, 3, 4, 5):
+        X = (rng.normal(size=(500, 12)) + 10.0**exponent).astype(np.float32)
+        built = index(X, algorithm=algorithm, engine=compiled)
+        found = nearest(built, X[:50], 6)
+        assert_same(found, reference(X, X[:50], 6))
+        np.testing.assert_array_equal(found[0][:, 0], 0.0)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_roots_that_coincide_are_ordered_by_index(engine, algorithm):
+    # Sums of squares that differ in the last bit and have one root, also at the k-th place.
+    grid = np.array(np.meshgrid(*[np.arange(-6, 7) * 0.1] * 3)).reshape(3, -1).T
+    X = np.ascontiguousarray(np.random.default_rng(4).permutation(grid))
+    Q = np.array([[0.0, 0.0, 0.0], [0.1, -0.2, 0.3], [0.05, 0.05, 0.05]])
+    squares = np.zeros(len(X))
+    for column in X.T:
+        squares += column * column
+    assert len(np.unique(squares)) > len(np.unique(np.sqrt(squares)))
+    built = index(X, algorithm=algorithm, engine=engine)
+    for k in range(1, 80):
+        distances, indices = nearest(built, Q, k)
+        assert_same((distances, indices), reference(X, Q, k))
+        expected = np.lexsort([np.arange(len(X)), np.sqrt(squares)])[:k]
+        np.testing.assert_array_equal(indices[0], expected)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@given(
+    data=st.data(),
+    n=st.integers(1, 150),
+    d=st.integers(0, 12),
+    m=st.integers(0, 20),
+    metric=st.sampled_from(METRICS),
+    algorithm=st.sampled_from(ALGORITHMS),
+    p=st.sampled_from(POWERS),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_values(data, n, d, m, metric, algorithm, p, dtype):
+    width = np.dtype(dtype).itemsize * 8
+    integers = st.integers(-3, 3).map(dtype)
+    anything = st.floats(allow_nan=False, allow_infinity=False, width=width).map(dtype)
+    elements = data.draw(st.sampled_from([integers, anything]))
+    X = data.draw(hnp.arrays(dtype, (n, d), elements=elements))
+    Q = data.draw(hnp.arrays(dtype, (m, d), elements=elements))
+    k = data.draw(st.integers(1, n))
+    with np.errstate(invalid="ignore"):
+        built = index(X, metric, p, algorithm=algorithm, engine="native")
+        assert_same(nearest(built, Q, k), reference(X, Q, k, metric, p))
+
+
+# Against scikit-learn
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_equal_to_scikit_learn(engine, metric, algorithm, dtype):
+    rng = np.random.default_rng(5)
+    X, Q = rng.normal(size=(700, 6)).astype(dtype), rng.normal(size=(90, 6)).astype(dtype)
+    peer = NearestNeighbors(n_neighbors=9, algorithm="brute", metric=metric, p=3)
+    distances, indices = peer.fit(X.astype(float)).kneighbors(Q.astype(float))
+    found = nearest(index(X, metric, 3, algorithm=algorithm, engine=engine), Q, 9)
+    np.testing.assert_allclose(found[0], distances, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(found[1], indices)
+    radius = float(np.median(distances))
+    offsets, distances, indices = within(
+        index(X, metric, 3, algorithm=algorithm, engine=engine), Q, radius
+    )
+    near = peer.radius_neighbors(Q.astype(float), radius, sort_results=True)
+    np.testing.assert_array_equal(np.diff(offsets), [len(row) for row in near[0]])
+    np.testing.assert_allclose(distances, np.concatenate(near[0]), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(indices, np.concatenate(near[1]))
+
+
+# Leaving a point out
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", ["normal", "integers", "every point twice", "all the same"])
+def test_leave_one_out(engine, name, algorithm):
+    X = DISTRIBUTIONS[name]
+    built = index(X, algorithm=algorithm, engine=engine)
+    distances, indices = nearest(built, None, 4)
+    offsets, _, close = within(built, None, 1.0)
+    for row in range(len(X)):
+        others = np.delete(np.arange(len(X)), row)
+        expected = reference(X[others], X[row : row + 1], 4)
+        np.testing.assert_array_equal(distances[row], expected[0][0])
+        np.testing.assert_array_equal(indices[row], others[expected[1][0]])
+        assert row not in close[offsets[row] : offsets[row + 1]]
+
+
+# Threads, batches, copies
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_threads_and_batches_change_nothing(compiled, metric, algorithm):
+    rng = np.random.default_rng(6)
+    X = rng.integers(-9, 10, (2000, 12)) * 0.1
+    Q = rng.integers(-9, 10, (200, 12)) * 0.1
+    expected = nearest(index(X, metric, algorithm=algorithm, engine=compiled, n_threads=1), Q, 5)
+    for n_threads in (1, 2, 3):
+        built = index(X, metric, algorithm=algorithm, engine=compiled, n_threads=n_threads)
+        for step in (1, 7, 64, 200):
+            parts = [
+                nearest(built, Q[i : i + step], 5, n_threads=n_threads)
+                for i in range(0, len(Q) if step > 1 else 9, step)
+            ]
+            found = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+            assert_same(found, tuple(part[: len(found[0])] for part in expected))
+
+
+def test_pickle_drops_what_was_built(engine):
+    X = DISTRIBUTIONS["normal"]
+    built = index(X, "cosine", engine=engine)
+    expected = nearest(built, X, 3)
+    text = pickle.dumps(built)
+    assert len(text) < 2 * X.nbytes
+    copy = pickle.loads(text)
+    assert copy.state is None
+    found = []
+    callers = [threading.Thread(target=lambda: found.append(nearest(copy, X, 3))) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(found) == 4
+    for answer in found:
+        assert_same(answer, expected)
+
+
+def test_points_outlive_the_name(engine):
+    built = index(np.random.default_rng(7).normal(size=(2000, 3)), engine=engine)
+    Q = np.zeros((1, 3))
+    expected = nearest(built, Q, 5)
+    np.random.default_rng(8).normal(size=(2000, 3))
+    assert_same(nearest(built, Q, 5), expected)
+
+
+def test_in_chunks(engine, monkeypatch, capsys):
+    if engine == "native":
+        monkeypatch.setattr("rmodels.ops.nearest.native._FIRST_WORK", 1e4)
+        monkeypatch.setattr("rmodels.ops.nearest.native._FIRST_QUERIES", 3)
+    X = DISTRIBUTIONS["grid of 0.1"]
+    with config_context(progress=True, memory_limit=1 << 20):
+        for algorithm in ALGORITHMS:
+            built = index(X, algorithm=algorithm, engine=engine)
+            assert_same(nearest(built, X, 4), reference(X, X, 4))
+            truth = index(X, engine="reference")
+            assert_same(within(built, X, 0.3), within(truth, X, 0.3))

@@ -39,8 +39,8 @@ def save(
 
     Parameters
     ----------
-    model : LinearRegression, KNeighborsClassifier, KNeighborsRegressor or NearestNeighbors
-        Not a subclass.
+    model : estimator of rmodels
+        Not of a subclass.
     path : str or path-like
     target_names : sequence of str, default=None
         Names of the targets, which the command line uses.
@@ -49,7 +49,7 @@ def save(
     ------
     TypeError
         If the model is of another class, or has a parameter or attribute that is not data, such as
-        a function for `weights`.
+        a function for `weights` or `metric`.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ImportError

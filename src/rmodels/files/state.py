@@ -21,11 +21,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 import rmodels
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
+from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
 from rmodels.ops.nearest import METRICS, Index
 
 __all__ = ["LAYOUTS", "Layout", "describe", "restore"]
@@ -60,8 +62,15 @@ _NEIGHBORS = _FITTED | {
     "algorithm_": str,
     "effective_metric_": str,
     "effective_metric_params_": dict,
-    "_index": Index,
+    "_search": Indexed | Blockwise,
 }
+_TARGETS: dict[str, type | UnionType] = {"_y": np.ndarray}
+_CLASSES = _TARGETS | {"classes_": np.ndarray | list, "outputs_2d_": bool}
+_WEIGHTS: dict[str, type | UnionType] = {"_sample_weight": np.ndarray | None}
+
+
+def _coefficients_match(model: Any) -> bool:
+    return bool(model.coef_.shape[-1] == model.n_features_in_)
 
 
 def _points_match(model: Any) -> bool:
@@ -69,15 +78,14 @@ def _points_match(model: Any) -> bool:
     return shape == (model.n_samples_fit_, model.n_features_in_)
 
 
+def _targets_match(model: Any) -> bool:
+    return _points_match(model) and len(model._y) == model.n_samples_fit_
+
+
 LAYOUTS = {
-    "KNeighborsClassifier": Layout(
-        _NEIGHBORS | {"classes_": np.ndarray | list, "outputs_2d_": bool, "_codes": np.ndarray},
-        lambda model: _points_match(model) and len(model._codes) == model.n_samples_fit_,
-    ),
-    "KNeighborsRegressor": Layout(
-        _NEIGHBORS | {"_y": np.ndarray},
-        lambda model: _points_match(model) and len(model._y) == model.n_samples_fit_,
-    ),
+    "KNeighborsClassifier": Layout(_NEIGHBORS | _CLASSES | _WEIGHTS, _targets_match),
+    "KNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
+    "KNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
     "LinearRegression": Layout(
         _FITTED
         | {
@@ -90,9 +98,14 @@ LAYOUTS = {
             "_conditioning": Conditioning | None,
             "_targets": int | None,
         },
-        lambda model: model.coef_.shape[-1] == model.n_features_in_,
+        _coefficients_match,
     ),
     "NearestNeighbors": Layout(_NEIGHBORS, _points_match),
+    "RadiusNeighborsClassifier": Layout(
+        _NEIGHBORS | _CLASSES | {"outlier_label_": object}, _targets_match
+    ),
+    "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS, _targets_match),
+    "RadiusNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
 }
 
 
@@ -101,18 +114,19 @@ class _Part:
     """A class that attributes are made of: its fields, and how to make it from them."""
 
     kind: type
-    fields: tuple[str, ...]
+    fields: Callable[[Any], dict[str, Any]]
     make: Callable[..., Any]
 
 
-def _index(X: NDArray, metric: str, p: float, algorithm: str, engine: str) -> Index:
-    """Return an index like the one that was written; its engine builds the rest when needed."""
+def _indexed(X: Any, metric: str, p: float, algorithm: str, engine: str) -> Indexed:
+    """Return a search like the one that was written; its engine builds the rest when needed."""
+    points = X.toarray() if sparse.issparse(X) else X
     sound = (
-        X.ndim == 2
-        and len(X)
-        and X.dtype in (np.float32, np.float64)
-        and X.flags.c_contiguous
-        and np.isfinite(X).all()
+        points.ndim == 2
+        and len(points)
+        and points.dtype in (np.float32, np.float64)
+        and points.flags.c_contiguous
+        and np.isfinite(points).all()
         and metric in METRICS
         and p > 0
         and algorithm in ("brute", "tree")
@@ -120,21 +134,67 @@ def _index(X: NDArray, metric: str, p: float, algorithm: str, engine: str) -> In
     )
     if not sound:
         raise ValueError("the points to search, or how to search them, are not valid")
-    return Index(X, metric, p, algorithm, engine)
+    return Indexed(X, Index(points, metric, p, algorithm, engine))
+
+
+def _rows(kind: type) -> _Part:
+    """Return how sparse rows are written."""
+
+    def make(data: NDArray, indices: NDArray, offsets: NDArray, shape: tuple[int, ...]) -> Any:
+        rows = kind((data, indices, offsets), shape=shape)
+        rows.check_format(full_check=True)
+        return rows
+
+    return _Part(
+        kind,
+        lambda rows: {
+            "data": rows.data,
+            "indices": rows.indices,
+            "offsets": rows.indptr,
+            "shape": tuple(map(int, rows.shape)),
+        },
+        make,
+    )
+
+
+def _named(*fields: str) -> Callable[[Any], dict[str, Any]]:
+    """Return the function that takes attributes of an object."""
+    return lambda value: {field: getattr(value, field) for field in fields}
 
 
 _PARTS = {
+    "Blockwise": _Part(
+        Blockwise,
+        lambda search: {
+            "X": search.X,
+            "metric": search._metric,
+            "parameters": search._parameters,
+        },
+        Blockwise,
+    ),
     "ClosedForm": _Part(
         ClosedForm,
-        ("eigenvalues", "squares", "first_losses", "learning_rate", "iterations"),
+        _named("eigenvalues", "squares", "first_losses", "learning_rate", "iterations"),
         ClosedForm,
     ),
     "Conditioning": _Part(
         Conditioning,
-        ("singular", "number", "rank"),
+        _named("singular", "number", "rank"),
         lambda singular, number, rank: Conditioning(lambda: singular, lambda: number, lambda: rank),
     ),
-    "Index": _Part(Index, ("X", "metric", "p", "algorithm", "engine"), _index),
+    "Indexed": _Part(
+        Indexed,
+        lambda search: (
+            {"X": search.X} | _named("metric", "p", "algorithm", "engine")(search._index)
+        ),
+        _indexed,
+    ),
+    "Precomputed": _Part(Precomputed, _named("X"), Precomputed),
+    "SparseRows": _Part(
+        SparseRows, lambda search: {"X": search.X, "cosine": search._cosine}, SparseRows
+    ),
+    "csr_array": _rows(sparse.csr_array),
+    "csr_matrix": _rows(sparse.csr_matrix),
 }
 
 # Arrays that safetensors holds as they are; those of other kinds are written as their bytes.
@@ -240,11 +300,11 @@ def _encode(value: Any, path: str, arrays: Arrays) -> Any:
         return _encode_array(value, path, arrays)
     for name, part in _PARTS.items():
         if type(value) is part.kind:
-            fields = {
-                field: _encode(getattr(value, field), f"{path}.{field}", arrays)
-                for field in part.fields
+            fields = part.fields(value).items()
+            return {
+                "part": name,
+                "fields": {k: _encode(v, f"{path}.{k}", arrays) for k, v in fields},
             }
-            return {"part": name, "fields": fields}
     raise TypeError(f"{path} cannot be written: a model file does not hold {type(value)}")
 
 

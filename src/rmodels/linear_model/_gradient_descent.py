@@ -140,7 +140,7 @@ def coefficients_from_gram(
     iterations: int,
 ) -> tuple[Matrix, ClosedForm]:
     """Return w_t as above, from the products of the rows, centred if there is an intercept."""
-    root = np.ones(len(X)) if weights is None else np.sqrt(weights, dtype=np.float64)
+    root = np.ones(X.shape[0]) if weights is None else np.sqrt(weights, dtype=np.float64)
     weight = root @ root
     K = gram.products / weight
     if fit_intercept:

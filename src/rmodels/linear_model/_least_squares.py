@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.linalg import lapack
 
-from rmodels.ops.descent import gradient
+from rmodels.linear_model._statistics import array, gradient, spread
 from rmodels.ops.moments import Gram, Moments
 
 __all__ = [
@@ -35,6 +35,7 @@ Matrix = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
 _TOO_ILL = 1e10  # κ²: above, refinement may not converge
+_MOST_STEPS = 5
 _TINY = 1e-280  # a sum of squares that may have lost digits to underflow
 _ROWS_AT_A_TIME = 4096
 
@@ -174,7 +175,7 @@ def from_moments(
     used = np.flatnonzero(varies)
     if (squares[:d][squares[:d] < _TINY] > 0).any():
         return None
-    if (~varies).any() and np.ptp(X[:, ~varies], axis=0).any():
+    if (~varies).any() and spread(X, ~varies).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds
     coefficients = np.zeros((d, S.shape[0] - d))
     conditioning = conditioning_of_scatter(S[:d, :d], len(used))
@@ -197,15 +198,13 @@ def from_moments(
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    last = np.inf
+    shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
     current[:d] = coefficients
     if fit_intercept:
         current[d] = moments.mean[d:]
-    for _ in range(5):
-        slope = gradient(
-            X, Y, current, weights, shift=shift, engine=moments.engine, n_threads=n_threads
-        ).gradient
+    for _ in range(_MOST_STEPS):
+        slope = gradient(X, Y, current, weights, shift, moments.engine, n_threads)
         right = slope[used] * (moments.weight / scale)[:, np.newaxis]
         step, _ = lapack.dpotrs(factor, right, lower=1)
         current[used] -= step / scale[:, np.newaxis]
@@ -213,12 +212,11 @@ def from_moments(
             current[d] -= slope[d]
         size = np.abs(step).max(initial=0.0)
         norm = np.abs(current[used] * scale[:, np.newaxis]).max(initial=0.0)
-        if size <= 4 * _EPS * norm or (last < np.inf and size > 0.1 * last):
-            break  # as far as rounding lets it
+        if size * shrink <= _EPS * norm:
+            return Solution(current[:d], conditioning)
         if size > 0.1 * norm:
-            return None
-        last = size
-    return Solution(current[:d], conditioning)
+            break
+    return None
 
 
 def _total(weights: NDArray | None, n_samples: int) -> float:
@@ -232,10 +230,11 @@ def _scaled_blocks(
     """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
     d = X.shape[1]
     step = max(_ROWS_AT_A_TIME, 2 * len(offset))
-    for first in range(0, len(X), step):
+    for first in range(0, X.shape[0], step):
         rows = slice(first, first + step)
-        Z = np.empty((len(X[rows]), len(offset)))
-        Z[:, :d] = (X[rows] - offset[:d]) / scale[:d]
+        block = array(X[rows])
+        Z = np.empty((len(block), len(offset)))
+        Z[:, :d] = (block - offset[:d]) / scale[:d]
         Z[:, d:] = (Y[rows] - offset[d:]) / scale[d:]
         yield rows, Z
 
@@ -253,7 +252,7 @@ def triangular(
         R belongs to (column − offset) / scale; scale is the largest |column − offset|, or 1.
     """
     columns = X.shape[1] + Y.shape[1]
-    total = _total(weights, len(X))
+    total = _total(weights, X.shape[0])
 
     def mean(offset: Matrix, scale: Matrix) -> Matrix:
         sums = np.zeros(columns)
@@ -324,7 +323,7 @@ def from_gram(
 
     w = Dᵀ K⁺ (√W (y − ȳ)), with D the centred rows and K = D Dᵀ.
     """
-    n = len(X)
+    n = X.shape[0]
     root = np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64)
     active = root > 0
     eigenvalues, U = np.linalg.eigh(gram.products)

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
+from scipy import optimize, sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from rmodels import plot
 from rmodels.config import thread_count
-from rmodels.linear_model import _gradient_descent, _least_squares
+from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.ops.descent import descent, gradient
-from rmodels.ops.moments import gram, moments
 from rmodels.validation import (
     all_or_nothing,
     assert_finite_samples,
@@ -88,12 +87,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         In the dtype of X.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
-        Directions of the centred X that can be told from rounding. Not after "stream".
+        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr".
     singular_ : ndarray of shape (min(n_samples, n_features),)
-        Singular values of the centred X, descending. Not after "stream".
+        Singular values of the centred X, descending. Not after "stream" or "lsqr".
     condition_number_ : float
         Largest over smallest singular value of the centred X, its columns scaled to unit norm
-        if there are at least as many rows. Not after "stream".
+        if there are at least as many rows. Not after "stream" or "lsqr".
     n_iter_ : int or None
         `iterations`.
     loss_history_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
@@ -101,10 +100,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Computed when first asked for.
     learning_rate_ : float or None
         α; None for least squares.
-    solver_ : {"moments", "gram", "stream", "rows"}
-        What was used.
-    engine_ : {"reference", "native", "gpu"}
-        What computed it.
+    solver_ : {"moments", "gram", "stream", "rows", "lsqr"}
+        What was used. "lsqr": a sparse X whose moments do not keep the setting `memory_limit`.
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What computed it. "scipy": products of sparse matrices.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.
@@ -177,8 +176,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             float32 and float64 are used as they are, with any strides; all else becomes float64.
+            A sparse matrix stays one, and cannot be combined with positive=True.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : array-like of shape (n_samples,), default=None
             At least 0, not all 0.
@@ -195,7 +195,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             other, or if gradient descent overflows.
         """
         self._check_combination()
-        samples, target, weights = regression_samples(self, X, y, sample_weight)
+        samples, target, weights = regression_samples(
+            self, X, y, sample_weight, accept_sparse=not self.positive
+        )
+        if self.solver == "stream" and sparse.issparse(samples):
+            raise ValueError(
+                "solver='stream' reads the rows of an array and X is sparse: choose another solver"
+            )
         Y = target[:, np.newaxis] if target.ndim == 1 else target
         threads = thread_count(self.n_jobs)
         if self.iterations is None:
@@ -240,17 +246,19 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         solver = self.solver
         if self.positive:
             solver = "rows"
+        elif solver == "auto" and not _statistics.fits_moments(X):
+            return self._fit_lsqr(X, Y, weights)
         elif solver == "auto":
             solver = "gram" if n < d else "moments"
         if solver == "gram":
-            products = gram(X, weights, centre=self.fit_intercept, n_threads=threads)
+            products = _statistics.gram(X, weights, self.fit_intercept, threads)
             self.engine_ = products.engine
             if not np.isfinite(products.products.diagonal()).all():
                 assert_finite_samples(self, X)
             solution = _least_squares.from_gram(products, X, Y, weights, self.fit_intercept)
             offset = np.concatenate([products.mean, _mean(Y, weights)])
         else:
-            sums = moments(X, Y, weights, n_threads=threads)
+            sums = _statistics.moments(X, Y, weights, threads)
             self.engine_ = sums.engine
             if not sums.is_finite:
                 assert_finite_samples(self, X)
@@ -268,7 +276,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coefficients = solution.coefficients
         if self.positive:
             coefficients = _nonnegative(X, Y, weights, self.fit_intercept)
-        full_rank = min(n - self.fit_intercept, d)
+        counted = n if weights is None else np.count_nonzero(weights)
+        full_rank = min(counted - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
             warnings.warn(
                 f"X has rank {rank} where {full_rank} is possible: some columns are constant "
@@ -279,6 +288,22 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         intercept = offset[d:] - offset[:d] @ coefficients if self.fit_intercept else 0.0
         return np.vstack([coefficients, np.broadcast_to(intercept, Y.shape[1])])
+
+    def _fit_lsqr(self, X: NDArray, Y: NDArray, weights: NDArray | None) -> Matrix:
+        """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
+        assert_finite_samples(self, X)
+        self._conditioning = None
+        self.engine_, self.solver_ = "scipy", "lsqr"
+        coefficients, offset, converged = _statistics.lsqr(X, Y, weights, self.fit_intercept)
+        if not converged:
+            warnings.warn(
+                "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
+                "or raise memory_limit so that the moments of X fit.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        d = X.shape[1]
+        return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
 
     def _fit_gradient_descent(
         self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
@@ -293,7 +318,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         d = X.shape[1]
         arguments = (self.fit_intercept, rate, self.iterations)
         if self.solver_ == "gram":
-            products = gram(X, weights, centre=self.fit_intercept, n_threads=threads)
+            products = _statistics.gram(X, weights, self.fit_intercept, threads)
             self.engine_ = products.engine
             if not np.isfinite(products.products.diagonal()).all():
                 assert_finite_samples(self, X)
@@ -303,7 +328,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             self._conditioning = _least_squares.conditioning_of_gram(products.products)
         else:
-            sums = moments(X, Y, weights, n_threads=threads)
+            sums = _statistics.moments(X, Y, weights, threads)
             self.engine_ = sums.engine
             if not sums.is_finite:
                 assert_finite_samples(self, X)
@@ -330,7 +355,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             "moments": n * d**2 / 2 + _EIGEN_PENALTY * d**3,
             "gram": n**2 * d / 2 + _EIGEN_PENALTY * n**3,
         }
-        if self.learning_rate != "auto":
+        if self.learning_rate != "auto" and not sparse.issparse(X):
             costs["stream"] = 2.0 * n * d * (self.iterations + 1) * Y.shape[1] * _STREAM_PENALTY
         return min(costs, key=lambda name: costs[name])
 
@@ -410,7 +435,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         value = vars(self).get(source)
         if value is None:
             reason = (
-                "solver='stream' does not form the moments that it needs"
+                f"solver_={self.solver_!r} does not form the moments that it needs"
                 if source in vars(self)
                 else "it is not fitted"
             )
@@ -422,7 +447,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
@@ -448,6 +473,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         matplotlib.axes.Axes
         """
         return plot.loss(self, ax, yscale=yscale)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = not self.positive
+        return tags
 
 
 _TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/limits.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -43,6 +44,7 @@ std::vector<std::string> supported_sets() {
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Vector = std::optional<Array>;
+using Input = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 using Result = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 
 // A vector is a matrix of one column.
@@ -58,23 +60,50 @@ Strided strided(const Array &array) {
 
 Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
 
-void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, int threads) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
+void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, std::size_t first,
+                 std::size_t last, int threads) {
+    const Samples samples{strided(X), strided(Y), strided(weights)};
     nb::gil_scoped_release release;
-    moments.add(x, y, w, threads);
+    moments.add(samples, first, last, threads);
 }
 
-void finish_moments(const Moments &moments, Result mean, Result scatter) {
+void finish_moments(Moments &moments, const Result &mean, const Result &scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), scatter.data());
 }
 
-double gradient(const Array &X, const Array &Y, const Vector &weights, const Vector &shift, Result coefficients,
-                int threads, Result slope, Result losses) {
-    const Strided x = strided(X), y = strided(Y), w = strided(weights);
-    const double *c = shift ? static_cast<const double *>(shift->data()) : nullptr;
+void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
+    new (self) RowProducts(rows, strided(weights), centre);
+}
+
+void add_row_products(RowProducts &products, const Array &X, const Result &mean, int threads) {
+    const Strided x = strided(X);
     nb::gil_scoped_release release;
-    return add_gradient(x, y, w, c, coefficients.data(), threads, slope.data(), losses.data());
+    products.add(x, mean.data(), threads);
+}
+
+void finish_row_products(RowProducts &products, const Result &result) {
+    nb::gil_scoped_release release;
+    products.finish(result.data());
+}
+
+Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift) {
+    return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
+}
+
+void gradient(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift,
+              const Input &coefficients, int threads, const Result &slope, const Result &squares) {
+    const Regression data = regression(X, Y, weights, shift);
+    nb::gil_scoped_release release;
+    add_gradient(data, coefficients.data(), threads, slope.data(), squares.data());
+}
+
+void steps(const Array &X, const Array &Y, const Vector &weights, double learning_rate, double weight,
+           bool fit_intercept, int threads, const Result &coefficients, const Result &squares) {
+    const Regression data = regression(X, Y, weights, {});
+    const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
+    nb::gil_scoped_release release;
+    descend(data, how, threads, coefficients.data(), squares.data());
 }
 
 template <class Real>
@@ -85,8 +114,13 @@ using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 template <class Real>
 std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
                                         const std::string &algorithm, int threads) {
+    Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
+    if constexpr (std::is_same_v<Real, float>)
+        points.singles = X.data();
+    else
+        points.doubles = X.data();
     nb::gil_scoped_release release;
-    return make_index(X.data(), X.shape(0), X.shape(1), metric, p, algorithm, threads);
+    return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
 }
 
 void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
@@ -115,6 +149,17 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
+double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> &values, int threads) {
+    nb::gil_scoped_release release;
+    return read_all(values.data(), values.shape(0), threads);
+}
+
+template <class Real>
+double run_multiply_adds(std::size_t rounds, int threads) {
+    nb::gil_scoped_release release;
+    return multiply_add<Real>(rounds, threads);
+}
+
 }  // namespace
 }  // namespace rmodels::RMODELS_ISA
 
@@ -123,12 +168,20 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("supported_sets", &supported_sets);
 
     nb::class_<Moments>(module, "Moments")
-        .def(nb::init<std::size_t>())
-        .def("add", &add_moments, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("threads"))
-        .def("finish", &finish_moments)
+        .def(nb::init<std::size_t>(), "columns"_a)
+        .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "first"_a, "last"_a, "threads"_a)
+        .def("finish", &finish_moments, "mean"_a.noconvert(), "scatter"_a.noconvert())
+        .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("weight", &Moments::weight);
-    module.def("gradient", &gradient, nb::arg("X"), nb::arg("Y"), nb::arg("weights").none(), nb::arg("shift").none(),
-               nb::arg("coefficients"), nb::arg("threads"), nb::arg("slope"), nb::arg("losses"));
+    nb::class_<RowProducts>(module, "RowProducts")
+        .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
+        .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)
+        .def("finish", &finish_row_products, "products"_a.noconvert());
+    module.def("gradient", &gradient, "X"_a, "Y"_a, "weights"_a.none(), "shift"_a.none(), "coefficients"_a.noconvert(),
+               "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
+    module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
+               "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
@@ -138,4 +191,10 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
+
+    module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
+    module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
+    module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
+    module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();
+    module.attr("multiply_adds_per_round_float64") = multiply_adds_per_round<double>();
 }

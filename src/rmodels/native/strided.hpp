@@ -21,6 +21,13 @@ struct Strided {
     double at(std::size_t row, std::size_t column = 0) const {
         return visit(row, column, [](auto *p) { return double(*p); });
     }
+
+    Strided rows_from(std::size_t first, std::size_t count) const {
+        const void *from = visit(first, 0, [](auto *p) { return static_cast<const void *>(p); });
+        return {from, single, count, columns, row_stride, column_stride};
+    }
+
+    Strided transposed() const { return {data, single, columns, rows, column_stride, row_stride}; }
 };
 
 }  // namespace rmodels::RMODELS_ISA

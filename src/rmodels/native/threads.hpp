@@ -3,11 +3,14 @@
 #pragma once
 
 #include <atomic>
+#include <barrier>
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace rmodels::RMODELS_ISA {
@@ -41,6 +44,60 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
     work(0);
     for (auto &other : others) other.join();
     if (failure) std::rethrow_exception(failure);
+}
+
+// Threads that go through several loops together, without being started anew for each.
+class Team {
+public:
+    // Calls body(task) once for each task in [0, tasks), shared among the members, and returns when
+    // all are done. Every member makes the same calls, in the same order.
+    template <class Body>
+    void for_each(std::size_t tasks, Body &&body) {
+        static_assert(std::is_nothrow_invocable_v<Body &, std::size_t>, "nobody would wait for the others");
+        for (std::size_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task);
+        if (all_done_)
+            all_done_->arrive_and_wait();
+        else
+            next_.store(0, std::memory_order_relaxed);
+    }
+
+private:
+    struct Restart {
+        std::atomic<std::size_t> *next;
+        void operator()() noexcept { next->store(0, std::memory_order_relaxed); }
+    };
+
+    template <class Body>
+    friend void as_team(int threads, Body &&body);
+
+    std::atomic<std::size_t> next_{0};
+    std::optional<std::barrier<Restart>> all_done_;  // none for a team of one
+};
+
+// Calls body(team, member) on at most `threads` threads, the caller's among them, and on fewer where the
+// system gives no more.
+template <class Body>
+void as_team(int threads, Body &&body) {
+    static_assert(std::is_nothrow_invocable_v<Body &, Team &, int>, "nobody would wait for the others");
+    Team team;
+    std::atomic<bool> complete{false};
+    std::vector<std::thread> others;
+    others.reserve(std::size_t(threads));  // nothing may throw once they run
+    for (int thread = 1; thread < threads; thread++) {
+        try {
+            others.emplace_back([&, thread] {
+                complete.wait(false);
+                body(team, thread);
+            });
+        } catch (const std::system_error &) {
+            break;
+        }
+    }
+    if (!others.empty()) team.all_done_.emplace(std::ptrdiff_t(others.size() + 1), Team::Restart{&team.next_});
+    complete.store(true);
+    complete.notify_all();
+    body(team, 0);
+    for (auto &other : others) other.join();
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -4,11 +4,10 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
-#elif defined(__SSE2__)
-#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -25,8 +24,9 @@ constexpr int kVectorBytes = 16;
 
 typedef double f64v __attribute__((vector_size(kVectorBytes)));
 typedef float f32v __attribute__((vector_size(kVectorBytes)));
-constexpr int kF64 = kVectorBytes / 8;  // float64 lanes
-constexpr int kF32 = kVectorBytes / 4;  // float32 lanes
+typedef float f32h __attribute__((vector_size(kVectorBytes / 2)));  // as many lanes as f64v
+constexpr int kF64 = kVectorBytes / 8;                              // float64 lanes
+constexpr int kF32 = kVectorBytes / 4;                              // float32 lanes
 
 template <class Vector, class Scalar>
 inline Vector load(const Scalar *p) {  // no alignment needed
@@ -40,18 +40,115 @@ inline void store(Scalar *p, Vector v) {
     std::memcpy(p, &v, sizeof v);
 }
 
-// All lanes the same.
-inline f64v broadcast(double a) {
+inline f64v broadcast(double x) {
 #if defined(__AVX512F__)
-    return (f64v)_mm512_set1_pd(a);
+    return (f64v)_mm512_set1_pd(x);
 #elif defined(__AVX2__)
-    return (f64v)_mm256_set1_pd(a);
-#elif defined(__SSE2__)
-    return (f64v)_mm_set1_pd(a);
+    return (f64v)_mm256_set1_pd(x);
 #elif defined(__aarch64__)
-    return (f64v)vdupq_n_f64(a);
+    return (f64v)vdupq_n_f64(x);
 #else
-    return f64v{a, a};
+    return f64v{x, x};
+#endif
+}
+
+// kF64 elements, as float64.
+inline f64v load_f64(const double *p) { return load<f64v>(p); }
+
+inline f64v load_f64(const float *p) { return __builtin_convertvector(load<f32h>(p), f64v); }
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// A mask that selects the first `count` lanes.
+inline __m256i first_lanes(int count) {
+    alignas(32) static constexpr long long kOnes[2 * kF64] = {-1, -1, -1, -1, 0, 0, 0, 0};
+    return _mm256_loadu_si256((const __m256i *)(kOnes + kF64 - count));
+}
+#endif
+
+// The first `count` lanes from memory, zeros in the others; nothing else is read.
+inline f64v load_first(const double *p, int count) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_maskload_pd(p, first_lanes(count));
+#else
+    return count == kF64 ? load<f64v>(p) : f64v{p[0], 0.0};
+#endif
+}
+
+inline f64v load_first(const float *p, int count) {
+#if defined(__AVX512F__)
+    return __builtin_convertvector((f32h)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), p), f64v);
+#else
+    f64v v{};
+    for (int lane = 0; lane < count; lane++) v[lane] = p[lane];
+    return v;
+#endif
+}
+
+// Only the first `count` lanes are written.
+inline void store_first(double *p, f64v v, int count) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), (__m512d)v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_pd(p, first_lanes(count), (__m256d)v);
+#else
+    for (int lane = 0; lane < count; lane++) p[lane] = v[lane];
+#endif
+}
+
+// Lanes of a and b exchanged in groups of Step: the two halves of a step of a transposition.
+template <int Step, std::size_t... Lane>
+inline f64v lower_lanes(f64v a, f64v b, std::index_sequence<Lane...>) {
+    return __builtin_shufflevector(a, b, (Lane & Step ? kF64 + int(Lane) - Step : int(Lane))...);
+}
+
+template <int Step, std::size_t... Lane>
+inline f64v upper_lanes(f64v a, f64v b, std::index_sequence<Lane...>) {
+    return __builtin_shufflevector(a, b, (Lane & Step ? kF64 + int(Lane) : int(Lane) + Step)...);
+}
+
+// Lane l of vector i becomes lane i of vector l.
+template <int Step = 1>
+inline void transpose(f64v (&v)[kF64]) {
+    if constexpr (Step < kF64) {
+        constexpr std::make_index_sequence<kF64> lanes;
+        for (int i = 0; i < kF64; i++)
+            if (!(i & Step)) {
+                const f64v a = v[i], b = v[i + Step];
+                v[i] = lower_lanes<Step>(a, b, lanes);
+                v[i + Step] = upper_lanes<Step>(a, b, lanes);
+            }
+        transpose<2 * Step>(v);
+    }
+}
+
+// Lane i is the sum of the lanes of v[i].
+template <int Step = 1>
+inline f64v lane_sums(const f64v *v) {
+    if constexpr (Step == kF64) {
+        return v[0];
+    } else {
+        constexpr std::make_index_sequence<kF64> lanes;
+        f64v pairs[kF64 / 2 / Step];
+        for (int i = 0; i < kF64 / 2 / Step; i++)
+            pairs[i] =
+                lower_lanes<Step>(v[2 * i], v[2 * i + 1], lanes) + upper_lanes<Step>(v[2 * i], v[2 * i + 1], lanes);
+        return lane_sums<2 * Step>(pairs);
+    }
+}
+
+inline f32v broadcast(float a) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_set1_ps(a);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_set1_ps(a);
+#elif defined(__SSE2__)
+    return (f32v)_mm_set1_ps(a);
+#elif defined(__aarch64__)
+    return (f32v)vdupq_n_f32(a);
+#else
+    return f32v{a, a, a, a};
 #endif
 }
 
@@ -77,6 +174,51 @@ inline f32v fma(f32v a, f32v b, f32v c) {
     return (f32v)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
+#endif
+}
+
+// GCC warns of the unmasked intrinsics of AVX-512, whose source it takes to be uninitialised.
+inline f32v smaller(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (f32v)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
+inline f32v larger(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (f32v)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
+inline f32v magnitude(f32v a) {
+    typedef int i32v __attribute__((vector_size(kVectorBytes)));
+    return (f32v)((i32v)a & 0x7fffffff);
+}
+
+// Bit i is set where a[i] <= b[i].
+inline unsigned at_most(f32v a, f32v b) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ);
+#elif defined(__AVX2__)
+    return unsigned(_mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LE_OQ)));
+#elif defined(__SSE2__)
+    return unsigned(_mm_movemask_ps(_mm_cmple_ps((__m128)a, (__m128)b)));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kF32; i++) bits |= unsigned(a[i] <= b[i]) << i;
+    return bits;
 #endif
 }
 

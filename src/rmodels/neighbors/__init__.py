@@ -1,7 +1,23 @@
 """Nearest neighbours."""
 
-from rmodels.neighbors._classification import KNeighborsClassifier
-from rmodels.neighbors._regression import KNeighborsRegressor
+from rmodels.neighbors._classification import KNeighborsClassifier, RadiusNeighborsClassifier
+from rmodels.neighbors._graph import (
+    KNeighborsTransformer,
+    RadiusNeighborsTransformer,
+    kneighbors_graph,
+    radius_neighbors_graph,
+)
+from rmodels.neighbors._regression import KNeighborsRegressor, RadiusNeighborsRegressor
 from rmodels.neighbors._unsupervised import NearestNeighbors
 
-__all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]
+__all__ = [
+    "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "KNeighborsTransformer",
+    "NearestNeighbors",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+    "RadiusNeighborsTransformer",
+    "kneighbors_graph",
+    "radius_neighbors_graph",
+]

@@ -1,39 +1,36 @@
-"""What all neighbours estimators share: the index, and searching it."""
+"""What all neighbours estimators share: the points, and searching them."""
 
+import itertools
 import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, csr_matrix
+from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin
+from sklearn.metrics import DistanceMetric
+from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
+from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.config import thread_count
-from rmodels.ops import nearest as ops
-from rmodels.validation import indexed_samples, search_samples
+from rmodels.neighbors import _metrics
+from rmodels.neighbors._metrics import Metric
+from rmodels.neighbors._search import Search, search
+from rmodels.neighbors._weights import pieces
+from rmodels.validation import precomputed_distances, search_samples, search_targets
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
-# scikit-learn's names of a metric, and the operation's.
-_METRICS = {
-    "chebyshev": "chebyshev",
-    "cityblock": "manhattan",
-    "cosine": "cosine",
-    "euclidean": "euclidean",
-    "infinity": "chebyshev",
-    "l1": "manhattan",
-    "l2": "euclidean",
-    "manhattan": "manhattan",
-    "minkowski": "minkowski",
-}
 _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree": "tree"}
+_MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
 class NeighborsBase(MultiOutputMixin, BaseEstimator):
-    """Parameters and index of a neighbours estimator."""
+    """Parameters and points of a neighbours estimator."""
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -41,70 +38,137 @@ class NeighborsBase(MultiOutputMixin, BaseEstimator):
         "algorithm": [StrOptions(set(_ALGORITHMS))],
         "leaf_size": [Interval(Integral, 1, None, closed="left")],
         "p": [Interval(Real, 0, None, closed="right"), None],
-        "metric": [StrOptions(set(_METRICS))],
+        "metric": [
+            StrOptions(set(itertools.chain(*VALID_METRICS.values()))),
+            callable,
+            DistanceMetric,
+        ],
         "metric_params": [dict, None],
         "n_jobs": [Integral, None],
     }
 
     algorithm: str
-    metric: str
+    metric: Metric
     metric_params: dict[str, Any] | None
     n_jobs: int | None
     n_neighbors: int | None
     p: float | None
     radius: float | None
 
-    def _fit(self, X: ArrayLike, y: Any = None) -> Any:
-        """Check X and y, and build the index; return y."""
-        samples, target = indexed_samples(self, X, y)
-        metric, p = self._effective_metric()
-        self._index = ops.index(
-            samples,
-            metric,
-            p,
-            algorithm=_ALGORITHMS[self.algorithm],
-            n_threads=thread_count(self.n_jobs),
-        )
-        self.n_samples_fit_ = len(samples)
-        self.engine_ = self._index.engine
-        self.algorithm_ = self._index.algorithm
+    _search: Search
+
+    def _fit(self, X: Any, y: Any = None) -> Any:
+        """Check X and y, and prepare the points; return y."""
+        fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
+        if fitted:
+            points, metric = _points_of(X)
+        else:
+            points = self._samples(X, reset=True)
+        target = search_targets(self, points, y) if self._needs_target() else None
+        self._set_effective_metric()
+        if fitted:
+            self._search = (
+                X._search
+                if isinstance(X, NeighborsBase)
+                else search(points, metric, {}, "auto", thread_count(self.n_jobs))
+            )
+            self.n_features_in_ = points.shape[1]
+        else:
+            self._search = self._new_search(points)
+        self.n_samples_fit_ = points.shape[0]
+        self.engine_ = self._search.engine
+        self.algorithm_ = self._search.algorithm
         return target
 
-    def _effective_metric(self) -> tuple[str, float]:
-        """Set the effective metric and its parameters; return the operation's metric and p."""
-        parameters = dict(self.metric_params or {})
-        if "p" in parameters and self.p is not None:
+    def _needs_target(self) -> bool:
+        needed: bool = self.__sklearn_tags__().target_tags.required
+        return needed
+
+    def _samples(self, X: Any, reset: bool = False) -> Any:
+        """Return checked points or queries, or distances."""
+        if isinstance(self.metric, str) and self.metric == "precomputed":
+            return precomputed_distances(self, X, reset=reset)
+        return search_samples(
+            self,
+            X,
+            floats=isinstance(self.metric, str) and self.metric in _metrics.INDEXED,
+            allow_nan=self.__sklearn_tags__().input_tags.allow_nan,
+            reset=reset,
+        )
+
+    def _set_effective_metric(self) -> None:
+        _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)
+        if "p" in (self.metric_params or {}) and self.p is not None:
             warnings.warn(
                 "Parameter p is found in metric_params. The corresponding parameter from __init__ "
                 "is ignored.",
                 SyntaxWarning,
                 stacklevel=5,
             )
-        p = parameters.pop("p", self.p)
-        if parameters:
-            raise ValueError(
-                f"metric={self.metric!r} takes no parameter {', '.join(map(repr, parameters))}"
+        self.effective_metric_, self.effective_metric_params_ = _metrics.effective_metric(
+            self.metric, self.p, self.metric_params
+        )
+
+    def _new_search(self, points: Any) -> Search:
+        algorithm = _ALGORITHMS[self.algorithm]
+        if sparse.issparse(points) and self.metric != "precomputed":
+            _metrics.check_sparse(self.effective_metric_, self.algorithm)
+        elif self.effective_metric_ == "minkowski" and self.effective_metric_params_["p"] < 1:
+            if algorithm == "tree":
+                raise ValueError(
+                    f'algorithm="{self.algorithm}" does not support 0 < p < 1 for the Minkowski '
+                    'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
+                )
+            algorithm = "brute"
+            warnings.warn(
+                "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
+                "the execution with `algorithm='brute'`.",
+                stacklevel=5,
             )
-        self.effective_metric_ = self.metric
-        self.effective_metric_params_: dict[str, Any] = {}
-        if self.metric != "minkowski":
-            return _METRICS[self.metric], 2.0
-        p = 2 if p is None else p
-        named = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}.get(p)
-        if named is not None:
-            self.effective_metric_ = named
-            return named, 2.0
-        self.effective_metric_params_["p"] = p
-        return "minkowski", float(p)
+        return search(
+            points,
+            self.effective_metric_,
+            self.effective_metric_params_,
+            algorithm,
+            thread_count(self.n_jobs),
+        )
+
+    def _queries(self, X: Any) -> Any:
+        """Return checked queries; None stays None."""
+        if X is None:
+            return None
+        queries = self._samples(X)
+        trees = self.algorithm in ("ball_tree", "kd_tree")
+        if trees and sparse.issparse(queries) and not sparse.issparse(self._fit_X):
+            raise ValueError(
+                f"{self.algorithm} does not work with sparse matrices. Densify the data, or "
+                "set algorithm='brute'"
+            )
+        return queries
 
     @property
-    def _fit_X(self) -> NDArray:
-        """The indexed points."""
-        X: NDArray = self._index.X
-        return X
+    def _fit_X(self) -> Any:
+        """The points; other estimators of scikit-learn read it."""
+        return self._search.X
+
+    @property
+    def _fit_method(self) -> str:
+        """What `algorithm_` says, by scikit-learn's name."""
+        return {"brute": "brute", "tree": "kd_tree"}[self.algorithm_]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        named = isinstance(self.metric, str)
+        precomputed = named and self.metric == "precomputed"
+        sparse_metrics = {"minkowski", *VALID_METRICS_SPARSE["brute"]}
+        tags.input_tags.sparse = not named or self.metric in sparse_metrics
+        tags.input_tags.pairwise = precomputed
+        tags.input_tags.positive_only = precomputed
+        tags.input_tags.allow_nan = named and self.metric == "nan_euclidean"
+        return tags
 
 
-class KNeighborsMixin(NeighborsBase):
+class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
     """Searches for the k nearest."""
 
     def kneighbors(
@@ -117,8 +181,10 @@ class KNeighborsMixin(NeighborsBase):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            None asks for the neighbours of each indexed point, itself left out.
+        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+            None asks for the neighbours of each indexed point, itself left out; behind more than k
+            duplicates of lower index, the first of them is left out in its place. With
+            metric="precomputed", the distances of each query to each point.
         n_neighbors : int, default=None
             The default is the estimator's.
         return_distance : bool, default=True
@@ -137,17 +203,20 @@ class KNeighborsMixin(NeighborsBase):
         """
         check_is_fitted(self)
         k = self._check_n_neighbors(n_neighbors)
-        queries = None if X is None else search_samples(self, X)
+        queries = self._queries(X)
         n = self.n_samples_fit_
         if k > n - (queries is None):
             sign = "<" if queries is None else "<="
             raise ValueError(
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {n}, n_samples = {n if queries is None else len(queries)}"
+                f"n_samples_fit = {n}, n_samples = {n if queries is None else queries.shape[0]}"
             )
-        distances, indices = ops.nearest(
-            self._index, queries, k, n_threads=thread_count(self.n_jobs)
-        )
+        threads = thread_count(self.n_jobs)
+        if queries is None:
+            found = self._search.nearest(self._fit_X, k + 1, threads)
+            distances, indices = _without_itself(*found)
+        else:
+            distances, indices = self._search.nearest(queries, k, threads)
         return (distances, indices) if return_distance else indices
 
     def _check_n_neighbors(self, n_neighbors: int | None) -> int:
@@ -168,7 +237,7 @@ class KNeighborsMixin(NeighborsBase):
         X: ArrayLike | None = None,
         n_neighbors: int | None = None,
         mode: str = "connectivity",
-    ) -> csr_matrix:
+    ) -> Any:
         """Compute the weighted graph of the nearest neighbours.
 
         Parameters
@@ -188,34 +257,50 @@ class KNeighborsMixin(NeighborsBase):
             indices = self.kneighbors(X, n_neighbors, return_distance=False)
             data = np.ones(indices.shape)
         else:
-            raise ValueError(
-                'Unsupported mode, must be one of "connectivity", '
-                f'or "distance" but got "{mode}" instead'
-            )
+            raise ValueError(_MODES.format(mode))
         m, k = indices.shape
         offsets = np.arange(0, m * k + 1, k)
         return _graph(data.ravel(), indices.ravel(), offsets, self.n_samples_fit_)
 
 
-class RadiusNeighborsMixin(NeighborsBase):
+class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
     """Searches for all within a radius."""
 
     def _within(
-        self, X: ArrayLike | None, radius: float | None
+        self, X: Any, radius: float | NDArray | None, by_distance: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return offsets, distances and indices."""
+        """Return offsets, distances and indices, each query's by distance or by index."""
         check_is_fitted(self)
-        queries = None if X is None else search_samples(self, X)
+        queries = self._queries(X)
         if radius is None:
             radius = self.radius
-        if radius is None or not radius >= 0:
+        if radius is None or not np.all(np.asarray(radius) >= 0):
             raise ValueError(f"radius must be a number of at least 0. Got {radius}")
-        return ops.within(self._index, queries, float(radius), n_threads=thread_count(self.n_jobs))
+        itself = queries is None
+        if itself:
+            queries = self._fit_X
+        found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
+        if itself or np.ndim(radius):
+            offsets, distances, indices = found
+            m = queries.shape[0]
+            rows = np.repeat(np.arange(m), np.diff(offsets))
+            near = distances <= np.broadcast_to(radius, m)[rows]
+            if itself:
+                near &= indices != rows
+            counts = np.bincount(rows[near], minlength=m)
+            found = np.concatenate([[0], np.cumsum(counts)]), distances[near], indices[near]
+        if by_distance:
+            return found
+        offsets, distances, indices = found
+        shape = len(offsets) - 1, self.n_samples_fit_
+        graph = sparse.csr_array((distances, indices, offsets), shape=shape)
+        graph.sort_indices()
+        return offsets, graph.data, graph.indices.astype(np.int64, copy=False)
 
     def radius_neighbors(
         self,
         X: ArrayLike | None = None,
-        radius: float | None = None,
+        radius: float | NDArray | None = None,
         return_distance: bool = True,
         sort_results: bool = False,
     ) -> Any:
@@ -223,13 +308,13 @@ class RadiusNeighborsMixin(NeighborsBase):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features), default=None
+        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
             None asks for the neighbours of each indexed point, itself left out.
-        radius : float, default=None
+        radius : float or array-like of shape (n_queries,), default=None
             The default is the estimator's.
         return_distance : bool, default=True
         sort_results : bool, default=False
-            Results are always in the order of (distance, index).
+            Whether the neighbours are in the order of (distance, index); else in that of index.
 
         Returns
         -------
@@ -239,10 +324,10 @@ class RadiusNeighborsMixin(NeighborsBase):
         """
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
-        offsets, distances, indices = self._within(X, radius)
+        offsets, distances, indices = self._within(X, radius, sort_results)
         if not return_distance:
-            return _pieces(indices, offsets)
-        return _pieces(distances, offsets), _pieces(indices, offsets)
+            return pieces(indices, offsets)
+        return pieces(distances, offsets), pieces(indices, offsets)
 
     def radius_neighbors_graph(
         self,
@@ -250,7 +335,7 @@ class RadiusNeighborsMixin(NeighborsBase):
         radius: float | None = None,
         mode: str = "connectivity",
         sort_results: bool = False,
-    ) -> csr_matrix:
+    ) -> Any:
         """Compute the weighted graph of neighbours within a radius.
 
         Parameters
@@ -265,23 +350,41 @@ class RadiusNeighborsMixin(NeighborsBase):
         sparse matrix of shape (n_queries, n_samples_fit) in CSR format
         """
         if mode not in ("connectivity", "distance"):
-            raise ValueError(
-                'Unsupported mode, must be one of "connectivity", '
-                f'or "distance" but got "{mode}" instead'
-            )
-        offsets, distances, indices = self._within(X, radius)
+            raise ValueError(_MODES.format(mode))
+        offsets, distances, indices = self._within(X, radius, sort_results)
         data = distances if mode == "distance" else np.ones(len(indices))
         return _graph(data, indices, offsets, self.n_samples_fit_)
 
 
-def _graph(data: NDArray, indices: NDArray, offsets: NDArray, columns: int) -> csr_matrix:
-    array = csr_array((data, indices, offsets), shape=(len(offsets) - 1, columns))
-    return csr_matrix(array)
+def _points_of(fitted: Any) -> tuple[Any, Metric]:
+    """Return the points of a fitted estimator or tree, and its metric."""
+    if isinstance(fitted, NeighborsBase):
+        return fitted._fit_X, fitted.effective_metric_
+    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
+    if tree is None:
+        raise TypeError(
+            f"Cannot fit on a {type(fitted).__name__} of scikit-learn that has no tree: pass its "
+            "points"
+        )
+    (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
+    if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
+        return np.asarray(tree.data), "euclidean"
+    return np.asarray(tree.data), metric
 
 
-def _pieces(values: NDArray, offsets: NDArray) -> NDArray[np.object_]:
-    """Return an array of arrays: values[offsets[i]:offsets[i + 1]]."""
-    pieces = np.empty(len(offsets) - 1, dtype=object)
-    for i in range(len(pieces)):
-        pieces[i] = values[offsets[i] : offsets[i + 1]]
-    return pieces
+def _without_itself(
+    distances: NDArray[np.float64], indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Remove each point from its own k + 1 neighbours, the first where more duplicates precede."""
+    others = indices != np.arange(len(indices))[:, np.newaxis]
+    others[:, 0] &= ~others.all(axis=1)
+    shape = len(indices), indices.shape[1] - 1
+    return distances[others].reshape(shape), indices[others].reshape(shape)
+
+
+def _graph(data: NDArray, indices: NDArray, offsets: NDArray, columns: int) -> Any:
+    """Return a CSR matrix or array, as scikit-learn's setting says."""
+    graph = sparse.csr_array((data, indices, offsets), shape=(len(offsets) - 1, columns))
+    if sklearn.get_config().get("sparse_interface", "spmatrix") == "sparray":
+        return graph
+    return sparse.csr_matrix(graph)

@@ -1,5 +1,7 @@
 """Classification by the votes of neighbours."""
 
+import warnings
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -7,14 +9,69 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
-from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase
-from rmodels.neighbors._weights import Weights, needs_distances, neighbor_weights, votes
+from rmodels.neighbors._base import NeighborsBase
+from rmodels.neighbors._metrics import Metric
+from rmodels.neighbors._predictors import (
+    KNeighborsPredictor,
+    Predictor,
+    RadiusNeighborsPredictor,
+)
+from rmodels.neighbors._weights import Weights, votes
 from rmodels.validation import all_or_nothing, class_targets
 
-__all__ = ["KNeighborsClassifier"]
+__all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 
-class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
+class NeighborsClassifier(ClassifierMixin, Predictor):
+    """Classification by summed weights of neighbours."""
+
+    def _fit_classes(self, X: Any, y: Any) -> None:
+        target = self._fit(X, y)
+        self.outputs_2d_, classes, codes = class_targets(target)
+        self.classes_ = classes if self.outputs_2d_ else classes[0]
+        self._y = codes if self.outputs_2d_ else codes[:, 0]
+
+    def _outputs(self) -> tuple[list[NDArray], NDArray[np.intp]]:
+        """Return the classes of each output, and the codes of the labels: (n_samples, outputs)."""
+        if self.outputs_2d_:
+            return self.classes_, self._y  # type: ignore[return-value]
+        return [self.classes_], self._y[:, np.newaxis]  # type: ignore[list-item]
+
+    def _votes(self, X: Any) -> list[NDArray[np.float64]]:
+        """Return the summed weight of each class for each query, for each output."""
+        neighbours = self._neighbours(X)
+        classes, codes = self._outputs()
+        return [
+            votes(neighbours, codes[:, output], len(labels))
+            for output, labels in enumerate(classes)
+        ]
+
+    def score(
+        self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the mean accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+            None asks for the indexed points, each predicted without itself.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+        sample_weight : array-like of shape (n_queries,), default=None
+
+        Returns
+        -------
+        float
+        """
+        accuracy: float = super().score(X, y, sample_weight)
+        return accuracy
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     """Classify by the vote of the k nearest neighbours.
 
     The class of a query is the one whose neighbours' weights sum to most; of equal sums the
@@ -26,8 +83,8 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
         k.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         "uniform" and None count neighbours alike; "distance" by 1 / distance, and where some are at
-        distance 0, only those. A callable gets the distances, (n_queries, k), and
-        returns weights of the same shape.
+        distance 0, only those. A callable gets the distances, (n_queries, k), and returns weights
+        of the same shape; after a fit with `sample_weight`, an array of arrays.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
         "brute" compares with every point, both trees with groups of points whose box is near
         enough; the answers are the same. `algorithm_` tells which was used.
@@ -35,11 +92,13 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
         Accepted for compatibility: a leaf holds the points that the processor compares at once.
     p : float, default=2
         Exponent of the Minkowski metric.
-    metric : str, default="minkowski"
-        "euclidean" ("l2"), "manhattan" ("l1", "cityblock"), "chebyshev" ("infinity"),
-        "minkowski" or "cosine".
+    metric : str, callable or DistanceMetric, default="minkowski"
+        Any metric of scikit-learn. "euclidean" ("l2"), "manhattan" ("l1", "cityblock"),
+        "chebyshev" ("infinity"), "minkowski" and "cosine" of dense points are searched by the
+        engines of rmodels; all others, sparse points and "precomputed" distances by blocks of
+        distances that NumPy and SciPy compute. A callable gets two rows and returns their distance.
     metric_params : dict, default=None
-        "p" of the Minkowski metric.
+        Parameters of the metric, such as "p", or "w" of a weighted Minkowski metric.
     n_jobs : int, default=None
         Most threads; None means the setting `n_threads`, -1 all processors.
 
@@ -48,11 +107,12 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
     classes_ : ndarray of shape (n_classes,), or a list of them, one for each output
     outputs_2d_ : bool
         Whether y has more than one column.
-    effective_metric_ : str
+    effective_metric_ : str, callable or DistanceMetric
     effective_metric_params_ : dict
     n_samples_fit_ : int
     algorithm_ : {"brute", "tree"}
-    engine_ : {"reference", "native", "gpu"}
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What searches; "scipy" is the search by blocks.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.
@@ -61,6 +121,13 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
     -----
     Neighbours are exact, in the order of (distance, index): see `rmodels.ops.nearest`. X is
     kept, not copied, and must not change while the estimator is used.
+
+    With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's
+    neighbours are its nearest rows until their weights sum to k, the last of them with the part of
+    its weight that is left. Each vote is multiplied by that weight. So integer weights predict
+    what repeated rows predict, and a weight of 0 predicts what leaving the row out predicts. A
+    point "without itself" (X=None) is without its whole row. `kneighbors` counts rows, whatever
+    their weights.
 
     Examples
     --------
@@ -86,7 +153,7 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
         algorithm: str = "auto",
         leaf_size: int = 30,
         p: float = 2,
-        metric: str = "minkowski",
+        metric: Metric = "minkowski",
         metric_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -100,56 +167,52 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "KNeighborsClassifier":
-        """Index the points and keep their labels.
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "KNeighborsClassifier":
+        """Keep the points, ready to be searched, and their labels.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels: numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the points, at least 0, their sum at least k: see the notes.
 
         Returns
         -------
         KNeighborsClassifier
             The estimator itself.
         """
-        target = self._fit(X, y)
-        self.outputs_2d_, classes, self._codes = class_targets(target)
-        self.classes_ = classes if self.outputs_2d_ else classes[0]
+        self._fit_classes(X, y)
+        self._set_point_weights(sample_weight)
         return self
 
-    def _class_weights(self, X: ArrayLike | None) -> list[tuple[NDArray, NDArray[np.float64]]]:
-        """Return, for each output, its classes and their summed weights for each query."""
-        if needs_distances(self.weights):
-            distances, indices = self.kneighbors(X)
-        else:
-            distances, indices = None, self.kneighbors(X, return_distance=False)
-        weights = neighbor_weights(distances, self.weights)
-        if weights is not None and not np.any(weights, axis=1).all():
+    def _votes(self, X: Any) -> list[NDArray[np.float64]]:
+        sums = super()._votes(X)
+        if not sums[0].any(axis=1).all():
             raise ValueError(
                 "All neighbors of some sample is getting zero weights. Please modify 'weights' to "
                 "avoid this case if you are using a user-defined function."
             )
-        outputs = self.classes_ if self.outputs_2d_ else [self.classes_]
-        return [
-            (classes, votes(self._codes[indices, output], weights, len(classes)))
-            for output, classes in enumerate(outputs)
-        ]
+        return sums
 
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features) or None
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
         -------
         ndarray of shape (n_queries,) or (n_queries, n_outputs)
         """
-        found = [classes[sums.argmax(axis=1)] for classes, sums in self._class_weights(X)]
+        sums, (classes, _) = self._votes(X), self._outputs()
+        found = [labels[s.argmax(axis=1)] for labels, s in zip(classes, sums, strict=True)]
         return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
 
     def predict_proba(self, X: ArrayLike | None) -> Any:
@@ -157,17 +220,205 @@ class KNeighborsClassifier(ClassifierMixin, KNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features) or None
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
             As in `predict`.
 
         Returns
         -------
         ndarray of shape (n_queries, n_classes), or a list of them, one for each output
         """
-        found = [sums / sums.sum(axis=1, keepdims=True) for _, sums in self._class_weights(X)]
+        found = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(X)]
         return found if self.outputs_2d_ else found[0]
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
+
+class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
+    """Classify by the vote of all neighbours within a radius.
+
+    The class of a query is the one whose neighbours' weights sum to most; of equal sums the
+    first in `classes_` wins. A query without neighbours, or whose neighbours' weights sum to 0, is
+    an outlier.
+
+    Parameters
+    ----------
+    radius : float, default=1.0
+        Points at this distance count.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        As in `KNeighborsClassifier`; a callable gets an array of arrays.
+    algorithm, leaf_size, p, metric
+        As in `KNeighborsClassifier`.
+    outlier_label : label, list of labels, "most_frequent" or None, default=None
+        The class of outliers, for each output in a list; None raises where there are some. Of a
+        label that is not among the training classes, all probabilities of an outlier are 0.
+    metric_params, n_jobs
+        As in `KNeighborsClassifier`.
+
+    Attributes
+    ----------
+    outlier_label_ : list or None
+        The label of outliers for each output.
+    classes_, outputs_2d_, effective_metric_, effective_metric_params_, n_samples_fit_, \
+    algorithm_, engine_, n_features_in_, feature_names_in_
+        As in `KNeighborsClassifier`.
+
+    Examples
+    --------
+    >>> from rmodels import RadiusNeighborsClassifier
+    >>> model = RadiusNeighborsClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> model.predict([[1.5]])
+    array([0])
+    >>> model.predict_proba([[1.0]]).round(3)
+    array([[0.667, 0.333]])
+    """
+
+    _parameter_constraints: dict = {
+        **NeighborsBase._parameter_constraints,
+        "weights": [StrOptions({"uniform", "distance"}), callable, None],
+        "outlier_label": [Integral, str, "array-like", None],
+    }
+    _parameter_constraints.pop("n_neighbors")
+
+    def __init__(
+        self,
+        radius: float = 1.0,
+        *,
+        weights: Weights = "uniform",
+        algorithm: str = "auto",
+        leaf_size: int = 30,
+        p: float = 2,
+        metric: Metric = "minkowski",
+        outlier_label: int | str | list[Any] | None = None,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.radius = radius
+        self.weights = weights
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.p = p
+        self.metric = metric
+        self.outlier_label = outlier_label
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "RadiusNeighborsClassifier":
+        """Keep the points, ready to be searched, and their labels.
+
+        Parameters
+        ----------
+        X, y
+            As in `KNeighborsClassifier`.
+
+        Returns
+        -------
+        RadiusNeighborsClassifier
+            The estimator itself.
+        """
+        self._fit_classes(X, y)
+        self.outlier_label_ = self._outlier_labels()
+        return self
+
+    def _outlier_labels(self) -> Any:
+        """Return the label of outliers for each output, checked."""
+        classes, codes = self._outputs()
+        given: Any = self.outlier_label
+        if given is None:
+            return None
+        if isinstance(given, str) and given == "most_frequent":
+            return [
+                labels[np.bincount(column).argmax()]
+                for labels, column in zip(classes, codes.T, strict=True)
+            ]
+        if np.ndim(given) == 0:
+            given = [given] * len(classes)
+        if len(given) != len(classes):
+            raise ValueError(
+                f"The length of outlier_label: {given} is inconsistent with the output length: "
+                f"{len(classes)}"
+            )
+        for labels, label in zip(classes, given, strict=True):
+            if np.ndim(label):
+                raise TypeError(
+                    f"The outlier_label of classes {labels} is supposed to be a scalar, got "
+                    f"{label}."
+                )
+            if np.append(labels, label).dtype != labels.dtype:
+                raise TypeError(
+                    f"The dtype of outlier_label {label} is inconsistent with classes {labels} in "
+                    "y."
+                )
+        return given
+
+    def _shares(self, X: Any) -> list[NDArray[np.float64]]:
+        """Return the share of each class in each query's weights, for each output."""
+        sums, (classes, _) = self._votes(X), self._outputs()
+        outliers = np.flatnonzero(~sums[0].any(axis=1))
+        if len(outliers) and self.outlier_label_ is None:
+            raise ValueError(
+                f"No neighbors found for test samples {outliers!r}, you can try using larger "
+                "radius, giving a label for outliers, or considering removing them from your "
+                "dataset."
+            )
+        found = []
+        for output, (labels, shares) in enumerate(zip(classes, sums, strict=True)):
+            if len(outliers):
+                label = self.outlier_label_[output]
+                place = np.flatnonzero(labels == label)
+                if len(place):
+                    shares[outliers, place[0]] = 1.0
+                else:
+                    warnings.warn(
+                        f"Outlier label {label} is not in training classes. All class "
+                        "probabilities of outliers will be assigned with 0.",
+                        stacklevel=3,
+                    )
+            total = shares.sum(axis=1, keepdims=True)
+            found.append(shares / np.where(total == 0.0, 1.0, total))
+        return found
+
+    def predict(self, X: ArrayLike | None) -> NDArray:
+        """Predict the class of each query.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+            None asks for the indexed points, each predicted without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,) or (n_queries, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If a query is an outlier and `outlier_label` is None.
+        """
+        found = []
+        shares = self._shares(X)
+        for output, labels in enumerate(self._outputs()[0]):
+            column = labels[shares[output].argmax(axis=1)]
+            outliers = ~shares[output].any(axis=1)
+            if outliers.any():
+                column[outliers] = self.outlier_label_[output]
+            found.append(column)
+        return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
+
+    def predict_proba(self, X: ArrayLike | None) -> Any:
+        """Estimate the probability of each class: its share of the weights.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), or a list of them, one for each output
+
+        Raises
+        ------
+        ValueError
+            If a query is an outlier and `outlier_label` is None.
+        """
+        shares = self._shares(X)
+        return shares if self.outputs_2d_ else shares[0]

@@ -1,5 +1,6 @@
 """Regression by the means of neighbours."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,52 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
-from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase
-from rmodels.neighbors._weights import Weights, needs_distances, neighbor_weights
+from rmodels.neighbors._base import NeighborsBase
+from rmodels.neighbors._metrics import Metric
+from rmodels.neighbors._predictors import (
+    KNeighborsPredictor,
+    Predictor,
+    RadiusNeighborsPredictor,
+)
+from rmodels.neighbors._weights import Weights, means
 from rmodels.validation import all_or_nothing
 
-__all__ = ["KNeighborsRegressor"]
+__all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
 
-class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
+class NeighborsRegressor(RegressorMixin, Predictor):
+    """Regression by weighted means of neighbours' targets."""
+
+    _y: NDArray
+    _without_weight: str  # what to say of queries whose weights sum to 0
+
+    def predict(self, X: ArrayLike | None) -> NDArray:
+        """Predict the target of each query.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+            None asks for the indexed points, each predicted without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,) or (n_queries, n_outputs)
+
+        Warns
+        -----
+        UserWarning
+            If a query has no neighbours, or their weights sum to 0: the prediction is NaN.
+        """
+        neighbours = self._neighbours(X)
+        found = means(neighbours, self._y.reshape(len(self._y), -1))
+        if np.isnan(found).any():
+            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=2)
+        if neighbours.weights is None and self._y.dtype == np.float32:
+            found = found.astype(np.float32)
+        return found[:, 0] if self._y.ndim == 1 else found
+
+
+class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
     """Predict by the weighted mean of the k nearest neighbours' targets.
 
     Parameters
@@ -24,19 +63,13 @@ class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
 
     Attributes
     ----------
-    effective_metric_ : str
-    effective_metric_params_ : dict
-    n_samples_fit_ : int
-    algorithm_ : {"brute", "tree"}
-    engine_ : {"reference", "native", "gpu"}
-    n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        If X has feature names that are all strings.
+    effective_metric_, effective_metric_params_, n_samples_fit_, algorithm_, engine_, \
+    n_features_in_, feature_names_in_
+        As in `KNeighborsClassifier`.
 
     Notes
     -----
-    Neighbours are exact, in the order of (distance, index): see `rmodels.ops.nearest`. X is
-    kept, not copied, and must not change while the estimator is used.
+    `sample_weight`, and what k counts, are as in `KNeighborsClassifier`.
 
     Examples
     --------
@@ -46,6 +79,7 @@ class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
     array([0.5])
     """
 
+    _without_weight = "The weights of all neighbors of one or more samples are 0"
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
@@ -60,7 +94,7 @@ class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
         algorithm: str = "auto",
         leaf_size: int = 30,
         p: float = 2,
-        metric: str = "minkowski",
+        metric: Metric = "minkowski",
         metric_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -74,13 +108,18 @@ class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "KNeighborsRegressor":
-        """Index the points and keep their targets.
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "KNeighborsRegressor":
+        """Keep the points, ready to be searched, and their targets.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `KNeighborsClassifier`.
 
         Returns
         -------
@@ -88,36 +127,75 @@ class KNeighborsRegressor(RegressorMixin, KNeighborsMixin):
             The estimator itself.
         """
         self._y = self._fit(X, y)
+        self._set_point_weights(sample_weight)
         return self
 
-    def predict(self, X: ArrayLike | None) -> NDArray:
-        """Predict the target of each query.
+
+class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
+    """Predict by the weighted mean of the targets of all neighbours within a radius.
+
+    Parameters
+    ----------
+    radius : float, default=1.0
+        Points at this distance count. A query without neighbours gets NaN, with a warning.
+    weights, algorithm, leaf_size, p, metric, metric_params, n_jobs
+        As in `RadiusNeighborsClassifier`.
+
+    Attributes
+    ----------
+    effective_metric_, effective_metric_params_, n_samples_fit_, algorithm_, engine_, \
+    n_features_in_, feature_names_in_
+        As in `KNeighborsClassifier`.
+
+    Examples
+    --------
+    >>> from rmodels import RadiusNeighborsRegressor
+    >>> model = RadiusNeighborsRegressor().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> model.predict([[1.5]])
+    array([0.5])
+    """
+
+    _without_weight = "One or more samples have no neighbors within specified radius"
+    _parameter_constraints: dict = {
+        **NeighborsBase._parameter_constraints,
+        "weights": [StrOptions({"uniform", "distance"}), callable, None],
+    }
+    _parameter_constraints.pop("n_neighbors")
+
+    def __init__(
+        self,
+        radius: float = 1.0,
+        *,
+        weights: Weights = "uniform",
+        algorithm: str = "auto",
+        leaf_size: int = 30,
+        p: float = 2,
+        metric: Metric = "minkowski",
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.radius = radius
+        self.weights = weights
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.p = p
+        self.metric = metric
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "RadiusNeighborsRegressor":
+        """Keep the points, ready to be searched, and their targets.
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features) or None
-            None asks for the indexed points, each predicted without itself.
+        X, y
+            As in `KNeighborsRegressor`.
 
         Returns
         -------
-        ndarray of shape (n_queries,) or (n_queries, n_outputs)
+        RadiusNeighborsRegressor
+            The estimator itself.
         """
-        if not needs_distances(self.weights):
-            indices = self.kneighbors(X, return_distance=False)
-            mean: NDArray = self._y[indices].mean(axis=1)
-            return mean
-        distances, indices = self.kneighbors(X)
-        weights = neighbor_weights(distances, self.weights)
-        return _weighted_mean(self._y[indices], weights)
-
-
-def _weighted_mean(targets: NDArray, weights: NDArray | None) -> NDArray:
-    """Return Σ w y / Σ w over the neighbours: targets are (n_queries, k) or (n_queries, k, t)."""
-    if weights is None:
-        plain: NDArray = targets.mean(axis=1)
-        return plain
-    total = weights.sum(axis=1)
-    if targets.ndim == 3:
-        return np.einsum("mkt,mk->mt", targets, weights) / total[:, np.newaxis]
-    weighted: NDArray = (targets * weights).sum(axis=1) / total
-    return weighted
+        self._y = self._fit(X, y)
+        return self

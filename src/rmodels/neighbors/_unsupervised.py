@@ -5,6 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
+from rmodels.neighbors._metrics import Metric
 from rmodels.validation import all_or_nothing
 
 __all__ = ["NearestNeighbors"]
@@ -24,14 +25,9 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
 
     Attributes
     ----------
-    effective_metric_ : str
-    effective_metric_params_ : dict
-    n_samples_fit_ : int
-    algorithm_ : {"brute", "tree"}
-    engine_ : {"reference", "native", "gpu"}
-    n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        If X has feature names that are all strings.
+    effective_metric_, effective_metric_params_, n_samples_fit_, algorithm_, engine_, \
+    n_features_in_, feature_names_in_
+        As in `KNeighborsClassifier`.
 
     Examples
     --------
@@ -51,7 +47,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
         radius: float = 1.0,
         algorithm: str = "auto",
         leaf_size: int = 30,
-        metric: str = "minkowski",
+        metric: Metric = "minkowski",
         p: float = 2,
         metric_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
@@ -71,7 +67,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
         y : None
             Not used.
 

@@ -1,5 +1,6 @@
 """The loop over chunks of a call: it shows progress, and Ctrl-C is answered between two chunks."""
 
+import time
 from collections.abc import Iterator
 
 from rmodels.config import get_config
@@ -7,7 +8,10 @@ from rmodels.config import get_config
 __all__ = ["chunks"]
 
 
-def chunks(total: int, step: int, task: str) -> Iterator[slice]:
+_MOST_GROWTH = 16  # of a chunk over the one before
+
+
+def chunks(total: int, step: int, task: str, *, seconds: float | None = None) -> Iterator[slice]:
     """Yield slices that cover range(total), `step` at a time.
 
     Parameters
@@ -18,6 +22,10 @@ def chunks(total: int, step: int, task: str) -> Iterator[slice]:
         How many make 50 to 100 ms of work; from the shapes alone, so that results can be repeated.
     task : str
         What the progress bar says.
+    seconds : float, optional
+        What a chunk should last, for work that shapes do not tell: only the first has `step`, each
+        later one is as long as the time of the one before suggests. For results that do not
+        depend on how they are split.
 
     Raises
     ------
@@ -28,10 +36,8 @@ def chunks(total: int, step: int, task: str) -> Iterator[slice]:
         if total:
             yield slice(0, total)
         return
-    starts: Iterator[int] = iter(range(0, total, step))
     if not get_config()["progress"]:
-        for start in starts:
-            yield slice(start, min(start + step, total))
+        yield from _slices(total, step, seconds)
         return
     try:
         from rich.progress import Progress
@@ -41,7 +47,17 @@ def chunks(total: int, step: int, task: str) -> Iterator[slice]:
         ) from error
     with Progress(transient=True) as progress:
         bar = progress.add_task(task, total=total)
-        for start in starts:
-            rows = slice(start, min(start + step, total))
+        for rows in _slices(total, step, seconds):
             yield rows
             progress.update(bar, completed=rows.stop)
+
+
+def _slices(total: int, step: int, seconds: float | None) -> Iterator[slice]:
+    start = 0
+    while start < total:
+        began = time.perf_counter()
+        yield slice(start, min(start + step, total))
+        start += step
+        if seconds is not None:
+            growth = seconds / max(time.perf_counter() - began, 1e-9)
+            step = max(1, int(step * min(growth, _MOST_GROWTH)))

@@ -1,50 +1,233 @@
-// Accumulators: float64. Reads X once for each gradient; 2 n d t multiply-adds.
+// Accumulators: float64. Bytes: X, Y and weights once for each gradient. Multiply-adds: 2 n d t for each
+// gradient, in float64 and fused where the instruction set can. Tolerance: the contract's.
+//
+// A few rows at a time give their residuals, and while they are in the cache their part of the slope.
 #include "ops/descent/native.hpp"
 
 #include <algorithm>
 #include <vector>
 
+#include "native/aligned.hpp"
+#include "native/packing.hpp"
 #include "native/threads.hpp"
+#include "native/vectors.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kSlabs = 64;
+constexpr int kTargets = 3;                  // whose residuals are computed together
+constexpr std::size_t kBlockRows = 64;       // whose targets, and rows where they must be, are packed together
+constexpr std::size_t kSlabs = 64;           // most parts that the rows are cut in, each with a slope of its own
+constexpr std::size_t kSlabWork = 1 << 15;   // fewest multiply-adds in a part
+constexpr std::size_t kMergeColumns = 4096;  // of the slope, in one task
+
+// Coefficients, or a slope, by target: (targets, width), padded by zeros; then the intercepts, and,
+// in a slope, the sums of squares.
+struct Shape {
+    std::size_t columns, targets, width;
+
+    Shape(std::size_t columns, std::size_t targets)
+        : columns(columns), targets(targets), width((columns + kF64 - 1) / kF64 * kF64) {}
+
+    std::size_t intercepts() const { return targets * width; }
+    std::size_t squares() const { return targets * (width + 1); }
+    std::size_t size() const { return targets * (width + 2); }
+};
+
+// What one thread works with.
+struct Bench {
+    Doubles rows;     // (kBlockRows, width)
+    Doubles targets;  // (targets, kBlockRows)
+    Doubles sums;     // (targets, 2, kF64): w r, and w r²
+    double weights[kBlockRows] = {};
+
+    Bench(const Shape &shape, bool packs)
+        : rows(packs ? kBlockRows * shape.width : 0),
+          targets(shape.targets * kBlockRows),
+          sums(shape.targets * 2 * kF64) {}
+};
+
+// kF64 rows and Targets targets: y (Targets, kBlockRows), weights (kF64), slope (Targets, width).
+template <int Targets, class Real>
+void add_rows(const Real *const (&x)[kF64], std::size_t columns, const double *coefficients, const double *intercepts,
+              std::size_t width, const double *y, const double *weights, double *slope, double *sums) {
+    const std::size_t whole = columns / kF64 * kF64;
+    const int rest = int(columns - whole);
+    f64v dot[Targets][kF64];
+    for (int t = 0; t < Targets; t++)
+        for (int r = 0; r < kF64; r++) dot[t][r] = f64v{};
+    auto multiply = [&](std::size_t j, auto &&value) {
+        f64v c[Targets];
+        for (int t = 0; t < Targets; t++) c[t] = load<f64v>(coefficients + t * width + j);
+        for (int r = 0; r < kF64; r++) {
+            const f64v v = value(x[r] + j);
+            for (int t = 0; t < Targets; t++) dot[t][r] = fma(v, c[t], dot[t][r]);
+        }
+    };
+    for (std::size_t j = 0; j < whole; j += kF64) multiply(j, [](const Real *p) { return load_f64(p); });
+    if (rest) multiply(whole, [rest](const Real *p) { return load_first(p, rest); });
+
+    double weighted[Targets][kF64];
+    const f64v w = load<f64v>(weights);
+    for (int t = 0; t < Targets; t++) {
+        const f64v residual = lane_sums(dot[t]) + broadcast(intercepts[t]) - load<f64v>(y + t * kBlockRows);
+        const f64v pull = w * residual;
+        store(weighted[t], pull);
+        double *sum = sums + t * 2 * kF64;
+        store(sum, load<f64v>(sum) + pull);
+        store(sum + kF64, fma(pull, residual, load<f64v>(sum + kF64)));
+    }
+
+    auto accumulate = [&](std::size_t j, auto &&value) {
+        f64v g[Targets];
+        for (int t = 0; t < Targets; t++) g[t] = load<f64v>(slope + t * width + j);
+        for (int r = 0; r < kF64; r++) {
+            const f64v v = value(x[r] + j);
+            for (int t = 0; t < Targets; t++) g[t] = fma(v, broadcast(weighted[t][r]), g[t]);
+        }
+        for (int t = 0; t < Targets; t++) store(slope + t * width + j, g[t]);
+    };
+    for (std::size_t j = 0; j < whole; j += kF64) accumulate(j, [](const Real *p) { return load_f64(p); });
+    if (rest) accumulate(whole, [rest](const Real *p) { return load_first(p, rest); });
+}
+
+template <class Real>
+void add_rows(const Real *const (&x)[kF64], const Shape &shape, const double *coefficients, const Bench &bench,
+              std::size_t row, double *slope, double *sums) {
+    for (std::size_t t = 0; t < shape.targets; t += kTargets) {
+        auto add = [&](auto targets) {
+            add_rows<targets.value>(x, shape.columns, coefficients + t * shape.width,
+                                    coefficients + shape.intercepts() + t, shape.width,
+                                    bench.targets.data() + t * kBlockRows + row, bench.weights + row,
+                                    slope + t * shape.width, sums + t * 2 * kF64);
+        };
+        const std::size_t left = shape.targets - t;
+        if (left >= 3)
+            add(std::integral_constant<int, 3>());
+        else if (left == 2)
+            add(std::integral_constant<int, 2>());
+        else
+            add(std::integral_constant<int, 1>());
+    }
+}
+
+bool must_pack(const Regression &data) { return data.shift || data.X.column_stride != 1; }
+
+// Slope of the rows [first, last).
+void slope_of(const Regression &data, const Shape &shape, std::size_t first, std::size_t last,
+              const double *coefficients, Bench &bench, double *slope) {
+    std::fill(slope, slope + shape.size(), 0.0);
+    std::fill(bench.sums.begin(), bench.sums.end(), 0.0);
+    for (std::size_t at = first; at < last; at += kBlockRows) {
+        const std::size_t rows = std::min(kBlockRows, last - at);
+        pack(data.Y.rows_from(at, rows).transposed(), 0, shape.targets, nullptr, nullptr,
+             Panels{bench.targets.data(), shape.targets, kBlockRows}, 0, 0);
+        for (std::size_t k = 0; k < rows; k++) bench.weights[k] = data.weights.data ? data.weights.at(at + k) : 1.0;
+        std::fill(bench.weights + rows, bench.weights + kBlockRows, 0.0);
+        auto add = [&](auto *x, std::ptrdiff_t stride) {
+            for (std::size_t row = 0; row < rows; row += kF64) {
+                std::remove_reference_t<decltype(x)> group[kF64];
+                // Rows that are not there repeat the last, with weight 0.
+                for (int r = 0; r < kF64; r++) group[r] = x + std::ptrdiff_t(std::min(row + r, rows - 1)) * stride;
+                add_rows(group, shape, coefficients, bench, row, slope, bench.sums.data());
+            }
+        };
+        if (must_pack(data)) {
+            pack(data.X, at, rows, data.shift, nullptr, Panels{bench.rows.data(), kBlockRows, shape.width}, 0, 0);
+            add(static_cast<const double *>(bench.rows.data()), std::ptrdiff_t(shape.width));
+        } else {
+            data.X.visit(at, 0, [&](auto *x) { add(x, data.X.row_stride); });
+        }
+    }
+    for (std::size_t t = 0; t < shape.targets; t++)
+        for (int lane = 0; lane < kF64; lane++) {
+            slope[shape.intercepts() + t] += bench.sums[t * 2 * kF64 + lane];
+            slope[shape.squares() + t] += bench.sums[(t * 2 + 1) * kF64 + lane];
+        }
+}
+
+// The rows in parts, from their number and work alone; the slopes of the parts are added in order.
+class Slopes {
+public:
+    Slopes(const Regression &data, int threads)
+        : data_(data),
+          shape_(data.X.columns, data.Y.columns),
+          rows_(std::max(
+              {(data.X.rows + kSlabs - 1) / kSlabs, kSlabWork / std::max<std::size_t>(1, shape_.size()), kBlockRows})),
+          parts_((data.X.rows + rows_ - 1) / rows_),
+          slopes_(parts_ * shape_.size()),
+          total_(shape_.size()),
+          coefficients_(shape_.size()),
+          benches_(std::size_t(std::max(1, threads)), Bench(shape_, must_pack(data))) {}
+
+    const Shape &shape() const { return shape_; }
+    double *coefficients() { return coefficients_.data(); }
+
+    // Computes the slope; calls use(index, slope there) for each of its elements.
+    template <class Use>
+    void add_up(Team &team, int member, Use &&use) noexcept {
+        team.for_each(parts_, [&](std::size_t part) noexcept {
+            const std::size_t first = part * rows_, last = std::min(data_.X.rows, first + rows_);
+            slope_of(data_, shape_, first, last, coefficients_.data(), benches_[std::size_t(member)],
+                     slopes_.data() + part * shape_.size());
+        });
+        team.for_each((shape_.size() + kMergeColumns - 1) / kMergeColumns, [&](std::size_t task) noexcept {
+            const std::size_t first = task * kMergeColumns, last = std::min(shape_.size(), first + kMergeColumns);
+            std::fill(total_.begin() + std::ptrdiff_t(first), total_.begin() + std::ptrdiff_t(last), 0.0);
+            for (std::size_t part = 0; part < parts_; part++) {
+                const double *slope = slopes_.data() + part * shape_.size();
+                for (std::size_t i = first; i < last; i++) total_[i] += slope[i];
+            }
+            for (std::size_t i = first; i < last; i++) use(i, total_[i]);
+        });
+    }
+
+    // Between (columns + 1, targets) and the layout of Shape: body(there, here).
+    template <class Body>
+    void for_layouts(Body &&body) const {
+        for (std::size_t t = 0; t < shape_.targets; t++) {
+            for (std::size_t j = 0; j < shape_.columns; j++) body(j * shape_.targets + t, t * shape_.width + j);
+            body(shape_.columns * shape_.targets + t, shape_.intercepts() + t);
+        }
+    }
+
+private:
+    const Regression &data_;
+    Shape shape_;
+    std::size_t rows_, parts_;
+    Doubles slopes_, total_, coefficients_;
+    std::vector<Bench> benches_;
+};
 
 }  // namespace
 
-double add_gradient(const Strided &X, const Strided &Y, const Strided &weights, const double *shift,
-                    const double *coefficients, int threads, double *gradient, double *losses) {
-    const std::size_t d = X.columns, t = Y.columns;
-    const std::size_t rows = std::max<std::size_t>(64, (X.rows + kSlabs - 1) / kSlabs);
-    const std::size_t slabs = (X.rows + rows - 1) / rows;
-    const std::size_t size = (d + 1) * t + t + 1;
-    std::vector<double> sums(slabs * size);
-    parallel_for(slabs, threads, [&](std::size_t slab, int) {
-        double *g = sums.data() + slab * size, *loss = g + (d + 1) * t;
-        std::vector<double> x(d), r(t);
-        for (std::size_t i = slab * rows; i < std::min(X.rows, (slab + 1) * rows); i++) {
-            const double w = weights.data ? weights.at(i) : 1.0;
-            loss[t] += w;
-            for (std::size_t c = 0; c < d; c++) x[c] = X.at(i, c) - (shift ? shift[c] : 0.0);
-            for (std::size_t k = 0; k < t; k++) {
-                r[k] = coefficients[d * t + k] - Y.at(i, k);
-                for (std::size_t c = 0; c < d; c++) r[k] += x[c] * coefficients[c * t + k];
-                loss[k] += 0.5 * w * r[k] * r[k];
-                r[k] *= w;
-                g[d * t + k] += r[k];
-                for (std::size_t c = 0; c < d; c++) g[c * t + k] += x[c] * r[k];
-            }
-        }
+void add_gradient(const Regression &data, const double *coefficients, int threads, double *slope, double *squares) {
+    Slopes slopes(data, threads);
+    slopes.for_layouts([&](std::size_t there, std::size_t here) { slopes.coefficients()[here] = coefficients[there]; });
+    Doubles total(slopes.shape().size());
+    as_team(threads, [&](Team &team, int member) noexcept {
+        slopes.add_up(team, member, [&](std::size_t i, double sum) { total[i] = sum; });
     });
-    double weight = 0;
-    for (std::size_t slab = 0; slab < slabs; slab++) {
-        const double *g = sums.data() + slab * size;
-        for (std::size_t c = 0; c < (d + 1) * t; c++) gradient[c] += g[c];
-        for (std::size_t k = 0; k < t; k++) losses[k] += g[(d + 1) * t + k];
-        weight += g[size - 1];
-    }
-    return weight;
+    slopes.for_layouts([&](std::size_t there, std::size_t here) { slope[there] += total[here]; });
+    for (std::size_t t = 0; t < slopes.shape().targets; t++) squares[t] += total[slopes.shape().squares() + t];
+}
+
+void descend(const Regression &data, const Descending &how, int threads, double *coefficients, double *squares) {
+    Slopes slopes(data, threads);
+    double *current = slopes.coefficients();
+    slopes.for_layouts([&](std::size_t there, std::size_t here) { current[here] = coefficients[there]; });
+    const std::size_t targets = slopes.shape().targets, fixed = slopes.shape().squares();
+    const std::size_t moving = how.fit_intercept ? fixed : slopes.shape().intercepts();
+    as_team(threads, [&](Team &team, int member) noexcept {
+        for (std::size_t step = 0; step < how.steps; step++)
+            slopes.add_up(team, member, [&](std::size_t i, double sum) {
+                if (i < moving)
+                    current[i] -= how.learning_rate * (sum / how.weight);
+                else if (i >= fixed)
+                    squares[step * targets + i - fixed] = sum;
+            });
+    });
+    slopes.for_layouts([&](std::size_t there, std::size_t here) { coefficients[there] = current[here]; });
 }
 
 }  // namespace rmodels::RMODELS_ISA

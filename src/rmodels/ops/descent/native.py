@@ -1,6 +1,6 @@
 """Gradient descent by the compiled extension."""
 
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,20 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.descent import Descent, Gradient, Matrix
 
+_CALL = 2e8  # multiply-adds of residuals in a native call: 30 to 150 ms
+_ALONE = 5e5  # multiply-adds of residuals that take one thread less time than waiting for another
 
-def _extension() -> ModuleType:
-    extension = native.load()
-    if extension is None:
-        raise ImportError(native.ABSENT)
-    return extension
+
+def _row_work(X: NDArray, Y: NDArray) -> int:
+    return (X.shape[1] + 8) * max(1, Y.shape[1])
+
+
+def _threads(work: float, n_threads: int | None) -> int:
+    return 1 if work < _ALONE else n_threads or thread_count()
+
+
+def _weight(weights: NDArray | None, n_samples: int) -> float:
+    return float(n_samples if weights is None else weights.sum(dtype=np.float64))
 
 
 def gradient(
@@ -26,28 +34,18 @@ def gradient(
     shift: Matrix | None,
     n_threads: int | None,
 ) -> Gradient:
-    """Sum over chunks of rows, about 50 ms of work at a time."""
-    n_samples, n_features = X.shape
-    n_targets = Y.shape[1]
-    work = n_samples * (n_features + 1) * n_targets
-    threads = 1 if work < 2e5 else n_threads or thread_count()
-    extension = _extension()
-    slope, losses, weight = np.zeros((n_features + 1, n_targets)), np.zeros(n_targets), 0.0
+    """Add the rows to the slope, a chunk at a time."""
+    row_work = _row_work(X, Y)
+    threads = _threads(len(X) * row_work, n_threads)
+    weight = _weight(weights, len(X))
+    extension: Any = native.load()
     coefficients = np.ascontiguousarray(coefficients)
-    step = max(64, int(1e8 / ((n_features + 1) * max(1, n_targets))))
-    for rows in chunks(n_samples, step, "gradient"):
-        weight += extension.gradient(
-            X[rows],
-            Y[rows],
-            None if weights is None else weights[rows],
-            shift,
-            coefficients,
-            threads,
-            slope,
-            losses,
-        )
+    slope, squares = np.zeros(coefficients.shape), np.zeros(Y.shape[1])
+    for rows in chunks(len(X), max(64, int(_CALL / row_work)), "gradient"):
+        w = None if weights is None else weights[rows]
+        extension.gradient(X[rows], Y[rows], w, shift, coefficients, threads, slope, squares)
     with np.errstate(invalid="ignore"):
-        return Gradient(slope / weight, losses / weight, "native")
+        return Gradient(slope / weight, squares / (2 * weight), "native")
 
 
 def descent(
@@ -60,15 +58,43 @@ def descent(
     fit_intercept: bool,
     n_threads: int | None,
 ) -> Descent:
-    """Step along the gradient: w ← w − α gradient(w), `iterations` times."""
-    coefficients = start.copy()
-    losses = np.empty((iterations, Y.shape[1]))
+    """Step along the slope; each pass over the rows also gives the loss before its step."""
+    row_work = _row_work(X, Y)
+    work = max(1, len(X) * row_work)
+    threads = _threads(work, n_threads)
+    weight = _weight(weights, len(X))
+    extension: Any = native.load()
+    coefficients = np.array(start, order="C")
+    slope, squares = np.zeros(coefficients.shape), np.zeros((iterations + 1, Y.shape[1]))
+
+    if iterations and work <= 2 * _CALL:
+        for steps in chunks(iterations, max(1, int(_CALL / work)), "descent"):
+            extension.descend(
+                X,
+                Y,
+                weights,
+                learning_rate,
+                weight,
+                fit_intercept,
+                threads,
+                coefficients,
+                squares[steps],
+            )
+        extension.gradient(X, Y, weights, None, coefficients, threads, slope, squares[-1])
+    elif iterations:
+        step = max(64, int(_CALL / row_work))
+        starts = range(0, len(X), step)
+        for part in chunks((iterations + 1) * len(starts), 1, "descent"):
+            iteration, place = divmod(part.start, len(starts))
+            rows = slice(starts[place], starts[place] + step)
+            w = None if weights is None else weights[rows]
+            extension.gradient(
+                X[rows], Y[rows], w, None, coefficients, threads, slope, squares[iteration]
+            )
+            if place == len(starts) - 1 and iteration < iterations:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    moving = slice(None) if fit_intercept else slice(-1)
+                    coefficients[moving] -= learning_rate * (slope[moving] / weight)
+                slope[:] = 0
     with np.errstate(invalid="ignore", over="ignore"):
-        for step in range(iterations + 1):
-            here = gradient(X, Y, coefficients, weights, None, n_threads)
-            if step:
-                losses[step - 1] = here.losses
-            if step < iterations:
-                here.gradient[-1] *= fit_intercept
-                coefficients -= learning_rate * here.gradient
-    return Descent(coefficients, losses, "native")
+        return Descent(coefficients, squares[1:] / (2 * weight), "native")

@@ -2,38 +2,81 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
+#include "native/aligned.hpp"
+#include "native/packing.hpp"
 #include "native/strided.hpp"
+#include "native/threads.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
-// Sums over a slab of rows z, shifted by a nearby row c: of √w(z − c) √w(z − c)ᵀ with a last column √w.
-struct Slab {
-    double weight = 0;
-    std::vector<double> shift;     // (columns)
-    std::vector<double> products;  // (columns + 1, width): lower triangle
+// Rows of [X | Y] and their weights; weights.data may be null: then they are 1.
+struct Samples {
+    Strided X, Y, weights;
 };
 
-// Weight, mean and scatter of the rows added so far. The result depends on the rows and on their
-// order, not on threads.
+// Sums over a slab of consecutive rows z. They are shifted by a constant c near their mean, so that
+// the products keep the digits of the differences: Σ √w(z − c) √w(z − c)ᵀ, with a last column √w.
+struct Slab {
+    std::size_t rows = 0;
+    double weight = 0;
+    Doubles shift;     // (columns)
+    Doubles products;  // (columns + 1, width): lower triangle
+};
+
+// Weight, mean and scatter of the rows added so far. They depend on the rows and their order, not on
+// the threads.
 class Moments {
 public:
     explicit Moments(std::size_t columns);
-    void add(const Strided &X, const Strided &Y, const Strided &weights, int threads);
+
+    // Adds the rows [first, last), which follow those added before. Both are multiples of the granularity, or the
+    // number of rows.
+    void add(const Samples &samples, std::size_t first, std::size_t last, int threads);
+
+    std::size_t granularity() const;
+
+    // Writes mean (columns) and scatter (columns, columns); nothing can be added after it.
+    void finish(double *mean, double *scatter);
+
     double weight() const { return weight_; }
-    void finish(double *mean, double *scatter) const;  // (columns), (columns, columns)
 
 private:
-    void accumulate(Slab &slab, const Strided &X, const Strided &Y, const Strided &weights, std::size_t first,
-                    std::size_t last) const;
+    bool wide() const;
+    void begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
+    void accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
+    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads);
     void merge(const Slab &slab);
 
-    std::size_t columns_, width_;
+    std::size_t columns_, width_, slab_rows_;
     double weight_ = 0;
-    std::vector<double> origin_;   // (columns): shift of the first slab
-    std::vector<double> offset_;   // (columns): mean less origin
-    std::vector<double> scatter_;  // (columns, width): lower triangle
+    Doubles origin_;   // (columns): shift of the first slab that weighs anything
+    Doubles offset_;   // (columns): mean less origin, which keeps digits that the mean has not
+    Doubles scatter_;  // (columns, width): lower triangle
+    Slab open_;        // wide: the slab that the next rows go to
+    Doubles block_;    // wide: packed rows
+};
+
+// Inner products of the rows of X, a block of columns at a time.
+class RowProducts {
+public:
+    RowProducts(std::size_t rows, const Strided &weights, bool centre);
+
+    // Adds columns of X (rows, any); writes their means.
+    void add(const Strided &X, double *mean, int threads);
+
+    // Writes products (rows, rows); nothing can be added after it.
+    void finish(double *products);
+
+private:
+    double subtract_mean(const Panels &block, std::size_t feature) const;
+
+    std::size_t rows_, width_;
+    bool centre_;
+    double weight_ = 0;
+    Doubles weights_;   // (rows)
+    Doubles products_;  // (rows, width): lower triangle
+    Doubles block_;     // packed columns of X
 };
 
 }  // namespace rmodels::RMODELS_ISA

@@ -1,6 +1,6 @@
 """Moments by the compiled extension."""
 
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,41 +10,41 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.moments import Gram, Moments
 
-_SLAB = 4096  # rows that share a shift: chunks are whole slabs
+_CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
+_ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
-def _extension() -> ModuleType:
-    extension = native.load()
-    if extension is None:
-        raise ImportError(native.ABSENT)
-    return extension
+def _threads(work: float, n_threads: int | None) -> int:
+    return 1 if work < _ALONE else n_threads or thread_count()
 
 
 def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
-    """Add slabs of rows to their sums, about 50 ms of work at a time."""
+    """Add the rows to their sums, a chunk at a time."""
     n_samples, n_features = X.shape
     columns = n_features + Y.shape[1]
-    work = n_samples * (columns + 1) ** 2  # 2 · 10¹⁰ a second
-    threads = 1 if work < 2e6 else n_threads or thread_count()
-    sums = _extension().Moments(columns)
-    step = max(1, int(1e9 / (columns + 1) ** 2) // _SLAB) * _SLAB
+    row_work = 32 + (columns + 1) ** 2 / 2
+    threads = _threads(n_samples * row_work, n_threads)
+    extension: Any = native.load()
+    sums = extension.Moments(columns)
+    unit = sums.granularity
+    step = max(1, int(_CALL / row_work) // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
-        sums.add(X[rows], Y[rows], None if weights is None else weights[rows], threads)
+        sums.add(X, Y, weights, rows.start, rows.stop, threads)
     mean, scatter = np.empty(columns), np.empty((columns, columns))
     sums.finish(mean, scatter)
     return Moments(n_samples, n_features, sums.weight, mean, scatter, "native")
 
 
 def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
-    """Moments of Xᵀ without a mean, of X centred."""
+    """Add the columns to the products, a chunk at a time."""
     n_samples, n_features = X.shape
+    column_work = 32 + n_samples**2 / 2
+    threads = _threads(n_features * column_work, n_threads)
+    extension: Any = native.load()
+    products = extension.RowProducts(n_samples, weights, centre)
     mean = np.zeros(n_features)
-    w = np.ones(n_samples) if weights is None else weights.astype(np.float64)
-    weight = w.sum()
-    with np.errstate(invalid="ignore", over="ignore"):
-        if centre and weight:
-            mean = w @ X / weight
-            mean += w @ (X - mean) / weight
-        D = np.sqrt(w)[:, np.newaxis] * (X - mean)
-        sums = moments(D.T, np.empty((n_features, 0)), None, n_threads)
-        return Gram(mean, sums.about_zero(), "native")
+    for columns in chunks(n_features, max(64, int(_CALL / column_work)), "gram"):
+        products.add(X[:, columns], mean[columns], threads)
+    result = np.empty((n_samples, n_samples))
+    products.finish(result)
+    return Gram(mean, result, "native")

@@ -37,5 +37,8 @@ def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | Non
     w = _weights(weights, X.shape[0])
     with np.errstate(invalid="ignore", over="ignore"):
         mean = _mean(Z, w) if centre else np.zeros(X.shape[1])
-        D = np.sqrt(w)[:, np.newaxis] * (Z - mean)
+        D = Z - mean
+        if centre:
+            D -= _mean(D, w)  # what rounding the mean has left
+        D *= np.sqrt(w)[:, np.newaxis]
         return Gram(mean, D @ D.T, "reference")

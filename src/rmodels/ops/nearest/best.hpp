@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -14,9 +13,13 @@ using Neighbour = std::pair<double, std::int64_t>;
 
 class Best {
 public:
-    explicit Best(std::size_t k) : k_(k) { heap_.reserve(k); }
+    void start(std::size_t k) {
+        k_ = k;
+        heap_.clear();
+    }
 
-    void clear() { heap_.clear(); }
+    bool full() const { return heap_.size() == k_; }
+    double worst() const { return heap_.front().first; }
 
     void offer(Neighbour candidate) {
         if (heap_.size() < k_) {
@@ -29,18 +32,14 @@ public:
         }
     }
 
-    // Writes them in order and forgets them.
-    void take(double *distances, std::int64_t *indices) {
+    // Those that were kept, in order.
+    const std::vector<Neighbour> &sorted() {
         std::sort_heap(heap_.begin(), heap_.end());
-        for (std::size_t i = 0; i < heap_.size(); i++) {
-            distances[i] = heap_[i].first;
-            indices[i] = heap_[i].second;
-        }
-        heap_.clear();
+        return heap_;
     }
 
 private:
-    std::size_t k_;
+    std::size_t k_ = 0;
     std::vector<Neighbour> heap_;
 };
 

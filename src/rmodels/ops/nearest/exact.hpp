@@ -13,6 +13,21 @@ namespace rmodels::RMODELS_ISA {
 
 enum class Metric { euclidean, manhattan, chebyshev, minkowski, cosine };
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// The training points as the caller holds them: (n, d) row-major, float32 or float64.
+struct Points {
+    const float *singles;  // one of the two is null
+    const double *doubles;
+    std::size_t n, d;
+
+    // Calls visit with the typed pointer.
+    template <class Visit>
+    auto typed(Visit visit) const {
+        return singles ? visit(singles) : visit(doubles);
+    }
+};
+
 // x^p for an integer p by repeated products.
 inline double power(double x, int p) {
     double result = x;
@@ -23,10 +38,10 @@ inline double power(double x, int p) {
 // The p-th root for an integer p above 2: after scaling to [1, 2^p) by a power of two, the smallest
 // float64 whose power is not below the total.
 inline double root(double total, int p) {
-    if (total == 0 || total == std::numeric_limits<double>::infinity()) return total;
+    if (total == 0 || total == kInfinity) return total;
     int exponent;
     double scaled = std::frexp(total, &exponent);
-    const int above = ((exponent - 1) % p + p) % p + 1;  // scaled * 2^above is in [2^(above-1), 2^above)
+    const int above = ((exponent - 1) % p + p) % p + 1;
     scaled = std::ldexp(scaled, above);
     double guess = std::pow(scaled, 1.0 / p);
     while (power(guess, p) >= scaled) guess = std::nextafter(guess, 0.0);
@@ -34,62 +49,85 @@ inline double root(double total, int p) {
     return std::ldexp(guess, (exponent - above) / p);
 }
 
-// A metric, and the steps of its distances: total = fold over the features of term(|x_c - q_c|), and
-// from the total what is reported.
 struct Distance {
     Metric metric;
     double p;
     int whole;  // p if it is an integer up to 16, else 0
 
-    Distance(const std::string &name, double exponent) : metric(Metric::euclidean), p(exponent), whole(0) {
-        if (p >= 1 && p <= 16 && p == std::floor(p)) whole = int(p);
-        if (name == "manhattan" || (name == "minkowski" && whole == 1))
+    Distance(const std::string &name, double exponent) : metric(Metric::euclidean), p(2), whole(2) {
+        if (name == "manhattan" || (name == "minkowski" && exponent == 1)) {
             metric = Metric::manhattan;
-        else if (name == "chebyshev")
+            p = whole = 1;
+        } else if (name == "chebyshev") {
             metric = Metric::chebyshev;
-        else if (name == "cosine")
+            p = kInfinity;
+            whole = 0;
+        } else if (name == "cosine") {
             metric = Metric::cosine;
-        else if (name == "minkowski" && whole != 2)
+        } else if (name == "minkowski" && exponent != 2) {
             metric = Metric::minkowski;
-    }
-
-    template <class Real>
-    double total(const Real *x, const double *q, std::size_t d) const {
-        double sum = 0;
-        switch (metric) {
-            case Metric::euclidean:
-            case Metric::cosine:
-                for (std::size_t c = 0; c < d; c++) {
-                    const double gap = double(x[c]) - q[c];
-                    sum += gap * gap;
-                }
-                break;
-            case Metric::manhattan:
-                for (std::size_t c = 0; c < d; c++) sum += std::fabs(double(x[c]) - q[c]);
-                break;
-            case Metric::chebyshev:
-                for (std::size_t c = 0; c < d; c++) sum = std::max(sum, std::fabs(double(x[c]) - q[c]));
-                break;
-            case Metric::minkowski:
-                for (std::size_t c = 0; c < d; c++) {
-                    const double gap = std::fabs(double(x[c]) - q[c]);
-                    sum += whole ? power(gap, whole) : std::pow(gap, p);
-                }
-                break;
+            p = exponent;
+            whole = p >= 1 && p <= 16 && p == std::floor(p) ? int(p) : 0;
         }
-        return sum;
     }
 
-    double reported(double total) const {
-        switch (metric) {
-            case Metric::euclidean:
-                return std::sqrt(total);
-            case Metric::cosine:
-                return 0.5 * total;
-            case Metric::minkowski:
-                return whole ? root(total, whole) : std::pow(total, 1 / p);
-            default:
-                return total;
+    // Distances of q to `count` rows of the points.
+    void distances(const Points &X, const std::uint32_t *rows, std::size_t count, const double *q, double *out) const {
+        X.typed([&](auto *x) {
+            switch (metric) {
+                case Metric::euclidean:
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
+                        [](double sum) { return std::sqrt(sum); });
+                case Metric::cosine:
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
+                        [](double sum) { return 0.5 * sum; });
+                case Metric::manhattan:
+                    return each(
+                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + std::fabs(gap); },
+                        [](double sum) { return sum; });
+                case Metric::chebyshev:
+                    return each(
+                        x, X.d, rows, count, q, out,
+                        [](double sum, double gap) { return std::max(sum, std::fabs(gap)); },
+                        [](double sum) { return sum; });
+                case Metric::minkowski:
+                    if (whole)
+                        return each(
+                            x, X.d, rows, count, q, out,
+                            [this](double sum, double gap) { return sum + power(std::fabs(gap), whole); },
+                            [this](double sum) { return root(sum, whole); });
+                    return each(
+                        x, X.d, rows, count, q, out,
+                        [this](double sum, double gap) { return sum + std::pow(std::fabs(gap), p); },
+                        [this](double sum) { return std::pow(sum, 1 / p); });
+            }
+        });
+    }
+
+private:
+    // Four rows at a time: their sums are independent, so that the latency of one hides the others'.
+    template <class Real, class Add, class Finish>
+    static void each(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
+                     double *out, Add add, Finish finish) {
+        std::size_t i = 0;
+        for (; i + 4 <= count; i += 4) {
+            const Real *a = X + rows[i] * d, *b = X + rows[i + 1] * d, *c = X + rows[i + 2] * d,
+                       *e = X + rows[i + 3] * d;
+            double sum[4] = {};
+            for (std::size_t f = 0; f < d; f++) {
+                sum[0] = add(sum[0], double(a[f]) - q[f]);
+                sum[1] = add(sum[1], double(b[f]) - q[f]);
+                sum[2] = add(sum[2], double(c[f]) - q[f]);
+                sum[3] = add(sum[3], double(e[f]) - q[f]);
+            }
+            for (int j = 0; j < 4; j++) out[i + j] = finish(sum[j]);
+        }
+        for (; i < count; i++) {
+            double sum = 0;
+            for (std::size_t f = 0; f < d; f++) sum = add(sum, double(X[rows[i] * d + f]) - q[f]);
+            out[i] = finish(sum);
         }
     }
 };

@@ -1,85 +1,403 @@
 #include "ops/nearest/index.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <stdexcept>
+#include <type_traits>
+
 #include "native/threads.hpp"
-#include "ops/nearest/best.hpp"
-#include "ops/nearest/exact.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kQueryBlock = 16;  // queries of one task
+constexpr std::size_t kLanes = 64;                 // queries that walk the tree together
+constexpr std::size_t kBlock = 240;                // queries that share a pass over the groups, at most
+constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the second-level cache
+constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
+constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
+constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
+constexpr std::size_t kSample = 16384;             // of points, to find out with more features
+constexpr std::size_t kTrials = 32;                // queries for that
+constexpr std::size_t kTrialNeighbours = 5;
+constexpr double kPays = 0.4;        // share of the groups that a query may scan in a tree
+constexpr double kThreadWork = 1e6;  // multiply-adds worth another thread
 
-template <class Real>
-class Scan final : public NearestIndex {
-public:
-    Scan(const Real *X, std::size_t n, std::size_t d, Distance distance) : X_(X), n_(n), d_(d), distance_(distance) {
-        zero_.assign(n, false);
-        if (distance.metric == Metric::cosine)
-            for (std::size_t i = 0; i < n; i++) zero_[i] = is_zero(X + i * d);
-    }
-
-    std::string algorithm() const override { return "brute"; }
-
-    void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
-                 int threads) const override {
-        parallel_for((queries + kQueryBlock - 1) / kQueryBlock, threads, [&](std::size_t block, int) {
-            Best best(k);
-            for (std::size_t i = block * kQueryBlock; i < std::min(queries, (block + 1) * kQueryBlock); i++) {
-                each(Q + i * d_, [&](double distance, std::size_t row) { best.offer({distance, std::int64_t(row)}); });
-                best.take(distances + i * k, indices + i * k);
-            }
-        });
-    }
-
-    Found within(const double *Q, std::size_t queries, double radius, int threads) const override {
-        std::vector<std::vector<Neighbour>> near(queries);
-        parallel_for(queries, threads, [&](std::size_t i, int) {
-            each(Q + i * d_, [&](double distance, std::size_t row) {
-                if (distance <= radius) near[i].push_back({distance, std::int64_t(row)});
-            });
-            std::sort(near[i].begin(), near[i].end());
-        });
-        Found found;
-        for (const auto &row : near) {
-            found.counts.push_back(std::int64_t(row.size()));
-            for (const auto &[distance, index] : row) {
-                found.distances.push_back(distance);
-                found.indices.push_back(index);
-            }
-        }
-        return found;
-    }
-
-private:
-    template <class Row>
-    bool is_zero(const Row *row) const {
-        return std::all_of(row, row + d_, [](Row value) { return value == 0; });
-    }
-
-    template <class Visit>
-    void each(const double *q, Visit visit) const {
-        const bool cosine = distance_.metric == Metric::cosine, zero = cosine && is_zero(q);
-        for (std::size_t row = 0; row < n_; row++)
-            visit(zero || zero_[row] ? 1.0 : distance_.reported(distance_.total(X_ + row * d_, q, d_)), row);
-    }
-
-    const Real *X_;
-    std::size_t n_, d_;
-    Distance distance_;
-    std::vector<bool> zero_;  // cosine: rows of zeros
-};
+bool is_zero(const double *row, std::size_t d) {
+    return std::all_of(row, row + d, [](double value) { return value == 0; });
+}
 
 }  // namespace
 
-template <class Real>
-std::unique_ptr<NearestIndex> make_index(const Real *X, std::size_t n, std::size_t d, const std::string &metric,
-                                         double p, const std::string &, int) {
-    return std::make_unique<Scan<Real>>(X, n, d, Distance(metric, p));
+// One thread's queries.
+struct NearestIndex::Workspace {
+    std::vector<double> scaled;
+    std::vector<float> queries;      // (block, d), as the tile wants them
+    std::vector<float> coordinates;  // tree: (axes, kLanes)
+    std::vector<float> limits, box_limits;
+    std::vector<std::size_t> home;  // tree: leaf that a query has seen first
+    std::vector<char> screened;     // whether scores say anything
+    std::vector<std::size_t> open;  // queries that are screened
+    std::vector<Collector> collectors;
+    std::size_t scans = 0;  // tree: pairs of a query and a group
+
+    Workspace(std::size_t block, std::size_t d)
+        : scaled(d),
+          queries(block * d),
+          coordinates(kAxes * kLanes),
+          limits(block),
+          box_limits(block),
+          home(block),
+          screened(block),
+          collectors(block) {}
+};
+
+NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm,
+                           int threads)
+    : frame_(make_frame(X, threads)),
+      searched_{X, Distance(metric, p), Bounds(Distance(metric, p), X.d, frame_.exponent, frame_.largest), {}, {}} {
+    if (X.n >= std::numeric_limits<std::uint32_t>::max())
+        throw std::length_error("an index holds fewer than 2**32 points");
+    const bool cosine = searched_.distance.metric == Metric::cosine;
+    std::vector<std::uint32_t> &rows = searched_.rows;
+    rows.reserve(X.n);
+    for (std::size_t i = 0; i < X.n; i++) {
+        if (cosine && X.typed([&](auto *x) {
+                return std::all_of(x + i * X.d, x + (i + 1) * X.d, [](auto v) { return v == 0; });
+            }))
+            searched_.zeros.push_back(std::uint32_t(i));
+        else
+            rows.push_back(std::uint32_t(i));
+    }
+    const bool euclidean = cosine || searched_.distance.metric == Metric::euclidean;
+    is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
+    if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
+
+    const std::size_t n = rows.size(), d = X.d;
+    const Fold fold = searched_.bounds.fold();
+    groups_ = (n + kGroup - 1) / kGroup;
+    packed_ = Floats(groups_ * kGroup * d);
+    norms_ = Floats(groups_ * kGroup);
+    slack_.assign(groups_, 0.0f);
+    constexpr float inf = std::numeric_limits<float>::infinity();
+    parallel_for(groups_, threads, [&](std::size_t g, int) {
+        const std::size_t count = std::min(kGroup, n - g * kGroup);
+        float *points = packed_.data() + g * kGroup * d;
+        pack_group(X, frame_, &rows[g * kGroup], count, fold == Fold::product ? 0.0f : inf, points);
+        if (fold != Fold::product) return;
+        double squares[kGroup] = {};
+        for (std::size_t c = 0; c < d; c++)
+            for (std::size_t j = 0; j < kGroup; j++)
+                squares[j] += double(points[c * kGroup + j]) * points[c * kGroup + j];
+        double largest = 0;
+        for (std::size_t j = 0; j < kGroup; j++) {
+            norms_.data()[g * kGroup + j] = j < count ? float(searched_.bounds.lowered(squares[j])) : inf;
+            largest = std::max(largest, squares[j]);
+        }
+        slack_[g] = float(searched_.bounds.slack(largest) * 1.0001);
+    });
 }
 
-template std::unique_ptr<NearestIndex> make_index(const float *, std::size_t, std::size_t, const std::string &, double,
-                                                  const std::string &, int);
-template std::unique_ptr<NearestIndex> make_index(const double *, std::size_t, std::size_t, const std::string &, double,
-                                                  const std::string &, int);
+// Whether a tree lets most groups be skipped: tried with trees over samples, the larger four times the size of
+// the smaller, and the share of the groups that a query scans extrapolated by the power law through both.
+bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double p, int threads) {
+    if (X.n <= kFewPoints) return false;
+    if (X.d <= kFewFeatures) return true;
+    auto share = [&](std::size_t size) {
+        return X.typed([&](auto *x) {
+            using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
+            std::vector<Real> sample(size * X.d);
+            for (std::size_t i = 0; i < size; i++) std::copy_n(x + X.n * i / size * X.d, X.d, &sample[i * X.d]);
+            std::vector<double> queries(kTrials * X.d);
+            for (std::size_t i = 0; i < kTrials; i++)  // between the rows of the sample
+                std::copy_n(x + (X.n * i / kTrials + X.n / size / 2) * X.d, X.d, &queries[i * X.d]);
+            Points points{nullptr, nullptr, size, X.d};
+            if constexpr (std::is_same_v<Real, float>)
+                points.singles = sample.data();
+            else
+                points.doubles = sample.data();
+            const NearestIndex trial(points, metric, p, "tree", threads);
+            const std::size_t scans =
+                trial.search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
+            return double(scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
+        });
+    };
+    const std::size_t size = std::min(X.n, kSample);
+    const double larger = share(size);
+    if (size == X.n || larger < kPays) return larger < kPays;
+    const double slope = std::log(larger / share(size / 4)) / std::log(4.0);
+    return larger * std::pow(double(X.n) / double(size), slope) < kPays;
+}
+
+void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
+                         Wanted wanted) const {
+    const std::size_t d = searched_.X.d;
+    const bool product = searched_.bounds.fold() == Fold::product;
+    work.open.clear();
+    for (std::size_t i = 0; i < queries; i++) {
+        const double *q = Q + who[i] * d;
+        QuerySize size{0, 0};
+        for (std::size_t c = 0; c < d; c++) {
+            work.scaled[c] = frame_.place(q[c], c);
+            const float value = float(work.scaled[c]);
+            size.square += double(value) * value;
+            size.largest = std::max(size.largest, std::fabs(work.scaled[c]));
+            work.queries[i * d + c] = product ? -2 * value : value;
+        }
+        work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i]);
+        work.screened[i] = searched_.bounds.screens(size);
+        if (work.screened[i]) work.open.push_back(i);
+        if (is_tree_ && groups_) {
+            float axes[kAxes];
+            tree_.axes().project(work.scaled.data(), axes);
+            work.home[i] = tree_.home(axes);
+            for (std::size_t a = 0; a < tree_.axes().count(); a++) work.coordinates[a * kLanes + i] = axes[a];
+        }
+    }
+}
+
+// Scans groups for at most kTile queries.
+template <Fold fold>
+void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                               std::size_t last_group) const {
+    const std::size_t d = searched_.X.d, n = searched_.rows.size();
+    const int p = searched_.bounds.power();
+    const float *rows[kTile];
+    float limits[kTile];
+    for (std::size_t m = 0; m < queries; m++) {
+        rows[m] = &work.queries[who[m] * d];
+        limits[m] = work.limits[who[m]];
+    }
+    auto scan_all = [&]<int M>() {
+        for (std::size_t g = first_group; g < last_group; g++)
+            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, d, p, limits,
+                          [&](int m, std::size_t offset, const float *scores) {
+                              const std::size_t position = g * kGroup + offset;
+                              if (position >= n) return;
+                              work.collectors[who[m]].collect(scores, std::uint32_t(position),
+                                                              std::min(kTilePoints, n - position), slack_[g]);
+                              limits[m] = work.limits[who[m]];
+                          });
+    };
+    switch (queries) {
+        case 1:
+            return scan_all.template operator()<1>();
+        case 2:
+            return scan_all.template operator()<2>();
+        case 3:
+            return scan_all.template operator()<3>();
+        case 4:
+            return scan_all.template operator()<4>();
+        case 5:
+            return scan_all.template operator()<5>();
+        default:
+            return scan_all.template operator()<kTile>();
+    }
+}
+
+template <Fold fold>
+void NearestIndex::search_brute(Workspace &work, std::size_t first, std::size_t last) const {
+    const std::size_t bytes = kGroup * sizeof(float) * std::max<std::size_t>(1, searched_.X.d);
+    const std::size_t panel = std::max<std::size_t>(1, kPanelBytes / bytes), count = work.open.size();
+    for (; first < last; first += panel)
+        for (std::size_t i = 0; i < count; i += kTile)
+            scan_groups<fold>(work, &work.open[i], std::min<std::size_t>(kTile, count - i), first,
+                              std::min(last, first + panel));
+}
+
+// All queries of a block walk together: a node is entered if any of them needs it.
+template <Fold fold>
+void NearestIndex::search_tree(Workspace &work) const {
+    const std::size_t axes = tree_.axes().count();
+    const int p = searched_.bounds.power();
+    std::uint64_t open = 0;
+    for (const std::size_t i : work.open) {
+        open |= std::uint64_t(1) << i;
+        scan_groups<fold>(work, &i, 1, work.home[i], work.home[i] + 1);
+        work.collectors[i].tighten();
+    }
+    const std::size_t lanes = work.open.back() + 1;
+    struct Bound {
+        std::size_t node;
+        float near[kLanes];  // score of each query to the node's box
+    };
+    auto bound = [&](std::size_t node, Bound &out) {
+        out.node = node;
+        const float *box = tree_.box(node);
+        for (std::size_t i = 0; i < lanes; i += kF32) {
+            f32v near{};
+            for (std::size_t a = 0; a < axes; a++) {
+                const f32v y = load<f32v>(&work.coordinates[a * kLanes + i]);
+                const f32v gap = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
+                near = add_gap<fold>(near, larger(f32v{}, gap), p);
+            }
+            store(out.near + i, near);
+        }
+    };
+    // The queries whose lane of a is at most that of b.
+    auto within = [&](const float *a, const float *b) {
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < lanes; i += kF32)
+            bits |= std::uint64_t(at_most(load<f32v>(a + i), load<f32v>(b + i))) << i;
+        return bits & open;
+    };
+    Bound stack[64];
+    std::size_t depth = 0;
+    bound(0, stack[depth++]);
+    while (depth) {
+        Bound &at = stack[--depth];
+        std::uint64_t who = within(at.near, work.box_limits.data());
+        if (!who) continue;
+        if (!tree_.is_leaf(at.node)) {  // the child that is nearer to most goes on top
+            const std::size_t node = at.node;
+            Bound &far = stack[depth], &near = stack[depth + 1];
+            bound(2 * node + 1, far);
+            bound(2 * node + 2, near);
+            if (2 * std::popcount(within(far.near, near.near) & who) > std::popcount(who)) std::swap(far, near);
+            depth += 2;
+            continue;
+        }
+        const std::size_t leaf = tree_.leaf(at.node);
+        std::size_t list[kLanes], count = 0;
+        for (; who; who &= who - 1) {
+            const std::size_t i = std::countr_zero(who);
+            if (work.home[i] != leaf) list[count++] = i;
+        }
+        for (std::size_t i = 0; i < count; i += kTile)
+            scan_groups<fold>(work, list + i, std::min<std::size_t>(kTile, count - i), leaf, leaf + 1);
+        work.scans += count;
+    }
+    work.scans += work.open.size();
+}
+
+// The order in which queries are taken: along the tree, so that neighbours walk it together.
+std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t queries, int threads) const {
+    std::vector<std::size_t> order(queries);
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    if (!is_tree_ || groups_ == 0 || queries <= kLanes) return order;
+    const std::size_t d = searched_.X.d;
+    std::vector<std::size_t> home(queries);
+    parallel_for((queries + kBlock - 1) / kBlock, threads, [&](std::size_t block, int) {
+        std::vector<double> scaled(d);
+        float axes[kAxes];
+        for (std::size_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); i++) {
+            for (std::size_t c = 0; c < d; c++) scaled[c] = frame_.place(Q[i * d + c], c);
+            tree_.axes().project(scaled.data(), axes);
+            home[i] = tree_.home(axes);
+        }
+    });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return home[a] != home[b] ? home[a] < home[b] : a < b; });
+    return order;
+}
+
+// Calls take(query, neighbours) for each query, on any thread. Returns how often a query scanned a group in a tree.
+template <class Take>
+std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
+    const std::size_t d = searched_.X.d;
+    const double each = double(is_tree_ ? std::min<std::size_t>(groups_, 16) : groups_) * double(kGroup * (d + 4));
+    const double most = std::max(1.0, each * double(queries) / kThreadWork);
+    threads = int(std::min(most, double(std::max(1, threads))));
+    const std::vector<std::size_t> order = walk_order(Q, queries, threads);
+
+    std::size_t block = kLanes, spans = 1;
+    if (!is_tree_) {
+        // Equal blocks, a whole number of them for each thread, whose queries' candidates fit their share of memory.
+        const std::size_t held = std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kGroup)), kTile, kBlock);
+        const std::size_t rounds = (queries + held * threads - 1) / (held * threads);
+        block = std::max<std::size_t>(kTile, (queries + rounds * threads - 1) / (rounds * threads));
+        block = std::min((block + kTile - 1) / kTile * kTile, std::max(held / kTile * kTile, std::size_t(kTile)));
+        const std::size_t blocks = (queries + block - 1) / block;
+        if (blocks < std::size_t(threads)) spans = std::min<std::size_t>(groups_, (threads + blocks - 1) / blocks);
+    }
+    const std::size_t blocks = (queries + block - 1) / block;
+    std::vector<std::unique_ptr<Workspace>> workspaces(threads);
+    std::vector<std::vector<Neighbour>> parts(spans > 1 ? spans * queries : 0);  // (spans, queries)
+    std::atomic<std::size_t> scans{0};
+    parallel_for(blocks * spans, threads, [&](std::size_t task, int thread) {
+        if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d);
+        Workspace &work = *workspaces[thread];
+        const std::size_t begin = task / spans * block, count = std::min(block, queries - begin), span = task % spans;
+        const std::size_t first = groups_ * span / spans, last = groups_ * (span + 1) / spans;
+        start(work, Q, &order[begin], count, wanted);
+        work.scans = 0;
+        auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
+        if (first < last && !work.open.empty()) switch (searched_.bounds.fold()) {
+                case Fold::product:
+                    run.template operator()<Fold::product>();
+                    break;
+                case Fold::squares:
+                    run.template operator()<Fold::squares>();
+                    break;
+                case Fold::magnitudes:
+                    run.template operator()<Fold::magnitudes>();
+                    break;
+                case Fold::largest:
+                    run.template operator()<Fold::largest>();
+                    break;
+                case Fold::powers:
+                    run.template operator()<Fold::powers>();
+                    break;
+            }
+        for (std::size_t i = 0; i < count; i++) {
+            if (!work.screened[i])
+                work.collectors[i].scan(first * kGroup, std::min(searched_.rows.size(), last * kGroup));
+            const std::vector<Neighbour> &found = work.collectors[i].finish(span == 0);
+            if (spans > 1)
+                parts[span * queries + order[begin + i]] = found;
+            else
+                take(order[begin + i], found);
+        }
+        scans += work.scans;
+    });
+    if (spans > 1)
+        for (std::size_t i = 0; i < queries; i++) {
+            std::vector<Neighbour> &found = parts[i];
+            for (std::size_t span = 1; span < spans; span++)
+                found.insert(found.end(), parts[span * queries + i].begin(), parts[span * queries + i].end());
+            std::sort(found.begin(), found.end());
+            take(i, found);
+        }
+    return scans;
+}
+
+void NearestIndex::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances,
+                           std::int64_t *indices, int threads) const {
+    const bool cosine = searched_.distance.metric == Metric::cosine;
+    const std::size_t d = searched_.X.d;
+    search(Q, queries, {k, 0}, threads, [&](std::size_t query, const std::vector<Neighbour> &found) {
+        const bool zero = cosine && is_zero(Q + query * d, d);  // at distance 1 from every row
+        for (std::size_t i = 0; i < k; i++) {
+            distances[query * k + i] = zero ? 1.0 : found[i].first;
+            indices[query * k + i] = zero ? std::int64_t(i) : found[i].second;
+        }
+    });
+}
+
+Found NearestIndex::within(const double *Q, std::size_t queries, double radius, int threads) const {
+    const bool cosine = searched_.distance.metric == Metric::cosine;
+    const std::size_t n = searched_.X.n, d = searched_.X.d;
+    std::vector<std::vector<Neighbour>> near(queries);
+    search(Q, queries, {0, radius}, threads, [&](std::size_t query, const std::vector<Neighbour> &found) {
+        if (cosine && is_zero(Q + query * d, d)) {
+            for (std::size_t i = 0; radius >= 1 && i < n; i++) near[query].push_back({1.0, std::int64_t(i)});
+        } else {
+            near[query] = found;
+        }
+    });
+    Found found;
+    for (const auto &row : near) {
+        found.counts.push_back(std::int64_t(row.size()));
+        for (const auto &[distance, index] : row) {
+            found.distances.push_back(distance);
+            found.indices.push_back(index);
+        }
+    }
+    return found;
+}
 
 }  // namespace rmodels::RMODELS_ISA

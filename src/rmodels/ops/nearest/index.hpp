@@ -1,11 +1,14 @@
-// Training points ready to be searched, behind one interface for both dtypes.
+// Points ready to be searched: packed in groups, in their own order or in that of a tree.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
+
+#include "ops/nearest/collector.hpp"
+#include "ops/nearest/packed.hpp"
+#include "ops/nearest/tree.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
@@ -17,17 +20,42 @@ struct Found {  // all points within a radius: query i has counts[i] of them, on
 
 class NearestIndex {
 public:
-    virtual ~NearestIndex() = default;
-    virtual std::string algorithm() const = 0;
-    // Q: (queries, d) row-major; distances, indices: (queries, k)
-    virtual void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
-                         int threads) const = 0;
-    virtual Found within(const double *Q, std::size_t queries, double radius, int threads) const = 0;
-};
+    // algorithm: brute, tree or auto. X is kept by reference.
+    NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm, int threads);
 
-// X: (n, d) row-major, float or double, kept by reference.
-template <class Real>
-std::unique_ptr<NearestIndex> make_index(const Real *X, std::size_t n, std::size_t d, const std::string &metric,
-                                         double p, const std::string &algorithm, int threads);
+    std::string algorithm() const { return is_tree_ ? "tree" : "brute"; }
+
+    // Q: (queries, d) row-major; distances, indices: (queries, k)
+    void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
+                 int threads) const;
+    Found within(const double *Q, std::size_t queries, double radius, int threads) const;
+
+private:
+    struct Workspace;
+
+    static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
+    std::vector<std::size_t> walk_order(const double *Q, std::size_t queries, int threads) const;
+    template <class Take>
+    std::size_t search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+    template <Fold fold>
+    void search_brute(Workspace &work, std::size_t first_group, std::size_t last_group) const;
+    template <Fold fold>
+    void search_tree(Workspace &work) const;
+    template <Fold fold>
+    void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                     std::size_t last_group) const;
+    void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
+
+    const float *group(std::size_t g) const { return packed_.data() + g * kGroup * searched_.X.d; }
+
+    Frame frame_;
+    Searched searched_;
+    bool is_tree_ = false;
+    Tree tree_;
+    std::size_t groups_ = 0;
+    Floats packed_;             // (groups, d, 64)
+    Floats norms_;              // (groups, 64): lowered squared norms, infinite past the last point
+    std::vector<float> slack_;  // (groups): by how much a score may be too low
+};
 
 }  // namespace rmodels::RMODELS_ISA

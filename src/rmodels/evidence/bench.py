@@ -1,0 +1,196 @@
+"""The command `rmodels bench`: our models beside others, on problems with goals."""
+
+import argparse
+import importlib.util
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from rmodels import native
+from rmodels.config import ENGINES, config_context, thread_count
+from rmodels.evidence.ladder import instruction_set
+from rmodels.evidence.limits import measure_limits
+from rmodels.evidence.machine import describe_machine
+from rmodels.evidence.measure import Effort, entrants, measure
+from rmodels.evidence.peers import missing_peers
+from rmodels.evidence.plots import save_plots
+from rmodels.evidence.problem import SUITES, Options
+from rmodels.evidence.progress import progress_bar
+from rmodels.evidence.results import Curve, Outcome, Run
+from rmodels.evidence.scaling import measure_series, scaling_series
+from rmodels.evidence.suites import problems
+from rmodels.evidence.table import print_run
+
+__all__ = ["add_arguments", "benchmark", "run"]
+
+_DEFAULT_SUITES = ("headline", "linear", "neighbors", "small")
+_FULL = Effort()
+_QUICK = Effort(0.3, 1, memory=False)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser."""
+    parser.add_argument(
+        "--suite",
+        nargs="+",
+        choices=(*SUITES, "all"),
+        default=_DEFAULT_SUITES,
+        metavar="SUITE",
+        help=f"what to measure: {', '.join(SUITES)} or all (default: {' '.join(_DEFAULT_SUITES)})",
+    )
+    parser.add_argument(
+        "--problem",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="only these problems of the suites, by the names in the JSON file",
+    )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="also measure scikit-learn-intelex and faiss-cpu, where they are installed",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a quarter of the rows, few samples, no memory"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--plots", type=Path, metavar="FOLDER", help="save plots of the suite scaling (matplotlib)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="threads of every contender (default: all that the process may use)",
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="engine of our models (default: auto)"
+    )
+    parser.add_argument(
+        "--isa",
+        choices=native.instruction_sets(),
+        help="instruction set of the native engine (default: the best)",
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def benchmark(
+    suites: Sequence[str], options: Options, *, names: Sequence[str] = (), command: str = ""
+) -> Run:
+    """Measure suites.
+
+    Parameters
+    ----------
+    suites : sequence of str
+        Some of `SUITES`.
+    options : Options
+    names : sequence of str
+        Only these problems and series of the suites; all if empty.
+    command : str
+        What to say the run was started by.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ValueError
+        If no problem or series of the suites has one of the names.
+    """
+    start = time.perf_counter()
+    effort = _QUICK if options.quick else _FULL
+    chosen = [problem for problem in problems(options) if problem.suite in suites]
+    series = scaling_series(options) if "scaling" in suites else []
+    unknown = set(names) - {problem.name for problem in chosen} - {each.name for each in series}
+    if unknown:
+        raise ValueError(f"the suites hold no problem named {', '.join(sorted(unknown))}")
+    if names:
+        chosen = [problem for problem in chosen if problem.name in names]
+        series = [each for each in series if each.name in names]
+    work = [float(len(entrants(problem, options))) for problem in chosen]
+    work += [2.0 * len(each.sizes) for each in series]
+    outcomes: list[Outcome] = []
+    curves: list[Curve] = []
+    with progress_bar(sum(work)) as show:
+        show("the machine's limits", 0.0)
+        limits = measure_limits(options.threads, 0.1 if options.quick else 0.5)
+        for place, problem in enumerate(chosen):
+            before, share = sum(work[:place]), work[place]
+            outcome = measure(
+                problem,
+                options,
+                effort,
+                lambda done: show(problem.title, before + done * share),  # noqa: B023
+            )
+            outcomes.append(outcome)
+        for place, each in enumerate(series, start=len(chosen)):
+            before, share = sum(work[:place]), work[place]
+            curve = measure_series(
+                each,
+                options,
+                Effort(0.3, 1, memory=False),
+                lambda done: show(each.title, before + done * share),  # noqa: B023
+            )
+            curves.append(curve)
+    missing = missing_peers() if options.peers else ()
+    return Run(
+        command,
+        describe_machine(),
+        options,
+        limits,
+        tuple(outcomes),
+        tuple(curves),
+        missing,
+        time.perf_counter() - start,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command with parsed arguments, and return the exit status.
+
+    Returns
+    -------
+    int
+        0; 1 if one of our own contenders failed or was wrong; 2 if the arguments contradict.
+    """
+    suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
+    if arguments.plots is not None and "scaling" not in suites:
+        print("rmodels bench: --plots needs --suite scaling", file=sys.stderr)
+        return 2
+    if arguments.plots is not None and importlib.util.find_spec("matplotlib") is None:
+        print(
+            "rmodels bench: --plots needs matplotlib: pip install 'rmodels[bench]'",
+            file=sys.stderr,
+        )
+        return 2
+    forced = nullcontext() if arguments.isa is None else instruction_set(arguments.isa)
+    with forced, config_context(engine=arguments.engine, n_threads=arguments.threads):
+        options = Options(thread_count(), arguments.engine, arguments.peers, arguments.quick)
+        try:
+            result = benchmark(
+                suites,
+                options,
+                names=arguments.problem,
+                command=shlex.join(["rmodels", "bench", *sys.argv[2:]]),
+            )
+        except ValueError as error:
+            print(f"rmodels bench: {error}", file=sys.stderr)
+            return 2
+    print_run(result, sys.stdout)
+    print(f"\n{result.seconds:.0f} s in all")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
+    if arguments.plots is not None:
+        save_plots(result, arguments.plots)
+    return 0 if result.is_right() else 1

@@ -1,0 +1,263 @@
+"""The ladder: one problem solved again and again, each rung one idea faster."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rmodels import native
+from rmodels.config import config_context
+from rmodels.evidence import linear, neighbors
+from rmodels.evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
+
+__all__ = ["instruction_set", "ladder_problems"]
+
+_PYTHON_ROWS = 2_000
+
+
+@contextmanager
+def instruction_set(name: str) -> Iterator[None]:
+    """Force an instruction set by RMODELS_ISA."""
+    before = os.environ.get("RMODELS_ISA")
+    os.environ["RMODELS_ISA"] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["RMODELS_ISA"]
+        else:
+            os.environ["RMODELS_ISA"] = before
+
+
+def _rung(
+    data: Any,
+    *,
+    prepare: Callable[..., Callable[[], Any]],
+    engine: str,
+    isa: str | None = None,
+    **parameters: Any,
+) -> Callable[[], Any]:
+    """Return one of our own calls on a given engine and instruction set."""
+    call = prepare(data, **parameters)
+
+    def run() -> Any:
+        with config_context(engine=engine):
+            if isa is None:
+                return call()
+            with instruction_set(isa):
+                return call()
+
+    return run
+
+
+def _python_loops(data: linear.LinearData) -> Callable[[], Any]:
+    """Return a call of one iteration over the first rows, with no array in sight."""
+    rows, targets = data.X[:_PYTHON_ROWS].tolist(), data.y[:_PYTHON_ROWS].tolist()
+
+    def run() -> Any:
+        coefficients = [0.0] * len(rows[0])
+        intercept = 0.0
+        slope, level = [0.0] * len(coefficients), 0.0
+        for row, target in zip(rows, targets, strict=True):
+            residual = intercept - target
+            for coefficient, value in zip(coefficients, row, strict=True):
+                residual += coefficient * value
+            for column, value in enumerate(row):
+                slope[column] += residual * value
+            level += residual
+        step = linear.LEARNING_RATE / len(rows)
+        for column, value in enumerate(slope):
+            coefficients[column] -= step * value
+        return np.array([*coefficients, intercept - step * level])
+
+    return run
+
+
+def _check_python_loops(data: linear.LinearData, answers: Answers) -> Mapping[Contender, Agreement]:
+    first = linear.LinearData(data.X[:_PYTHON_ROWS], data.y[:_PYTHON_ROWS], data.Q)
+    return linear.check_descent(1)(first, answers)
+
+
+def _sets_slowest_first() -> tuple[str, ...]:
+    return native.instruction_sets()[::-1]
+
+
+def _descent(options: Options) -> Problem:
+    n = options.rows(200_000)
+    few, many = 20, 100
+    every = linear.ITERATIONS
+
+    def stream(name: str, iterations: int, **rung: Any) -> Contender:
+        descend = partial(
+            linear.ours,
+            iterations=iterations,
+            learning_rate=linear.LEARNING_RATE,
+            solver="stream",
+        )
+        return Contender(
+            name,
+            partial(_rung, prepare=descend, **rung),
+            True,
+            portion=iterations / every,
+            note=f"{iterations} of {every} iterations",
+            check=linear.check_descent(iterations),
+        )
+
+    native_rungs = []
+    sets = _sets_slowest_first()
+    for name in sets:
+        native_rungs.append(
+            stream(
+                f"C++ stream, 1 thread, {name}",
+                many,
+                engine="native",
+                isa=name,
+                n_jobs=1,
+            )
+        )
+    if sets:
+        native_rungs.append(
+            stream(
+                f"C++ stream, threads={options.threads}, {sets[-1]}",
+                many,
+                engine="native",
+                n_jobs=options.threads,
+            )
+        )
+    closed = partial(
+        linear.ours,
+        iterations=every,
+        learning_rate=linear.LEARNING_RATE,
+        solver="moments",
+        n_jobs=options.threads,
+    )
+    closed_rungs = [
+        Contender(
+            f"closed form from moments, {label}",
+            partial(_rung, prepare=closed, engine=engine),
+            True,
+        )
+        for engine, label in [
+            ("reference", "NumPy reference"),
+            *([("native", f"C++, threads={options.threads}, {sets[-1]}")] if sets else []),
+        ]
+    ]
+    return Problem(
+        "ladder-descent",
+        f"gradient descent {n:,} × 40, {every} iterations",
+        "ladder",
+        partial(linear.headline_data, options),
+        (
+            Contender(
+                "Python loops",
+                _python_loops,
+                True,
+                portion=_PYTHON_ROWS / n / every,
+                note=f"1 of {every} iterations over {_PYTHON_ROWS:,} of {n:,} rows",
+                check=_check_python_loops,
+            ),
+            stream("NumPy reference, every row every iteration", few, engine="reference"),
+            *native_rungs,
+            *closed_rungs,
+            linear.sgd_regressor(),
+            Contender(
+                "LinearRegression of scikit-learn",
+                linear.scikit_learn,
+                note="a mark: the limit of the iterations",
+                check=linear.check_least_squares,
+            ),
+        ),
+        linear.check_descent(every),
+        work=Work(n * 40 * 8, n * 41 * 42, "float64"),
+    )
+
+
+def _neighbors(options: Options) -> Problem:
+    n, q = options.rows(100_000), options.rows(10_000)
+
+    def brute(name: str, queries: int, **rung: Any) -> Contender:
+        return Contender(
+            name,
+            partial(
+                _rung,
+                prepare=partial(neighbors.ours, queries=queries, algorithm="brute"),
+                **rung,
+            ),
+            True,
+            portion=queries / q,
+            note="" if queries == q else f"{queries:,} of {q:,} queries",
+        )
+
+    sets = _sets_slowest_first()
+    native_rungs = [
+        brute(
+            f"C++ brute, 1 thread, {name}",
+            q // 4,
+            engine="native",
+            isa=name,
+            n_jobs=1,
+        )
+        for name in sets
+    ]
+    if sets:
+        threads = options.threads
+        native_rungs.append(
+            brute(f"C++ brute, threads={threads}, {sets[-1]}", q, engine="native", n_jobs=threads)
+        )
+        native_rungs.append(
+            Contender(
+                f"C++ tree, threads={threads}, {sets[-1]}",
+                partial(
+                    _rung,
+                    prepare=partial(_tree, n_jobs=threads),
+                    engine="native",
+                ),
+                True,
+            )
+        )
+    few, some = 20, 250
+    return Problem(
+        "ladder-neighbors",
+        f"k-NN {n:,} points, {q:,} queries, 40 features of 6 latent dimensions, k=5",
+        "ladder",
+        partial(neighbors.latent, n, q, 40, 6, 5),
+        (
+            brute("NumPy reference", few, engine="reference"),
+            Contender(
+                "NumPy, BLAS expansion",
+                partial(neighbors.numpy_expansion, queries=some),
+                portion=some / q,
+                note=f"{some} of {q:,} queries",
+            ),
+            *native_rungs,
+            Contender(
+                "scikit-learn brute",
+                partial(neighbors.scikit_learn, algorithm="brute", n_jobs=options.threads),
+                note="a mark",
+            ),
+        ),
+        neighbors.check_neighbors,
+        work=Work(4.0 * n * 40, 2.0 * n * q * 40, "float32"),
+    )
+
+
+def _tree(data: neighbors.NeighborsData, *, n_jobs: int) -> Callable[[], neighbors.Answer]:
+    """Return a call that builds a tree and searches it."""
+    from rmodels import NearestNeighbors
+
+    def run() -> neighbors.Answer:
+        model = NearestNeighbors(n_neighbors=data.k, algorithm="kd_tree", n_jobs=n_jobs).fit(data.X)
+        if model.algorithm_ != "tree":
+            raise RuntimeError(f"the engine built no tree, but {model.algorithm_}")
+        found: neighbors.Answer = model.kneighbors(data.Q)
+        return found
+
+    return run
+
+
+def ladder_problems(options: Options) -> list[Problem]:
+    """Return the ladders: slowest rung first, scikit-learn's marks last."""
+    return [_descent(options), _neighbors(options)]

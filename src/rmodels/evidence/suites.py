@@ -1,0 +1,31 @@
+"""Which problems there are."""
+
+from rmodels.evidence.ladder import ladder_problems
+from rmodels.evidence.linear import linear_problems
+from rmodels.evidence.neighbors import neighbors_problems
+from rmodels.evidence.problem import Options, Problem
+
+__all__ = ["find_problem", "problems"]
+
+
+def problems(options: Options) -> list[Problem]:
+    """Return the problems of all suites but "scaling", in the order of the tables."""
+    return [
+        *linear_problems(options),
+        *neighbors_problems(options),
+        *ladder_problems(options),
+    ]
+
+
+def find_problem(name: str, options: Options) -> Problem:
+    """Return the problem of that name.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    for problem in problems(options):
+        if problem.name == name:
+            return problem
+    raise KeyError(name)

@@ -1,0 +1,173 @@
+"""What least squares needs to know of X, an array or a CSR matrix.
+
+An array goes to the operations. The moments of a CSR matrix are products of sparse matrices; where
+those would lose digits, and where `engine` is named, blocks of rows go to the operation as arrays,
+within the memory limit.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import linalg
+
+from rmodels.config import get_config
+from rmodels.ops import descent as descent_operation
+from rmodels.ops import moments as moments_operation
+from rmodels.ops.moments import Gram, Moments
+
+__all__ = ["array", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
+
+Matrix = NDArray[np.float64]
+
+_DENSE = 0.1  # share of entries above which products of sparse matrices are slower
+_MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
+
+
+def array(X: Any) -> NDArray:
+    """Return rows as an array."""
+    rows: NDArray = X.toarray() if sparse.issparse(X) else X
+    return rows
+
+
+def fits_moments(X: Any) -> bool:
+    """Return whether matrices of the smaller side of X keep the memory limit."""
+    return not sparse.issparse(X) or 40 * min(X.shape) ** 2 <= get_config()["memory_limit"]
+
+
+def moments(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int) -> Moments:
+    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy"."""
+    if not sparse.issparse(X):
+        return moments_operation.moments(X, Y, weights, n_threads=n_threads)
+    n, d = X.shape
+    if get_config()["engine"] == "auto" and X.nnz <= _DENSE * n * d:
+        found = _products(X, Y, weights)
+        squares = found.scatter.diagonal()[:d]
+        if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
+            return found
+    step = max(1, get_config()["memory_limit"] // (16 * d))
+    parts = (
+        moments_operation.moments(
+            array(X[rows]),
+            Y[rows],
+            None if weights is None else weights[rows],
+            n_threads=n_threads,
+        )
+        for rows in (slice(first, first + step) for first in range(0, n, step))
+    )
+    found = next(parts)
+    for part in parts:
+        found = found + part
+    return found
+
+
+def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
+    """Return the moments by products about zero."""
+    n, d = X.shape
+    w = np.ones(n) if weights is None else weights.astype(np.float64)
+    weight = float(w.sum())
+    Z = X.astype(np.float64)
+    D = Y.astype(np.float64)
+    weighted = sparse.diags_array(w) @ Z
+    target_mean = w @ D / weight
+    D -= target_mean
+    mean = np.concatenate([Z.T @ w / weight, target_mean])
+    scatter = np.empty((len(mean), len(mean)))
+    scatter[:d, :d] = (Z.T @ weighted).toarray() - weight * np.outer(mean[:d], mean[:d])
+    lost = w @ D  # what rounding left of the centred targets' mean
+    scatter[:d, d:] = weighted.T @ D - np.outer(mean[:d], lost)
+    scatter[d:, :d] = scatter[:d, d:].T
+    scatter[d:, d:] = D.T @ (w[:, np.newaxis] * D)
+    return Moments(n, d, weight, mean, scatter, "scipy")
+
+
+def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
+    """Return the inner products of the centred rows; of a CSR matrix by products about zero."""
+    if not sparse.issparse(X):
+        return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
+    w = np.ones(X.shape[0]) if weights is None else weights.astype(np.float64)
+    Z = X.astype(np.float64)
+    mean = w @ Z / w.sum() if centre else np.zeros(X.shape[1])
+    lost = Z @ mean - 0.5 * (mean @ mean)
+    root = np.sqrt(w)
+    products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
+    return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+
+
+def gradient(
+    X: Any,
+    Y: NDArray,
+    coefficients: Matrix,
+    weights: NDArray | None,
+    shift: Matrix | None,
+    engine: str,
+    n_threads: int,
+) -> Matrix:
+    """Return the gradient as `rmodels.ops.descent.gradient` does."""
+    if not sparse.issparse(X):
+        return descent_operation.gradient(
+            X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
+        ).gradient
+    slopes, intercept = coefficients[:-1], coefficients[-1]
+    if shift is not None:
+        intercept = intercept - shift @ slopes
+    residuals = X @ slopes + intercept - Y
+    weight = float(X.shape[0])
+    if weights is not None:
+        weight = float(weights.sum(dtype=np.float64))
+        residuals *= weights[:, np.newaxis]
+    total = residuals.sum(axis=0)
+    slope = X.T @ residuals
+    if shift is not None:
+        slope -= np.outer(shift, total)
+    return np.vstack([slope, total]) / weight
+
+
+def spread(X: Any, columns: NDArray) -> Matrix:
+    """Return the largest less the smallest value of some columns."""
+    if not sparse.issparse(X):
+        return np.ptp(X[:, columns], axis=0)
+    chosen = X[:, columns]
+    return (chosen.max(axis=0) - chosen.min(axis=0)).toarray().ravel()
+
+
+def lsqr(
+    X: Any, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+) -> tuple[Matrix, Matrix, bool]:
+    """Solve by LSQR, with products of a CSR matrix and vectors only.
+
+    Columns are scaled to unit norm if there are at least as many rows; else the solution is
+    that of minimum norm. Paige and Saunders, "LSQR: An algorithm for sparse linear equations and
+    sparse least squares", 1982.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_features, n_targets)
+    offset : ndarray of shape (n_features + n_targets,)
+        Means of the columns, or zeros.
+    converged : bool
+    """
+    n, d = X.shape
+    w = np.ones(n) if weights is None else weights.astype(np.float64)
+    root = np.sqrt(w)
+    offset = np.zeros(d + Y.shape[1])
+    if fit_intercept:
+        offset = np.concatenate([w @ X, w @ Y]) / w.sum()
+    mean = offset[:d]
+    scale = np.ones(d)
+    if n >= d:
+        squares = w @ X.multiply(X) - w.sum() * mean**2
+        scale = np.where(squares > 0, np.sqrt(np.maximum(squares, 0.0)), 1.0)
+    centred = linalg.LinearOperator(
+        X.shape,
+        dtype=np.float64,
+        matvec=lambda b: root * (X @ (b / scale) - mean @ (b / scale)),
+        rmatvec=lambda r: (X.T @ (root * r) - mean * (root @ r)) / scale,
+    )
+    columns, converged = [], True
+    for y in (root[:, np.newaxis] * (Y - offset[d:])).T:
+        found = linalg.lsqr(centred, y, atol=1e-15, btol=1e-15, conlim=0, iter_lim=10 * min(n, d))
+        columns.append(found[0] / scale)
+        converged &= found[1] != 7
+    return np.column_stack(columns), offset, converged

@@ -1,0 +1,147 @@
+"""Metrics by their scikit-learn names: which are valid, what they mean, and their distances."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import DistanceMetric, pairwise_distances
+from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
+from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE
+
+__all__ = [
+    "INDEXED",
+    "Metric",
+    "check_algorithm",
+    "check_sparse",
+    "distances",
+    "effective_metric",
+    "truths",
+]
+
+# a name, a function of two rows, or one of scikit-learn's DistanceMetric objects
+Metric: TypeAlias = str | Callable[..., Any] | Any
+Distances = NDArray[np.float64]
+
+# scikit-learn's names of the operation's metrics.
+INDEXED = {
+    "chebyshev": "chebyshev",
+    "cityblock": "manhattan",
+    "cosine": "cosine",
+    "euclidean": "euclidean",
+    "infinity": "chebyshev",
+    "l1": "manhattan",
+    "l2": "euclidean",
+    "manhattan": "manhattan",
+    "minkowski": "minkowski",
+    "p": "minkowski",
+}
+
+
+def check_algorithm(metric: Metric, algorithm: str, parameters: dict[str, Any] | None) -> None:
+    """Raise scikit-learn's error if it does not allow a metric with an algorithm.
+
+    Parameters
+    ----------
+    metric, algorithm, parameters
+        An estimator's `metric`, `algorithm` and `metric_params`.
+    """
+    if isinstance(metric, DistanceMetric):
+        return
+    if callable(metric):
+        if algorithm == "kd_tree":
+            raise ValueError(f"kd_tree does not support callable metric '{metric}'")
+        return
+    if algorithm == "auto":
+        algorithm = "ball_tree" if metric in VALID_METRICS["ball_tree"] else "brute"
+    if metric not in VALID_METRICS[algorithm]:
+        raise ValueError(
+            f"Metric '{metric}' not valid. Use sorted(sklearn.neighbors.VALID_METRICS"
+            f"['{algorithm}']) to get valid options. Metric can also be a callable function."
+        )
+    if algorithm == "kd_tree" and (parameters or {}).get("w") is not None:
+        raise ValueError(
+            "algorithm='kd_tree' is not valid for metric='minkowski' with a weight parameter 'w': "
+            "try algorithm='ball_tree' or algorithm='brute' instead."
+        )
+
+
+def check_sparse(metric: Metric, algorithm: str) -> None:
+    """Raise or warn as scikit-learn does about points in a sparse matrix."""
+    if algorithm not in ("auto", "brute"):
+        warnings.warn("cannot use tree with sparse input: using brute force", stacklevel=6)
+    if isinstance(metric, str) and metric not in VALID_METRICS_SPARSE["brute"]:
+        raise ValueError(
+            f"Metric '{metric}' not valid for sparse input. Use sorted(sklearn.neighbors."
+            "VALID_METRICS_SPARSE['brute']) to get valid options. Metric can also be a callable "
+            "function."
+        )
+
+
+def effective_metric(
+    metric: Metric, p: float | None, metric_params: dict[str, Any] | None
+) -> tuple[Metric, dict[str, Any]]:
+    """Return a metric's simplest name and its parameters: scikit-learn's effective metric."""
+    parameters = dict(metric_params or {})
+    if metric != "minkowski":
+        return metric, parameters
+    p = parameters.pop("p", p)
+    weights = parameters.pop("w", None)
+    names: dict[float | None, str] = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
+    if weights is None and p in names:
+        return names[p], parameters
+    return metric, parameters | {"p": 2 if p is None else p, "w": weights}
+
+
+def distances(
+    metric: Metric, parameters: dict[str, Any]
+) -> Callable[[NDArray, NDArray], Distances]:
+    """Return the function (Q, X) → distances of each row of Q to each row of X, for any metric.
+
+    Parameters
+    ----------
+    metric, parameters
+        As `effective_metric` returns them.
+    """
+    if isinstance(metric, DistanceMetric):
+        return metric.pairwise
+    if metric == "nan_euclidean":
+        return _nan_euclidean
+    if metric == "mahalanobis" and "V" in parameters:
+        parameters = {"VI": np.linalg.inv(parameters["V"])}
+    if metric == "seuclidean" and "V" in parameters:
+        parameters = {"V": np.asarray(parameters["V"], dtype=np.float64)}
+    return partial(pairwise_distances, metric=metric, **parameters)
+
+
+def truths(A: Any, metric: Metric) -> Any:
+    """Return an array as booleans if the metric compares sets, with scikit-learn's warning."""
+    if metric not in PAIRWISE_BOOLEAN_FUNCTIONS or sparse.issparse(A) or A.dtype == bool:
+        return A
+    warnings.warn(
+        f"Data was converted to boolean for metric {metric}", DataConversionWarning, stacklevel=5
+    )
+    return A.astype(bool)
+
+
+def _nan_euclidean(Q: NDArray, X: NDArray) -> Distances:
+    """Return √(d / present · Σ (x − q)²), the sum over the features present in both rows.
+
+    NaN where no feature is. Differences are taken of the values as they are, so that equal rows
+    have distance 0.
+    """
+    squares = np.zeros((len(Q), len(X)))
+    present = np.zeros((len(Q), len(X)))
+    for q, x in zip(Q.T, X.T, strict=True):
+        gap = q[:, np.newaxis].astype(np.float64) - x
+        missing = np.isnan(gap)
+        gap[missing] = 0.0
+        squares += gap * gap
+        present += ~missing
+    with np.errstate(invalid="ignore"):
+        found: Distances = np.sqrt(X.shape[1] / np.where(present, present, np.nan) * squares)
+    return found

@@ -1,0 +1,158 @@
+// What a float32 score says about the float64 distance that the operation defines.
+//
+// Points are centred, scaled by a power of two to magnitudes of at most about 1, and rounded to float32
+// (x^ = x' + rounding); so is the query. Write D for the true distance of x' and q'.
+//
+// Fold::product, s = n - 2 q^.x^ with n = |x^|^2 (1 - 2E), fused in the order of the features. The
+// rounding of x and q moves |x - q|^2 by at most 2.1 u (|x| + |q|)^2, the norm is rounded once, and the
+// d + 1 roundings of the sum are each at most u times |x|^2 + 2 |x| |q|. With (|x| + |q|)^2 <= 2 |x|^2 +
+// 2 |q|^2 and u = 2^-24, all are below E (2 |x|^2 + |q|^2) for E = 1.01 (d + 16) u, plus A for underflow:
+//     D^2 - |q|^2 - E |q|^2 - A - 4 E |x|^2 <= s <= D^2 - |q|^2 + E |q|^2 + A.
+//
+// Other folds, S the sum of |x^ - q^|^p (or the maximum, p = inf): every gap is off by at most
+// a = 2.1 u (max |x| + max |q|) + underflow, so that by the triangle inequality the distance is off by at most
+// a d^(1/p); the sum has relative error E and underflows by at most d p 2^-148.
+//
+// The metric's own exponent may differ from the fold's: alpha |.|_fold <= |.|_metric <= beta |.|_fold.
+//
+// The float64 distance itself is rounded, underflows, overflows, and distinct sums can have equal
+// roots, which are then ordered by index: `widen` covers all of these.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "ops/nearest/exact.hpp"
+#include "ops/nearest/tile.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+// What the bounds need to know about a query, in scaled units.
+struct QuerySize {
+    double square;   // |q^|^2
+    double largest;  // max |q^_c|
+};
+
+class Bounds {
+public:
+    // exponent: scaled = original * 2^exponent; largest: max |x'|
+    Bounds(const Distance &distance, std::size_t d, int exponent, double largest)
+        : d_(double(std::max<std::size_t>(d, 1))), exponent_(exponent), largest_(largest) {
+        const double p = distance.p;
+        cosine_ = distance.metric == Metric::cosine;
+        if (distance.metric == Metric::euclidean || cosine_) {
+            fold_ = d > kDirect ? Fold::product : Fold::squares;
+        } else if (p == 1) {
+            fold_ = Fold::magnitudes;
+        } else if (p == kInfinity) {
+            fold_ = Fold::largest;
+        } else if (distance.whole >= 3 && distance.whole <= 8) {
+            fold_ = Fold::powers;
+        } else {
+            fold_ = p < 1.4 ? Fold::magnitudes : p < 6 ? Fold::squares : Fold::largest;
+        }
+        switch (fold_) {
+            case Fold::magnitudes:
+                power_ = 1;
+                break;
+            case Fold::powers:
+                power_ = distance.whole;
+                break;
+            case Fold::largest:
+                power_ = 0;
+                break;
+            default:
+                power_ = 2;
+        }
+        inverse_ = power_ ? 1.0 / power_ : 0.0;
+        const double ratio = std::pow(d_, 1 / p - inverse_);
+        alpha_ = std::min(1.0, ratio) * (1 - 0x1p-40);
+        beta_ = std::max(1.0, ratio) * (1 + 0x1p-40);
+        const double unit = (d_ + 16) * 0x1p-24;
+        error_ = unit < 0.25 ? 1.01 * unit / (1 - unit) : kInfinity;
+        relative_ = (d_ + 1000 * std::max(1.0, 1 / p)) * 0x1p-50;
+        const double total = std::isfinite(p) ? 0x1p-1060 * std::max(1.0, p) * d_ : 0;
+        lost_ = std::ldexp(p == 1 || p == kInfinity ? 0x1p-1073 : std::pow(total, 1 / std::max(1.0, p)) + 0x1p-1073,
+                           exponent);
+        ceiling_ = std::exp2(std::isfinite(p) ? 1020 / std::max(1.0, p) : 1020.0);
+    }
+
+    Fold fold() const { return fold_; }
+    int power() const { return power_; }
+
+    // Whether scores of this query can tell points apart at all, and do not overflow.
+    bool screens(const QuerySize &q) const {
+        const double reach = q.largest + largest_;
+        if (!(error_ < kInfinity) || !(reach < 0x1p60)) return false;
+        if (fold_ == Fold::product) return error_ * q.square < d_ * largest_ * largest_;
+        return std::pow(reach, std::max(1, power_)) * d_ < 0x1p120;
+    }
+
+    // What is taken from |x^|^2 so that a score is a lower bound; and by how much it may then be too low.
+    double lowered(double square) const { return square * (1 - 2 * error_); }
+    double slack(double square) const { return 4 * error_ * square; }
+
+    // Largest distance, scaled, that a point reported at `distance` or less can truly have.
+    double reach(double distance) const {
+        // cosine reports half the square
+        return widen(std::ldexp(cosine_ ? std::sqrt(2 * distance) : distance, exponent_));
+    }
+
+    // The same for a point whose score (raised by its slack) is `high`.
+    double reach_of_score(const QuerySize &q, double high) const {
+        if (fold_ == Fold::product)
+            return widen(std::sqrt(std::max(0.0, high + q.square * (1 + error_) + absolute(q))));
+        return widen(beta_ * (rooted((high + underflow()) * (1 + error_)) + shift(q)));
+    }
+
+    // Largest score that a point within a true distance of `reach` can have.
+    float limit(const QuerySize &q, double reach) const {
+        if (fold_ == Fold::product)
+            return above(reach * reach * (1 + 0x1p-40) - q.square * (1 - error_) + absolute(q), q.square * 0x1p-40);
+        return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
+    }
+
+    // The same for the score of a box, by Fold::squares if the fold is a product.
+    float box_limit(const QuerySize &q, double reach) const {
+        return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
+    }
+
+    // How far the rounding of a query and a point can move their distance, in the fold's norm.
+    double shift(const QuerySize &q) const {
+        return std::pow(d_, inverse_) * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146);
+    }
+
+private:
+    static constexpr std::size_t kDirect = 8;  // features up to which differences are squared directly
+
+    static float above(double value, double extra) {
+        if (!(value < 0x1p127)) return std::numeric_limits<float>::infinity();
+        return std::nextafter(float(value + extra + std::fabs(value) * 0x1p-40),
+                              std::numeric_limits<float>::infinity());
+    }
+
+    double widen(double distance) const {
+        if (!(std::ldexp(distance, -exponent_) < ceiling_)) return kInfinity;
+        return distance * (1 + 2 * relative_) + 2 * lost_;
+    }
+    double absolute(const QuerySize &q) const { return (d_ + 8) * (1 + std::sqrt(q.square)) * 0x1p-140; }
+    double underflow() const { return d_ * std::max(1, power_) * 0x1p-148; }
+    double rooted(double sum) const {
+        return power_ == 0 ? sum : power_ == 2 ? std::sqrt(sum) : std::pow(sum, inverse_);
+    }
+    double raised(double norm) const { return power_ == 0 ? norm : power_ == 2 ? norm * norm : std::pow(norm, power_); }
+
+    double d_;
+    int exponent_;
+    double largest_;
+    bool cosine_;
+    Fold fold_;
+    int power_;  // the fold's; 0 for the maximum
+    double inverse_, alpha_, beta_, error_;
+    double relative_;  // of a reported distance
+    double lost_;      // to underflow in a reported distance, scaled
+    double ceiling_;   // reported distances from here on may be infinite
+};
+
+}  // namespace rmodels::RMODELS_ISA

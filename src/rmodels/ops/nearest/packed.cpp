@@ -1,0 +1,72 @@
+#include "ops/nearest/packed.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "native/threads.hpp"
+
+namespace rmodels::RMODELS_ISA {
+namespace {
+
+constexpr std::size_t kSlab = 4096;    // rows whose column sums are added up by one task
+constexpr std::size_t kFeatures = 16;  // features packed at a time
+
+}  // namespace
+
+Frame make_frame(const Points &X, int threads) {
+    const std::size_t n = X.n, d = X.d, slabs = (n + kSlab - 1) / kSlab;
+    std::vector<double> low(slabs * d, kInfinity), high(slabs * d, -kInfinity), sum(slabs * d, 0.0);
+    parallel_for(slabs, threads, [&](std::size_t slab, int) {
+        double *l = &low[slab * d], *h = &high[slab * d], *s = &sum[slab * d];
+        X.typed([&](auto *x) {
+            for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++)
+                for (std::size_t c = 0; c < d; c++) {
+                    const double value = x[i * d + c];
+                    l[c] = value < l[c] ? value : l[c];
+                    h[c] = value > h[c] ? value : h[c];
+                    s[c] += value;
+                }
+        });
+    });
+    for (std::size_t slab = 1; slab < slabs; slab++)
+        for (std::size_t c = 0; c < d; c++) {
+            low[c] = std::min(low[c], low[slab * d + c]);
+            high[c] = std::max(high[c], high[slab * d + c]);
+            sum[c] += sum[slab * d + c];
+        }
+    double largest = 0;
+    for (std::size_t c = 0; c < d; c++) largest = std::max({largest, -low[c], high[c]});
+    Frame frame{std::vector<double>(d), largest < 0x1p1000 ? 1.0 : 0x1p-100, 1.0, 0, 0.0};
+    for (std::size_t c = 0; c < d; c++) {
+        const double mean = std::isfinite(sum[c]) ? sum[c] / double(n) : low[c] / 2 + high[c] / 2;
+        frame.centre[c] = std::clamp(mean, low[c], high[c]) * frame.before;
+        frame.largest = std::max(
+            {frame.largest, high[c] * frame.before - frame.centre[c], frame.centre[c] - low[c] * frame.before});
+    }
+    if (frame.largest > 0) {
+        int exponent;
+        std::frexp(frame.largest, &exponent);
+        frame.after = std::ldexp(1.0, std::min(1000, -exponent));
+        frame.largest *= frame.after;
+    }
+    frame.exponent = std::ilogb(frame.before) + std::ilogb(frame.after);
+    return frame;
+}
+
+void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float blank,
+                float *group) {
+    const std::size_t d = X.d;
+    X.typed([&](auto *x) {
+        for (std::size_t first = 0; first < d; first += kFeatures) {
+            const std::size_t last = std::min(d, first + kFeatures);
+            for (std::size_t j = 0; j < count; j++) {
+                const auto *row = x + rows[j] * d;
+                for (std::size_t c = first; c < last; c++) group[c * kGroup + j] = float(frame.place(row[c], c));
+            }
+        }
+    });
+    for (std::size_t c = 0; c < d; c++)
+        for (std::size_t j = count; j < kGroup; j++) group[c * kGroup + j] = blank;
+}
+
+}  // namespace rmodels::RMODELS_ISA

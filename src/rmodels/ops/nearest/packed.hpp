@@ -1,0 +1,48 @@
+// A float32 copy of the points in groups of 64, centred and scaled, for screening.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "ops/nearest/exact.hpp"
+#include "ops/nearest/tile.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+// Floats aligned to cache lines, not initialised.
+class Floats {
+public:
+    explicit Floats(std::size_t count = 0)
+        : values_(static_cast<float *>(::operator new(count * sizeof(float), std::align_val_t(64)))) {}
+    float *data() { return values_.get(); }
+    const float *data() const { return values_.get(); }
+
+private:
+    struct Release {
+        void operator()(float *p) const { ::operator delete(p, std::align_val_t(64)); }
+    };
+    std::unique_ptr<float[], Release> values_;
+};
+
+// Scaled value of feature c: (x * before - centre[c]) * after, with powers of two that keep both steps
+// from overflowing: magnitudes end at 1 or below, unless all are subnormal.
+struct Frame {
+    std::vector<double> centre;
+    double before, after;
+    int exponent;    // before * after = 2^exponent
+    double largest;  // magnitude of the scaled points
+
+    double place(double x, std::size_t c) const { return (x * before - centre[c]) * after; }
+};
+
+// The centre is the mean, so that the norms are small; in a constant column it is that constant.
+Frame make_frame(const Points &X, int threads);
+
+// Copies 64 rows, rows[0] to rows[count - 1], into a group, by feature. `blank` fills the rest.
+void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float blank,
+                float *group);
+
+}  // namespace rmodels::RMODELS_ISA

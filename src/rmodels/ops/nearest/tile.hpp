@@ -1,0 +1,96 @@
+// Approximate distances (scores) of a few queries to the 64 points of a group, in float32, in registers.
+// A group is stored by feature: 64 values of feature 0, then 64 of feature 1. Scores are not stored:
+// only where one is at most its query's limit does anything leave the registers.
+// Operations per feature, query and point: product 1 (fused), squares 2, magnitudes 3, largest 3,
+// powers p + 2. Bytes: the group once per tile of queries. The errors are bounded in bounds.hpp.
+#pragma once
+
+#include <cstddef>
+
+#include "native/vectors.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+constexpr std::size_t kGroup = 64;
+constexpr int kTile = 6;  // queries that share a pass over a group
+// Vectors of points in a tile: kTile * kTileVectors sums fit in the registers, with room for operands.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kTileVectors = 4;
+#else
+constexpr int kTileVectors = 2;
+#endif
+constexpr std::size_t kTilePoints = kTileVectors * kF32;
+static_assert(kGroup % kTilePoints == 0);
+
+// What a score is: product |x|^2 - 2 q.x (the queries come multiplied by -2); otherwise the sum over
+// the features of |x - q|^p, or its maximum.
+enum class Fold { product, squares, magnitudes, largest, powers };
+
+// Adds a gap, not below 0, to a sum.
+template <Fold fold>
+inline f32v add_gap(f32v sum, f32v gap, int p) {
+    if constexpr (fold == Fold::product || fold == Fold::squares) return fma(gap, gap, sum);
+    if constexpr (fold == Fold::magnitudes) return sum + gap;
+    if constexpr (fold == Fold::largest) return larger(sum, gap);
+    f32v product = gap;
+    for (int i = 1; i < p; i++) product *= gap;
+    return sum + product;
+}
+
+template <Fold fold>
+inline f32v step(f32v sum, f32v x, f32v q, int p) {
+    if constexpr (fold == Fold::product) return fma(q, x, sum);
+    if constexpr (fold == Fold::squares) return add_gap<fold>(sum, x - q, p);
+    return add_gap<fold>(sum, magnitude(x - q), p);
+}
+
+// Calls hit(query, first point in the group, scores of kTilePoints points) where a score may matter.
+// queries: rows of d values; norms: 64 values to start from (product only).
+template <Fold fold, int M, class Hit>
+inline void scan(const float *const *queries, const float *group, const float *norms, std::size_t d, int p,
+                 const float *limits, Hit hit) {
+    const float *q[M];
+    for (int m = 0; m < M; m++) q[m] = queries[m];
+    for (std::size_t first = 0; first < kGroup; first += kTilePoints) {
+        f32v score[M][kTileVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; v++) {
+            const f32v start = fold == Fold::product ? load<f32v>(norms + first + v * kF32) : f32v{};
+#pragma GCC unroll 8
+            for (int m = 0; m < M; m++) score[m][v] = start;
+        }
+        const float *points = group + first;
+        for (std::size_t c = 0; c < d; c++, points += kGroup) {
+            f32v x[kTileVectors];
+#pragma GCC unroll 8
+            for (int v = 0; v < kTileVectors; v++) x[v] = load<f32v>(points + v * kF32);
+#pragma GCC unroll 8
+            for (int m = 0; m < M; m++) {
+                const f32v value = broadcast(q[m][c]);
+#pragma GCC unroll 8
+                for (int v = 0; v < kTileVectors; v++) score[m][v] = step<fold>(score[m][v], x[v], value, p);
+            }
+        }
+        unsigned near = 0;
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) {
+            f32v least = score[m][0];
+#pragma GCC unroll 8
+            for (int v = 1; v < kTileVectors; v++) least = smaller(least, score[m][v]);
+            near |= unsigned(at_most(least, broadcast(limits[m])) != 0) << m;
+        }
+        if (near == 0) [[likely]]
+            continue;
+        alignas(64) float scores[M][kTilePoints];
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++)
+#pragma GCC unroll 8
+            for (int v = 0; v < kTileVectors; v++) store(scores[m] + v * kF32, score[m][v]);
+        for (; near; near &= near - 1) {
+            const int m = __builtin_ctz(near);
+            hit(m, first, scores[m]);
+        }
+    }
+}
+
+}  // namespace rmodels::RMODELS_ISA

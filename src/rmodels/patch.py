@@ -1,0 +1,131 @@
+"""Put the estimators of rmodels in scikit-learn's place, and back.
+
+`python -m rmodels.patch script.py [arguments]` runs a script with all of them in place.
+"""
+
+import argparse
+import importlib
+import runpy
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
+
+_HOMES = {
+    "LinearRegression": "linear_model",
+    "KNeighborsClassifier": "neighbors",
+    "KNeighborsRegressor": "neighbors",
+    "KNeighborsTransformer": "neighbors",
+    "NearestNeighbors": "neighbors",
+    "RadiusNeighborsClassifier": "neighbors",
+    "RadiusNeighborsRegressor": "neighbors",
+    "RadiusNeighborsTransformer": "neighbors",
+    "kneighbors_graph": "neighbors",
+    "radius_neighbors_graph": "neighbors",
+}
+
+_originals: dict[str, Any] = {}  # scikit-learn's own, of the names that are patched
+
+
+def _ours(name: str) -> Any:
+    return getattr(importlib.import_module(f"rmodels.{_HOMES[name]}"), name)
+
+
+def _holders(name: str, value: Any) -> list[Any]:
+    """Return the loaded modules of scikit-learn that call `value` by `name`."""
+    return [
+        module
+        for path, module in sorted(sys.modules.items())
+        if path.startswith("sklearn.") and vars(module).get(name) is value
+    ]
+
+
+def patch_sklearn(names: Iterable[str] | None = None) -> None:
+    """Put the estimators of rmodels in scikit-learn's place, in every module of scikit-learn.
+
+    What is imported from scikit-learn from now on is ours, also by pipelines and searches that are
+    built later, and scikit-learn's own estimators that look for neighbours or fit a linear
+    regression (DBSCAN, Isomap, RANSACRegressor, ...) use ours. Names that a program imported before
+    stay scikit-learn's. Ours never hand a call on to scikit-learn's: what they do not cover raises.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Which to patch; the default is all that `patched` lists afterwards.
+
+    Raises
+    ------
+    ValueError
+        If rmodels does not have a name.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> rmodels.patch_sklearn()
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> KNeighborsClassifier.__module__
+    'rmodels.neighbors._classification'
+    >>> rmodels.unpatch_sklearn()
+    >>> rmodels.patched()
+    {}
+    """
+    chosen = list(_HOMES if names is None else names)
+    unknown = [name for name in chosen if name not in _HOMES]
+    if unknown:
+        raise ValueError(
+            f"rmodels has no {', '.join(map(repr, unknown))}; it has {', '.join(_HOMES)}"
+        )
+    for name in chosen:
+        if name not in _originals:
+            original = getattr(importlib.import_module(f"sklearn.{_HOMES[name]}"), name)
+            _originals[name] = original
+            for module in _holders(name, original):
+                setattr(module, name, _ours(name))
+
+
+def unpatch_sklearn(names: Iterable[str] | None = None) -> None:
+    """Put scikit-learn's own back in every module of scikit-learn.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Which to put back; the default is all that are patched.
+    """
+    for name in list(_originals if names is None else names):
+        if name in _originals:
+            original = _originals.pop(name)
+            for module in _holders(name, _ours(name)):
+                setattr(module, name, original)
+
+
+def patched() -> dict[str, list[str]]:
+    """List what is patched.
+
+    Returns
+    -------
+    dict of list
+        For each name that is patched, the modules of scikit-learn that now have ours.
+    """
+    return {
+        name: [module.__name__ for module in _holders(name, _ours(name))] for name in _originals
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a script with the estimators of rmodels in scikit-learn's place."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rmodels.patch",
+        description="Run a script with the estimators of rmodels in scikit-learn's place.",
+    )
+    parser.add_argument("script", help="path of the script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own arguments")
+    given = parser.parse_args(arguments)
+    patch_sklearn()
+    sys.argv = [given.script, *given.arguments]
+    runpy.run_path(given.script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    # the module that programs import, not this copy called __main__, keeps the originals
+    importlib.import_module("rmodels.patch").main()

@@ -1,0 +1,20 @@
+"""The tests of scikit-learn that ours are expected to fail: each must fail, and has its reason."""
+
+EXPECTED_FAILURES = {
+    "neighbors/tests/test_neighbors.py::test_auto_algorithm[X3-euclidean-None-kd_tree]": (
+        "reads the private attribute _fit_method: that algorithm='auto' is a k-d tree for ten "
+        "points; ours compares with every point where that is faster"
+    ),
+    "neighbors/tests/test_neighbors.py::test_auto_algorithm"
+    "[X4-seuclidean-metric_params4-ball_tree]": (
+        "reads the private attribute _fit_method: that the standardised Euclidean metric uses a "
+        "ball tree; ours has none, and searches by blocks of distances"
+    ),
+    "linear_model/tests/test_base.py::test_inplace_data_preprocessing[*-True-None]": (
+        "wants X to be overwritten with copy_X=False, which scikit-learn allows itself to save "
+        "memory; ours neither copies nor changes X"
+    ),
+    "linear_model/tests/test_base.py::test_inplace_data_preprocessing[*-False-None]": (
+        "as above, without sample weights"
+    ),
+}

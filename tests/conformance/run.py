@@ -1,0 +1,55 @@
+"""Run scikit-learn's own tests against rmodels: `python tests/conformance/run.py`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import sklearn
+
+from rmodels import native
+
+HERE = Path(__file__).parent
+TESTS = (
+    "neighbors/tests/test_neighbors.py",
+    "neighbors/tests/test_neighbors_pipeline.py",
+    "neighbors/tests/test_graph.py",
+    "linear_model/tests/test_base.py",
+    "linear_model/tests/test_common.py",
+)
+# "auto": native for all metrics that it has, and SciPy for the others.
+ENGINES = {"native": "auto", "reference": "reference"}
+
+
+def run(engine, seeds, workers):
+    """Run the tests on one engine; return pytest's exit status."""
+    package = Path(sklearn.__file__).parent
+    environment = os.environ | {
+        "PYTHONPATH": str(HERE),
+        "RMODELS_ENGINE": ENGINES[engine],
+        "SKLEARN_RUN_FLOAT32_TESTS": "1",
+        "SKLEARN_TESTS_GLOBAL_RANDOM_SEED": seeds,
+    }
+    command = [sys.executable, "-m", "pytest", "-c", HERE / "pytest.ini", "-p", "plugin"]
+    command += ["--rootdir", package.parent, "-n", workers, "--disable-warnings"]
+    print(f"== scikit-learn {sklearn.__version__}, engine {engine}, seeds {seeds}", flush=True)
+    tests = [package / test for test in TESTS]
+    return subprocess.run([*command, *tests], env=environment, check=False).returncode
+
+
+def main():
+    """Run the tests on every engine; exit with 1 if a run fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=ENGINES, action="append")
+    parser.add_argument("--seeds", default="0-2", help="global random seeds, such as 0-2")
+    parser.add_argument("--workers", default="logical", help="processes of pytest-xdist")
+    given = parser.parse_args()
+    engines = given.engine or list(ENGINES)
+    if "native" in engines and native.load() is None:
+        sys.exit(native.ABSENT)
+    sys.exit(max(map(bool, [run(engine, given.seeds, given.workers) for engine in engines])))
+
+
+if __name__ == "__main__":
+    main()

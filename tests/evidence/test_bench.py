@@ -1,0 +1,343 @@
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from rmodels import cli
+from rmodels.evidence import bench, measure, peers, results, suites
+from rmodels.evidence.agreement import coefficient_agreement
+from rmodels.evidence.ladder import instruction_set
+from rmodels.evidence.limits import Limits
+from rmodels.evidence.machine import describe_machine
+from rmodels.evidence.memory import extra_memory
+from rmodels.evidence.plots import save_plots
+from rmodels.evidence.problem import FAISS, INTELEX, SUITES, Contender, Goal, Options, Problem, Work
+from rmodels.evidence.scaling import Series, measure_series, scaling_series
+from rmodels.evidence.table import Table, duration, plain_text, print_run
+from rmodels.evidence.timing import Times
+
+OPTIONS = Options(threads=1, quick=True)
+EFFORT = measure.Effort(0.0, 1, memory=False)
+LIMITS = Limits(1e10, 1e11, 5e10, 1, "native")
+
+
+def check(data, answers):
+    return {c: coefficient_agreement(answer, data, 1e-9) for c, answer in answers.items()}
+
+
+def tiny(*contenders, goals=()):
+    """A problem whose answer is its data: 1, 2, 3."""
+    return Problem(
+        "tiny",
+        "tiny problem",
+        "small",
+        lambda: np.arange(1.0, 4.0),
+        contenders,
+        check,
+        goals,
+        Work(24.0, 6.0, "float64"),
+    )
+
+
+def right(name="rmodels", **parameters):
+    parameters = {"ours": name == "rmodels"} | parameters
+    return Contender(name, lambda data: data.copy, **parameters)
+
+
+def wrong(name, **parameters):
+    return Contender(name, lambda data: lambda: data + 1e-3, **parameters)
+
+
+def failing(name, **parameters):
+    def prepare(data):
+        def run():
+            raise ArithmeticError("cannot")
+
+        return run
+
+    return Contender(name, prepare, **parameters)
+
+
+def whole(*outcomes, curves=(), options=OPTIONS):
+    return results.Run(
+        "rmodels bench", describe_machine(), options, LIMITS, outcomes, curves, (), 1.0
+    )
+
+
+def outcome_of(times, goals):
+    """An outcome with given medians."""
+    contenders = {name: right(name) for name in times}
+    problem = tiny(*contenders.values(), goals=goals)
+    findings = tuple(
+        results.Finding(contenders[name], times=None if value is None else Times((value,)))
+        for name, value in times.items()
+    )
+    return results.Outcome(problem, findings)
+
+
+def test_a_wrong_result_shows_no_speed_but_how_far_off_it_is():
+    problem = tiny(right(), wrong("peer"), goals=(Goal(("peer",), 2),))
+    outcome = measure.measure(problem, OPTIONS, EFFORT)
+    ours, peer = outcome.findings
+    assert ours.times is not None
+    assert ours.agreement.holds
+    assert peer.times is None
+    assert not peer.agreement.holds
+    assert peer.agreement.error == pytest.approx(1e-3 / 3)
+    assert "wrong by 3.3e-04" in plain_text(next(iter(bench_tables(outcome))))
+    assert outcome.reached(problem.goals[0]) is None
+    assert whole(outcome).is_right()
+
+
+def bench_tables(outcome):
+    from rmodels.evidence.table import tables
+
+    return tables(whole(outcome))
+
+
+def test_our_own_wrong_result_is_a_failure_of_the_run():
+    outcome = measure.measure(tiny(wrong("rmodels", ours=True)), OPTIONS, EFFORT)
+    assert not whole(outcome).is_right()
+
+
+def test_a_contender_that_raises_is_a_finding():
+    outcome = measure.measure(tiny(right(), failing("peer")), OPTIONS, EFFORT)
+    assert outcome.findings[1].failure == "ArithmeticError: cannot"
+    assert outcome.findings[1].times is None
+    assert whole(outcome).is_right()
+    assert not whole(
+        measure.measure(tiny(failing("rmodels", ours=True)), OPTIONS, EFFORT)
+    ).is_right()
+
+
+def test_a_contender_has_a_check_of_its_own():
+    def anything(data, answers):
+        return {c: coefficient_agreement(data, data, 0.0) for c in answers}
+
+    outcome = measure.measure(tiny(right(), wrong("other", check=anything)), OPTIONS, EFFORT)
+    assert all(finding.times is not None for finding in outcome.findings)
+
+
+def test_times_of_a_part_are_scaled_to_the_whole(monkeypatch):
+    monkeypatch.setattr(
+        measure, "interleave", lambda runs, *a, **k: {name: Times((2.0,)) for name in runs}
+    )
+    outcome = measure.measure(tiny(right(), right("part", portion=0.25)), OPTIONS, EFFORT)
+    assert (outcome.time("rmodels"), outcome.time("part")) == (2.0, 8.0)
+
+
+def test_peers_take_part_if_asked_for_and_installed(monkeypatch):
+    problem = tiny(right(), right("a", peer=INTELEX), right("b", peer=FAISS))
+    monkeypatch.setattr(measure, "is_installed", lambda peer: peer != FAISS)
+    assert [c.name for c in measure.entrants(problem, OPTIONS)] == ["rmodels"]
+    asked = Options(threads=1, peers=True)
+    assert [c.name for c in measure.entrants(problem, asked)] == ["rmodels", "a"]
+
+
+def test_missing_peers_are_named(monkeypatch, capsys):
+    monkeypatch.setattr(peers, "is_installed", lambda peer: False)
+    assert peers.missing_peers() == (INTELEX, FAISS)
+    run = bench.benchmark(
+        ["small"], Options(1, peers=True, quick=True), names=["least-squares-diabetes"]
+    )
+    assert run.missing == (INTELEX, FAISS)
+    print_run(run, sys.stdout)
+    assert f"not installed, so not measured: {INTELEX}, {FAISS}" in capsys.readouterr().out
+
+
+def test_ratios_and_goals():
+    least = Goal(("a", "b"), 3)
+    most = Goal(("mark",), 3, at_most=True)
+    missing = Goal(("c",), 2)
+    outcome = outcome_of(
+        {"rmodels": 2.0, "a": 10.0, "b": 6.0, "mark": 1.0, "c": None}, (least, most, missing)
+    )
+    assert outcome.ratio("a") == 5.0
+    assert outcome.measured(least) == 3.0
+    assert outcome.reached(least) is True
+    assert outcome.measured(most) == 2.0
+    assert outcome.reached(most) is True
+    assert math.isnan(outcome.measured(missing))
+    assert outcome.reached(missing) is None
+    slower = outcome_of({"rmodels": 4.0, "a": 10.0, "b": 6.0, "mark": 1.0}, ())
+    assert slower.reached(least) is False
+    assert slower.reached(most) is False
+
+
+def test_share_of_the_limit():
+    outcome = outcome_of({"rmodels": 1e-6, "a": 1e-6}, ())
+    ours, peer = outcome.findings
+    assert outcome.limit_share(ours, LIMITS) == (pytest.approx(2.4e-3), "memory")
+    assert outcome.limit_share(peer, LIMITS) is None
+
+
+def test_json_of_a_tiny_run(tmp_path):
+    problem = tiny(right(), right("a"), wrong("b"), goals=(Goal(("a",), 2), Goal(("b",), 2)))
+    outcome = measure.measure(problem, OPTIONS, EFFORT)
+    text = json.dumps(whole(outcome).to_dict(), allow_nan=False)
+    found = json.loads(text)
+    assert found["format"] == results.FORMAT
+    assert set(found) == {
+        "format", "command", "seconds", "machine", "options", "limits", "missing", "problems",
+        "curves",
+    }  # fmt: skip
+    assert {"processor", "cores", "memory", "instruction_set", "versions"} <= set(found["machine"])
+    assert {"numpy", "scikit-learn", INTELEX, FAISS} <= set(found["machine"]["versions"])
+    assert found["limits"]["read_bandwidth"] == 1e10
+    ours, peer, bad = found["problems"][0]["contenders"]
+    assert ours["seconds"]["median"] > 0
+    assert ours["seconds"]["first_quartile"] <= ours["seconds"]["third_quartile"]
+    assert ours["ratio"] == 1.0
+    assert ours["limit"]["of"] in ("memory", "float64")
+    assert ours["agreement"] == {
+        "measure": ours["agreement"]["measure"], "error": 0.0, "tolerance": 1e-9, "holds": True,
+    }  # fmt: skip
+    assert peer["limit"] is None
+    assert bad["seconds"] is None
+    assert bad["ratio"] is None
+    assert bad["failure"].startswith("wrong by")
+    goals = found["problems"][0]["goals"]
+    assert goals[0]["at_least"] == 2
+    assert isinstance(goals[0]["reached"], bool)
+    assert goals[1]["reached"] is None
+
+
+def test_problems_are_well_formed():
+    options = Options(threads=2, peers=True)
+    every = suites.problems(options)
+    names = [problem.name for problem in every]
+    assert len(set(names)) == len(names)
+    for problem in every:
+        contenders = [contender.name for contender in problem.contenders]
+        assert len(set(contenders)) == len(contenders)
+        assert problem.suite in SUITES
+        for goal in problem.goals:
+            assert goal.ours in contenders
+            assert set(goal.against) <= set(contenders)
+    assert sum(len(problem.goals) for problem in every) == 25
+    series = [each.name for each in scaling_series(options)]
+    assert len(set(series)) == len(series)
+
+
+def test_data_are_always_the_same():
+    for problem in suites.problems(OPTIONS):
+        if problem.suite == "small":
+            first, second = vars(problem.data()), vars(problem.data())
+            for name, value in first.items():
+                np.testing.assert_array_equal(value, second[name])
+
+
+def test_a_series_leaves_out_what_would_take_too_long(monkeypatch):
+    medians = {"rmodels": 1.0, "slow": 2.0}
+    monkeypatch.setattr(
+        measure,
+        "interleave",
+        lambda runs, *a, **k: {name: Times((medians[name],)) for name in runs},
+    )
+    series = Series(
+        "series", "time against n", "rows", (1, 6), lambda n: tiny(right(), right("slow")), 1
+    )
+    curve = measure_series(series, OPTIONS, EFFORT)
+    assert curve.contenders() == ["rmodels", "slow"]
+    (_, first), (size, second) = curve.points
+    assert size == 6
+    assert first.time("slow") == 2.0
+    assert math.isnan(second.time("slow"))
+    assert second.findings[1].left_out == "left out: above 10 s"
+    assert whole(curves=(curve,)).is_right()
+    assert whole(curves=(curve,)).to_dict()["curves"][0]["points"][1]["size"] == 6
+
+
+def test_plots_are_drawn_from_a_curve(tmp_path):
+    pytest.importorskip("matplotlib")
+    series = Series("series", "time against n", "rows", (10, 100), lambda n: tiny(right()), 1)
+    curve = measure_series(series, OPTIONS, EFFORT)
+    (path,) = save_plots(whole(curves=(curve,)), tmp_path / "new")
+    assert path.name == "series.svg"
+    assert "</svg>" in path.read_text()
+
+
+def test_forced_instruction_set_is_put_back(monkeypatch):
+    import os
+
+    monkeypatch.delenv("RMODELS_ISA", raising=False)
+    with instruction_set("baseline"):
+        assert os.environ["RMODELS_ISA"] == "baseline"
+    assert "RMODELS_ISA" not in os.environ
+    monkeypatch.setenv("RMODELS_ISA", "avx2")
+    with pytest.raises(KeyError), instruction_set("baseline"):
+        raise KeyError
+    assert os.environ["RMODELS_ISA"] == "avx2"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's peak is reset on Linux only")
+def test_extra_memory_of_a_call():
+    copies = extra_memory("least-squares-40", "NumPy, normal equations", OPTIONS)
+    assert 50_000 * 40 * 8 <= copies < 10 * 50_000 * 40 * 8  # a centred copy of X
+    assert extra_memory("gradient-descent", "one read of X, threads=1", OPTIONS) < 4 << 20
+
+
+def test_extra_memory_of_an_unknown_problem():
+    with pytest.raises(RuntimeError, match="KeyError: 'no such problem'"):
+        extra_memory("no such problem", "rmodels", OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.0, "1.00 s"),
+        (12.345, "12.3 s"),
+        (123.4, "123 s"),
+        (0.9999, "1.00 s"),
+        (0.0123, "12.3 ms"),
+        (5.5e-6, "5.50 µs"),
+        (7e-9, "7.00 ns"),
+        (math.nan, "–"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_plain_text_is_aligned():
+    table = Table("title", ("name", "x"), [("a", "1"), ("bbb", "10"), ("a section of its own", "")])
+    assert plain_text(table).splitlines() == [
+        "title",
+        "name   x",
+        "────────",
+        "a      1",
+        "bbb   10",
+        "a section of its own",
+    ]
+
+
+def test_command_line(tmp_path, capsys):
+    file = tmp_path / "run.json"
+    arguments = ["bench", "--suite", "small", "--problem", "least-squares-diabetes", "--quick"]
+    assert cli.main([*arguments, "--threads", "1", "--json", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "least squares 442 × 10 (diabetes), per call" in shown
+    assert "threads=1" in shown
+    found = json.loads(file.read_text())
+    assert found["options"]["threads"] == 1
+    assert [problem["name"] for problem in found["problems"]] == ["least-squares-diabetes"]
+
+
+def test_command_line_on_the_reference_engine(capsys):
+    arguments = ["bench", "--suite", "small", "--problem", "knn-one-query", "--quick"]
+    assert cli.main([*arguments, "--engine", "reference"]) == 0
+    assert "engine reference" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--problem", "nonsense"], "hold no problem named nonsense"),
+        (["--plots", "somewhere"], "--plots needs --suite scaling"),
+    ],
+)
+def test_command_line_refuses_contradictions(arguments, reason, capsys):
+    assert cli.main(["bench", "--suite", "small", *arguments]) == 2
+    assert reason in capsys.readouterr().err

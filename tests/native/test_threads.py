@@ -1,0 +1,182 @@
+"""Threads of the native engine: forks, calls at once, no threads to be had, Ctrl-C."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from rmodels import native
+from rmodels.ops.descent import descent, gradient
+from rmodels.ops.moments import moments
+
+pytestmark = [
+    pytest.mark.skipif(native.load() is None, reason="no compiled extension"),
+    pytest.mark.timeout(120),
+]
+
+
+def samples(n=20000, d=20):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, d)), rng.normal(size=(n, 1))
+
+
+def compute(n_threads=2):
+    """Return results of calls that share their work among threads: narrow, wide and descending."""
+    X, Y = samples()
+    wide, targets = samples(300, 300)
+    start = np.zeros((21, 1))
+    return [
+        moments(X, Y, engine="native", n_threads=n_threads).scatter,
+        moments(wide, targets, engine="native", n_threads=n_threads).scatter,
+        gradient(X, Y, start, engine="native", n_threads=n_threads).gradient,
+        descent(X, Y, start, 0.1, 5, engine="native", n_threads=n_threads).coefficients,
+    ]
+
+
+def send(connection):
+    connection.send(compute())
+    connection.close()
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        name
+        for name in ("fork", "spawn", "forkserver")
+        if name in multiprocessing.get_all_start_methods()
+    ],
+)
+def test_a_child_process_computes_after_its_parent_has(method):
+    expected = compute()
+    context = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=send, args=(sender,))
+    with warnings.catch_warnings():
+        # Python warns that other threads are alive: those of BLAS. Ours live for one call only.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        child.start()
+    sender.close()
+    try:
+        assert receiver.poll(60), "the child hangs"
+        assert_same(receiver.recv(), expected)
+        child.join(30)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+    assert_same(compute(), expected)
+
+
+def test_no_thread_outlives_its_call():
+    task = "/proc/self/task"
+    if not os.path.isdir(task):
+        pytest.skip("needs /proc")
+    before = len(os.listdir(task))
+    compute()
+    assert len(os.listdir(task)) == before
+
+
+def test_calls_from_several_threads_at_once():
+    expected = compute()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: compute(), range(12)):
+            assert_same(found, expected)
+
+
+def test_the_interpreter_runs_on_during_a_call():
+    X, Y = samples(200000, 40)
+    start = np.zeros((41, 1))
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    begin = time.perf_counter()
+    gradient(X, Y, start, engine="native", n_threads=1)
+    moments(X, Y, engine="native", n_threads=1)
+    end = time.perf_counter()
+    done.set()
+    other.join()
+    assert sum(begin < moment < end for moment in ticks) >= 2
+
+
+WITHOUT_THREADS = """
+import pickle, resource, sys, threading
+sys.path.insert(0, sys.argv[1])
+from test_threads import compute
+compute(n_threads=1)
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (7 << 20)  # no room for the stack of a thread
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    sys.stdout.buffer.write(pickle.dumps(compute()))
+else:
+    sys.exit("threads can still be started: the test shows nothing")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit on memory")
+def test_a_system_without_threads_to_spare():
+    import pickle
+
+    here = os.path.dirname(__file__)
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THREADS, here],
+        capture_output=True,
+        timeout=100,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    assert_same(pickle.loads(run.stdout), compute())
+
+
+LONG = {
+    "descent": lambda: descent(*samples(2000, 20), np.zeros((21, 1)), 0.01, 10**7, engine="native"),
+    "descent, large": lambda: descent(
+        np.broadcast_to(np.ones(50), (4 << 20, 50)),
+        np.zeros((4 << 20, 1)),
+        np.zeros((51, 1)),
+        0.01,
+        10**5,
+        engine="native",
+    ),
+    "moments": lambda: moments(
+        np.broadcast_to(np.ones(400), (1 << 22, 400)), np.zeros((1 << 22, 1)), engine="native"
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
+@pytest.mark.parametrize("call", LONG)
+def test_an_interrupt_is_answered(call):
+    sent = []
+
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.5, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        LONG[call]()
+    # 0.2 s on a machine of its own; tests share theirs with others.
+    assert time.perf_counter() - sent[0] < 1.0
+    timer.join()
