@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rmodels import plot
     from rmodels.config import config_context, get_config, set_config
+    from rmodels.files import load, save
     from rmodels.linear_model import LinearRegression
     from rmodels.neighbors import (
         KNeighborsClassifier,
@@ -34,9 +36,12 @@ __all__ = [
     "config_context",
     "get_config",
     "kneighbors_graph",
+    "load",
     "patch_sklearn",
     "patched",
+    "plot",
     "radius_neighbors_graph",
+    "save",
     "set_config",
     "show_versions",
     "unpatch_sklearn",
@@ -53,6 +58,8 @@ _HOMES = {
     "RadiusNeighborsTransformer": "rmodels.neighbors",
     "config_context": "rmodels.config",
     "get_config": "rmodels.config",
+    "load": "rmodels.files",
+    "save": "rmodels.files",
     "kneighbors_graph": "rmodels.neighbors",
     "patch_sklearn": "rmodels.patch",
     "patched": "rmodels.patch",
@@ -65,6 +72,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: scikit-learn takes a second to load."""
+    if name == "plot":
+        return importlib.import_module("rmodels.plot")
     if name not in _HOMES:
         raise AttributeError(f"module 'rmodels' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,10 +1,13 @@
 """The command `rmodels`."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Callable, Sequence
 
 import rmodels
 from rmodels.evidence import bench
+from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["main"]
 
@@ -18,6 +21,94 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _versions(arguments: argparse.Namespace) -> int:
     rmodels.show_versions()
     return 0
+
+
+def _reported(work: Callable[[argparse.Namespace], str]) -> Callable[[argparse.Namespace], int]:
+    """Print what some work on files says, its warnings and its errors, a line each."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("default")
+            try:
+                said, status = work(arguments), 0
+            except (ImportError, OSError, RuntimeError, ValueError) as error:
+                said, status = f"rmodels: error: {error}\n", 1
+        for warning in warned:
+            print(f"rmodels: warning: {warning.message}", file=sys.stderr)
+        (sys.stderr if status else sys.stdout).write(said)
+        return status
+
+    return run
+
+
+@_reported
+def _fit(arguments: argparse.Namespace) -> str:
+    from rmodels.files import commands
+
+    given = vars(arguments)
+    return commands.fit(
+        arguments.estimator,
+        {name: given[name] for name in arguments.parameter_names if name in given},
+        arguments.data,
+        arguments.output,
+        arguments.target,
+        arguments.feature,
+        arguments.ignore,
+    )
+
+
+@_reported
+def _predict(arguments: argparse.Namespace) -> str:
+    from rmodels.files import commands
+
+    return commands.predict(arguments.model, arguments.data, arguments.output)
+
+
+@_reported
+def _score(arguments: argparse.Namespace) -> str:
+    from rmodels.files import commands
+
+    return commands.score(arguments.model, arguments.data, arguments.target)
+
+
+def _add_files(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands that work on tables and models in files."""
+    table = "CSV or Parquet file"
+    fit = commands.add_parser("fit", help="fit a model to a CSV or Parquet file and save it")
+    algorithms = fit.add_subparsers(
+        required=True, metavar="ALGORITHM", parser_class=EstimatorParser
+    )
+    for name, estimator in ALGORITHMS.items():
+        parser = algorithms.add_parser(name, help=f"rmodels.{estimator}", allow_abbrev=False)
+        parser.add_argument("data", metavar="DATA", help=table)
+        parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file")
+        for flag, needed, text in (
+            ("--target", True, "column to predict; again for more"),
+            ("--feature", False, "column to predict from; again for more (default: all others)"),
+            ("--ignore", False, "column to leave out; again for more"),
+        ):
+            parser.add_argument(
+                flag, action="append", default=[], required=needed, metavar="COLUMN", help=text
+            )
+        parser.set_defaults(run=_fit, estimator=estimator)
+    predict = commands.add_parser("predict", help="predict with a saved model")
+    predict.add_argument("model", metavar="MODEL", help="model file")
+    predict.add_argument("data", metavar="DATA", help=table)
+    predict.add_argument(
+        "-o", "--output", metavar="FILE", help=f"{table} (default: print the predictions)"
+    )
+    predict.set_defaults(run=_predict)
+    score = commands.add_parser("score", help="score a saved model: R² or accuracy")
+    score.add_argument("model", metavar="MODEL", help="model file")
+    score.add_argument("data", metavar="DATA", help=table)
+    score.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column to compare with; again for more (default: those the model was fitted to)",
+    )
+    score.set_defaults(run=_score)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo", help="fit, predict and score on real data, beside scikit-learn"
     )
     demo.set_defaults(run=_demo)
+    _add_files(commands)
     benchmark = commands.add_parser(
         "bench", help="measure the models beside others, on problems with goals"
     )

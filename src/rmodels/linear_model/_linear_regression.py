@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from rmodels import plot
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
@@ -23,6 +24,9 @@ from rmodels.validation import (
     prediction_samples,
     regression_samples,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LinearRegression"]
 
@@ -457,6 +461,22 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         predicted: NDArray = samples @ self.coef_.T
         predicted += self.intercept_
         return predicted
+
+    def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
+        """Draw the loss after each iteration; `rmodels.plot.loss` says more.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; the default is a new figure.
+        yscale : {"linear", "log"}, default="linear"
+            Scale of the losses.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        return plot.loss(self, ax, yscale=yscale)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -286,7 +286,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         leaf_size: int = 30,
         p: float = 2,
         metric: Metric = "minkowski",
-        outlier_label: Any = None,
+        outlier_label: int | str | list[Any] | None = None,
         metric_params: dict[str, Any] | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -321,7 +321,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     def _outlier_labels(self) -> Any:
         """Return the label of outliers for each output, checked."""
         classes, codes = self._outputs()
-        given = self.outlier_label
+        given: Any = self.outlier_label
         if given is None:
             return None
         if isinstance(given, str) and given == "most_frequent":

@@ -155,7 +155,7 @@ class Blockwise:
     def __init__(self, X: Any, metric: Metric, parameters: dict[str, Any]) -> None:
         self.X = _short(X) if sparse.issparse(X) else _metrics.truths(X, metric)
         self._points = self.X
-        self._metric = metric
+        self._metric, self._parameters = metric, parameters
         self._distances = _metrics.distances(metric, parameters)
 
     def _prepared(self, Q: Any) -> Any:

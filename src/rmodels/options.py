@@ -1,0 +1,92 @@
+"""Command-line options for the parameters of an estimator, from the signature of its class."""
+
+import argparse
+import inspect
+import re
+import types
+from collections.abc import Callable
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import rmodels
+
+__all__ = ["ALGORITHMS", "EstimatorParser"]
+
+_PREDICTORS = (
+    "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "LinearRegression",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+)
+
+# Names on the command line, and of the classes: k-neighbors-classifier, KNeighborsClassifier.
+ALGORITHMS = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower(): name for name in _PREDICTORS}
+
+
+class EstimatorParser(argparse.ArgumentParser):
+    """A parser with an option for each parameter that text can give.
+
+    The default `estimator` names the class. It is imported when something is parsed: that takes a
+    second. Options that are not given are not in the result; the values are checked by the class.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Add the options, and parse."""
+        group = self.add_argument_group("parameters")
+        estimator = getattr(rmodels, self.get_default("estimator"))
+        hints = get_type_hints(estimator.__init__)
+        names = []
+        for name, parameter in inspect.signature(estimator).parameters.items():
+            kinds = _kinds(hints[name])
+            if not kinds - {types.NoneType}:
+                continue
+            names.append(name)
+            flag = "--" + name.replace("_", "-").lower()
+            default = f"default: {str(parameter.default).lower()}"
+            if bool in kinds:
+                group.add_argument(
+                    flag,
+                    dest=name,
+                    action=argparse.BooleanOptionalAction,
+                    default=argparse.SUPPRESS,
+                    help=default,
+                )
+            else:
+                group.add_argument(
+                    flag,
+                    dest=name,
+                    type=_converter(kinds),
+                    default=argparse.SUPPRESS,
+                    metavar=_metavar(kinds),
+                    help=default,
+                )
+        self.set_defaults(parameter_names=names)
+        return super().parse_known_args(args, namespace)
+
+
+def _kinds(hint: Any) -> set[type]:
+    """Return the types among those of a hint that text can give."""
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return {part for part in parts if part in (bool, int, float, str, types.NoneType)}
+
+
+def _metavar(kinds: set[type]) -> str:
+    names = {int: "INTEGER", float: "NUMBER", str: "NAME", types.NoneType: "none"}
+    return "|".join(name for kind, name in names.items() if kind in kinds)
+
+
+def _converter(kinds: set[type]) -> Callable[[str], Any]:
+    """Return the function that makes a parameter of text."""
+
+    def convert(text: str) -> Any:
+        if types.NoneType in kinds and text.lower() == "none":
+            return None
+        for kind in (int, float, str):
+            if kind in kinds:
+                try:
+                    return kind(text)
+                except ValueError:
+                    continue
+        raise argparse.ArgumentTypeError(f"{text!r} is not {_metavar(kinds)}")
+
+    return convert

@@ -1,0 +1,225 @@
+"""Plots of fitted models, drawn by matplotlib.
+
+Each function draws into the axes that it gets, or into those of a new figure, and returns them.
+matplotlib is imported when something is drawn: pip install 'rmodels[plot]'.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmodels.extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["decision_boundary", "loss", "neighbors"]
+
+_MARGIN = 0.08  # of the points' extent, on each side
+_LINE = "0.35"  # grey
+
+
+def _axes(ax: "Axes | None") -> "Axes":
+    """Return the axes to draw into."""
+    pyplot = require("matplotlib.pyplot", "plot")
+    if ax is not None:
+        return ax
+    axes: Axes = pyplot.subplots(layout="constrained")[1]
+    return axes
+
+
+def _feature_names(model: Any) -> list[str]:
+    """Return the names of the two features of a model."""
+    if model.n_features_in_ != 2:
+        raise ValueError(
+            f"a plane shows 2 features; this {type(model).__name__} was fitted with "
+            f"{model.n_features_in_}"
+        )
+    names = getattr(model, "feature_names_in_", ("feature 0", "feature 1"))
+    return [str(name) for name in names]
+
+
+@contextmanager
+def _without_names() -> Iterator[None]:
+    """Let a model that was fitted with feature names take arrays: their columns are known here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        yield
+
+
+def _points(X: ArrayLike) -> NDArray[np.float64]:
+    """Return X as points of a plane: (n, 2)."""
+    points = np.asarray(X, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(f"points of a plane have the shape (n, 2); got {points.shape}")
+    return points
+
+
+def _colors(number: int) -> NDArray[np.float64]:
+    """Return so many colours that can be told apart: (number, 3)."""
+    matplotlib = require("matplotlib", "plot")
+    if number <= 10:
+        return np.asarray(matplotlib.colormaps["tab10"].colors[:number])
+    return np.asarray(matplotlib.colormaps["turbo"](np.linspace(0, 1, number)))[:, :3]
+
+
+def loss(model: Any, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
+    """Draw the loss after each iteration of gradient descent, one line for each target.
+
+    Parameters
+    ----------
+    model : LinearRegression
+        Fitted with `iterations`.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    yscale : {"linear", "log"}, default="linear"
+        Scale of the losses.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the model was fitted by least squares, which has no iterations.
+    ImportError
+        If matplotlib is not installed.
+    """
+    losses = model.loss_history_
+    if not len(losses):
+        raise ValueError(
+            f"there is no loss to draw: the model ran {model.n_iter_ or 'no'} iterations. Fit it "
+            "with LinearRegression(iterations=...)"
+        )
+    ax = _axes(ax)
+    steps = np.arange(1, len(losses) + 1)
+    if losses.ndim == 1:
+        ax.plot(steps, losses)
+    else:
+        for target, line in enumerate(losses.T):
+            ax.plot(steps, line, label=f"target {target}")
+        ax.legend()
+    ax.set_yscale(yscale)
+    ax.xaxis.set_major_locator(require("matplotlib.ticker", "plot").MaxNLocator(integer=True))
+    ax.set_xlabel("iteration")
+    ax.set_ylabel("½ mean squared error")
+    ax.set_title(f"Gradient descent, learning rate {model.learning_rate_:.3g}")
+    return ax
+
+
+def decision_boundary(
+    model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None, *, resolution: int = 300
+) -> "Axes":
+    """Draw the class that a classifier predicts at each place of a plane, and points over it.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted with two features and one output.
+    X : array-like of shape (n_samples, 2)
+        Points to draw; their extent is what is shown.
+    y : array-like of shape (n_samples,)
+        Their classes.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    resolution : int, default=300
+        Predictions along each side.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the model does not have two features and one output, or a class of y is not known to it.
+    ImportError
+        If matplotlib is not installed.
+    """
+    names = _feature_names(model)
+    classes = model.classes_
+    if isinstance(classes, list):
+        raise ValueError(f"a plane shows 1 output; this model has {len(classes)}")
+    points, labels = _points(X), np.asarray(y)
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(f"the model does not know the class {unknown.tolist()[0]!r}")
+    ax = _axes(ax)
+    colors = _colors(len(classes))
+    margin = _MARGIN * np.where(np.ptp(points, axis=0) > 0, np.ptp(points, axis=0), 1.0)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    across, up = np.linspace(low, high, resolution).T
+    grid = np.column_stack([each.ravel() for each in np.meshgrid(across, up)])
+    with _without_names():
+        predicted = np.searchsorted(classes, model.predict(grid)).reshape(resolution, resolution)
+    pale = 1 - 0.35 * (1 - colors)
+    ax.pcolormesh(across, up, pale[predicted], shading="nearest", rasterized=True)
+    for label, color in zip(classes, colors, strict=True):
+        x, y = points[labels == label].T
+        ax.scatter(x, y, s=30, color=color, edgecolor="white", label=str(label))
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    ax.legend(title="class")
+    return ax
+
+
+def neighbors(
+    model: Any, X: ArrayLike, ax: "Axes | None" = None, *, n_neighbors: int | None = None
+) -> "Axes":
+    """Draw the points of a neighbours estimator, and lines from queries to their nearest.
+
+    With the Euclidean metric, a circle around each query passes through its farthest neighbour.
+
+    Parameters
+    ----------
+    model : KNeighborsClassifier, KNeighborsRegressor or NearestNeighbors
+        Fitted with two features.
+    X : array-like of shape (n_queries, 2)
+        Queries.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    n_neighbors : int, default=None
+        The default is the model's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the model does not have two features.
+    ImportError
+        If matplotlib is not installed.
+    """
+    names = _feature_names(model)
+    queries = _points(X)
+    with _without_names():
+        distances, indices = model.kneighbors(queries, n_neighbors)
+    ax = _axes(ax)
+    points = model._fit_X
+    near = points[indices]  # (queries, k, 2)
+    ends = np.broadcast_to(queries[:, np.newaxis], near.shape)
+    collections = require("matplotlib.collections", "plot")
+    lines = np.stack([ends, near], axis=2).reshape(-1, 2, 2)
+    ax.add_collection(collections.LineCollection(lines, colors=_LINE, linewidths=0.8, zorder=1))
+    found = points[np.unique(indices)]
+    ax.scatter(points[:, 0], points[:, 1], s=20, color="C0", alpha=0.5, label="points", zorder=2)
+    ax.scatter(found[:, 0], found[:, 1], s=30, color="C1", label="neighbours", zorder=3)
+    ax.scatter(
+        queries[:, 0], queries[:, 1], s=120, color="C3", marker="*", label="queries", zorder=4
+    )
+    if model.effective_metric_ in ("euclidean", "l2"):
+        patches = require("matplotlib.patches", "plot")
+        for query, radius in zip(queries, distances[:, -1], strict=True):
+            ax.add_patch(patches.Circle(tuple(query), radius, fill=False, color=_LINE, ls=":"))
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    ax.legend()
+    return ax

@@ -1,0 +1,194 @@
+"""What the plots draw."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas
+import pytest
+from matplotlib import pyplot
+from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    NearestNeighbors,
+    plot,
+)
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+@pytest.fixture
+def corners():
+    """Points of the four quadrants, their class the sign of the product."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    return X, np.where(X.prod(axis=1) > 0, "same", "other")
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def scattered(ax, label):
+    (found,) = (
+        each
+        for each in ax.collections
+        if isinstance(each, PathCollection) and each.get_label() == label
+    )
+    return np.asarray(found.get_offsets())
+
+
+def test_loss_is_the_history():
+    model = LinearRegression(iterations=7).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    ax = model.plot_loss()
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 8))
+    np.testing.assert_array_equal(line.get_ydata(), model.loss_history_)
+    assert ax.get_xlabel() == "iteration"
+    assert ax.get_ylabel() == "½ mean squared error"
+    assert f"{model.learning_rate_:.3g}" in ax.get_title()
+    assert ax.get_yscale() == "linear"
+    ax.figure.canvas.draw()
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+
+
+def test_loss_of_each_target_into_given_axes():
+    Y = np.random.default_rng(1).normal(size=(20, 3))
+    model = LinearRegression(iterations=4).fit(Y[:, :2], Y)
+    _, given = pyplot.subplots()
+    assert plot.loss(model, given, yscale="log") is given
+    assert given.get_yscale() == "log"
+    assert labels(given) == ["target 0", "target 1", "target 2"]
+    np.testing.assert_array_equal([line.get_ydata() for line in given.lines], model.loss_history_.T)
+
+
+@pytest.mark.parametrize(("iterations", "said"), [(None, "no iterations"), (0, "no iterations")])
+def test_no_loss_to_draw(iterations, said):
+    model = LinearRegression(iterations=iterations).fit([[0.0], [1.0]], [1.0, 3.0])
+    with pytest.raises(ValueError, match=said):
+        model.plot_loss()
+    assert not pyplot.get_fignums()
+
+
+def test_loss_needs_a_fit():
+    with pytest.raises(AttributeError, match="not fitted"):
+        LinearRegression(iterations=3).plot_loss()
+
+
+def test_decision_boundary_shows_the_predictions(corners):
+    X, y = corners
+    model = KNeighborsClassifier(3).fit(X, y)
+    ax = plot.decision_boundary(model, X, y, resolution=40)
+    (mesh,) = (each for each in ax.collections if isinstance(each, QuadMesh))
+    drawn = np.asarray(mesh.get_array())
+    assert drawn.shape == (40, 40, 3)
+    (left, bottom), (right, top) = X.min(axis=0), X.max(axis=0)
+    edges = mesh.get_coordinates()
+    assert edges[0, 0, 0] < left < right < edges[-1, -1, 0]
+    assert edges[0, 0, 1] < bottom < top < edges[-1, -1, 1]
+    centres = (edges[1:, 1:] + edges[:-1, :-1]) / 2
+    predicted = model.predict(centres.reshape(-1, 2)).reshape(40, 40)
+    colors = {label: np.unique(drawn[predicted == label], axis=0) for label in model.classes_}
+    assert all(len(found) == 1 for found in colors.values())
+    assert not np.array_equal(colors["same"], colors["other"])
+    assert labels(ax) == ["other", "same"]
+    for label in ("other", "same"):
+        np.testing.assert_array_equal(scattered(ax, label), X[y == label])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("feature 0", "feature 1")
+
+
+def test_decision_boundary_of_many_classes():
+    X = np.random.default_rng(2).normal(size=(36, 2))
+    y = np.arange(36) % 12
+    ax = plot.decision_boundary(KNeighborsClassifier(1).fit(X, y), X, y, resolution=10)
+    assert labels(ax) == [str(label) for label in range(12)]
+    colors = {each.get_facecolor().tobytes() for each in ax.collections[1:]}
+    assert len(colors) == 12
+
+
+def test_names_of_features(corners):
+    X, y = corners
+    frame = pandas.DataFrame(X, columns=["length", "width"])
+    ax = plot.decision_boundary(KNeighborsClassifier().fit(frame, y), frame, y, resolution=5)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("length", "width")
+    ax = plot.neighbors(NearestNeighbors().fit(frame), frame[:1])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("length", "width")
+
+
+def test_decision_boundary_refuses(corners):
+    X, y = corners
+    model = KNeighborsClassifier().fit(X, y)
+    with pytest.raises(ValueError, match="does not know the class 'never'"):
+        plot.decision_boundary(model, X, np.full(len(X), "never"))
+    with pytest.raises(ValueError, match=r"shape \(n, 2\); got \(60, 1\)"):
+        plot.decision_boundary(model, X[:, :1], y)
+    with pytest.raises(ValueError, match="2 features; this KNeighborsClassifier was fitted with 1"):
+        plot.decision_boundary(KNeighborsClassifier().fit(X[:, :1], y), X, y)
+    with pytest.raises(ValueError, match="1 output; this model has 2"):
+        plot.decision_boundary(KNeighborsClassifier().fit(X, np.c_[y, y]), X, y)
+    assert not pyplot.get_fignums()
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_neighbors_are_joined_to_queries(corners, k):
+    X, _ = corners
+    queries = np.array([[0.0, 0.0], [1.0, -1.0]])
+    model = KNeighborsRegressor(n_neighbors=k).fit(X, X[:, 0])
+    ax = plot.neighbors(model, queries)
+    distances, indices = model.kneighbors(queries)
+    (lines,) = (each for each in ax.collections if isinstance(each, LineCollection))
+    expected = [[queries[i], X[j]] for i, neighbours in enumerate(indices) for j in neighbours]
+    np.testing.assert_array_equal(lines.get_segments(), expected)
+    np.testing.assert_array_equal(scattered(ax, "points"), X)
+    np.testing.assert_array_equal(scattered(ax, "neighbours"), X[np.unique(indices)])
+    np.testing.assert_array_equal(scattered(ax, "queries"), queries)
+    circles = [(*circle.center, circle.radius) for circle in ax.patches]
+    np.testing.assert_array_equal(circles, np.c_[queries, distances[:, -1]])
+    assert ax.get_aspect() == 1
+
+
+def test_neighbors_by_another_metric_and_number(corners):
+    X, _ = corners
+    model = NearestNeighbors(metric="manhattan").fit(X)
+    ax = plot.neighbors(model, [[0.0, 0.0]], n_neighbors=2)
+    assert len(scattered(ax, "neighbours")) == 2
+    assert not ax.patches
+
+
+def test_without_matplotlib():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+from rmodels import LinearRegression
+model = LinearRegression(iterations=2).fit([[0.0], [1.0]], [0.0, 1.0])
+try:
+    model.plot_loss()
+except ImportError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout == (
+        "this needs matplotlib, which is not installed: pip install 'rmodels[plot]'\n"
+    )
+
+
+def test_nothing_is_imported_before_it_is_drawn():
+    code = (
+        "import sys, rmodels; rmodels.LinearRegression, rmodels.plot;"
+        "print('matplotlib' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout == "False\n"
