@@ -47,7 +47,7 @@ sanitize: build/sanitized
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
 	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/ops tests/native
 
-build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES)
+build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(shell find src -name '*.py')
 	rm -rf build/sanitized
 	$(PY) -m pip install -q --no-build-isolation --no-deps --target build/sanitized \
 	  -C cmake.define.RMODELS_SANITIZE=ON -C build-dir=build/sanitizing .

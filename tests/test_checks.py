@@ -6,8 +6,12 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from rmodels import (
     KNeighborsClassifier,
     KNeighborsRegressor,
+    KNeighborsTransformer,
     LinearRegression,
     NearestNeighbors,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+    RadiusNeighborsTransformer,
     native,
 )
 from rmodels.config import config_context
@@ -21,7 +25,13 @@ ESTIMATORS = [
     KNeighborsClassifier(weights="distance", algorithm="kd_tree"),
     KNeighborsRegressor(),
     KNeighborsRegressor(weights="distance", algorithm="brute", metric="manhattan"),
+    LinearRegression(solver="gram"),
+    LinearRegression(positive=True),
     NearestNeighbors(),
+    KNeighborsTransformer(),
+    RadiusNeighborsClassifier(),
+    RadiusNeighborsRegressor(),
+    RadiusNeighborsTransformer(),
 ]
 ENGINES = ["reference", "native"] if native.load() is not None else ["reference"]
 

@@ -8,6 +8,7 @@ import importlib
 import runpy
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 __all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
@@ -123,6 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     patch_sklearn()
     sys.argv = [given.script, *given.arguments]
+    sys.path[0] = str(Path(given.script).resolve().parent)  # as `python script.py` has it
     runpy.run_path(given.script, run_name="__main__")
 
 

@@ -104,7 +104,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
     solver_ : {"moments", "gram", "stream", "rows", "lsqr"}
         What was used. "lsqr": a sparse X whose moments do not keep the setting `memory_limit`.
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed it. "scipy": products of sparse matrices.
+        What computed the moments, products or steps; "scipy" those of a sparse X. Refinement and
+        the solver "rows" use NumPy and LAPACK on the processor with any engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.

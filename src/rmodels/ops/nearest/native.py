@@ -1,5 +1,6 @@
 """Nearest neighbours by the compiled extension: queries go to it a chunk at a time."""
 
+import os
 import threading
 from typing import Any
 
@@ -17,6 +18,16 @@ _FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every 
 _FIRST_QUERIES = 1024  # of a first chunk that walks a tree
 
 _building = threading.Lock()
+
+
+def _renew() -> None:
+    """Forget who holds the lock: in a forked child that thread does not exist."""
+    global _building
+    _building = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
