@@ -134,6 +134,10 @@ else:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit on memory")
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="limits the address space, of which AddressSanitizer takes terabytes",
+)
 def test_a_system_without_threads_to_spare():
     import pickle
 

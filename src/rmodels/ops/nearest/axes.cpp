@@ -62,7 +62,7 @@ Axes::Axes(const Points &X, const Frame &frame, const std::vector<std::uint32_t>
     for (int iteration = 0; iteration < kIterations; iteration++) {
         std::fill(next.begin(), next.end(), 0.0);
         for (std::size_t i = 0; i < samples; i++) {
-            const double *row = &sample[i * d];
+            const double *row = sample.data() + i * d;
             std::fill(image.begin(), image.end(), 0.0);
             for (std::size_t c = 0; c < d; c++)
                 for (std::size_t a = 0; a < kAxes; a++) image[a] += row[c] * V[c * kAxes + a];

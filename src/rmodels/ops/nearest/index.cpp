@@ -112,10 +112,10 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
         return X.typed([&](auto *x) {
             using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
             std::vector<Real> sample(size * X.d);
-            for (std::size_t i = 0; i < size; i++) std::copy_n(x + X.n * i / size * X.d, X.d, &sample[i * X.d]);
+            for (std::size_t i = 0; i < size; i++) std::copy_n(x + X.n * i / size * X.d, X.d, sample.data() + i * X.d);
             std::vector<double> queries(kTrials * X.d);
             for (std::size_t i = 0; i < kTrials; i++)  // between the rows of the sample
-                std::copy_n(x + (X.n * i / kTrials + X.n / size / 2) * X.d, X.d, &queries[i * X.d]);
+                std::copy_n(x + (X.n * i / kTrials + X.n / size / 2) * X.d, X.d, queries.data() + i * X.d);
             Points points{nullptr, nullptr, size, X.d};
             if constexpr (std::is_same_v<Real, float>)
                 points.singles = sample.data();
@@ -170,7 +170,7 @@ void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::siz
     const float *rows[kTile];
     float limits[kTile];
     for (std::size_t m = 0; m < queries; m++) {
-        rows[m] = &work.queries[who[m] * d];
+        rows[m] = work.queries.data() + who[m] * d;
         limits[m] = work.limits[who[m]];
     }
     auto scan_all = [&]<int M>() {
@@ -232,7 +232,7 @@ void NearestIndex::search_tree(Workspace &work) const {
         for (std::size_t i = 0; i < lanes; i += kF32) {
             f32v near{};
             for (std::size_t a = 0; a < axes; a++) {
-                const f32v y = load<f32v>(&work.coordinates[a * kLanes + i]);
+                const f32v y = load<f32v>(work.coordinates.data() + a * kLanes + i);
                 const f32v gap = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
                 near = add_gap<fold>(near, larger(f32v{}, gap), p);
             }

@@ -17,7 +17,7 @@ Frame make_frame(const Points &X, int threads) {
     const std::size_t n = X.n, d = X.d, slabs = (n + kSlab - 1) / kSlab;
     std::vector<double> low(slabs * d, kInfinity), high(slabs * d, -kInfinity), sum(slabs * d, 0.0);
     parallel_for(slabs, threads, [&](std::size_t slab, int) {
-        double *l = &low[slab * d], *h = &high[slab * d], *s = &sum[slab * d];
+        double *l = low.data() + slab * d, *h = high.data() + slab * d, *s = sum.data() + slab * d;
         X.typed([&](auto *x) {
             for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++)
                 for (std::size_t c = 0; c < d; c++) {

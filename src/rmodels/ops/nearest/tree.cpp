@@ -74,7 +74,7 @@ void Tree::lay_out(std::size_t node, std::size_t first, std::size_t leaves) {
 // The box of a leaf.
 void Tree::enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count) {
     const std::size_t axes = axes_.count();
-    float *box = &boxes_[leaf * 2 * axes];
+    float *box = boxes_.data() + leaf * 2 * axes;
     for (std::size_t a = 0; a < axes; a++) box[2 * a] = box[2 * a + 1] = coordinates[points->id * axes + a];
     for (std::size_t i = 1; i < count; i++)
         for (std::size_t a = 0; a < axes; a++) {
@@ -88,7 +88,7 @@ void Tree::enclose(std::size_t leaf, const float *coordinates, const Keyed *poin
 void Tree::join(std::size_t node) {
     const std::size_t axes = axes_.count();
     const float *a = box(2 * node + 1), *b = box(2 * node + 2);
-    float *joined = &boxes_[node * 2 * axes];
+    float *joined = boxes_.data() + node * 2 * axes;
     for (std::size_t i = 0; i < 2 * axes; i += 2) {
         joined[i] = std::min(a[i], b[i]);
         joined[i + 1] = std::max(a[i + 1], b[i + 1]);

@@ -20,7 +20,9 @@ public:
     // Children of node i are 2 i + 1 and 2 i + 2.
     bool is_leaf(std::size_t node) const { return nodes_[node].leaves == 1; }
     std::size_t leaf(std::size_t node) const { return nodes_[node].first; }
-    const float *box(std::size_t node) const { return &boxes_[node * 2 * axes_.count()]; }  // (axes, low and high)
+    const float *box(std::size_t node) const {
+        return boxes_.data() + node * 2 * axes_.count();
+    }  // (axes, low and high)
 
     // The leaf on whose side of every split the coordinates are.
     std::size_t home(const float *coordinates) const {
