@@ -123,8 +123,8 @@ def moments(
 
     Notes
     -----
-    Accuracy: with σ_i the standard deviation of column i, and n = n_samples, the mean μ_i is that of
-    exact arithmetic within 8 √n · 2⁻⁵³ σ_i, before it is rounded itself, and M_ij within
+    Accuracy: with σ_i the standard deviation of column i and n = n_samples, the mean μ_i is that
+    of exact arithmetic within 8 √n · 2⁻⁵³ σ_i, before it is rounded itself, and M_ij within
     8 √n · 2⁻⁵³ √(M_ii M_jj) + 4 W · 2⁻¹⁰⁶ |μ_i μ_j|; the last term is what a column that does not
     vary may be left with. This holds for any offset of the columns, order of the rows and weights,
     as rounding errors go that are not all of one sign: the rows are shifted by a nearby constant
@@ -166,7 +166,7 @@ def gram(
     Notes
     -----
     Accuracy: with K_max the largest entry of the diagonal, each entry is that of exact arithmetic
-    within 8 √n_features · 2⁻⁵³ K_max, whatever the columns' offset.
+    within 8 √n_features · 2⁻⁵³ (K_max + 4 W · 2⁻¹⁰⁶ Σ μ_f²).
 
     NaN and infinity show on the diagonal of the products, as in `moments`. Memory beyond input and
     result: at most one float64 copy of X (native: a block of its columns, and a second result).
