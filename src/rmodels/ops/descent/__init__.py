@@ -68,7 +68,7 @@ def gradient(
     X : ndarray of shape (n_samples, n_features), float32 or float64
         Any strides. Neither copied nor changed.
     Y : ndarray of shape (n_samples, n_targets), float32 or float64
-        Any strides.
+        Any strides that are multiples of the item size, as for X.
     coefficients : ndarray of shape (n_features + 1, n_targets), float64
         The last row is the intercept.
     weights : ndarray of shape (n_samples,), float32 or float64, optional
@@ -82,8 +82,9 @@ def gradient(
     Returns
     -------
     Gradient
-        Products and sums in float64, whatever the input's dtype. Bitwise the same for any number
-        of threads. NaN or infinity in X, Y or the coefficients shows in the result.
+        Products and sums in float64, whatever the input's dtype: a sum of k terms is that of exact
+        arithmetic within k · 2⁻⁵³ times the sum of their magnitudes. Bitwise the same for any
+        number of threads. NaN or infinity in X, Y or the coefficients shows in the result.
     """
     name = ops.choose("descent", engine, X, Y, weights)
     return ops.implementation("descent", name).gradient(

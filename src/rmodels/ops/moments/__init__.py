@@ -105,7 +105,8 @@ def moments(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), float32 or float64
-        Any strides. Neither copied nor changed. n_samples and n_features may be 0.
+        Any strides that are multiples of the item size. Neither copied nor changed. n_samples and
+        n_features may be 0.
     Y : ndarray of shape (n_samples, n_targets), float32 or float64
         Any strides; n_targets may be 0.
     weights : ndarray of shape (n_samples,), float32 or float64, optional
@@ -122,16 +123,19 @@ def moments(
 
     Notes
     -----
-    Accuracy: each mean and each entry of the scatter matrix is that of exact arithmetic within
-    about n_samples^½ · 2⁻⁵³ relative to the column's standard deviations, whatever the columns'
-    offset, as long as the offset leaves the data digits of its own: the rows are
-    shifted by a nearby constant before they are multiplied.
+    Accuracy: with σ_i the standard deviation of column i and n = n_samples, the mean μ_i is that
+    of exact arithmetic within 8 √n · 2⁻⁵³ σ_i, before it is rounded itself, and M_ij within
+    8 √n · 2⁻⁵³ √(M_ii M_jj) + 4 W · 2⁻¹⁰⁶ |μ_i μ_j|; the last term is what a column that does not
+    vary may be left with. This holds for any offset of the columns, order of the rows and weights,
+    as rounding errors go that are not all of one sign: the rows are shifted by a nearby constant
+    before they are multiplied. Sums of Moments know the means as they are rounded, so that an
+    offset of k standard deviations costs them a factor of 1 + k.
 
     A NaN or infinity in a column makes that column's diagonal entry of the scatter matrix NaN or
     infinite, so that no separate pass over X has to look for one. So does a sum that overflows.
 
-    Memory beyond input and result: a fixed amount per thread plus a few scatter matrices; the
-    reference takes a float64 copy of [X | Y] as well.
+    Memory beyond input and result: a fixed amount per thread, and 20 MB or three scatter matrices;
+    the reference takes a float64 copy of [X | Y] as well.
     """
     name = ops.choose("moments", engine, X, Y, weights)
     return ops.implementation("moments", name).moments(X, Y, weights, n_threads)
@@ -161,8 +165,11 @@ def gram(
 
     Notes
     -----
+    Accuracy: with K_max the largest entry of the diagonal, each entry is that of exact arithmetic
+    within 8 √n_features · 2⁻⁵³ (K_max + 4 W · 2⁻¹⁰⁶ Σ μ_f²).
+
     NaN and infinity show on the diagonal of the products, as in `moments`. Memory beyond input and
-    result: at most one float64 copy of X.
+    result: at most one float64 copy of X (native: a block of its columns, and a second result).
     """
     name = ops.choose("moments", engine, X, weights)
     return ops.implementation("moments", name).gram(X, weights, centre, n_threads)
