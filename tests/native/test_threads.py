@@ -168,7 +168,16 @@ LONG = {
 }
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler, also where a shell started the tests with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("call", LONG)
 def test_an_interrupt_is_answered(call):
     sent = []
