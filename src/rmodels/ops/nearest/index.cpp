@@ -20,6 +20,7 @@ constexpr std::size_t kBlock = 240;                // queries that share a pass 
 constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the second-level cache
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
 constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
+constexpr std::size_t kFewToSample = 8192;         // up to which comparing costs less than sampling
 constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
 constexpr std::size_t kSample = 16384;             // of points, to find out with more features, at most
 constexpr std::size_t kSampleValues = 1 << 20;
@@ -108,6 +109,7 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
 bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double p, int threads) {
     if (X.n <= kFewPoints) return false;
     if (X.d <= kFewFeatures) return true;
+    if (X.n <= kFewToSample) return false;
     auto share = [&](std::size_t size) {
         return X.typed([&](auto *x) {
             using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
