@@ -24,6 +24,7 @@ constexpr int kVectorBytes = 16;
 
 typedef double f64v __attribute__((vector_size(kVectorBytes)));
 typedef float f32v __attribute__((vector_size(kVectorBytes)));
+typedef int i32v __attribute__((vector_size(kVectorBytes)));
 typedef float f32h __attribute__((vector_size(kVectorBytes / 2)));  // as many lanes as f64v
 constexpr int kF64 = kVectorBytes / 8;                              // float64 lanes
 constexpr int kF32 = kVectorBytes / 4;                              // float32 lanes
@@ -213,9 +214,29 @@ inline f32v larger(f32v a, f32v b) {
 #endif
 }
 
-inline f32v magnitude(f32v a) {
-    typedef int i32v __attribute__((vector_size(kVectorBytes)));
-    return (f32v)((i32v)a & 0x7fffffff);
+inline f32v magnitude(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
+
+// Whether products of 16-bit integers cost less than those of float32.
+#if defined(__SSE2__)
+constexpr bool kPairs = true;
+#else
+constexpr bool kPairs = false;
+#endif
+
+// sum + a[0] b[0] + a[1] b[1] in each lane, of 16-bit integers in pairs.
+inline i32v add_products(i32v sum, i32v a, i32v b) {
+#if defined(__AVX512VNNI__)
+    return (i32v)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return sum + (i32v)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return sum + (i32v)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    typedef short i16v __attribute__((vector_size(kVectorBytes)));
+    const i16v x = (i16v)a, y = (i16v)b;
+    for (int i = 0; i < kF32; i++) sum[i] += x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1];
+    return sum;
+#endif
 }
 
 // Bit i is set where a[i] <= b[i].

@@ -9,6 +9,12 @@
 // 2 |q|^2 and u = 2^-24, all are below E (2 |x|^2 + |q|^2) for E = 1.01 (d + 16) u, plus A for underflow:
 //     D^2 - |q|^2 - E |q|^2 - A - 4 E |x|^2 <= s <= D^2 - |q|^2 + E |q|^2 + A.
 //
+// Fold::pairs is the same in 16-bit integers: x^ = i / s_g and q^ = j / s_q with integer vectors i, j of norm
+// below 2^15.5, whose product is exact in 32 bits, and n = |x'|^2. What is lost, e_x = |x' - x^| and e_q, is
+// known: |x'.q' - x^.q^| <= |x^| e_q + e_x |q'|, and 2 |x| e_q <= C |x|^2 + e_q^2 / C for any C (likewise
+// with e_x), so that the error separates again: E = 16 u for the float32 steps that are left, plus
+// C |x|^2 + e_x^2 / C for the point and C |q|^2 + e_q^2 / C for the query.
+//
 // Other folds, S the sum of |x^ - q^|^p (or the maximum, p = inf): every gap is off by at most
 // a = 2.1 u (max |x| + max |q|) + underflow, so that by the triangle inequality the distance is off by at most
 // a d^(1/p); the sum has relative error E and underflows by at most d p 2^-148.
@@ -30,8 +36,9 @@ namespace rmodels::RMODELS_ISA {
 
 // What the bounds need to know about a query, in scaled units.
 struct QuerySize {
-    double square;   // |q^|^2
-    double largest;  // max |q^_c|
+    double square;   // |q|^2
+    double largest;  // max |q_c|
+    double lost;     // pairs: |q' - q^|
 };
 
 class Bounds {
@@ -82,17 +89,28 @@ public:
     Fold fold() const { return fold_; }
     int power() const { return power_; }
 
+    // Takes 16-bit integers for the product.
+    void use_pairs() {
+        fold_ = Fold::pairs;
+        error_ = 16.2 * 0x1p-24;
+        coarse_ = std::sqrt(d_ / 3) * 0x1p-15;
+    }
+
     // Whether scores of this query can tell points apart at all, and do not overflow.
     bool screens(const QuerySize &q) const {
         const double reach = q.largest + largest_;
         if (!(error_ < kInfinity) || !(reach < 0x1p60)) return false;
-        if (fold_ == Fold::product) return error_ * q.square < d_ * largest_ * largest_;
+        if (has_norms()) return doubt(q) < d_ * largest_ * largest_;
         return std::pow(reach, std::max(1, power_)) * d_ < 0x1p120;
     }
 
-    // What is taken from |x^|^2 so that a score is a lower bound; and by how much it may then be too low.
-    double lowered(double square) const { return square * (1 - 2 * error_); }
-    double slack(double square) const { return 4 * error_ * square; }
+    // Whether scores are |x|^2 - 2 q.x.
+    bool has_norms() const { return fold_ == Fold::pairs || fold_ == Fold::product; }
+
+    // What is taken from a point's |x|^2 so that a score is a lower bound: half of what it may then be too low.
+    double lowering(double square, double lost) const {
+        return 2 * error_ * square + (fold_ == Fold::pairs ? coarse_ * square + 1.02 * lost * lost / coarse_ : 0);
+    }
 
     // Largest distance, scaled, that a point reported at `distance` or less can truly have.
     double reach(double distance) const {
@@ -102,19 +120,17 @@ public:
 
     // The same for a point whose score (raised by its slack) is `high`.
     double reach_of_score(const QuerySize &q, double high) const {
-        if (fold_ == Fold::product)
-            return widen(std::sqrt(std::max(0.0, high + q.square * (1 + error_) + absolute(q))));
+        if (has_norms()) return widen(std::sqrt(std::max(0.0, high + q.square + doubt(q))));
         return widen(beta_ * (rooted((high + underflow()) * (1 + error_)) + shift(q)));
     }
 
     // Largest score that a point within a true distance of `reach` can have.
     float limit(const QuerySize &q, double reach) const {
-        if (fold_ == Fold::product)
-            return above(reach * reach * (1 + 0x1p-40) - q.square * (1 - error_) + absolute(q), q.square * 0x1p-40);
+        if (has_norms()) return above(reach * reach * (1 + 0x1p-40) - q.square + doubt(q), q.square * 0x1p-40);
         return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
     }
 
-    // The same for the score of a box, by Fold::squares if the fold is a product.
+    // The same for the score of a box, by Fold::squares if scores have norms.
     float box_limit(const QuerySize &q, double reach) const {
         return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
     }
@@ -135,7 +151,11 @@ private:
         if (!(std::ldexp(distance, -exponent_) < ceiling_)) return kInfinity;
         return distance * (1 + 2 * relative_) + 2 * lost_;
     }
-    double absolute(const QuerySize &q) const { return (d_ + 8) * (1 + std::sqrt(q.square)) * 0x1p-140; }
+    // The part of a score's error that is the query's.
+    double doubt(const QuerySize &q) const {
+        const double part = error_ * q.square + (d_ + 8) * (1 + std::sqrt(q.square)) * 0x1p-140;
+        return fold_ == Fold::pairs ? part + coarse_ * q.square + 1.02 * q.lost * q.lost / coarse_ : part;
+    }
     double underflow() const { return d_ * std::max(1, power_) * 0x1p-148; }
     double rooted(double sum) const {
         return power_ == 0 ? sum : power_ == 2 ? std::sqrt(sum) : std::pow(sum, inverse_);
@@ -150,9 +170,10 @@ private:
     int power_;                // the fold's; 0 for the maximum
     double inverse_, spread_;  // 1 / p, d^(1/p)
     double alpha_, beta_, error_;
-    double relative_;  // of a reported distance
-    double lost_;      // to underflow in a reported distance, scaled
-    double ceiling_;   // reported distances from here on may be infinite
+    double coarse_ = 0;  // C
+    double relative_;    // of a reported distance
+    double lost_;        // to underflow in a reported distance, scaled
+    double ceiling_;     // reported distances from here on may be infinite
 };
 
 }  // namespace rmodels::RMODELS_ISA

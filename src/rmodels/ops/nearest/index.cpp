@@ -4,6 +4,7 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -38,7 +39,9 @@ bool is_zero(const double *row, std::size_t d) {
 // One thread's queries.
 struct NearestIndex::Workspace {
     std::vector<double> scaled;
-    std::vector<float> queries;      // (block, d), as the tile wants them
+    std::vector<std::int16_t> pairs;
+    std::vector<float> queries;      // (block, steps), as the tile wants them
+    std::vector<float> factors;      // pairs: -2 times what a unit of the integers stands for
     std::vector<float> coordinates;  // tree: (axes, kLanes)
     std::vector<float> limits, box_limits;
     std::vector<std::size_t> home;  // tree: leaf that a query has seen first
@@ -49,7 +52,9 @@ struct NearestIndex::Workspace {
 
     Workspace(std::size_t block, std::size_t d)
         : scaled(d),
+          pairs(d + 1),
           queries(block * d),
+          factors(block),
           coordinates(kAxes * kLanes),
           limits(block),
           box_limits(block),
@@ -79,29 +84,40 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
     if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
 
-    const std::size_t n = rows.size(), d = X.d;
-    const Fold fold = searched_.bounds.fold();
+    if (kPairs && !is_tree_ && searched_.bounds.fold() == Fold::product) searched_.bounds.use_pairs();
+    const std::size_t n = rows.size();
+    steps_ = searched_.bounds.fold() == Fold::pairs ? (X.d + 1) / 2 : X.d;
     groups_ = (n + kGroup - 1) / kGroup;
-    packed_ = Floats(groups_ * kGroup * d);
+    packed_ = Floats(groups_ * kGroup * steps_);
     norms_ = Floats(groups_ * kGroup);
     slack_.assign(groups_, 0.0f);
+    scales_.assign(groups_, 1.0f);
+    parallel_for(groups_, threads, [&](std::size_t g, int) { pack(g, std::min(kGroup, n - g * kGroup)); });
+}
+
+void NearestIndex::pack(std::size_t g, std::size_t count) {
+    const Points &X = searched_.X;
+    const Bounds &bounds = searched_.bounds;
+    const std::uint32_t *rows = &searched_.rows[g * kGroup];
     constexpr float inf = std::numeric_limits<float>::infinity();
-    parallel_for(groups_, threads, [&](std::size_t g, int) {
-        const std::size_t count = std::min(kGroup, n - g * kGroup);
-        float *points = packed_.data() + g * kGroup * d;
-        pack_group(X, frame_, &rows[g * kGroup], count, fold == Fold::product ? 0.0f : inf, points);
-        if (fold != Fold::product) return;
-        double squares[kGroup] = {};
-        for (std::size_t c = 0; c < d; c++)
+    float *points = packed_.data() + g * kGroup * steps_;
+    double squares[kGroup] = {}, lost[kGroup] = {};
+    if (bounds.fold() == Fold::pairs)
+        scales_[g] = float(1 / pack_pairs(X, frame_, rows, count, points, squares, lost));
+    else
+        pack_group(X, frame_, rows, count, bounds.has_norms() ? 0.0f : inf, points);
+    if (!bounds.has_norms()) return;
+    if (bounds.fold() == Fold::product)
+        for (std::size_t c = 0; c < X.d; c++)
             for (std::size_t j = 0; j < kGroup; j++)
                 squares[j] += double(points[c * kGroup + j]) * points[c * kGroup + j];
-        double largest = 0;
-        for (std::size_t j = 0; j < kGroup; j++) {
-            norms_.data()[g * kGroup + j] = j < count ? float(searched_.bounds.lowered(squares[j])) : inf;
-            largest = std::max(largest, squares[j]);
-        }
-        slack_[g] = float(searched_.bounds.slack(largest) * 1.0001);
-    });
+    double most = 0;
+    for (std::size_t j = 0; j < kGroup; j++) {
+        const double lowering = bounds.lowering(squares[j], lost[j]);
+        norms_.data()[g * kGroup + j] = j < count ? float(squares[j] - lowering) : inf;
+        most = std::max(most, lowering);
+    }
+    slack_[g] = float(2.0001 * most);
 }
 
 // Whether a tree lets most groups be skipped: tried with trees over samples, the larger four times the size of
@@ -136,21 +152,41 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
     return larger * std::pow(double(X.n) / double(size), slope) < kPays;
 }
 
+// Rounds the scaled query as the tile wants it.
+QuerySize NearestIndex::round(Workspace &work, std::size_t i) const {
+    const std::size_t d = searched_.X.d;
+    QuerySize size{0, 0, 0};
+    for (std::size_t c = 0; c < d; c++) {
+        size.square += work.scaled[c] * work.scaled[c];
+        size.largest = std::max(size.largest, std::fabs(work.scaled[c]));
+    }
+    float *out = work.queries.data() + i * steps_;
+    if (searched_.bounds.fold() == Fold::pairs) {
+        if (!(size.square < 0x1p120)) return size;
+        const double scale = pairs_scale(std::sqrt(size.square), size.largest, d);
+        size.lost = round_to_pairs(work.scaled.data(), d, scale, work.pairs.data()).lost;
+        std::memcpy(out, work.pairs.data(), steps_ * sizeof(float));
+        work.factors[i] = float(-2 / scale);
+        return size;
+    }
+    const bool product = searched_.bounds.fold() == Fold::product;
+    size.square = 0;
+    for (std::size_t c = 0; c < d; c++) {
+        const float value = float(work.scaled[c]);
+        size.square += double(value) * value;
+        out[c] = product ? -2 * value : value;
+    }
+    return size;
+}
+
 void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
                          Wanted wanted) const {
     const std::size_t d = searched_.X.d;
-    const bool product = searched_.bounds.fold() == Fold::product;
     work.open.clear();
     for (std::size_t i = 0; i < queries; i++) {
         const double *q = Q + who[i] * d;
-        QuerySize size{0, 0};
-        for (std::size_t c = 0; c < d; c++) {
-            work.scaled[c] = frame_.place(q[c], c);
-            const float value = float(work.scaled[c]);
-            size.square += double(value) * value;
-            size.largest = std::max(size.largest, std::fabs(work.scaled[c]));
-            work.queries[i * d + c] = product ? -2 * value : value;
-        }
+        for (std::size_t c = 0; c < d; c++) work.scaled[c] = frame_.place(q[c], c);
+        const QuerySize size = round(work, i);
         work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i]);
         work.screened[i] = searched_.bounds.screens(size);
         if (work.screened[i]) work.open.push_back(i);
@@ -167,17 +203,19 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
 template <Fold fold>
 void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                                std::size_t last_group) const {
-    const std::size_t d = searched_.X.d, n = searched_.rows.size();
+    const std::size_t n = searched_.rows.size();
     const int p = searched_.bounds.power();
     const float *rows[kTile];
-    float limits[kTile];
+    float limits[kTile], factors[kTile];
     for (std::size_t m = 0; m < queries; m++) {
-        rows[m] = work.queries.data() + who[m] * d;
+        rows[m] = work.queries.data() + who[m] * steps_;
         limits[m] = work.limits[who[m]];
     }
     auto scan_all = [&]<int M>() {
-        for (std::size_t g = first_group; g < last_group; g++)
-            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, d, p, limits,
+        for (std::size_t g = first_group; g < last_group; g++) {
+            if constexpr (fold == Fold::pairs)
+                for (int m = 0; m < M; m++) factors[m] = work.factors[who[m]] * scales_[g];
+            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, steps_, p, factors, limits,
                           [&](int m, std::size_t offset, const float *scores) {
                               const std::size_t position = g * kGroup + offset;
                               if (position >= n) return;
@@ -185,6 +223,7 @@ void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::siz
                                                               std::min(kTilePoints, n - position), slack_[g]);
                               limits[m] = work.limits[who[m]];
                           });
+        }
     };
     switch (queries) {
         case 1:
@@ -204,7 +243,7 @@ void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::siz
 
 template <Fold fold>
 void NearestIndex::search_brute(Workspace &work, std::size_t first, std::size_t last) const {
-    const std::size_t bytes = kGroup * sizeof(float) * std::max<std::size_t>(1, searched_.X.d);
+    const std::size_t bytes = kGroup * sizeof(float) * std::max<std::size_t>(1, steps_);
     const std::size_t panel = std::max<std::size_t>(1, kPanelBytes / bytes), count = work.open.size();
     for (; first < last; first += panel)
         for (std::size_t i = 0; i < count; i += kTile)
@@ -330,6 +369,9 @@ std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wa
         work.scans = 0;
         auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
         if (first < last && !work.open.empty()) switch (searched_.bounds.fold()) {
+                case Fold::pairs:
+                    search_brute<Fold::pairs>(work, first, last);
+                    break;
                 case Fold::product:
                     run.template operator()<Fold::product>();
                     break;

@@ -44,18 +44,22 @@ private:
     template <Fold fold>
     void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
+    void pack(std::size_t group, std::size_t count);
+    QuerySize round(Workspace &work, std::size_t i) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
 
-    const float *group(std::size_t g) const { return packed_.data() + g * kGroup * searched_.X.d; }
+    const float *group(std::size_t g) const { return packed_.data() + g * kGroup * steps_; }
 
     Frame frame_;
     Searched searched_;
     bool is_tree_ = false;
     Tree tree_;
     std::size_t groups_ = 0;
-    Floats packed_;             // (groups, d, 64)
-    Floats norms_;              // (groups, 64): lowered squared norms, infinite past the last point
-    std::vector<float> slack_;  // (groups): by how much a score may be too low
+    std::size_t steps_ = 0;      // features, or pairs of features
+    Floats packed_;              // (groups, steps, 64)
+    Floats norms_;               // (groups, 64): lowered squared norms, infinite past the last point
+    std::vector<float> slack_;   // (groups): by how much a score may be too low
+    std::vector<float> scales_;  // (groups): pairs: what a unit of the integers stands for
 };
 
 }  // namespace rmodels::RMODELS_ISA

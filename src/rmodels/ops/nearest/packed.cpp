@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "native/threads.hpp"
 
@@ -67,6 +68,59 @@ void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, 
     });
     for (std::size_t c = 0; c < d; c++)
         for (std::size_t j = count; j < kGroup; j++) group[c * kGroup + j] = blank;
+}
+
+double pairs_scale(double norm, double largest, std::size_t d) {
+    if (norm < 0x1p-60) return 1;  // all become 0
+    return std::min((46340 - std::sqrt(double(d)) / 2 - 1) / norm, 32767 / largest);
+}
+
+Rounded round_to_pairs(const double *scaled, std::size_t d, double scale, std::int16_t *pairs) {
+    double square = 0, lost = 0;
+    for (std::size_t c = 0; c < d; c++) {
+        const double exact = scaled[c] * scale, whole = std::nearbyint(exact);
+        square += scaled[c] * scaled[c];
+        lost += (exact - whole) * (exact - whole);
+        pairs[c] = std::int16_t(whole);
+    }
+    if (d % 2) pairs[d] = 0;
+    return {scale, square, std::sqrt(lost) / scale};
+}
+
+double pack_pairs(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float *group,
+                  double *squares, double *lost) {
+    const std::size_t d = X.d, steps = (d + 1) / 2;
+    std::vector<double> scaled(d);
+    std::vector<std::int16_t> pairs(count * 2 * steps);
+    auto place = [&](std::size_t j) {
+        X.typed([&](auto *x) {
+            for (std::size_t c = 0; c < d; c++) scaled[c] = frame.place(x[rows[j] * d + c], c);
+        });
+    };
+    double norm = 0, largest = 0;
+    for (std::size_t j = 0; j < count; j++) {
+        place(j);
+        double square = 0;
+        for (std::size_t c = 0; c < d; c++) {
+            square += scaled[c] * scaled[c];
+            largest = std::max(largest, std::fabs(scaled[c]));
+        }
+        norm = std::max(norm, square);
+    }
+    const double scale = pairs_scale(std::sqrt(norm), largest, d);
+    for (std::size_t j = 0; j < count; j++) {
+        place(j);
+        const Rounded rounded = round_to_pairs(scaled.data(), d, scale, &pairs[j * 2 * steps]);
+        squares[j] = rounded.square;
+        lost[j] = rounded.lost;
+    }
+    for (std::size_t first = 0; first < steps; first += kFeatures)
+        for (std::size_t j = 0; j < count; j++)
+            for (std::size_t c = first; c < std::min(steps, first + kFeatures); c++)
+                std::memcpy(&group[c * kGroup + j], &pairs[2 * (j * steps + c)], sizeof(float));
+    for (std::size_t c = 0; c < steps; c++)
+        for (std::size_t j = count; j < kGroup; j++) group[c * kGroup + j] = 0;
+    return scale;
 }
 
 }  // namespace rmodels::RMODELS_ISA

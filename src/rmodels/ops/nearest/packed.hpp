@@ -1,4 +1,4 @@
-// A float32 copy of the points in groups of 64, centred and scaled, for screening.
+// A copy of the points in groups of 64, centred, scaled and rounded, for screening.
 #pragma once
 
 #include <cstddef>
@@ -44,5 +44,23 @@ Frame make_frame(const Points &X, int threads);
 // Copies 64 rows, rows[0] to rows[count - 1], into a group, by feature. `blank` fills the rest.
 void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float blank,
                 float *group);
+
+// How a vector is rounded to 16-bit integers.
+struct Rounded {
+    double scale;   // integers = scaled values * scale
+    double square;  // |x'|^2
+    double lost;    // |x' - integers / scale|
+};
+
+// Largest scale at which a vector of this norm and largest magnitude has integers of norm below 2^15.5.
+double pairs_scale(double norm, double largest, std::size_t d);
+
+// Rounds d values to (d + 1) / 2 pairs.
+Rounded round_to_pairs(const double *scaled, std::size_t d, double scale, std::int16_t *pairs);
+
+// Copies 64 rows into a group of ((d + 1) / 2, 64) pairs, at one scale, which is returned. Fills squares and lost
+// as in Rounded.
+double pack_pairs(const Points &X, const Frame &frame, const std::uint32_t *rows, std::size_t count, float *group,
+                  double *squares, double *lost);
 
 }  // namespace rmodels::RMODELS_ISA

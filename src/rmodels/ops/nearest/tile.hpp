@@ -1,11 +1,14 @@
 // Approximate distances (scores) of a few queries to the 64 points of a group, in float32, in registers.
-// A group is stored by feature: 64 values of feature 0, then 64 of feature 1. Scores are not stored:
-// only where one is at most its query's limit does anything leave the registers.
-// Operations per feature, query and point: product 1 (fused), squares 2, magnitudes 3, largest 3,
-// powers p + 2. Bytes: the group once per tile of queries. The errors are bounded in bounds.hpp.
+// A group is stored by feature: 64 values of feature 0, then 64 of feature 1; for pairs, 64 times features 0
+// and 1 as 16-bit integers, then 2 and 3. Scores are not stored: only where one is at most its query's limit
+// does anything leave the registers.
+// Operations per feature, query and point: pairs 1/2 (exact, into 32-bit integers), product 1 (fused),
+// squares 2, magnitudes 3, largest 3, powers p + 2. Bytes: the group once per tile of queries. The errors are
+// bounded in bounds.hpp.
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "native/vectors.hpp"
 
@@ -22,14 +25,14 @@ constexpr int kTileVectors = 2;
 constexpr std::size_t kTilePoints = kTileVectors * kF32;
 static_assert(kGroup % kTilePoints == 0);
 
-// What a score is: product |x|^2 - 2 q.x (the queries come multiplied by -2); otherwise the sum over
-// the features of |x - q|^p, or its maximum.
-enum class Fold { product, squares, magnitudes, largest, powers };
+// What a score is: pairs and product |x|^2 - 2 q.x (for product the queries come multiplied by -2, for pairs
+// the integers' scales do); otherwise the sum over the features of |x - q|^p, or its maximum.
+enum class Fold { pairs, product, squares, magnitudes, largest, powers };
 
 // Adds a gap, not below 0, to a sum.
 template <Fold fold>
 inline f32v add_gap(f32v sum, f32v gap, int p) {
-    if constexpr (fold == Fold::product || fold == Fold::squares) return fma(gap, gap, sum);
+    if constexpr (fold == Fold::pairs || fold == Fold::product || fold == Fold::squares) return fma(gap, gap, sum);
     if constexpr (fold == Fold::magnitudes) return sum + gap;
     if constexpr (fold == Fold::largest) return larger(sum, gap);
     f32v product = gap;
@@ -37,30 +40,40 @@ inline f32v add_gap(f32v sum, f32v gap, int p) {
     return sum + product;
 }
 
-template <Fold fold>
-inline f32v step(f32v sum, f32v x, f32v q, int p) {
-    if constexpr (fold == Fold::product) return fma(q, x, sum);
-    if constexpr (fold == Fold::squares) return add_gap<fold>(sum, x - q, p);
-    return add_gap<fold>(sum, magnitude(x - q), p);
+// What a feature, or a pair of them, adds to a sum.
+template <Fold fold, class Sum>
+inline Sum step(Sum sum, f32v x, f32v q, int p) {
+    if constexpr (fold == Fold::pairs)
+        return add_products(sum, (i32v)x, (i32v)q);
+    else if constexpr (fold == Fold::product)
+        return fma(q, x, sum);
+    else if constexpr (fold == Fold::squares)
+        return add_gap<fold>(sum, x - q, p);
+    else
+        return add_gap<fold>(sum, magnitude(x - q), p);
 }
 
 // Calls hit(query, first point in the group, scores of kTilePoints points) where a score may matter.
-// queries: rows of d values; norms: 64 values to start from (product only).
+// queries: rows of `steps` values, or of pairs; norms: 64 values of |x|^2 (pairs, product); factors: what each
+// query's sums are multiplied by (pairs).
 template <Fold fold, int M, class Hit>
-inline void scan(const float *const *queries, const float *group, const float *norms, std::size_t d, int p,
-                 const float *limits, Hit hit) {
+inline void scan(const float *const *queries, const float *group, const float *norms, std::size_t steps, int p,
+                 const float *factors, const float *limits, Hit hit) {
     const float *q[M];
     for (int m = 0; m < M; m++) q[m] = queries[m];
     for (std::size_t first = 0; first < kGroup; first += kTilePoints) {
-        f32v score[M][kTileVectors];
+        using Sum = std::conditional_t<fold == Fold::pairs, i32v, f32v>;
+        Sum sum[M][kTileVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kTileVectors; v++) {
-            const f32v start = fold == Fold::product ? load<f32v>(norms + first + v * kF32) : f32v{};
 #pragma GCC unroll 8
-            for (int m = 0; m < M; m++) score[m][v] = start;
+            for (int m = 0; m < M; m++) {
+                sum[m][v] = Sum{};
+                if constexpr (fold == Fold::product) sum[m][v] = load<f32v>(norms + first + v * kF32);
+            }
         }
         const float *points = group + first;
-        for (std::size_t c = 0; c < d; c++, points += kGroup) {
+        for (std::size_t c = 0; c < steps; c++, points += kGroup) {
             f32v x[kTileVectors];
 #pragma GCC unroll 8
             for (int v = 0; v < kTileVectors; v++) x[v] = load<f32v>(points + v * kF32);
@@ -68,9 +81,20 @@ inline void scan(const float *const *queries, const float *group, const float *n
             for (int m = 0; m < M; m++) {
                 const f32v value = broadcast(q[m][c]);
 #pragma GCC unroll 8
-                for (int v = 0; v < kTileVectors; v++) score[m][v] = step<fold>(score[m][v], x[v], value, p);
+                for (int v = 0; v < kTileVectors; v++) sum[m][v] = step<fold>(sum[m][v], x[v], value, p);
             }
         }
+        f32v score[M][kTileVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; v++)
+#pragma GCC unroll 8
+            for (int m = 0; m < M; m++) {
+                if constexpr (fold == Fold::pairs)
+                    score[m][v] = fma(__builtin_convertvector(sum[m][v], f32v), broadcast(factors[m]),
+                                      load<f32v>(norms + first + v * kF32));
+                else
+                    score[m][v] = sum[m][v];
+            }
         unsigned near = 0;
 #pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
