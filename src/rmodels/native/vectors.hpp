@@ -239,6 +239,24 @@ inline i32v add_products(i32v sum, i32v a, i32v b) {
 #endif
 }
 
+// Stores the lanes whose bits are set next to each other, and whatever after them up to a whole vector.
+// The place may be one that was read before.
+template <class Vector, class Scalar>
+inline void store_selected(Scalar *p, Vector v, unsigned lanes) {
+    static_assert(sizeof(Scalar) == 4);
+#if defined(__AVX512F__)
+    store(p, (f32v)_mm512_maskz_compress_ps(__mmask16(lanes), (__m512)v));
+#else
+    Scalar values[kF32];
+    std::memcpy(values, &v, sizeof v);
+    int count = 0;
+    for (int lane = 0; lane < kF32; lane++) {
+        p[count] = values[lane];
+        count += lanes >> lane & 1;
+    }
+#endif
+}
+
 // Bit i is set where a[i] <= b[i].
 inline unsigned at_most(f32v a, f32v b) {
 #if defined(__AVX512F__)

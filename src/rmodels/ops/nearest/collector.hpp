@@ -43,10 +43,10 @@ public:
         full_ = wanted.k + 16 + wanted.k / 2;
         resolved_ = false;
         count_ = 0;
-        if (positions_.size() < full_ + kGroup) {
-            highs_.resize(full_ + kGroup);
-            scores_.resize(full_ + kGroup);
-            positions_.resize(full_ + kGroup);
+        if (positions_.size() < full_ + kGroup + kF32) {
+            highs_.resize(full_ + kGroup + kF32);
+            scores_.resize(full_ + kGroup + kF32);
+            positions_.resize(full_ + kGroup + kF32);
         }
         near_.clear();
         best_.start(wanted.k);
@@ -57,15 +57,14 @@ public:
 
     // Takes in the points [first, first + count) by position; slack: how much their scores may be too low.
     void collect(const float *scores, std::uint32_t first, std::size_t count, float slack) {
+        if (wanted_.k && reach_ == kInfinity && wanted_.k <= kBins / 2 && count >= kBins)
+            narrow(index_->bounds.reach_of_score(size_, kth_least(scores, count, wanted_.k) + slack));
         const f32v limit = broadcast(*limit_);
         for (std::size_t i = 0; i < count; i += kF32) {
-            unsigned near = at_most(load<f32v>(scores + i), limit);
-            if (count - i < std::size_t(kF32)) near &= (1u << (count - i)) - 1;
-            for (; near; near &= near - 1) {
-                const std::size_t j = i + std::size_t(std::countr_zero(near));
-                highs_[count_] = scores[j] + slack;
-                scores_[count_] = scores[j];
-                positions_[count_++] = first + std::uint32_t(j);
+            const unsigned near = at_most(load<f32v>(scores + i), limit) & first_bits(count - i);
+            if (near) {
+                const f32v score = load<f32v>(scores + i);
+                keep(near, score, score + broadcast(slack), lane_numbers() + int(first + i));
             }
         }
         if (count_ >= full_) tighten();
@@ -115,23 +114,29 @@ private:
     // A score that at least k candidates do not exceed when raised; the least such score unless k is small.
     float kth_high() {
         const std::size_t k = wanted_.k;
-        if (k > kBins / 2 || count_ < kBins) {
-            sorted_.assign(highs_.begin(), highs_.begin() + count_);
-            std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
-            return sorted_[k - 1];
-        }
-        // The k-th least of minima over disjoint sets, without a branch to mispredict.
-        float least[kBins];
-        std::copy_n(highs_.begin(), kBins, least);
-        for (std::size_t i = kBins; i < count_; i += kBins)
-            for (std::size_t j = 0; j < std::min(kBins, count_ - i); j++)
-                least[j] = highs_[i + j] < least[j] ? highs_[i + j] : least[j];
+        if (k <= kBins / 2 && count_ >= kBins) return kth_least(highs_.data(), count_, k);
+        sorted_.assign(highs_.begin(), highs_.begin() + count_);
+        std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
+        return sorted_[k - 1];
+    }
+
+    // The k-th least of the minima over kBins disjoint sets of values, without a branch to mispredict.
+    static float kth_least(const float *values, std::size_t count, std::size_t k) {
+        f32v least[kBins / kF32];
+        for (std::size_t b = 0; b < kBins / kF32; b++) least[b] = load<f32v>(values + b * kF32);
+        std::size_t i = kBins;
+        for (; i + kBins <= count; i += kBins)
+            for (std::size_t b = 0; b < kBins / kF32; b++)
+                least[b] = smaller(least[b], load<f32v>(values + i + b * kF32));
+        float minima[kBins];
+        for (std::size_t b = 0; b < kBins / kF32; b++) store(minima + b * kF32, least[b]);
+        for (std::size_t j = 0; i < count; i++, j++) minima[j] = std::min(minima[j], values[i]);
+        for (std::size_t b = 0; b < kBins / kF32; b++) least[b] = load<f32v>(minima + b * kF32);
         float result = std::numeric_limits<float>::infinity();
-        for (std::size_t i = 0; i < kBins; i++) {
-            std::size_t rank = 0;
-            for (std::size_t j = 0; j < kBins; j++) rank += least[j] <= least[i];
-            const float value = rank >= k ? least[i] : result;
-            result = value < result ? value : result;
+        for (const float minimum : minima) {
+            unsigned rank = 0;
+            for (const f32v others : least) rank += unsigned(std::popcount(at_most(others, broadcast(minimum))));
+            result = rank >= k ? std::min(result, minimum) : result;
         }
         return result;
     }
@@ -139,15 +144,32 @@ private:
     // Drops what the k-th best score rules out.
     void filter() {
         narrow(index_->bounds.reach_of_score(size_, kth_high()));
-        const float limit = *limit_;
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < count_; i++) {
-            highs_[kept] = highs_[i];
-            scores_[kept] = scores_[i];
-            positions_[kept] = positions_[i];
-            kept += scores_[kept] <= limit;
+        const std::size_t count = count_;
+        const f32v limit = broadcast(*limit_);
+        count_ = 0;
+        for (std::size_t i = 0; i < count; i += kF32) {
+            const f32v score = load<f32v>(scores_.data() + i), high = load<f32v>(highs_.data() + i);
+            const i32v position = load<i32v>(positions_.data() + i);
+            keep(at_most(score, limit) & first_bits(count - i), score, high, position);
         }
-        count_ = kept;
+    }
+
+    // Adds the candidates whose bits are set, not before those that were read.
+    void keep(unsigned lanes, f32v score, f32v high, i32v position) {
+        store_selected(scores_.data() + count_, score, lanes);
+        store_selected(highs_.data() + count_, high, lanes);
+        store_selected(positions_.data() + count_, position, lanes);
+        count_ += std::size_t(std::popcount(lanes));
+    }
+
+    static i32v lane_numbers() {
+        static constexpr int kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        return load<i32v>(kNumbers);
+    }
+
+    // Bits for as many lanes as a vector has, at most count.
+    static unsigned first_bits(std::size_t count) {
+        return count < std::size_t(kF32) ? (1u << count) - 1 : (1u << kF32) - 1;
     }
 
     // Replaces all candidates by their distances.

@@ -322,7 +322,7 @@ std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t q
     std::iota(order.begin(), order.end(), std::size_t(0));
     if (!is_tree_ || groups_ == 0 || queries <= kLanes) return order;
     const std::size_t d = searched_.X.d;
-    std::vector<std::size_t> home(queries);
+    std::vector<std::size_t> home(queries), next(groups_ + 1);
     parallel_for((queries + kBlock - 1) / kBlock, threads, [&](std::size_t block, int) {
         std::vector<double> scaled(d);
         float axes[kAxes];
@@ -332,8 +332,9 @@ std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t q
             home[i] = tree_.home(axes);
         }
     });
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return home[a] != home[b] ? home[a] < home[b] : a < b; });
+    for (const std::size_t leaf : home) next[leaf + 1]++;
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    for (std::size_t i = 0; i < queries; i++) order[next[home[i]]++] = i;
     return order;
 }
 

@@ -9,7 +9,8 @@
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kSlab = 4096;    // rows whose column sums are added up by one task
+constexpr std::size_t kSlab = 4096;  // rows whose column sums are added up by one task
+constexpr std::size_t kJoined = 16;
 constexpr std::size_t kFeatures = 64;  // packed at a time: their part of a group stays in the first-level cache
 
 }  // namespace
@@ -18,16 +19,28 @@ Frame make_frame(const Points &X, int threads) {
     const std::size_t n = X.n, d = X.d, slabs = (n + kSlab - 1) / kSlab;
     std::vector<double> low(slabs * d, kInfinity), high(slabs * d, -kInfinity), sum(slabs * d, 0.0);
     parallel_for(slabs, threads, [&](std::size_t slab, int) {
-        double *l = low.data() + slab * d, *h = high.data() + slab * d, *s = sum.data() + slab * d;
+        // Rows are taken kJoined at a time as one long row, so that few features fill the registers too.
+        const std::size_t wide = kJoined * d, last = std::min(n, (slab + 1) * kSlab);
+        std::vector<double> l(wide, kInfinity), h(wide, -kInfinity), s(wide, 0.0);
         X.typed([&](auto *x) {
-            for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++)
-                for (std::size_t c = 0; c < d; c++) {
-                    const double value = x[i * d + c];
+            auto take = [&](auto *values, std::size_t count) {
+                for (std::size_t c = 0; c < count; c++) {
+                    const double value = values[c];
                     l[c] = value < l[c] ? value : l[c];
                     h[c] = value > h[c] ? value : h[c];
                     s[c] += value;
                 }
+            };
+            std::size_t i = slab * kSlab;
+            for (; i + kJoined <= last; i += kJoined) take(x + i * d, wide);
+            take(x + i * d, (last - i) * d);
         });
+        for (std::size_t c = 0; c < wide; c++) {
+            double &least = low[slab * d + c % d], &most = high[slab * d + c % d];
+            least = std::min(least, l[c]);
+            most = std::max(most, h[c]);
+            sum[slab * d + c % d] += s[c];
+        }
     });
     for (std::size_t slab = 1; slab < slabs; slab++)
         for (std::size_t c = 0; c < d; c++) {

@@ -1,7 +1,8 @@
 #include "ops/nearest/tree.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "native/threads.hpp"
@@ -11,8 +12,9 @@ namespace {
 
 constexpr std::size_t kSlab = 4096;  // rows projected by one task
 constexpr std::size_t kLook = 128;   // points that decide along which axis a node is split
-constexpr std::size_t kSmall = 256;  // keys below which the standard library selects
+constexpr std::size_t kSmall = 32;   // keys below which the standard library selects
 constexpr std::size_t kPivots = 64;
+constexpr std::size_t kFew = 1024;      // keys up to which fewer pivots do
 constexpr std::size_t kNear = 1 << 16;  // coordinates that stay in the cache while a subtree is split
 
 }  // namespace
@@ -27,7 +29,7 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     lay_out(0, 0, leaves_);
 
     Floats coordinates(n * axes);
-    std::vector<Keyed> keyed(n);
+    std::vector<Keyed> keyed(n), scratch(n);
     parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
         std::vector<double> scaled(d);
         for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) {
@@ -41,6 +43,7 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
 
     boxes_.resize(nodes_.size() * 2 * axes);
     auto points = [&](std::size_t node) { return keyed.data() + nodes_[node].first * kGroup; };
+    auto rest = [&](std::size_t node) { return scratch.data() + nodes_[node].first * kGroup; };
     auto count = [&](std::size_t node) {
         return std::min(n - nodes_[node].first * kGroup, nodes_[node].leaves * kGroup);
     };
@@ -48,11 +51,12 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     for (; level < std::size_t(4 * threads) && level < full; level *= 2)
         parallel_for(level, threads, [&](std::size_t i, int) {
             const std::size_t node = level - 1 + i;
-            if (nodes_[node].leaves > 1) split(node, coordinates.data(), points(node), count(node));
+            if (nodes_[node].leaves > 1) split(node, coordinates.data(), points(node), count(node), rest(node));
         });
     parallel_for(level, threads, [&](std::size_t i, int) {
         const std::size_t node = level - 1 + i;
-        if (nodes_[node].leaves > 0) split_below(node, coordinates.data(), points(node), count(node), false);
+        if (nodes_[node].leaves > 0)
+            split_below(node, coordinates.data(), points(node), count(node), rest(node), false);
     });
     for (std::size_t node = level - 1; node-- > 0;) {
         if (nodes_[node].leaves > 1) join(node);
@@ -96,7 +100,8 @@ void Tree::join(std::size_t node) {
 }
 
 // Splits down to the leaves. near: whether the coordinates are few enough to stay in the cache.
-void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, bool near) {
+void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch,
+                       bool near) {
     const std::size_t axes = axes_.count();
     if (nodes_[node].leaves == 1) return enclose(node, coordinates, points, count);
     if (!near && count * axes <= kNear) {  // in a copy of these points' coordinates, under new numbers
@@ -107,19 +112,19 @@ void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points
             for (std::size_t a = 0; a < axes; a++) copy[i * axes + a] = coordinates[ids[i] * axes + a];
             points[i].id = std::uint32_t(i);
         }
-        split_below(node, copy.data(), points, count, true);
+        split_below(node, copy.data(), points, count, scratch, true);
         for (std::size_t i = 0; i < count; i++) points[i].id = ids[points[i].id];
         return;
     }
-    split(node, coordinates, points, count);
+    split(node, coordinates, points, count, scratch);
     const std::size_t left = (nodes_[node].leaves + 1) / 2 * kGroup;
-    split_below(2 * node + 1, coordinates, points, left, near);
-    split_below(2 * node + 2, coordinates, points + left, count - left, near);
+    split_below(2 * node + 1, coordinates, points, left, scratch, near);
+    split_below(2 * node + 2, coordinates, points + left, count - left, scratch + left, near);
     join(node);
 }
 
 // Orders a node's points so that its first child has the smaller ones along the axis of most spread.
-void Tree::split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count) {
+void Tree::split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch) {
     Node &self = nodes_[node];
     const std::size_t axes = axes_.count(), step = std::max<std::size_t>(1, count / kLook);
     float low[kAxes], high[kAxes];
@@ -136,37 +141,51 @@ void Tree::split(std::size_t node, const float *coordinates, Keyed *points, std:
         if (high[a] - low[a] > high[axis] - low[axis]) axis = a;
     for (std::size_t i = 0; i < count; i++) points[i].key = coordinates[points[i].id * axes + axis];
     Keyed *middle = points + (self.leaves + 1) / 2 * kGroup;
-    select(points, middle, points + count);
+    select(points, middle, points + count, scratch);
     self.axis = std::uint32_t(axis);
     self.split = middle->key;
 }
 
-// std::nth_element by key, with a partition that has no branches to mispredict.
-void Tree::select(Keyed *first, Keyed *nth, Keyed *last) {
+// Puts the keys below a pivot first, without a branch to mispredict; returns their end. scratch: as long.
+Tree::Keyed *Tree::partition(Keyed *first, Keyed *last, Keyed *scratch, float pivot) {
+    Keyed *out = first, *rest = scratch;
+#if defined(__AVX512F__)
+    for (; last - first >= 8; first += 8) {
+        const __m512i moved = _mm512_loadu_si512(first);
+        const unsigned lanes = at_most(broadcast(pivot), (f32v)moved);  // every other lane is a key
+        const auto above = __mmask8(_pext_u32(lanes, 0x5555));
+        const int count = __builtin_popcount(above);
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(__mmask8(~above), moved));  // not past what is read
+        _mm512_mask_storeu_epi64(rest, __mmask8((1u << count) - 1), _mm512_maskz_compress_epi64(above, moved));
+        out += 8 - count;
+        rest += count;
+    }
+#endif
+    for (; first < last; first++) {
+        const Keyed moved = *first;
+        *out = *rest = moved;
+        out += moved.key < pivot;
+        rest += !(moved.key < pivot);
+    }
+    std::memcpy(out, scratch, std::size_t(rest - scratch) * sizeof(Keyed));
+    return out;
+}
+
+// std::nth_element by key.
+void Tree::select(Keyed *first, Keyed *nth, Keyed *last, Keyed *scratch) {
     while (std::size_t(last - first) > kSmall) {
-        const std::size_t count = last - first;
+        const std::size_t count = last - first, sampled = count > kFew ? kPivots : kPivots / 4;
         float pivots[kPivots];
-        for (std::size_t i = 0; i < kPivots; i++) pivots[i] = first[i * count / kPivots].key;
-        const std::size_t rank = std::size_t(nth - first) * kPivots / count;
-        std::nth_element(pivots, pivots + rank, pivots + kPivots);
-        const float pivot = pivots[rank];
-        auto partition = [&](auto before) {
-            Keyed *out = first;
-            for (Keyed *k = first; k < last; k++) {  // moved as one word: two halves would stall the next load
-                const auto moved = std::bit_cast<std::uint64_t>(*k);
-                *k = std::bit_cast<Keyed>(std::bit_cast<std::uint64_t>(*out));
-                *out = std::bit_cast<Keyed>(moved);
-                out += before(std::bit_cast<Keyed>(moved).key);
-            }
-            return out;
-        };
-        Keyed *middle = partition([pivot](float key) { return key < pivot; });
+        for (std::size_t i = 0; i < sampled; i++) pivots[i] = first[i * count / sampled].key;
+        float *pivot = pivots + std::size_t(nth - first) * sampled / count;
+        std::nth_element(pivots, pivot, pivots + sampled);
+        Keyed *middle = partition(first, last, scratch, *pivot);
         if (nth < middle) {
             last = middle;
             continue;
         }
         if (middle == first) {  // the pivot is the smallest: set its equals apart
-            middle = partition([pivot](float key) { return key <= pivot; });
+            middle = partition(first, last, scratch, std::nextafter(*pivot, std::numeric_limits<float>::infinity()));
             if (nth < middle) return;
         }
         first = middle;

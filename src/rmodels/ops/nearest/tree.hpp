@@ -43,11 +43,13 @@ private:
     };
 
     void lay_out(std::size_t node, std::size_t first, std::size_t leaves);
-    void split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count);
-    void split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, bool near);
+    void split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch);
+    void split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch,
+                     bool near);
     void enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count);
     void join(std::size_t node);
-    static void select(Keyed *first, Keyed *nth, Keyed *last);
+    static Keyed *partition(Keyed *first, Keyed *last, Keyed *scratch, float pivot);
+    static void select(Keyed *first, Keyed *nth, Keyed *last, Keyed *scratch);
 
     Axes axes_;
     std::size_t leaves_ = 0;
