@@ -9,13 +9,17 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
 from rmodels import native
+from rmodels.linear_model import LinearRegression
+from rmodels.neighbors import NearestNeighbors
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import moments
+from rmodels.ops.nearest import index, nearest
 
 pytestmark = [
     pytest.mark.skipif(native.load() is None, reason="no compiled extension"),
@@ -29,7 +33,7 @@ def samples(n=20000, d=20):
 
 
 def compute(n_threads=2):
-    """Return results of calls that share their work among threads: narrow, wide and descending."""
+    """Return results of calls that share their work among threads, of every operation."""
     X, Y = samples()
     wide, targets = samples(300, 300)
     start = np.zeros((21, 1))
@@ -38,7 +42,14 @@ def compute(n_threads=2):
         moments(wide, targets, engine="native", n_threads=n_threads).scatter,
         gradient(X, Y, start, engine="native", n_threads=n_threads).gradient,
         descent(X, Y, start, 0.1, 5, engine="native", n_threads=n_threads).coefficients,
+        *neighbours(X, "brute", n_threads),
+        *neighbours(X[:, :3].copy(), "tree", n_threads),
     ]
+
+
+def neighbours(X, algorithm, n_threads):
+    built = index(X, algorithm=algorithm, engine="native", n_threads=n_threads)
+    return nearest(built, X[:500], 5, n_threads=n_threads)
 
 
 def send(connection):
@@ -152,19 +163,39 @@ def test_a_system_without_threads_to_spare():
     assert_same(pickle.loads(run.stdout), compute())
 
 
+def few_features(n):
+    return np.random.default_rng(0).random((n, 3), dtype=np.float32)
+
+
+def long_query():
+    X = np.random.default_rng(0).normal(size=(100000, 64))
+    return lambda: nearest(index(X, algorithm="brute", engine="native"), X, 5)
+
+
+# What prepares each call, which then lasts longer than the interrupt takes to come.
 LONG = {
-    "descent": lambda: descent(*samples(2000, 20), np.zeros((21, 1)), 0.01, 10**7, engine="native"),
-    "descent, large": lambda: descent(
-        np.broadcast_to(np.ones(50), (4 << 20, 50)),
-        np.zeros((4 << 20, 1)),
-        np.zeros((51, 1)),
-        0.01,
-        10**5,
-        engine="native",
+    "descent": lambda: (
+        lambda: descent(*samples(2000, 20), np.zeros((21, 1)), 0.01, 10**7, engine="native")
     ),
-    "moments": lambda: moments(
-        np.broadcast_to(np.ones(400), (1 << 22, 400)), np.zeros((1 << 22, 1)), engine="native"
+    "descent, large": lambda: (
+        lambda: descent(
+            np.broadcast_to(np.ones(50), (4 << 20, 50)),
+            np.zeros((4 << 20, 1)),
+            np.zeros((51, 1)),
+            0.01,
+            10**5,
+            engine="native",
+        )
     ),
+    "moments": lambda: (
+        lambda: moments(
+            np.broadcast_to(np.ones(400), (1 << 22, 400)), np.zeros((1 << 22, 1)), engine="native"
+        )
+    ),
+    "index": lambda: partial(
+        index, few_features(8 << 20), algorithm="tree", engine="native", n_threads=1
+    ),
+    "query": long_query,
 }
 
 
@@ -176,20 +207,46 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
-@pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("call", LONG)
-def test_an_interrupt_is_answered(call):
+def seconds_to_interrupt(call):
+    """Return how long a call goes on after Ctrl-C, which comes 0.2 s after its start."""
     sent = []
 
     def interrupt():
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = threading.Timer(0.5, interrupt)
+    timer = threading.Timer(0.2, interrupt)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        LONG[call]()
-    # 0.2 s on a machine of its own; tests share theirs with others.
-    assert time.perf_counter() - sent[0] < 1.0
+        call()
+    answered = time.perf_counter()
     timer.join()
+    return answered - sent[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("call", LONG)
+def test_an_interrupt_is_answered(call):
+    prepared = LONG[call]()
+    # The best of a few: other programs' work may delay one.
+    assert min(seconds_to_interrupt(prepared) for _ in range(3)) < 0.2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
+    X, Y = samples(500, 3)
+    neighbors = NearestNeighbors(algorithm="kd_tree", n_jobs=1).fit(X)
+    answer = neighbors.kneighbors(X[:10])
+    points = few_features(8 << 20)
+    seconds_to_interrupt(lambda: neighbors.fit(points))
+    assert_same(neighbors.kneighbors(X[:10]), answer)
+    assert neighbors.n_samples_fit_ == 500
+
+    regression = LinearRegression(iterations=10, learning_rate=0.01, solver="stream").fit(X, Y)
+    coefficients = regression.coef_.copy()
+    regression.set_params(iterations=10**7)
+    seconds_to_interrupt(lambda: regression.fit(X, Y))
+    np.testing.assert_array_equal(regression.coef_, coefficients)
+    assert regression.n_iter_ == 10

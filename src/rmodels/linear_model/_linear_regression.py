@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from rmodels import plot
+from rmodels.blas import blas_threads
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
@@ -202,10 +203,11 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         )
         Y = target[:, np.newaxis] if target.ndim == 1 else target
         threads = thread_count(self.n_jobs)
-        if self.iterations is None:
-            coefficients = self._fit_least_squares(samples, Y, weights, threads)
-        else:
-            coefficients = self._fit_gradient_descent(samples, Y, weights, threads)
+        with blas_threads(min(samples.shape), threads):
+            if self.iterations is None:
+                coefficients = self._fit_least_squares(samples, Y, weights, threads)
+            else:
+                coefficients = self._fit_gradient_descent(samples, Y, weights, threads)
         self.n_iter_ = self.iterations
         self._targets = None if target.ndim == 1 else Y.shape[1]
         kept = coefficients.astype(samples.dtype, copy=False)

@@ -6,6 +6,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "evidence/limits.hpp"
+#include "native/interrupts.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -162,6 +164,17 @@ double run_multiply_adds(std::size_t rounds, int threads) {
 }
 
 }  // namespace
+
+void answer_interrupts() {
+    using Clock = std::chrono::steady_clock;
+    static thread_local Clock::time_point last;
+    const Clock::time_point now = Clock::now();
+    if (now - last < std::chrono::milliseconds(50)) return;
+    last = now;
+    const nb::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals()) throw nb::python_error();
+}
+
 }  // namespace rmodels::RMODELS_ISA
 
 NB_MODULE(RMODELS_MODULE, module) {

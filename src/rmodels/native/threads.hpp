@@ -13,11 +13,14 @@
 #include <type_traits>
 #include <vector>
 
+#include "native/interrupts.hpp"
+
 namespace rmodels::RMODELS_ISA {
 
 // Calls body(task, thread) once for each task in [0, tasks), on at most `threads` threads, the
 // caller's among them. Which thread takes which task is not fixed: a result that must not depend on
-// it is stored by task. The first exception thrown is thrown again here, once all have stopped.
+// it is stored by task. The first exception thrown is thrown again here, once all have stopped; Ctrl-C is
+// answered between two tasks of the caller.
 template <class Body>
 void parallel_for(std::size_t tasks, int threads, Body &&body) {
     std::atomic<std::size_t> next{0};
@@ -25,7 +28,10 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
     std::mutex failure_lock;
     auto work = [&](int thread) {
         try {
-            for (std::size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task, thread);
+            for (std::size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
+                body(task, thread);
+                if (thread == 0) answer_interrupts();
+            }
         } catch (...) {
             next.store(tasks, std::memory_order_relaxed);
             std::lock_guard<std::mutex> hold(failure_lock);

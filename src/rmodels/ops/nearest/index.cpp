@@ -57,7 +57,7 @@ struct NearestIndex::Workspace {
           factors(block),
           coordinates(kAxes * kLanes),
           limits(block),
-          box_limits(block),
+          box_limits(std::max(block, kLanes)),  // read by whole vectors
           home(block),
           screened(block),
           collectors(block) {}
@@ -347,13 +347,14 @@ std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wa
     threads = int(std::min(most, double(std::max(1, threads))));
     const std::vector<std::size_t> order = walk_order(Q, queries, threads);
 
-    std::size_t block = kLanes, spans = 1;
-    if (!is_tree_) {
-        // Equal blocks, a whole number of them for each thread, whose queries' candidates fit their share of memory.
-        const std::size_t held = std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kGroup)), kTile, kBlock);
+    // As many queries in a block as a thread's share of memory holds the candidates of.
+    const std::size_t held =
+        std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kGroup)), 1, is_tree_ ? kLanes : kBlock);
+    std::size_t block = held, spans = 1;
+    if (!is_tree_) {  // equal blocks, a whole number of them for each thread
         const std::size_t rounds = (queries + held * threads - 1) / (held * threads);
-        block = std::max<std::size_t>(kTile, (queries + rounds * threads - 1) / (rounds * threads));
-        block = std::min((block + kTile - 1) / kTile * kTile, std::max(held / kTile * kTile, std::size_t(kTile)));
+        block = (queries + rounds * threads - 1) / (rounds * threads);
+        block = std::min((block + kTile - 1) / kTile * kTile, held);
         const std::size_t blocks = (queries + block - 1) / block;
         if (blocks < std::size_t(threads)) spans = std::min<std::size_t>(groups_, (threads + blocks - 1) / blocks);
     }

@@ -1,0 +1,74 @@
+"""How many threads BLAS and LAPACK take during a call: a setting of the whole process."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+__all__ = ["blas_threads"]
+
+_SMALL = 256  # side of a matrix up to which waking another thread costs more than it saves
+
+_lock = threading.Lock()
+_blocks = 0  # `with` blocks that are open, in all threads
+_before: list[tuple[Any, int]] = []  # what each library had before the first of them
+
+
+@cache
+def _libraries() -> tuple[Any, ...]:
+    from threadpoolctl import ThreadpoolController
+
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+@contextmanager
+def blas_threads(side: int, n_threads: int) -> Iterator[None]:
+    """Let BLAS take one thread for small matrices, and at most `n_threads` for others.
+
+    A second thread of BLAS has to be woken, and goes on spinning for a while after its work, on a
+    core that the next operation needs.
+
+    Parameters
+    ----------
+    side : int
+        Of the largest square matrix that is decomposed in the `with` block.
+    n_threads : int
+        Where blocks in several threads overlap, the first one's limit holds until the last ends.
+    """
+    global _blocks
+    limit = 1 if side <= _SMALL else n_threads
+    with _lock:
+        _blocks += 1
+        if _blocks == 1:
+            for library in _libraries():
+                threads = library.get_num_threads()
+                if threads > limit:
+                    _before.append((library, threads))
+                    library.set_num_threads(limit)
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            if _blocks == 0:
+                _restore()
+
+
+def _restore() -> None:
+    while _before:
+        library, threads = _before.pop()
+        library.set_num_threads(threads)
+
+
+def _renew() -> None:
+    """Forget the blocks of threads that a forked child does not have."""
+    global _lock, _blocks
+    _lock = threading.Lock()
+    _blocks = 0
+    _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
