@@ -77,8 +77,8 @@ public:
         const double ratio = std::pow(d_, 1 / p - inverse_);
         alpha_ = std::min(1.0, ratio) * (1 - 0x1p-40);
         beta_ = std::max(1.0, ratio) * (1 + 0x1p-40);
-        const double unit = (d_ + 16) * 0x1p-24;
-        error_ = unit < 0.25 ? 1.01 * unit / (1 - unit) : kInfinity;
+        error_ = float_error();
+        coarse_ = std::sqrt(d_ / 3) * 0x1p-15;
         relative_ = (d_ + 1000 * std::max(1.0, 1 / p)) * 0x1p-50;
         const double total = std::isfinite(p) ? 0x1p-1060 * std::max(1.0, p) * d_ : 0;
         lost_ = std::ldexp(p == 1 || p == kInfinity ? 0x1p-1073 : std::pow(total, 1 / std::max(1.0, p)) + 0x1p-1073,
@@ -89,11 +89,14 @@ public:
     Fold fold() const { return fold_; }
     int power() const { return power_; }
 
-    // Takes 16-bit integers for the product.
-    void use_pairs() {
-        fold_ = Fold::pairs;
-        error_ = 16.2 * 0x1p-24;
-        coarse_ = std::sqrt(d_ / 3) * 0x1p-15;
+    // Screens Euclidean distances by pairs, product or squares.
+    void screen_by(Fold fold) {
+        if (fold == fold_) return;
+        fold_ = fold;
+        if (fold == Fold::pairs)
+            error_ = 16.2 * 0x1p-24;
+        else
+            error_ = float_error();
     }
 
     // Whether scores of this query can tell points apart at all, and do not overflow.
@@ -139,6 +142,12 @@ public:
     double shift(const QuerySize &q) const { return spread_ * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146); }
 
 private:
+    // Of d + 16 roundings.
+    double float_error() const {
+        const double unit = (d_ + 16) * 0x1p-24;
+        return unit < 0.25 ? 1.01 * unit / (1 - unit) : kInfinity;
+    }
+
     static constexpr std::size_t kDirect = 8;  // features up to which differences are squared directly
 
     static float above(double value, double extra) {
@@ -170,10 +179,10 @@ private:
     int power_;                // the fold's; 0 for the maximum
     double inverse_, spread_;  // 1 / p, d^(1/p)
     double alpha_, beta_, error_;
-    double coarse_ = 0;  // C
-    double relative_;    // of a reported distance
-    double lost_;        // to underflow in a reported distance, scaled
-    double ceiling_;     // reported distances from here on may be infinite
+    double coarse_;    // C
+    double relative_;  // of a reported distance
+    double lost_;      // to underflow in a reported distance, scaled
+    double ceiling_;   // reported distances from here on may be infinite
 };
 
 }  // namespace rmodels::RMODELS_ISA

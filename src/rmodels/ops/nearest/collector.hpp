@@ -42,7 +42,7 @@ public:
         box_limit_ = box_limit;
         full_ = wanted.k + 16 + wanted.k / 2;
         resolved_ = false;
-        count_ = 0;
+        count_ = compared_ = 0;
         if (positions_.size() < full_ + kGroup + kF32) {
             highs_.resize(full_ + kGroup + kF32);
             scores_.resize(full_ + kGroup + kF32);
@@ -100,6 +100,9 @@ public:
         std::sort(near_.begin(), near_.end());
         return near_;
     }
+
+    // How many points' distances were computed since the start.
+    std::size_t compared() const { return compared_; }
 
 private:
     static constexpr std::size_t kBins = 16;
@@ -187,6 +190,7 @@ private:
     void offer(const std::uint32_t *rows, std::size_t count) {
         double distances[kGroup];
         index_->distance.distances(index_->X, rows, count, query_, distances);
+        compared_ += count;
         for (std::size_t j = 0; j < count; j++) {
             if (wanted_.k)
                 best_.offer({distances[j], rows[j]});
@@ -207,6 +211,7 @@ private:
     std::vector<float> scores_, highs_;  // the scores, and raised by their slack
     std::vector<std::uint32_t> positions_;
     std::vector<float> sorted_;
+    std::size_t compared_;
     std::vector<Neighbour> near_;
     Best best_;
 };

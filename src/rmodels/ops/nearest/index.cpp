@@ -27,8 +27,9 @@ constexpr std::size_t kSample = 16384;             // of points, to find out wit
 constexpr std::size_t kSampleValues = 1 << 20;
 constexpr std::size_t kTrials = 32;  // queries for that
 constexpr std::size_t kTrialNeighbours = 5;
-constexpr double kPays = 0.4;        // share of the groups that a query may scan in a tree
-constexpr double kThreadWork = 1e6;  // multiply-adds worth another thread
+constexpr double kPays = 0.4;         // share of the groups that a query may scan in a tree
+constexpr std::size_t kRefined = 32;  // points that are screened in the time that one is compared exactly
+constexpr double kThreadWork = 1e6;   // multiply-adds worth another thread
 
 bool is_zero(const double *row, std::size_t d) {
     return std::all_of(row, row + d, [](double value) { return value == 0; });
@@ -48,7 +49,7 @@ struct NearestIndex::Workspace {
     std::vector<char> screened;     // whether scores say anything
     std::vector<std::size_t> open;  // queries that are screened
     std::vector<Collector> collectors;
-    std::size_t scans = 0;  // tree: pairs of a query and a group
+    std::size_t scans = 0;
 
     Workspace(std::size_t block, std::size_t d)
         : scaled(d),
@@ -84,15 +85,41 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
     if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
 
-    if (kPairs && !is_tree_ && searched_.bounds.fold() == Fold::product) searched_.bounds.use_pairs();
-    const std::size_t n = rows.size();
-    steps_ = searched_.bounds.fold() == Fold::pairs ? (X.d + 1) / 2 : X.d;
+    // The cheapest screening that leaves few points open: products of integers, of float32, or differences.
+    const Fold first = searched_.bounds.fold();
+    std::vector<Fold> folds{first};
+    if (first == Fold::product) {
+        if (kPairs && !is_tree_) folds.insert(folds.begin(), Fold::pairs);
+        folds.push_back(Fold::squares);
+    }
+    for (const Fold fold : folds) {
+        searched_.bounds.screen_by(fold);
+        pack_all(threads);
+        if (fold == folds.back() || rows.size() <= kFewPoints || !too_coarse(threads)) break;
+    }
+}
+
+void NearestIndex::pack_all(int threads) {
+    const std::size_t n = searched_.rows.size(), d = searched_.X.d;
+    steps_ = searched_.bounds.fold() == Fold::pairs ? (d + 1) / 2 : d;
     groups_ = (n + kGroup - 1) / kGroup;
     packed_ = Floats(groups_ * kGroup * steps_);
     norms_ = Floats(groups_ * kGroup);
     slack_.assign(groups_, 0.0f);
     scales_.assign(groups_, 1.0f);
     parallel_for(groups_, threads, [&](std::size_t g, int) { pack(g, std::min(kGroup, n - g * kGroup)); });
+}
+
+// Whether so many points stay open that comparing them exactly costs more than the screening: tried with some of the
+// points.
+bool NearestIndex::too_coarse(int threads) const {
+    const Points &X = searched_.X;
+    std::vector<double> queries(kTrials * X.d);
+    for (std::size_t i = 0; i < kTrials; i++)
+        X.typed([&](auto *x) { std::copy_n(x + X.n * i / kTrials * X.d, X.d, queries.data() + i * X.d); });
+    const Cost cost = search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
+    const std::size_t screened = is_tree_ ? cost.scans * kGroup : kTrials * searched_.rows.size();
+    return cost.compared * kRefined > screened + kRefined * kTrials * 4 * kTrialNeighbours;
 }
 
 void NearestIndex::pack(std::size_t g, std::size_t count) {
@@ -140,9 +167,9 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
             else
                 points.doubles = sample.data();
             const NearestIndex trial(points, metric, p, "tree", threads);
-            const std::size_t scans =
+            const Cost cost =
                 trial.search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
-            return double(scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
+            return double(cost.scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
         });
     };
     const std::size_t size = std::min(X.n, std::clamp(kSampleValues / X.d, kSample / 8, kSample));
@@ -338,9 +365,10 @@ std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t q
     return order;
 }
 
-// Calls take(query, neighbours) for each query, on any thread. Returns how often a query scanned a group in a tree.
+// Calls take(query, neighbours) for each query, on any thread.
 template <class Take>
-std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
+NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads,
+                                        Take take) const {
     const std::size_t d = searched_.X.d;
     const double each = double(is_tree_ ? std::min<std::size_t>(groups_, 16) : groups_) * double(kGroup * (d + 4));
     const double most = std::max(1.0, each * double(queries) / kThreadWork);
@@ -361,7 +389,7 @@ std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wa
     const std::size_t blocks = (queries + block - 1) / block;
     std::vector<std::unique_ptr<Workspace>> workspaces(threads);
     std::vector<std::vector<Neighbour>> parts(spans > 1 ? spans * queries : 0);  // (spans, queries)
-    std::atomic<std::size_t> scans{0};
+    std::atomic<std::size_t> scans{0}, compared{0};
     parallel_for(blocks * spans, threads, [&](std::size_t task, int thread) {
         if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d);
         Workspace &work = *workspaces[thread];
@@ -394,6 +422,7 @@ std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wa
             if (!work.screened[i])
                 work.collectors[i].scan(first * kGroup, std::min(searched_.rows.size(), last * kGroup));
             const std::vector<Neighbour> &found = work.collectors[i].finish(span == 0);
+            compared += work.collectors[i].compared();
             if (spans > 1)
                 parts[span * queries + order[begin + i]] = found;
             else
@@ -409,7 +438,7 @@ std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wa
             std::sort(found.begin(), found.end());
             take(i, found);
         }
-    return scans;
+    return {scans, compared};
 }
 
 void NearestIndex::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances,

@@ -32,11 +32,15 @@ public:
 
 private:
     struct Workspace;
+    struct Cost {
+        std::size_t scans;     // tree: pairs of a query and a group
+        std::size_t compared;  // pairs of a query and a point whose distance was computed
+    };
 
     static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
     std::vector<std::size_t> walk_order(const double *Q, std::size_t queries, int threads) const;
     template <class Take>
-    std::size_t search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+    Cost search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
     template <Fold fold>
     void search_brute(Workspace &work, std::size_t first_group, std::size_t last_group) const;
     template <Fold fold>
@@ -44,7 +48,9 @@ private:
     template <Fold fold>
     void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
+    void pack_all(int threads);
     void pack(std::size_t group, std::size_t count);
+    bool too_coarse(int threads) const;
     QuerySize round(Workspace &work, std::size_t i) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
 
