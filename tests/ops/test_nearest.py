@@ -17,9 +17,8 @@ ALGORITHMS = ("brute", "tree")
 POWERS = (1, 2, 3, 5, 8, 9, 16)
 
 
-def distributions(rng):
+def distributions(rng, n=300, d=5):
     """Yield (name, points): what float32 scores, boxes or float64 squares find hard."""
-    n, d = 300, 5
     normal = rng.normal(size=(n, d))
     yield "normal", normal
     yield "integers", rng.integers(-2, 3, (n, d)).astype(float)
@@ -35,7 +34,7 @@ def distributions(rng):
     yield "squares overflow", normal * 1e200
     yield "differences overflow", np.clip(normal, -1, 1) * 1.7e308
     yield "constant columns", np.where(np.arange(d) % 2, normal, 1e15)
-    yield "mixed scales", normal * 10.0 ** np.array([-300, -10, 0, 10, 300])
+    yield "mixed scales", normal * 10.0 ** np.resize([-300, -10, 0, 10, 300], d)
     for exponent in (2, 5, 8):
         yield f"offset 1e{exponent}", normal + 10.0**exponent
 
@@ -151,6 +150,26 @@ def test_bitwise_equal_to_the_reference(compiled, name, metric, algorithm):
     third = truth(name, metric)[0][:, 2]
     for radius in (0.0, third[0], third[15], np.inf):
         assert_same(within(built, Q, radius), truth_within(name, metric, radius))
+
+
+@cache
+def wide_truth(name, n, metric):
+    """Points in more features, where scores are products; queries, and their 40 nearest."""
+    X = dict(distributions(np.random.default_rng(5), n, 21))[name]
+    Q = queries_of(X, np.random.default_rng(6))
+    return X, Q, reference(X, Q, 40, metric)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("n", [300, 1500])  # from 1025 on, the screening is chosen by trial
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_bitwise_equal_in_more_features(compiled, name, n, metric, algorithm):
+    X, Q, truth = wide_truth(name, n, metric)
+    built = index(X, metric, algorithm=algorithm, engine=compiled)
+    for k in (1, 7, 40):
+        assert_same(nearest(built, Q, k), [part[:, :k] for part in truth])
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
