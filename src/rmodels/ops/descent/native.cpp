@@ -5,6 +5,8 @@
 #include "ops/descent/native.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -21,6 +23,8 @@ constexpr std::size_t kAhead = 8192;         // bytes from the row in work to th
 constexpr std::size_t kSlabs = 64;           // most parts that the rows are cut in, each with a slope of its own
 constexpr std::size_t kSlabWork = 1 << 15;   // fewest multiply-adds in a part
 constexpr std::size_t kMergeColumns = 4096;  // of the slope, in one task
+constexpr int kHalf = kF64 / 2;              // rows whose values stay in registers
+constexpr int kNarrow = kF64 == 8 ? 6 : 0;   // vectors of each, at most: where there are 32 registers
 
 // Coefficients, or a slope, by target: (targets, width), padded by zeros; then the intercepts, and,
 // in a slope, the sums of squares.
@@ -95,9 +99,61 @@ void add_rows(const Real *const (&x)[kF64], std::size_t columns, const double *c
     if (rest) accumulate(whole, [rest](const Real *p) { return load_first(p, rest); });
 }
 
+// The same for one target and rows of Vectors vectors, which are converted once.
+template <int Vectors, class Real>
+void add_narrow_rows(const Real *const (&x)[kF64], std::size_t columns, const double *coefficients, double intercept,
+                     const double *y, const double *weights, double *slope, double *sums) {
+    const int rest = int(columns - (Vectors - 1) * kF64);
+    const char *line = reinterpret_cast<const char *>(x[0]) + kAhead;
+    const f64v target = load<f64v>(y) - broadcast(intercept), w = load<f64v>(weights);
+    f64v residuals[2];
+    for (int half = 0; half < 2; half++) {
+        f64v v[kHalf][Vectors], dot[kF64];
+        for (int r = 0; r < kHalf; r++) {
+            const Real *row = x[half * kHalf + r];
+            f64v sum{};
+            for (int j = 0; j < Vectors; j++, line += sizeof(Real) * kF64) {
+                __builtin_prefetch(line, 0, 2);
+                v[r][j] = j + 1 < Vectors ? load_f64(row + j * kF64) : load_first(row + j * kF64, rest);
+                sum = fma(v[r][j], load<f64v>(coefficients + j * kF64), sum);
+            }
+            dot[r] = dot[r + kHalf] = sum;
+        }
+        residuals[half] = lane_sums(dot) - target;  // in the half of the lanes that are these rows'
+        double weighted[kF64];
+        store(weighted, w * residuals[half]);
+        for (int j = 0; j < Vectors; j++) {
+            f64v g = load<f64v>(slope + j * kF64);
+            for (int r = 0; r < kHalf; r++) g = fma(v[r][j], broadcast(weighted[half * kHalf + r]), g);
+            store(slope + j * kF64, g);
+        }
+    }
+    f64v residual = residuals[1];
+    for (int lane = 0; lane < kHalf; lane++) residual[lane] = residuals[0][lane];
+    const f64v pull = w * residual;
+    store(sums, load<f64v>(sums) + pull);
+    store(sums + kF64, fma(pull, residual, load<f64v>(sums + kF64)));
+}
+
+template <class Real>
+using AddNarrowRows = void (*)(const Real *const (&)[kF64], std::size_t, const double *, double, const double *,
+                               const double *, double *, double *);
+
+template <class Real, std::size_t... I>
+constexpr std::array<AddNarrowRows<Real>, sizeof...(I)> narrow_rows(std::index_sequence<I...>) {
+    return {&add_narrow_rows<int(I) + 1, Real>...};
+}
+
 template <class Real>
 void add_rows(const Real *const (&x)[kF64], const Shape &shape, const double *coefficients, const Bench &bench,
               std::size_t row, double *slope, double *sums) {
+    if constexpr (kNarrow > 0) {
+        static constexpr auto kAdd = narrow_rows<Real>(std::make_index_sequence<kNarrow>());
+        const std::size_t vectors = shape.width / kF64;
+        if (shape.targets == 1 && vectors >= 1 && vectors <= kNarrow)
+            return kAdd[vectors - 1](x, shape.columns, coefficients, coefficients[shape.intercepts()],
+                                     bench.targets.data() + row, bench.weights + row, slope, sums);
+    }
     for (std::size_t t = 0; t < shape.targets; t += kTargets) {
         auto add = [&](auto targets) {
             add_rows<targets.value>(x, shape.columns, coefficients + t * shape.width,
