@@ -179,12 +179,12 @@ def search_samples(
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
     allow_nan, reset : bool
     """
-    if _is_plain(X) and X.ndim == 2 and X.flags.c_contiguous and _is_surely_finite(X):
+    if _is_plain(X) and X.ndim == 2 and _is_surely_finite(X):
         if reset:
             _record_columns(estimator, X)
-            return X
+            return np.ascontiguousarray(X)
         if _has_columns(estimator, X):
-            return X
+            return np.ascontiguousarray(X)
     return validate_data(
         estimator,
         X,

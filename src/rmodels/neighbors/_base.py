@@ -377,7 +377,10 @@ def _without_itself(
     distances: NDArray[np.float64], indices: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Remove each point from its own k + 1 neighbours, the first where more duplicates precede."""
-    others = indices != np.arange(len(indices))[:, np.newaxis]
+    itself = np.arange(len(indices))
+    if (indices[:, 0] == itself).all():
+        return distances[:, 1:].copy(), indices[:, 1:].copy()
+    others = indices != itself[:, np.newaxis]
     others[:, 0] &= ~others.all(axis=1)
     shape = len(indices), indices.shape[1] - 1
     return distances[others].reshape(shape), indices[others].reshape(shape)

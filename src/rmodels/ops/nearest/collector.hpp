@@ -57,7 +57,7 @@ public:
 
     // Takes in the points [first, first + count) by position; slack: how much their scores may be too low.
     void collect(const float *scores, std::uint32_t first, std::size_t count, float slack) {
-        if (wanted_.k && reach_ == kInfinity && wanted_.k <= kBins / 2 && count >= kBins)
+        if (wanted_.k && reach_ == kInfinity && wanted_.k <= kFew && count >= kBins)
             narrow(index_->bounds.reach_of_score(size_, kth_least(scores, count, wanted_.k) + slack));
         const f32v limit = broadcast(*limit_);
         for (std::size_t i = 0; i < count; i += kF32) {
@@ -68,6 +68,27 @@ public:
             }
         }
         if (count_ >= full_) tighten();
+    }
+
+    // Takes in points from the position `first` on before any others, the limit being that of all their scores,
+    // which are raised by the slack of each group.
+    void seed(const float *scores, std::uint32_t first, std::size_t count, const float *slack) {
+        const std::size_t groups = (count + kGroup - 1) / kGroup;
+        if (wanted_.k && wanted_.k <= kManyBins / 2 && count >= 2 * kManyBins) {
+            f32v least[kGroup / kF32];
+            for (f32v &bin : least) bin = broadcast(std::numeric_limits<float>::infinity());
+            for (std::size_t g = 0; g < groups; g++)
+                for (std::size_t v = 0; v < kGroup / kF32; v++)
+                    least[v] = smaller(least[v], load<f32v>(scores + g * kGroup + v * kF32) + broadcast(slack[g]));
+            float minima[kManyBins];
+            for (std::size_t v = 0; v < kGroup / kF32; v++) store(minima + v * kF32, least[v]);
+            const float high = wanted_.k <= kFew ? kth_least(minima, kManyBins, wanted_.k)
+                                                 : kth_least<kManyBins>(minima, kManyBins, wanted_.k);
+            narrow(index_->bounds.reach_of_score(size_, high));
+        }
+        for (std::size_t g = 0; g < groups; g++)
+            collect(scores + g * kGroup, first + std::uint32_t(g * kGroup), std::min(kGroup, count - g * kGroup),
+                    slack[g]);
     }
 
     // Lets what has been found so far narrow the limits.
@@ -105,7 +126,8 @@ public:
     std::size_t compared() const { return compared_; }
 
 private:
-    static constexpr std::size_t kBins = 16;
+    static constexpr std::size_t kBins = 16, kFew = kBins / 2;
+    static constexpr std::size_t kManyBins = kGroup;
 
     void narrow(double reach) {
         if (!(reach < reach_)) return;
@@ -117,24 +139,25 @@ private:
     // A score that at least k candidates do not exceed when raised; the least such score unless k is small.
     float kth_high() {
         const std::size_t k = wanted_.k;
-        if (k <= kBins / 2 && count_ >= kBins) return kth_least(highs_.data(), count_, k);
+        if (k <= kFew && count_ >= kBins) return kth_least(highs_.data(), count_, k);
         sorted_.assign(highs_.begin(), highs_.begin() + count_);
         std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
         return sorted_[k - 1];
     }
 
-    // The k-th least of the minima over kBins disjoint sets of values, without a branch to mispredict.
+    // The k-th least of the minima over Bins disjoint sets of values, without a branch to mispredict.
+    template <std::size_t Bins = kBins>
     static float kth_least(const float *values, std::size_t count, std::size_t k) {
-        f32v least[kBins / kF32];
-        for (std::size_t b = 0; b < kBins / kF32; b++) least[b] = load<f32v>(values + b * kF32);
-        std::size_t i = kBins;
-        for (; i + kBins <= count; i += kBins)
-            for (std::size_t b = 0; b < kBins / kF32; b++)
+        f32v least[Bins / kF32];
+        for (std::size_t b = 0; b < Bins / kF32; b++) least[b] = load<f32v>(values + b * kF32);
+        std::size_t i = Bins;
+        for (; i + Bins <= count; i += Bins)
+            for (std::size_t b = 0; b < Bins / kF32; b++)
                 least[b] = smaller(least[b], load<f32v>(values + i + b * kF32));
-        float minima[kBins];
-        for (std::size_t b = 0; b < kBins / kF32; b++) store(minima + b * kF32, least[b]);
+        float minima[Bins];
+        for (std::size_t b = 0; b < Bins / kF32; b++) store(minima + b * kF32, least[b]);
         for (std::size_t j = 0; i < count; i++, j++) minima[j] = std::min(minima[j], values[i]);
-        for (std::size_t b = 0; b < kBins / kF32; b++) least[b] = load<f32v>(minima + b * kF32);
+        for (std::size_t b = 0; b < Bins / kF32; b++) least[b] = load<f32v>(minima + b * kF32);
         float result = std::numeric_limits<float>::infinity();
         for (const float minimum : minima) {
             unsigned rank = 0;

@@ -107,28 +107,24 @@ struct Distance {
     }
 
 private:
-    // Four rows at a time: their sums are independent, so that the latency of one hides the others'.
+    // Rows at a time: their sums are independent, so that the latency of one hides the others'.
     template <class Real, class Add, class Finish>
     static void each(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
                      double *out, Add add, Finish finish) {
         std::size_t i = 0;
-        for (; i + 4 <= count; i += 4) {
-            const Real *a = X + rows[i] * d, *b = X + rows[i + 1] * d, *c = X + rows[i + 2] * d,
-                       *e = X + rows[i + 3] * d;
-            double sum[4] = {};
+        auto together = [&]<std::size_t Rows>() {  // the last row stands for those that are not there
+            const Real *x[Rows];
+            double sum[Rows] = {};
+            for (std::size_t j = 0; j < Rows; j++) x[j] = X + rows[std::min(i + j, count - 1)] * d;
             for (std::size_t f = 0; f < d; f++) {
-                sum[0] = add(sum[0], double(a[f]) - q[f]);
-                sum[1] = add(sum[1], double(b[f]) - q[f]);
-                sum[2] = add(sum[2], double(c[f]) - q[f]);
-                sum[3] = add(sum[3], double(e[f]) - q[f]);
+#pragma GCC unroll 8
+                for (std::size_t j = 0; j < Rows; j++) sum[j] = add(sum[j], double(x[j][f]) - q[f]);
             }
-            for (int j = 0; j < 4; j++) out[i + j] = finish(sum[j]);
-        }
-        for (; i < count; i++) {
-            double sum = 0;
-            for (std::size_t f = 0; f < d; f++) sum = add(sum, double(X[rows[i] * d + f]) - q[f]);
-            out[i] = finish(sum);
-        }
+            for (std::size_t j = 0; j < std::min(Rows, count - i); j++) out[i + j] = finish(sum[j]);
+            i += Rows;
+        };
+        while (i + 4 < count) together.template operator()<8>();
+        while (i < count) together.template operator()<4>();
     }
 };
 

@@ -20,6 +20,7 @@ constexpr std::size_t kLanes = 64;                 // queries that walk the tree
 constexpr std::size_t kBlock = 240;                // queries that share a pass over the groups, at most
 constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the second-level cache
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
+constexpr std::size_t kSeedGroups = 16;            // whose scores are kept until they tell a query's limit
 constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
 constexpr std::size_t kFewToSample = 8192;         // up to which comparing costs less than sampling
 constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
@@ -49,6 +50,7 @@ struct NearestIndex::Workspace {
     std::vector<char> screened;     // whether scores say anything
     std::vector<std::size_t> open;  // queries that are screened
     std::vector<Collector> collectors;
+    std::vector<float> seeds;  // brute: scores of the first points for each query of a tile
     std::size_t scans = 0;
 
     Workspace(std::size_t block, std::size_t d)
@@ -61,7 +63,8 @@ struct NearestIndex::Workspace {
           box_limits(std::max(block, kLanes)),  // read by whole vectors
           home(block),
           screened(block),
-          collectors(block) {}
+          collectors(block),
+          seeds(kTile * kSeedGroups * kGroup) {}
 };
 
 NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm,
@@ -226,30 +229,20 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
     }
 }
 
-// Scans groups for at most kTile queries.
-template <Fold fold>
-void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
-                               std::size_t last_group) const {
-    const std::size_t n = searched_.rows.size();
+// Calls hit(which of at most kTile queries, group, first point, scores) where a score is at most the query's limit.
+template <Fold fold, class Hit>
+void NearestIndex::for_scores(const Workspace &work, const std::size_t *who, std::size_t queries,
+                              std::size_t first_group, std::size_t last_group, const float *limits, Hit hit) const {
     const int p = searched_.bounds.power();
     const float *rows[kTile];
-    float limits[kTile], factors[kTile];
-    for (std::size_t m = 0; m < queries; m++) {
-        rows[m] = work.queries.data() + who[m] * steps_;
-        limits[m] = work.limits[who[m]];
-    }
+    float factors[kTile];
+    for (std::size_t m = 0; m < queries; m++) rows[m] = work.queries.data() + who[m] * steps_;
     auto scan_all = [&]<int M>() {
         for (std::size_t g = first_group; g < last_group; g++) {
             if constexpr (fold == Fold::pairs)
                 for (int m = 0; m < M; m++) factors[m] = work.factors[who[m]] * scales_[g];
             scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, steps_, p, factors, limits,
-                          [&](int m, std::size_t offset, const float *scores) {
-                              const std::size_t position = g * kGroup + offset;
-                              if (position >= n) return;
-                              work.collectors[who[m]].collect(scores, std::uint32_t(position),
-                                                              std::min(kTilePoints, n - position), slack_[g]);
-                              limits[m] = work.limits[who[m]];
-                          });
+                          [&](int m, std::size_t offset, const float *scores) { hit(m, g, offset, scores); });
         }
     };
     switch (queries) {
@@ -268,14 +261,54 @@ void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::siz
     }
 }
 
+// Scans groups for at most kTile queries.
+template <Fold fold>
+void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                               std::size_t last_group) const {
+    const std::size_t n = searched_.rows.size();
+    float limits[kTile];
+    for (std::size_t m = 0; m < queries; m++) limits[m] = work.limits[who[m]];
+    for_scores<fold>(work, who, queries, first_group, last_group, limits,
+                     [&](int m, std::size_t g, std::size_t offset, const float *scores) {
+                         const std::size_t position = g * kGroup + offset;
+                         if (position >= n) return;
+                         work.collectors[who[m]].collect(scores, std::uint32_t(position),
+                                                         std::min(kTilePoints, n - position), slack_[g]);
+                         limits[m] = work.limits[who[m]];
+                     });
+}
+
+// Scans the first groups for at most kTile queries: all scores are kept until their least ones tell the limits.
+template <Fold fold>
+void NearestIndex::seed_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                               std::size_t last_group) const {
+    float limits[kTile];
+    std::fill(limits, limits + kTile, std::numeric_limits<float>::infinity());
+    for_scores<fold>(work, who, queries, first_group, last_group, limits,
+                     [&](int m, std::size_t g, std::size_t offset, const float *scores) {
+                         float *to = work.seeds.data() + (m * kSeedGroups + g - first_group) * kGroup + offset;
+                         std::copy_n(scores, kTilePoints, to);
+                     });
+    const std::size_t first = first_group * kGroup, last = std::min(searched_.rows.size(), last_group * kGroup);
+    for (std::size_t m = 0; m < queries; m++)
+        work.collectors[who[m]].seed(work.seeds.data() + m * kSeedGroups * kGroup, std::uint32_t(first), last - first,
+                                     slack_.data() + first_group);
+}
+
 template <Fold fold>
 void NearestIndex::search_brute(Workspace &work, std::size_t first, std::size_t last) const {
     const std::size_t bytes = kGroup * sizeof(float) * std::max<std::size_t>(1, steps_);
     const std::size_t panel = std::max<std::size_t>(1, kPanelBytes / bytes), count = work.open.size();
-    for (; first < last; first += panel)
-        for (std::size_t i = 0; i < count; i += kTile)
-            scan_groups<fold>(work, &work.open[i], std::min<std::size_t>(kTile, count - i), first,
-                              std::min(last, first + panel));
+    auto for_tiles = [&](auto &&body) {
+        for (std::size_t i = 0; i < count; i += kTile) body(&work.open[i], std::min<std::size_t>(kTile, count - i));
+    };
+    const std::size_t seeded = std::min(last, first + kSeedGroups);
+    for_tiles(
+        [&](const std::size_t *who, std::size_t queries) { seed_groups<fold>(work, who, queries, first, seeded); });
+    for (first = seeded; first < last; first += panel)
+        for_tiles([&](const std::size_t *who, std::size_t queries) {
+            scan_groups<fold>(work, who, queries, first, std::min(last, first + panel));
+        });
 }
 
 // All queries of a block walk together: a node is entered if any of them needs it.

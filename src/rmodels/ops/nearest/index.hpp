@@ -45,6 +45,12 @@ private:
     void search_brute(Workspace &work, std::size_t first_group, std::size_t last_group) const;
     template <Fold fold>
     void search_tree(Workspace &work) const;
+    template <Fold fold, class Hit>
+    void for_scores(const Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                    std::size_t last_group, const float *limits, Hit hit) const;
+    template <Fold fold>
+    void seed_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                     std::size_t last_group) const;
     template <Fold fold>
     void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
