@@ -92,7 +92,7 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     const Fold first = searched_.bounds.fold();
     std::vector<Fold> folds{first};
     if (first == Fold::product) {
-        if (kPairs && !is_tree_) folds.insert(folds.begin(), Fold::pairs);
+        if (kPairs) folds.insert(folds.begin(), Fold::pairs);
         folds.push_back(Fold::squares);
     }
     for (const Fold fold : folds) {
@@ -433,7 +433,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
         auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
         if (first < last && !work.open.empty()) switch (searched_.bounds.fold()) {
                 case Fold::pairs:
-                    search_brute<Fold::pairs>(work, first, last);
+                    run.template operator()<Fold::pairs>();
                     break;
                 case Fold::product:
                     run.template operator()<Fold::product>();
