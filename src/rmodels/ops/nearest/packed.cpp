@@ -84,7 +84,7 @@ void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, 
 }
 
 double pairs_scale(double norm, double largest, std::size_t d) {
-    if (norm < 0x1p-60) return 1;  // all become 0
+    if (norm < 0x1p-40) return 1;  // all become 0: products of smaller units would underflow in float32
     return std::min((46340 - std::sqrt(double(d)) / 2 - 1) / norm, 32767 / largest);
 }
 
