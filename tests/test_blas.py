@@ -47,21 +47,35 @@ def test_an_error_restores_the_setting():
     assert set(counts()) == {3}
 
 
-def test_the_last_of_overlapping_blocks_restores_the_setting():
-    entered, leave = threading.Event(), threading.Event()
+def test_another_thread_changes_nothing():
+    found = []
 
-    def hold():
+    def work():
         with blas_threads(1, 1):
-            entered.set()
-            leave.wait(30)
+            found.append(counts())
+        found.append(counts())
 
-    other = threading.Thread(target=hold)
-    other.start()
-    assert entered.wait(30)
-    with blas_threads(1, 1):
-        leave.set()
-        other.join()
-        assert set(counts()) == {1}
+    with blas_threads(1000, 2):
+        other = threading.Thread(target=work)
+        other.start()
+        other.join(30)
+        assert set(counts()) == {2}
+    assert [set(count) for count in found] == [{2}, {2}]
+    assert set(counts()) == {3}
+
+
+def test_blocks_in_many_threads_leave_the_setting():
+    def work():
+        for _ in range(200):
+            with blas_threads(1, 1):
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join(30)
     assert set(counts()) == {3}
 
 

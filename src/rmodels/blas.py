@@ -11,9 +11,8 @@ __all__ = ["blas_threads"]
 
 _SMALL = 256  # side of a matrix up to which waking another thread costs more than it saves
 
-_lock = threading.Lock()
-_blocks = 0  # `with` blocks that are open, in all threads
-_before: list[tuple[Any, int]] = []  # what each library had before the first of them
+_limiting = threading.Lock()  # held by the one block whose limit is in force
+_before: list[tuple[Any, int]] = []  # what each library had before that block
 
 
 @cache
@@ -35,25 +34,27 @@ def blas_threads(side: int, n_threads: int) -> Iterator[None]:
     side : int
         Of the largest square matrix that is decomposed in the `with` block.
     n_threads : int
-        Where blocks in several threads overlap, the first one's limit holds until the last ends.
+
+    Notes
+    -----
+    The setting belongs to the process: while one thread's block is open, those of other threads
+    change nothing.
     """
-    global _blocks
-    limit = 1 if side <= _SMALL else n_threads
-    with _lock:
-        _blocks += 1
-        if _blocks == 1:
-            for library in _libraries():
-                threads = library.get_num_threads()
-                if threads > limit:
-                    _before.append((library, threads))
-                    library.set_num_threads(limit)
+    if not _limiting.acquire(blocking=False):
+        yield
+        return
+    limiting = _limiting
     try:
+        for library in _libraries():
+            threads = library.get_num_threads()
+            limit = 1 if side <= _SMALL else n_threads
+            if threads > limit:
+                _before.append((library, threads))
+                library.set_num_threads(limit)
         yield
     finally:
-        with _lock:
-            _blocks -= 1
-            if _blocks == 0:
-                _restore()
+        _restore()
+        limiting.release()
 
 
 def _restore() -> None:
@@ -63,11 +64,11 @@ def _restore() -> None:
 
 
 def _renew() -> None:
-    """Forget the blocks of threads that a forked child does not have."""
-    global _lock, _blocks
-    _lock = threading.Lock()
-    _blocks = 0
-    _restore()
+    """End, in a forked child, the block of a thread that it does not have."""
+    global _limiting
+    if _limiting.locked():
+        _limiting = threading.Lock()
+        _restore()
 
 
 if hasattr(os, "register_at_fork"):
