@@ -21,7 +21,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rmodels import patch
 from rmodels.callbacks import with_callbacks
+from rmodels.exceptions import NotCoveredError
 
 __all__ = [
     "all_or_nothing",
@@ -67,7 +69,8 @@ def all_or_nothing(fit: Method) -> Method:
     """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
 
     Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
-    scikit-learn's callbacks are told of its progress.
+    scikit-learn's callbacks are told of its progress. What ours do not cover is handed on to
+    scikit-learn's if `patch_sklearn` was asked for that.
     """
     told = with_callbacks(fit)
 
@@ -78,10 +81,13 @@ def all_or_nothing(fit: Method) -> Method:
         before = dict(vars(self))
         try:
             return told(self, *args, **kwargs)
-        except BaseException:
+        except BaseException as error:
             vars(self).clear()
             vars(self).update(before)
-            raise
+            substitute = patch.theirs(self) if isinstance(error, NotCoveredError) else None
+            if substitute is None:
+                raise
+            return patch.hand_on(self, substitute, error, *args, **kwargs)
 
     return fitted  # type: ignore[return-value]
 

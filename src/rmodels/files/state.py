@@ -102,9 +102,9 @@ LAYOUTS = {
     ),
     "NearestNeighbors": Layout(_NEIGHBORS, _points_match),
     "RadiusNeighborsClassifier": Layout(
-        _NEIGHBORS | _CLASSES | {"outlier_label_": object}, _targets_match
+        _NEIGHBORS | _CLASSES | _WEIGHTS | {"outlier_label_": object}, _targets_match
     ),
-    "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS, _targets_match),
+    "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
     "RadiusNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
 }
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, optimize
 from scipy.linalg import lapack
 
 from rmodels.linear_model._refinement import refined
@@ -25,11 +25,10 @@ __all__ = [
     "Conditioning",
     "Solution",
     "conditioning_of_gram",
-    "conditioning_of_scatter",
+    "conditioning_of_moments",
     "from_gram",
     "from_moments",
     "from_rows",
-    "triangular",
 ]
 
 Matrix = NDArray[np.float64]
@@ -87,37 +86,54 @@ class Conditioning:
         return {"singular": self.singular, "number": self.number, "rank": self.rank}
 
 
-def conditioning_of_scatter(scatter: Matrix, rank: int | None = None) -> Conditioning:
-    """Return the conditioning of columns from their scatter matrix, and their rank if unknown."""
-
-    def count() -> int:
-        norms = np.sqrt(scatter.diagonal())
-        used = np.flatnonzero(norms)
-        values = np.linalg.eigvalsh(scatter[np.ix_(used, used)] / norms[used] / norms[used, None])
-        return _count(values)
-
+def _of_scatter(scatter: Matrix, rank: int) -> Conditioning:
+    """Return the conditioning of columns from their scatter matrix."""
     return Conditioning(
         lambda: _roots(scatter),
-        lambda: _ratio_of_scaled(scatter),
-        count if rank is None else lambda: rank,
+        lambda: _ratio_of_scaled(scatter) if rank == len(scatter) else np.inf,
+        lambda: rank,
     )
 
 
-def conditioning_of_gram(products: Matrix, rank: int | None = None) -> Conditioning:
-    """Return the conditioning of rows from their products, and their rank if unknown."""
-
-    def count() -> int:
-        return _count(np.linalg.eigvalsh(products)) if rank is None else rank
-
+def _of_products(products: Matrix, rank: int) -> Conditioning:
+    """Return the conditioning of rows from their products."""
     return Conditioning(
-        lambda: _roots(products), lambda: _ratio(_roots(products)[: count()]), count
+        lambda: _roots(products), lambda: _ratio(_roots(products)[:rank]), lambda: rank
     )
 
 
-def _count(eigenvalues: NDArray) -> int:
-    """Return how many eigenvalues, ascending, stand out of the rounding of the largest."""
-    noise = len(eigenvalues) * _EPS * eigenvalues[-1:]
-    return int((eigenvalues > noise).sum())
+def conditioning_of_gram(
+    gram: Gram, n_features: int, weights: NDArray | None, fit_intercept: bool
+) -> Conditioning | None:
+    """Return the conditioning of the rows; None if it is too bad for their products to tell."""
+    eigenvalues = np.linalg.eigvalsh(gram.products)
+    active = len(eigenvalues) if weights is None else np.count_nonzero(weights)
+    rank = min(int(active) - bool(fit_intercept), n_features)
+    decided = rank < 1 or eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1]
+    return _of_products(gram.products, rank) if decided else None
+
+
+def conditioning_of_moments(moments: Moments, fit_intercept: bool) -> Conditioning | None:
+    """Return the conditioning of the columns; None if it is too bad for moments to tell."""
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    varies = S.diagonal() > 0
+    if fit_intercept:
+        varies = ~_constant(S, moments.mean, moments.weight)
+    used = np.flatnonzero(varies[:d])
+    decided = not len(used) or _factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1
+    return _of_scatter(S[:d, :d], len(used)) if decided else None
+
+
+def _factor(scatter: Matrix) -> tuple[Matrix, Matrix, float]:
+    """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ²."""
+    scale = np.sqrt(scatter.diagonal())
+    correlation = scatter / scale / scale[:, np.newaxis]
+    factor, failed = lapack.dpotrf(correlation, lower=1)
+    if failed:
+        return scale, factor, 0.0
+    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    return scale, factor, reciprocal
 
 
 def _roots(symmetric: Matrix) -> Matrix:
@@ -184,15 +200,10 @@ def from_moments(
     if (~varies).any() and spread(X, ~varies).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds
     coefficients = np.zeros((d, S.shape[0] - d))
-    conditioning = conditioning_of_scatter(S[:d, :d], len(used))
+    conditioning = _of_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale = np.sqrt(squares[used])
-    correlation = S[np.ix_(used, used)] / scale / scale[:, np.newaxis]
-    factor, failed = lapack.dpotrf(correlation, lower=1)
-    if failed:
-        return None
-    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    scale, factor, reciprocal = _factor(S[np.ix_(used, used)])
     if reciprocal * _TOO_ILL < 1:
         return None
     right = S[used, d:] / scale[:, np.newaxis]
@@ -300,9 +311,13 @@ def triangular(
 
 
 def from_rows(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool, positive: bool = False
 ) -> tuple[Solution, Matrix]:
-    """Solve by singular values of the triangular factor; also return the columns' offsets."""
+    """Solve by singular values of the triangular factor; also return the columns' offsets.
+
+    With `positive`, the coefficients are those of least squares that are at least 0 (Lawson and
+    Hanson, "Solving Least Squares Problems", 1974).
+    """
     n, d = X.shape
     R, offset, scale = triangular(X, Y, weights, fit_intercept)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
@@ -322,6 +337,9 @@ def from_rows(
         lambda: _ratio(linalg.svdvals(triangle, check_finite=False)),
         lambda: rank,
     )
+    if positive:
+        solved = np.column_stack([optimize.nnls(R[:, :d], right)[0] for right in R[:, d:].T])
+        return Solution(solved / scale[:d, np.newaxis] * scale[d:], conditioning), offset
     coefficients = np.zeros((d, Y.shape[1]))
     if not rank:
         return Solution(coefficients, conditioning), offset
@@ -365,7 +383,7 @@ def from_gram(
     if rank < 1:
         return None
     kept = slice(n - rank, None)
-    if not np.isfinite(eigenvalues[-1]) or eigenvalues[-rank] * _TOO_ILL < eigenvalues[-1]:
+    if not eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1]:
         return None
     inverse = U[:, kept] / eigenvalues[kept]
 
@@ -381,4 +399,4 @@ def from_gram(
     for _ in range(2):
         fitted = X @ coefficients - gram.mean @ coefficients
         coefficients += solve(target - fitted)
-    return Solution(coefficients, conditioning_of_gram(gram.products, rank))
+    return Solution(coefficients, _of_products(gram.products, rank))

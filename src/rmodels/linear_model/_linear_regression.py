@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, sparse
+from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from rmodels import plot
 from rmodels.blas import blas_threads
 from rmodels.callbacks import CallbackSupport
-from rmodels.config import thread_count
+from rmodels.config import get_config, thread_count
+from rmodels.exceptions import NotCoveredError
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
@@ -89,12 +90,14 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         In the dtype of X.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
-        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr".
+        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr",
+        nor after gradient descent on an X whose condition number is above 10⁵: the moments do not
+        tell it.
     singular_ : ndarray of shape (min(n_samples, n_features),)
-        Singular values of the centred X, descending. Not after "stream" or "lsqr".
+        Singular values of the centred X, descending. There if `rank_` is.
     condition_number_ : float
         Largest over smallest singular value of the centred X, its columns scaled to unit norm
-        if there are at least as many rows. Not after "stream" or "lsqr".
+        unless solver_="gram". There if `rank_` is.
     n_iter_ : int or None
         `iterations`.
     loss_history_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
@@ -105,8 +108,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
     solver_ : {"moments", "gram", "stream", "rows", "lsqr"}
         What was used. "lsqr": a sparse X whose moments do not keep the setting `memory_limit`.
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments, products or steps; "scipy" those of a sparse X. Refinement and
-        the solver "rows" use NumPy and LAPACK on the processor with any engine.
+        What computed the moments, products or steps; "scipy" those of a sparse X, and all of "lsqr"
+        and of solver="rows" or positive=True, which need none of them. Refinement and "rows" use
+        NumPy and LAPACK on the processor with any engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.
@@ -260,25 +264,25 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
                 assert_finite_samples(self, X)
             solution = _least_squares.from_gram(products, X, Y, weights, self.fit_intercept)
             offset = np.concatenate([products.mean, _mean(Y, weights)])
-        else:
+        elif solver == "moments":
             sums = _statistics.moments(X, Y, weights, threads)
             self.engine_ = sums.engine
             if not sums.is_finite:
                 assert_finite_samples(self, X)
-            if solver == "moments":
-                solution = _least_squares.from_moments(
-                    sums, X, Y, weights, self.fit_intercept, threads
-                )
+            solution = _least_squares.from_moments(sums, X, Y, weights, self.fit_intercept, threads)
             offset = sums.mean
+        else:
+            self.engine_ = "scipy"
+            assert_finite_samples(self, X)
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
-            solution, offset = _least_squares.from_rows(X, Y, weights, self.fit_intercept)
+            solution, offset = _least_squares.from_rows(
+                X, Y, weights, self.fit_intercept, self.positive
+            )
         self._conditioning: Conditioning | None = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
-        if self.positive:
-            coefficients = _nonnegative(X, Y, weights, self.fit_intercept)
         counted = n if weights is None else np.count_nonzero(weights)
         full_rank = min(counted - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
@@ -290,7 +294,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
                 stacklevel=4,
             )
         intercept = solution.intercept
-        if intercept is None or self.positive:
+        if intercept is None:
             intercept = offset[d:] - offset[:d] @ coefficients
         if not self.fit_intercept:
             intercept = np.zeros(Y.shape[1])
@@ -298,6 +302,13 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _fit_lsqr(self, X: NDArray, Y: NDArray, weights: NDArray | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
+        engine = get_config()["engine"]
+        if engine not in ("auto", "reference"):
+            raise NotCoveredError(
+                f"engine={engine!r} cannot run: the moments of {X.shape[0]} x {X.shape[1]} sparse "
+                "samples do not keep memory_limit. Raise it, or choose engine='auto', which solves "
+                "by SciPy's LSQR"
+            )
         assert_finite_samples(self, X)
         self._conditioning = None
         self.engine_, self.solver_ = "scipy", "lsqr"
@@ -322,7 +333,6 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         if self.solver_ == "stream" and rate != "auto":
             self._conditioning = None
             return self._stream(X, Y, weights, float(rate), threads)
-        d = X.shape[1]
         arguments = (self.fit_intercept, rate, self.iterations)
         if self.solver_ == "gram":
             products = _statistics.gram(X, weights, self.fit_intercept, threads)
@@ -333,7 +343,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             coefficients, closed_form = _gradient_descent.coefficients_from_gram(
                 products, X, Y, weights, *arguments
             )
-            self._conditioning = _least_squares.conditioning_of_gram(products.products)
+            self._conditioning = _least_squares.conditioning_of_gram(
+                products, X.shape[1], weights, self.fit_intercept
+            )
         else:
             sums = _statistics.moments(X, Y, weights, threads)
             self.engine_ = sums.engine
@@ -343,8 +355,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             coefficients, closed_form = _gradient_descent.coefficients_from_moments(
                 sums, *arguments
             )
-            scatter = sums.scatter if self.fit_intercept else sums.about_zero()
-            self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
+            self._conditioning = _least_squares.conditioning_of_moments(sums, self.fit_intercept)
         self.learning_rate_ = closed_form.learning_rate
         if self.solver_ == "stream":
             return self._stream(X, Y, weights, closed_form.learning_rate, threads)
@@ -387,7 +398,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self._history = found.losses
         if not np.isfinite(found.coefficients).all() or self.iterations == 0:
             assert_finite_samples(self, X)
-        first = gradient(X, Y, start, weights, n_threads=threads).losses
+        first = 0.5 * np.average(np.square(Y, dtype=np.float64), axis=0, weights=weights)
         losses = np.vstack([first, found.losses])
         with np.errstate(invalid="ignore"):
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
@@ -441,11 +452,12 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         """Return what an attribute is computed from."""
         value = vars(self).get(source)
         if value is None:
-            reason = (
-                f"solver_={self.solver_!r} does not form the moments that it needs"
-                if source in vars(self)
-                else "it is not fitted"
-            )
+            if source not in vars(self):
+                reason = "it is not fitted"
+            elif self.solver_ in ("stream", "lsqr"):
+                reason = f"solver_={self.solver_!r} does not form the moments that it needs"
+            else:
+                reason = "X is too ill-conditioned for its moments to tell; iterations=None tells"
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
 
@@ -492,14 +504,6 @@ _TOO_LARGE = "X or y holds values so large that their squares overflow: scale th
 
 def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
-
-
-def _nonnegative(X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool) -> Matrix:
-    """Return the coefficients of least squares that are at least 0: (n_features, n_targets)."""
-    d = X.shape[1]
-    R, _, scale = _least_squares.triangular(X, Y, weights, fit_intercept)
-    columns = [optimize.nnls(R[:, :d], R[:, j])[0] for j in range(d, R.shape[1])]
-    return np.column_stack(columns) / scale[:d, np.newaxis] * scale[d:]
 
 
 def _largest_eigenvalue(
