@@ -1,15 +1,18 @@
 """Pytest plugin: scikit-learn's own tests meet the estimators of rmodels.
 
 The estimators are put in place when the plugin is loaded, before pytest imports scikit-learn's
-test modules.
+test modules. Every fit must be served by the engine of the run, or by SciPy where the engine does
+not have what the fit needs.
 """
 
 import functools
+import os
 from collections import Counter
 from fnmatch import fnmatchcase
 
 import pytest
 from expected_failures import EXPECTED_FAILURES
+from scipy import sparse
 
 import rmodels
 
@@ -18,27 +21,44 @@ rmodels.patch_sklearn()
 # Each test of these modules runs; of test_common.py, those of LinearRegression.
 ONE_OF_MANY = "linear_model/tests/test_common.py"
 
+ENGINE = os.environ["CONFORMANCE_ENGINE"]
+METRICS = {"chebyshev", "cityblock", "cosine", "euclidean", "infinity", "l1", "l2", "manhattan"}
+METRICS |= {"minkowski", "p"}
+
 fits: Counter[str] = Counter()
 
 
-def _count_fits(name):
-    """Count the fits of an estimator by the engine that served them."""
+def _has_the_engine(estimator, X):
+    """Return whether the engines of rmodels are written for what a fit needs."""
+    if sparse.issparse(X):
+        return False
+    if isinstance(estimator, rmodels.LinearRegression):
+        return not estimator.positive
+    weighted = "w" in (estimator.metric_params or {})
+    is_points = not hasattr(X, "get_params") and type(X).__name__ not in ("BallTree", "KDTree")
+    return is_points and estimator.metric in METRICS and not weighted
+
+
+def _watch_fits(name):
+    """Count the fits of an estimator by the engine that served them; fail on the wrong one."""
     estimator = getattr(rmodels, name)
     if not isinstance(estimator, type):
         return
     fit = estimator.fit
 
     @functools.wraps(fit)
-    def counted(self, *args, **kwargs):
-        fitted = fit(self, *args, **kwargs)
+    def watched(self, X, *args, **kwargs):
+        fitted = fit(self, X, *args, **kwargs)
+        allowed = {ENGINE} if _has_the_engine(self, X) else {ENGINE, "scipy"}
+        assert self.engine_ in allowed, f"{self!r} was fitted by {self.engine_}, not {ENGINE}"
         fits[f"{name} on {self.engine_}"] += 1
         return fitted
 
-    estimator.fit = counted
+    estimator.fit = watched
 
 
 for _name in rmodels.patched():
-    _count_fits(_name)
+    _watch_fits(_name)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -46,8 +66,11 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         theirs = ONE_OF_MANY in item.nodeid and "LinearRegression" not in item.nodeid
         (others if theirs else chosen).append(item)
+    if not any(ONE_OF_MANY in item.nodeid for item in chosen):
+        raise pytest.UsageError(f"no test of {ONE_OF_MANY} names LinearRegression")
     items[:] = chosen
     config.hook.pytest_deselected(items=others)
+    matched = set()
     for item in chosen:
         for name in rmodels.patched():
             held = getattr(item.module, name, None)
@@ -55,12 +78,24 @@ def pytest_collection_modifyitems(config, items):
                 raise pytest.UsageError(f"{item.nodeid} tests scikit-learn's own {name}")
         for pattern, reason in EXPECTED_FAILURES.items():
             if fnmatchcase(item.nodeid, "sklearn/" + pattern.replace("[", "[[]", 1)):
+                matched.add(pattern)
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+    unknown = EXPECTED_FAILURES.keys() - matched
+    if unknown:
+        raise pytest.UsageError(f"expected to fail, but not there: {', '.join(sorted(unknown))}")
 
 
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["fits"] = dict(fits)
+    elif _never_on_the_engine():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _never_on_the_engine():
+    """Return which estimators no test fitted on the engine of the run."""
+    names = [name for name in rmodels.patched() if isinstance(getattr(rmodels, name), type)]
+    return [name for name in names if not fits[f"{name} on {ENGINE}"]]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,3 +118,5 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("fits by engine")
     for name, count in sorted(fits.items()):
         terminalreporter.line(f"{count:5}  {name}")
+    for name in _never_on_the_engine():
+        terminalreporter.line(f"FAILED: no test fitted {name} on {ENGINE}")
