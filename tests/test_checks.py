@@ -29,8 +29,9 @@ ESTIMATORS = [
     LinearRegression(positive=True),
     NearestNeighbors(),
     KNeighborsTransformer(),
-    RadiusNeighborsClassifier(),
-    RadiusNeighborsRegressor(),
+    # A radius at which no query of the checks is without neighbours.
+    RadiusNeighborsClassifier(9.0, weights="distance"),
+    RadiusNeighborsRegressor(9.0, weights="distance"),
     RadiusNeighborsTransformer(),
 ]
 ENGINES = ["reference", "native"] if native.load() is not None else ["reference"]

@@ -163,6 +163,14 @@ def test_no_condition_number_that_the_moments_cannot_tell(kappa, solver, n, d):
             getattr(model, attribute)
 
 
+def test_columns_that_do_not_vary_after_gradient_descent():
+    X = np.column_stack([_of_condition(10.0, 200, 5), np.full(200, 0.1)])
+    model = LinearRegression(iterations=3).fit(X, X[:, 0])
+    assert (model.rank_, model.condition_number_) == (5, np.inf)
+    underflows = LinearRegression(iterations=3).fit(X * 1e-200, X[:, 0])
+    assert not hasattr(underflows, "rank_")
+
+
 @pytest.mark.parametrize("offset", [0, 1e2, 1e3, 1e4, 1e5])
 @pytest.mark.parametrize("d", [3, 10, 40])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -88,7 +88,8 @@ def test_bagging_counts_as_scikit_learn_does():
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
 def test_integer_weights_are_repeated_rows_within_a_radius(weights):
     rng = np.random.default_rng(3)
-    X, Q = rng.integers(0, 5, (60, 2)).astype(float), rng.uniform(-2, 6, (40, 2))
+    X = rng.integers(0, 9, (60, 2)).astype(float)
+    Q = np.vstack([X, rng.uniform(-2, 10, (40, 2))])  # also at distance 0 of a weight of 0
     repeats, y = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
     rows = np.repeat(np.arange(60), repeats)
     regression = RadiusNeighborsRegressor(1.5, weights=weights)

@@ -113,16 +113,31 @@ def conditioning_of_gram(
     return _of_products(gram.products, rank) if decided else None
 
 
-def conditioning_of_moments(moments: Moments, fit_intercept: bool) -> Conditioning | None:
+def conditioning_of_moments(
+    moments: Moments, X: NDArray, fit_intercept: bool
+) -> Conditioning | None:
     """Return the conditioning of the columns; None if it is too bad for moments to tell."""
     d = moments.n_features
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    varies = S.diagonal() > 0
-    if fit_intercept:
-        varies = ~_constant(S, moments.mean, moments.weight)
-    used = np.flatnonzero(varies[:d])
+    S, used = _scatter(moments, X, fit_intercept)
+    if used is None:
+        return None
     decided = not len(used) or _factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1
     return _of_scatter(S[:d, :d], len(used)) if decided else None
+
+
+def _scatter(
+    moments: Moments, X: NDArray, fit_intercept: bool
+) -> tuple[Matrix, NDArray[np.intp] | None]:
+    """Return the scatter matrix, and which columns vary; None for those if it cannot tell."""
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    squares = S.diagonal()[:d]
+    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares > 0
+    if (squares[squares < _TINY] > 0).any():
+        return S, None
+    if (~varies).any() and spread(X, ~varies).any():
+        return S, None  # varies so little that its squares underflow or its mean rounds
+    return S, np.flatnonzero(varies)
 
 
 def _factor(scatter: Matrix) -> tuple[Matrix, Matrix, float]:
@@ -191,14 +206,9 @@ def from_moments(
     if not moments.is_finite:
         return None
     d = moments.n_features
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    squares = S.diagonal()
-    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
-    used = np.flatnonzero(varies)
-    if (squares[:d][squares[:d] < _TINY] > 0).any():
+    S, used = _scatter(moments, X, fit_intercept)
+    if used is None:
         return None
-    if (~varies).any() and spread(X, ~varies).any():
-        return None  # a column that varies so little that its squares underflow or its mean rounds
     coefficients = np.zeros((d, S.shape[0] - d))
     conditioning = _of_scatter(S[:d, :d], len(used))
     if not len(used):

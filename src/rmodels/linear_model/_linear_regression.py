@@ -355,7 +355,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             coefficients, closed_form = _gradient_descent.coefficients_from_moments(
                 sums, *arguments
             )
-            self._conditioning = _least_squares.conditioning_of_moments(sums, self.fit_intercept)
+            self._conditioning = _least_squares.conditioning_of_moments(sums, X, self.fit_intercept)
         self.learning_rate_ = closed_form.learning_rate
         if self.solver_ == "stream":
             return self._stream(X, Y, weights, closed_form.learning_rate, threads)

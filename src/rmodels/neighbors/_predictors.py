@@ -102,5 +102,10 @@ class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):
 
     def _neighbours(self, X: Any) -> Neighbours:
         offsets, distances, indices = self._within(X, None, by_distance=True)
+        if self._sample_weight is None:
+            return Neighbours.weighted(self.weights, offsets, distances, indices)
+        counted = self._sample_weight[indices] > 0  # the others are as if they were not there
+        offsets = np.concatenate([[0], np.cumsum(counted)])[offsets]
+        distances, indices = distances[counted], indices[counted]
         found = Neighbours.weighted(self.weights, offsets, distances, indices)
-        return found if self._sample_weight is None else found.times(self._sample_weight[indices])
+        return found.times(self._sample_weight[indices])
