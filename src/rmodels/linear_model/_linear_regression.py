@@ -398,9 +398,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self._history = found.losses
         if not np.isfinite(found.coefficients).all() or self.iterations == 0:
             assert_finite_samples(self, X)
-        first = 0.5 * np.average(np.square(Y, dtype=np.float64), axis=0, weights=weights)
-        losses = np.vstack([first, found.losses])
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            first = 0.5 * np.average(np.square(Y, dtype=np.float64), axis=0, weights=weights)
+            losses = np.vstack([first, found.losses])
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
         if not falls.all():
             largest = _largest_eigenvalue(X, weights, self.fit_intercept, threads)
