@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu lint sanitize format clean help
+.PHONY: demo test conformance test-gpu docs lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -30,6 +30,15 @@ test-gpu: .venv/test-$(SETTINGS)
 	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	  then $(PY) -m pytest -n 4 tests -k gpu; \
 	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
+
+# The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
+docs: .venv/docs
+	$(PY) -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
+
+.venv/docs: .venv/test-$(SETTINGS) pyproject.toml
+	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'
+	@touch $@
 
 lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
