@@ -117,9 +117,13 @@ def test_every_notebook_and_public_name_is_shown():
     gallery = (ROOT / "docs" / "notebooks" / "index.md").read_text("utf-8")
     assert {path.stem for path in NOTEBOOKS} == set(re.findall(r"^:link: (\w+)$", gallery, re.M))
     listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
-    plots = {f"plot.{name}" for name in rmodels.plot.__all__}
+    modules = {f"{each}.{name}" for each in ("exceptions", "plot") for name in public(each)}
     operations = {name for name in listed if name.startswith("ops.")}
-    assert set(listed) - operations == set(rmodels.__all__) - {"plot"} | plots
+    assert set(listed) - operations == set(rmodels.__all__) - {"plot"} | modules
+
+
+def public(module):
+    return importlib.import_module(f"rmodels.{module}").__all__
 
 
 def test_readme_has_examples():
