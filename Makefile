@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu docs lint sanitize format clean help
+.PHONY: demo test conformance test-gpu lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -32,6 +32,7 @@ test-gpu: .venv/test-$(SETTINGS)
 	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
 
 # The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
+.PHONY: docs
 docs: .venv/docs
 	$(PY) -m sphinx -q -W --keep-going docs build/docs
 	@echo build/docs/index.html
