@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import rmodels
-from rmodels.evidence import bench
+from rmodels.evidence import bench, validate
 from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["main"]
@@ -137,6 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     bench.add_arguments(benchmark)
     benchmark.set_defaults(run=bench.run)
+    validation = commands.add_parser(
+        "validate", help="hold every estimator on every engine against the right answers"
+    )
+    validate.add_arguments(validation)
+    validation.set_defaults(run=validate.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rmodels import native
 from rmodels.config import ENGINES, config_context, thread_count
+from rmodels.evidence import gpu
 from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import measure_limits
@@ -122,6 +123,8 @@ def benchmark(
         series = [each for each in series if each.name in names]
     work = [float(len(entrants(problem, options))) for problem in chosen]
     work += [2.0 * len(each.sizes) for each in series]
+    no_gpu = (gpu.unavailable() or "") if "gpu" in suites else ""
+    on_gpu = None
     outcomes: list[Outcome] = []
     curves: list[Curve] = []
     interrupted = False
@@ -147,6 +150,9 @@ def benchmark(
                     lambda done: show(each.title, before + done * share),  # noqa: B023
                 )
                 curves.append(curve)
+            if "gpu" in suites and not no_gpu:
+                show("the suite gpu", sum(work))
+                on_gpu = gpu.run_suite(options.quick)
         except KeyboardInterrupt:
             interrupted = True
     end = Contention.now()
@@ -163,6 +169,8 @@ def benchmark(
         time.perf_counter() - start,
         others,
         interrupted,
+        on_gpu,
+        no_gpu,
     )
 
 
@@ -172,13 +180,16 @@ def run(arguments: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if one of our own contenders failed or was wrong; 2 if the arguments contradict; 130
-        after Ctrl-C.
+        0; 1 if one of our own contenders failed or was wrong, or if the suite "gpu" is asked for
+        by name and cannot run; 2 if the arguments contradict; 130 after Ctrl-C.
     """
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
     if arguments.plots is not None and "scaling" not in suites:
         print("rmodels bench: --plots needs --suite scaling", file=sys.stderr)
         return 2
+    if "gpu" in arguments.suite and (reason := gpu.unavailable()):
+        print(f"rmodels bench: the suite gpu cannot run: {reason}", file=sys.stderr)
+        return 1
     if arguments.plots is not None and importlib.util.find_spec("matplotlib") is None:
         print(
             "rmodels bench: --plots needs matplotlib: pip install 'rmodels[bench]'",

@@ -19,7 +19,7 @@ __all__ = [
     "Work",
 ]
 
-SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling")
+SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling", "gpu")
 
 # Peers that are not installed with rmodels: their distribution, and the module to import.
 INTELEX = "scikit-learn-intelex"

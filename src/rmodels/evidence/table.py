@@ -2,15 +2,16 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from rmodels.evidence.gpu import GPUSuite
 from rmodels.evidence.limits import Limits
 from rmodels.evidence.problem import SUITES
 from rmodels.evidence.results import Curve, Finding, Outcome, Run
 
-__all__ = ["Table", "duration", "plain_text", "print_run", "tables"]
+__all__ = ["Table", "duration", "plain_text", "print_run", "print_tables", "tables"]
 
 
 _QUIET = 0.1  # share of the processors that others may take without distorting the times
@@ -101,6 +102,8 @@ def tables(run: Run) -> Iterator[Table]:
         else:
             yield _details(suite, outcomes, run.limits)
     yield from map(_curve, run.curves)
+    if run.gpu is not None:
+        yield _gpu(run.gpu)
 
 
 def _goals(run: Run) -> Table:
@@ -182,6 +185,20 @@ def _curve(curve: Curve) -> Table:
     return table
 
 
+def _gpu(suite: GPUSuite) -> Table:
+    limits = suite.limits
+    table = Table(
+        f"Suite gpu: {suite.device}, copying {limits.bandwidth / 1e12:.2f} TB/s, products "
+        f"{limits.half / 1e12:.0f} TFLOP/s float16, {limits.double / 1e12:.1f} TFLOP/s float64",
+        ("problem", "by", "time", "of the limit", "goal"),
+        left=(0, 1, 4),
+    )
+    for line in suite.lines:
+        share = "–" if line.share is None else f"{line.share:.0%}"
+        table.rows.append((line.problem, line.contender, duration(line.seconds), share, line.goal))
+    return table
+
+
 def preface(run: Run) -> list[str]:
     """Return lines that say what the run ran on."""
     machine, limits = run.machine, run.limits
@@ -210,6 +227,8 @@ def preface(run: Run) -> list[str]:
             f"not installed, so not measured: {', '.join(run.missing)} "
             "(pip install 'rmodels[peers]')"
         )
+    if run.no_gpu:
+        lines.append(f"the suite gpu cannot run: {run.no_gpu}")
     if not run.options.peers:
         lines.append("peers beyond NumPy and scikit-learn not asked for (--peers)")
     return lines
@@ -239,14 +258,19 @@ def print_run(run: Run, stream: TextIO) -> None:
     """Print what the run ran on, and its tables."""
     for text in preface(run):
         print(text, file=stream)
+    print_tables(tables(run), stream)
+
+
+def print_tables(found: Iterable[Table], stream: TextIO) -> None:
+    """Print tables, by rich if the stream is a terminal and rich is installed."""
     if stream.isatty() and importlib.util.find_spec("rich") is not None:
-        _print_rich(run, stream)
+        _print_rich(found, stream)
         return
-    for table in tables(run):
+    for table in found:
         print(f"\n{plain_text(table)}", file=stream)
 
 
-def _print_rich(run: Run, stream: TextIO) -> None:
+def _print_rich(found: Iterable[Table], stream: TextIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -254,7 +278,7 @@ def _print_rich(run: Run, stream: TextIO) -> None:
 
     console = Console(file=stream)
     colours = {"yes": "green", "no": "red", "not measured": "yellow"}
-    for table in tables(run):
+    for table in found:
         shown = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
         for column, heading in enumerate(table.headings):
             shown.add_column(heading, justify="left" if column in table.left else "right")
