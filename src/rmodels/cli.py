@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import rmodels
-from rmodels.evidence import bench, validate
+from rmodels.evidence import bench, report, validate
 from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["main"]
@@ -142,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     validate.add_arguments(validation)
     validation.set_defaults(run=validate.run)
+    page = commands.add_parser("report", help="validate, measure, and write an HTML page about it")
+    report.add_arguments(page)
+    page.set_defaults(run=report.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rmodels import native
@@ -111,6 +112,7 @@ def benchmark(
     ValueError
         If no problem or series of the suites has one of the names.
     """
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     start, begin = time.perf_counter(), Contention.now()
     effort = _QUICK if options.quick else _FULL
     chosen = [problem for problem in problems(options) if problem.suite in suites]
@@ -171,6 +173,7 @@ def benchmark(
         interrupted,
         on_gpu,
         no_gpu,
+        began,
     )
 
 

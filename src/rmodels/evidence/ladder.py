@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -150,9 +151,9 @@ def _descent(options: Options) -> Problem:
         for rung in (
             two_passes("1 thread, scalar", 1, False),
             two_passes(f"1 thread, {name}", 1, True),
-            two_passes(f"threads={threads}, {name}", threads, True),
+            two_passes(f"{threads} threads, {name}", threads, True),
             stream(
-                f"C++, fused pass, threads={threads}, {name}",
+                f"C++, fused pass, {threads} threads, {name}",
                 many,
                 engine="native",
                 n_jobs=threads,
@@ -168,13 +169,13 @@ def _descent(options: Options) -> Problem:
     )
     closed_rungs = [
         Contender(
-            f"closed form from moments, {label}",
+            f"closed form, {label}",
             partial(_rung, prepare=closed, engine=engine),
             True,
         )
         for engine, label in [
             ("reference", "NumPy reference"),
-            *(("native", f"C++, threads={threads}, {name}") for name in best),
+            *(("native", f"C++, {threads} threads, {name}") for name in best),
             *(("gpu", "GPU, with the copy of the data") for _ in _gpu()),
         ]
     ]
@@ -192,14 +193,15 @@ def _descent(options: Options) -> Problem:
                 note=f"1 of {every} iterations over {_PYTHON_ROWS:,} of {n:,} rows",
                 check=_check_python_loops,
             ),
-            stream("NumPy reference, every row every iteration", few, engine="reference"),
+            stream("NumPy reference", few, engine="reference"),
             *native_rungs,
             *closed_rungs,
-            linear.sgd_regressor(),
+            replace(linear.sgd_regressor(), mark=True),
             Contender(
                 "LinearRegression of scikit-learn",
                 linear.scikit_learn,
-                note="a mark: the limit of the iterations",
+                note="the limit of the iterations",
+                mark=True,
                 check=linear.check_least_squares,
             ),
         ),
@@ -239,7 +241,7 @@ def _neighbors(options: Options) -> Problem:
         threads = options.threads
         native_rungs.append(
             brute(
-                f"C++ group minima, threads={threads}, {sets[-1]}",
+                f"C++ group minima, {threads} threads, {sets[-1]}",
                 q,
                 engine="native",
                 n_jobs=threads,
@@ -247,7 +249,7 @@ def _neighbors(options: Options) -> Problem:
         )
         native_rungs.append(
             Contender(
-                f"C++ tree, threads={threads}, {sets[-1]}",
+                f"C++ tree, {threads} threads, {sets[-1]}",
                 partial(
                     _rung,
                     prepare=partial(_tree, n_jobs=threads),
@@ -277,7 +279,7 @@ def _neighbors(options: Options) -> Problem:
             Contender(
                 "brute force of scikit-learn",
                 partial(neighbors.scikit_learn, algorithm="brute", n_jobs=options.threads),
-                note="a mark",
+                mark=True,
             ),
         ),
         neighbors.check_neighbors,

@@ -152,6 +152,8 @@ class Run:
         None if that suite was not asked for or cannot run.
     no_gpu : str
         Why that suite cannot run, if it was asked for.
+    began : str
+        The time in UTC, by ISO 8601.
     """
 
     command: str
@@ -166,6 +168,7 @@ class Run:
     interrupted: bool = False
     gpu: GPUSuite | None = None
     no_gpu: str = ""
+    began: str = ""
 
     def is_right(self) -> bool:
         """Whether none of our own contenders failed or gave a wrong answer."""
@@ -182,6 +185,7 @@ class Run:
             "kind": "bench",
             "format": FORMAT,
             "command": self.command,
+            "began": self.began,
             "seconds": self.seconds,
             "others": self.others,
             "interrupted": self.interrupted,
@@ -235,6 +239,7 @@ class Run:
         return {
             "name": contender.name,
             "ours": contender.ours,
+            "mark": contender.mark,
             "peer": contender.peer or None,
             "precision": contender.precision,
             "portion": contender.portion,

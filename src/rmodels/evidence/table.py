@@ -11,7 +11,17 @@ from rmodels.evidence.limits import Limits
 from rmodels.evidence.problem import SUITES
 from rmodels.evidence.results import Curve, Finding, Outcome, Run
 
-__all__ = ["Table", "duration", "plain_text", "print_run", "print_tables", "tables"]
+__all__ = [
+    "Table",
+    "bytes_text",
+    "digits_text",
+    "duration",
+    "plain_text",
+    "print_run",
+    "print_tables",
+    "ratio_text",
+    "tables",
+]
 
 
 _QUIET = 0.1  # share of the processors that others may take without distorting the times
@@ -54,11 +64,20 @@ def _three_digits(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _ratio(value: float) -> str:
+def ratio_text(value: float) -> str:
+    """Return a ratio with three digits; a dash for NaN."""
     return "–" if math.isnan(value) else f"{_three_digits(value)} ×"
 
 
-def _bytes(count: int | None) -> str:
+def digits_text(error: float | None) -> str:
+    """Return the correct digits that a relative error leaves; None is an error beyond measure."""
+    if error is None or not math.isfinite(error):
+        return "none"
+    return "all" if error == 0 else f"{max(0.0, -math.log10(error)):.1f}"
+
+
+def bytes_text(count: int | None) -> str:
+    """Return bytes in MiB; a dash for None."""
     return "–" if count is None else f"{count / 2**20:,.1f} MiB"
 
 
@@ -123,7 +142,7 @@ def _goals(run: Run) -> Table:
                 against = f"{against} (ours, over it)"
             reached = outcome.reached(goal)
             said = {True: "yes", False: "no", None: "not measured"}[reached]
-            table.rows.append((title, against, bound, _ratio(outcome.measured(goal)), said))
+            table.rows.append((title, against, bound, ratio_text(outcome.measured(goal)), said))
             title = ""
     return table
 
@@ -143,9 +162,9 @@ def _details(suite: str, outcomes: Sequence[Outcome], limits: Limits) -> Table:
                     f"  {name}",
                     _time(finding),
                     _spread(finding),
-                    _ratio(outcome.ratio(name)),
+                    ratio_text(outcome.ratio(name)),
                     _limit(outcome, finding, limits),
-                    _bytes(finding.memory),
+                    bytes_text(finding.memory),
                     _error(finding),
                     finding.note,
                 )
@@ -166,9 +185,9 @@ def _ladder(outcome: Outcome, limits: Limits) -> Table:
                 finding.contender.name,
                 _time(finding),
                 _spread(finding),
-                _ratio(first / outcome.time(finding.contender.name)),
+                ratio_text(first / outcome.time(finding.contender.name)),
                 _limit(outcome, finding, limits),
-                _bytes(finding.memory),
+                bytes_text(finding.memory),
                 _error(finding),
                 finding.note,
             )

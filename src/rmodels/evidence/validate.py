@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rmodels.evidence import gpu
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.machine import Machine, describe_machine
 from rmodels.evidence.progress import progress_bar
-from rmodels.evidence.table import Table, print_tables
+from rmodels.evidence.table import Table, digits_text, print_tables
 from rmodels.evidence.validate_case import Case
 
 __all__ = ["FORMAT", "Check", "Validation", "Variant", "add_arguments", "run", "validate"]
@@ -113,6 +114,8 @@ class Validation:
         Engines that cannot run here, and why.
     checks : tuple of Check
     seconds : float
+    began : str
+        The time in UTC, by ISO 8601.
     """
 
     command: str
@@ -121,6 +124,7 @@ class Validation:
     unavailable: dict[str, str]
     checks: tuple[Check, ...]
     seconds: float
+    began: str
 
     def is_right(self) -> bool:
         """Whether every engine is within every tolerance."""
@@ -132,6 +136,7 @@ class Validation:
             "kind": "validate",
             "format": FORMAT,
             "command": self.command,
+            "began": self.began,
             "seconds": self.seconds,
             "machine": vars(self.machine),
             "engines": list(self.variants),
@@ -202,7 +207,7 @@ def validate(quick: bool = False, command: str = "") -> Validation:
     command : str
         What to say it was started by.
     """
-    start = time.perf_counter()
+    start, began = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     variants, unavailable = _variants()
     cases = list(_cases(quick))
     order = list(dict.fromkeys(case.estimator for case in cases))
@@ -222,14 +227,8 @@ def validate(quick: bool = False, command: str = "") -> Validation:
         unavailable,
         tuple(checks),
         time.perf_counter() - start,
+        began,
     )
-
-
-def _digits(error: float | None) -> str:
-    """Return the correct digits that an error leaves."""
-    if error is None or not math.isfinite(error):
-        return "none"
-    return "all" if error == 0 else f"{max(0.0, -math.log10(error)):.1f}"
 
 
 def _tables(validation: Validation) -> Iterator[Table]:
@@ -243,7 +242,7 @@ def _tables(validation: Validation) -> Iterator[Table]:
         cells = []
         for name in validation.variants:
             present = [check.ours[name] for check in own if name in check.ours]
-            cells.append(_digits(max(present)) if present else "–")
+            cells.append(digits_text(max(present)) if present else "–")
         summary.rows.append((estimator, str(len(own)), *cells))
     yield summary
     peers = list(dict.fromkeys(name for check in checks for name in check.case.peers))
@@ -262,8 +261,8 @@ def _tables(validation: Validation) -> Iterator[Table]:
             (
                 f"  {case.data}: {case.task}",
                 case.against,
-                _digits(case.tolerance),
-                _digits(error),
+                digits_text(case.tolerance),
+                digits_text(error),
                 *theirs,
                 mark,
             )
@@ -291,7 +290,7 @@ def _tables(validation: Validation) -> Iterator[Table]:
 def _peer(check: Check, name: str) -> str:
     if name in check.failures:
         return "failed"
-    return _digits(check.peers[name]) if name in check.peers else ""
+    return digits_text(check.peers[name]) if name in check.peers else ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

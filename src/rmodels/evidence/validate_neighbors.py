@@ -337,18 +337,19 @@ def _graphs(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> Iterator[Ca
         _same_sets(partial(_within, peers.NearestNeighbors, data, 5.0)),
     )
     X = np.random.default_rng(0).standard_normal((300, 6))
-    for name, given in {
-        "KNeighborsTransformer": {"n_neighbors": _K},
-        "RadiusNeighborsTransformer": {"radius": 1.5},
-        "kneighbors_graph": {"n_neighbors": _K},
-        "radius_neighbors_graph": {"radius": 1.5},
-    }.items():
+    count, reach = {"n_neighbors": _K}, {"radius": 1.5}
+    for name, given in (
+        ("KNeighborsTransformer", count),
+        ("RadiusNeighborsTransformer", reach),
+        ("kneighbors_graph", count),
+        ("radius_neighbors_graph", reach),
+    ):
         ours, theirs = (partial(_graph, getattr(home, name), X, given) for home in (rmodels, peers))
         task = "graph of distances"
         yield Case(name, "300 × 6", task, "scikit-learn", 1e-12, ours, differences(theirs))
 
 
-def _graph(make: Any, X: NDArray, given: dict[str, Any]) -> NDArray:
+def _graph(make: Any, X: NDArray, given: Mapping[str, float]) -> NDArray:
     """Return the distances to neighbours as a matrix, by a transformer or by a function."""
     if isinstance(make, type):
         made = make(mode="distance", **given).fit_transform(X)
