@@ -20,7 +20,7 @@ def brief(seconds: float) -> str:
     """Return a round number of seconds in the unit that suits it: 10 ms."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= 0.9995 * size:
-            return f"{seconds / size:,.3g} {unit}".replace("e+03", ",000")
+            return f"{round(seconds / size):,} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
 
 

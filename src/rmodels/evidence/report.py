@@ -412,9 +412,12 @@ def run(arguments: argparse.Namespace) -> int:
     int
         0; 1 if a fresh run found a wrong result, or if the report cannot be made.
     """
+    from rmodels.files.writing import check_writable
+
     right = True
     try:
         require("jinja2", "report")
+        check_writable(arguments.output)
         documents = [_read(path) for path in arguments.files]
         if not documents:
             command = shlex.join(["rmodels", "report", *sys.argv[2:]])

@@ -305,8 +305,16 @@ def run(arguments: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if an engine failed or is above a tolerance.
+        0; 1 if an engine failed or is above a tolerance; 2 if the file cannot be written.
     """
+    from rmodels.files.writing import check_writable
+
+    if arguments.json is not None:
+        try:
+            check_writable(arguments.json)
+        except (OSError, ValueError) as error:
+            print(f"rmodels validate: {error}", file=sys.stderr)
+            return 2
     found = validate(arguments.quick, shlex.join(["rmodels", "validate", *sys.argv[2:]]))
     print_tables(_tables(found), sys.stdout)
     print()

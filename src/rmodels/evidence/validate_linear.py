@@ -301,7 +301,7 @@ def _descent(quick: bool) -> Iterator[Case]:
         samples[f"{name.replace('_', ' ')}, standardised"] = scaled, y.astype(np.float64)
     wide = generated(40, 100)
     samples["40 rows of 100 features"] = wide.X * np.sqrt(40), wide.y
-    tall = generated(5_000 if quick else 50_000, 40)
+    tall = generated(5_000 if quick else 20_000, 40)
     samples[f"{len(tall.X):,} × 40"] = tall.X, tall.y
     for name, (X, y) in samples.items():
         truth: Callable[[], NDArray] = cache(

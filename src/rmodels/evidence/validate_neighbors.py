@@ -141,7 +141,7 @@ def _searches(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]], quick: bool)
         yield _nearest_case(name, _split(X), 1e-12)
         for algorithm in ("brute", "kd_tree"):
             yield _order_case(name, _split(X), algorithm)
-    n, q = (4_000, 200) if quick else (40_000, 1_000)
+    n, q = (4_000, 200) if quick else (20_000, 500)
     for name, data in {
         f"{n:,} × 10": normal(n, q, 10, _K),
         f"{n:,} × 40 of 6 latent dimensions": latent(n, q, 40, 6, _K),
