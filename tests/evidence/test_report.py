@@ -150,6 +150,14 @@ def test_a_breach_is_shown(checks):
     assert "none above" in text  # the digits reached, and the share of what is allowed
 
 
+def test_a_ladder_on_which_all_failed(run):
+    bad = json.loads(json.dumps(run))
+    for each in bad["problems"][2]["contenders"]:
+        each |= {"seconds": None, "failure": "broken rung"}
+    ladder = text_of(report.render([bad]))
+    assert ladder[ladder.index("The ladder") :].count("broken rung") == 4
+
+
 def test_the_last_of_equal_problems_counts(run):
     later = json.loads(json.dumps(run))
     later["problems"][1]["title"] = "the problem measured again"

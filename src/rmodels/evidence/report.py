@@ -113,7 +113,7 @@ def _notices(runs: Iterable[Document]) -> Iterator[str]:
         yield "A run was interrupted: some figures are missing."
 
 
-def _command(run: Document, suite: str) -> str:
+def _command(run: Document, suite: str, *narrowed: str) -> str:
     """Return what measures a suite again."""
     options = run["options"]
     flags = [f"--{name}" for name in ("peers", "quick") if options[name]]
@@ -121,7 +121,7 @@ def _command(run: Document, suite: str) -> str:
         flags += ["--engine", options["engine"]]
     if options["threads"] != run["machine"]["cores"]:
         flags += ["--threads", str(options["threads"])]
-    return shlex.join(["rmodels", "bench", "--suite", suite, *flags])
+    return shlex.join(["rmodels", "bench", "--suite", suite, *narrowed, *flags])
 
 
 def _median(contender: Mapping[str, Any]) -> float | None:
@@ -163,10 +163,8 @@ def _tip(contender: Mapping[str, Any]) -> str:
 
 def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
     """Return rungs on a logarithmic axis, each from where the one above it stands."""
-    measured = [each for each in problem["contenders"] if _median(each) is not None]
-    times = [float(each["seconds"]["median"]) for each in measured]
-    if not times:
-        return {"title": problem["title"], "rungs": [], "command": _command(run, "ladder")}
+    medians = [_median(each) for each in problem["contenders"]]
+    times = [seconds for seconds in medians if seconds is not None] or [1.0]
     least = problem["least"]
     axis = LogAxis.decades(times + ([least["seconds"]] if least else []))
     rungs = []
@@ -220,7 +218,7 @@ def _curve(run: Document, curve: Mapping[str, Any]) -> dict[str, Any]:
         "names": names,
         "rows": rows,
         "chart": curves(series, least) if any(series.values()) else None,
-        "command": _command(run, f"scaling --problem {curve['name']}").replace("'", ""),
+        "command": _command(run, "scaling", "--problem", curve["name"]),
     }
 
 

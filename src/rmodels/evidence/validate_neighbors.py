@@ -27,7 +27,6 @@ __all__ = ["neighbors_cases"]
 
 _K = 5
 _NEAREST = "brute force in float64"
-_SAMPLE = 64  # queries of generated data that are compared with every point
 # Two distances that are closer than this, relatively, are a tie: rounding decides their order.
 _TIE = 1e-9
 
@@ -48,27 +47,23 @@ def _search(estimator: Any, X: NDArray, Q: NDArray | None, k: int, **parameters:
     return found
 
 
-def _scikit_learn(X: NDArray, Q: NDArray | None, k: int, algorithm: str) -> Callable[[], Answer]:
-    return partial(_search, peers.NearestNeighbors, X, Q, k, algorithm=algorithm)
-
-
-def _tie_aware(data: NeighborsData, n_sample: int) -> Errors:
+def _tie_aware(data: NeighborsData) -> Errors:
     """Return a comparison of neighbours by their distances: equal ones may change places."""
 
     def errors(answers: Sequence[Answer]) -> list[float]:
         count = len(data.X if data.Q is None else data.Q)
         each = [count] * len(answers), [0.0] * len(answers)
-        found = neighbor_agreements(data.X, data.Q, data.k, answers, *each, sample=n_sample)
+        found = neighbor_agreements(data.X, data.Q, data.k, answers, *each, sample=count)
         return [agreement.error for agreement in found]
 
     return errors
 
 
-def _nearest_case(name: str, data: NeighborsData, tolerance: float, **parameters: Any) -> Case:
+def _nearest_case(name: str, data: NeighborsData) -> Case:
     """Return the k nearest, compared by distances."""
-    count = len(data.X if data.Q is None else data.Q)
+    given = data.X, data.Q, data.k
     others: dict[str, Callable[[], Any] | None] = {
-        "scikit-learn": _scikit_learn(data.X, data.Q, data.k, "brute")
+        "scikit-learn": partial(_search, peers.NearestNeighbors, *given, algorithm="brute")
     }
     if data.Q is not None:
         others["SciPy"] = lambda: KDTree(data.X).query(data.Q, range(1, data.k + 1))
@@ -78,11 +73,11 @@ def _nearest_case(name: str, data: NeighborsData, tolerance: float, **parameters
     return Case(
         "NearestNeighbors",
         name,
-        ", ".join([task, *map(str, parameters.values())]),
+        task,
         _NEAREST,
-        tolerance,
-        partial(_search, rmodels.NearestNeighbors, data.X, data.Q, data.k, **parameters),
-        _tie_aware(data, count if count <= 500 else _SAMPLE),
+        1e-12,
+        partial(_search, rmodels.NearestNeighbors, *given),
+        _tie_aware(data),
         others,
     )
 
@@ -121,10 +116,10 @@ def _split(X: NDArray, k: int = _K) -> NeighborsData:
 def _searches(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]], quick: bool) -> Iterator[Case]:
     """Yield searches for the k nearest."""
     for name, (X, _, _) in sets.items():
-        yield _nearest_case(name, _split(X), 1e-12)
+        yield _nearest_case(name, _split(X))
         for algorithm in ("brute", "kd_tree"):
             yield _order_case(name, _split(X), algorithm)
-    yield _nearest_case("iris", NeighborsData(sets["iris"][0], None, _K), 1e-12)
+    yield _nearest_case("iris", NeighborsData(sets["iris"][0], None, _K))
     rng = np.random.default_rng(0)
     lattice = rng.integers(0, 6, (1200, 3)).astype(np.float64)
     normals = rng.standard_normal((1000, 64))
@@ -138,7 +133,7 @@ def _searches(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]], quick: bool)
         "float32, offset 1e5 times the spread": (normals + 1e5).astype(np.float32),
     }
     for name, X in adverse.items():
-        yield _nearest_case(name, _split(X), 1e-12)
+        yield _nearest_case(name, _split(X))
         for algorithm in ("brute", "kd_tree"):
             yield _order_case(name, _split(X), algorithm)
     n, q = (4_000, 200) if quick else (20_000, 500)
@@ -147,7 +142,7 @@ def _searches(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]], quick: bool)
         f"{n:,} × 40 of 6 latent dimensions": latent(n, q, 40, 6, _K),
         f"{n // 4:,} × 784": normal(n // 4, q // 4, 784, 100),
     }.items():
-        yield _nearest_case(name, data, 1e-12)
+        yield _nearest_case(name, data)
 
 
 def _metrics(X: NDArray) -> Iterator[Case]:
