@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "native/interrupts.hpp"
 #include "native/threads.hpp"
 #include "native/vectors.hpp"
 
@@ -58,6 +59,7 @@ void descend_in_two_passes(const double *x, const double *y, std::size_t n, std:
     const std::size_t rows = (n + kParts - 1) / kParts;
     std::vector<double> residuals(n), slopes(kParts * (d + 1));
     for (std::size_t step = 0; step < steps; step++) {
+        answer_interrupts();
         parallel_for(kParts, threads, [&](std::size_t part, int) {
             for (std::size_t i = part * rows; i < std::min(n, (part + 1) * rows); i++)
                 residuals[i] = dot(x + i * d, coefficients, d) + coefficients[d] - y[i];
