@@ -95,7 +95,7 @@ def test_everything_is_there(page, run):
         "3 of 3",
         "diabetes: least squares",
         "problem ladder",
-        "the machine’s limit for the whole work, 2.40 ns",
+        "the machine’s limit: one read of the data, 2.40 ns",
         "time against rows",
         "1,500 ×",
         "4.00 TB/s",

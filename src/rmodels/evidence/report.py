@@ -27,6 +27,11 @@ _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _PEERED = ("headline", "linear", "neighbors", "small")
 _NOISE = 0.1  # share of the processors that others may take without distorting the times
 _WORST = 8  # cases that are named
+_LIMITS = {
+    "memory": "one read of the data",
+    "float32": "all multiply-adds in float32",
+    "float64": "all multiply-adds in float64",
+}
 _ALL_DIGITS = 17.0  # where the answers without any error are drawn
 
 
@@ -192,7 +197,10 @@ def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
         "ticks": [(axis.place(value), brief(value)) for value in axis.ticks()],
         "least": None
         if least is None
-        else {"place": axis.place(least["seconds"]), "text": duration(least["seconds"])},
+        else {
+            "place": axis.place(least["seconds"]),
+            "text": f"{_LIMITS[least['of']]}, {duration(least['seconds'])}",
+        },
         "command": _command(run, "ladder"),
     }
 
