@@ -293,9 +293,11 @@ else:
 # ## In full
 # ```console
 # $ rmodels bench --suite ladder
-# $ rmodels bench --suite scaling --plots .
+# $ rmodels bench --suite scaling
 # $ rmodels bench --peers
+# $ rmodels report -o report.html
 # ```
 # The first two are this page at 200,000 × 40 and up to ten million rows; the third races
-# scikit-learn, scikit-learn-intelex and FAISS, with goals. The page about benchmarks says how
+# scikit-learn, scikit-learn-intelex and FAISS, with goals; the last draws everything on one page
+# of HTML. The page about benchmarks says how
 # everything is measured.
