@@ -1,25 +1,53 @@
 """Kinds of arrays that users hold: what comes in decides what goes out, and where.
 
-NumPy arrays stay what they are. Tensors and other arrays with DLPack stay on the GPU if they are
-there; on the processor they are viewed as NumPy arrays. A result goes back as the kind of array
-that it answers.
+Inside the package there are two kinds: NumPy arrays, and PyTorch tensors for what is on the GPU.
+Arrays of other packages that have DLPack are taken as one of the two without copying them, and
+results go back as the kind of array that they answer, on the same device.
 """
 
 import importlib
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["adopted", "as_kind_of", "on_gpu"]
+from rmodels.ops import device
+
+__all__ = [
+    "adopted",
+    "answered_in_kind",
+    "as_dtype_of",
+    "as_kind_of",
+    "beside",
+    "contiguous",
+    "counting",
+    "namespace",
+    "on_gpu",
+    "on_host",
+]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 _GPU = {2, 13}  # DLPack's CUDA device, and memory that it shares with the processor
 
 
+def _has_dlpack(array: Any) -> bool:
+    return hasattr(array, "__dlpack_device__") and hasattr(array, "shape")
+
+
+def _package(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
+
+
 def on_gpu(array: Any) -> bool:
-    """Return whether an array is in a GPU's memory."""
-    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack_device__"):
+    """Return whether an array is in a GPU's memory; to the interpreter, every tensor is."""
+    if isinstance(array, np.ndarray) or not _has_dlpack(array):
         return False
-    return int(array.__dlpack_device__()[0]) in _GPU
+    if int(array.__dlpack_device__()[0]) in _GPU:
+        return True
+    return device.interpreted() and _package(array) == "torch"
 
 
 def adopted(array: Any) -> Any:
@@ -29,34 +57,102 @@ def adopted(array: Any) -> Any:
     ----------
     array : object
         What has no DLPack (lists, frames, sparse matrices) is returned as it is. A tensor that
-        records gradients is detached.
+        records gradients is detached; bfloat16, which NumPy has not, becomes float32 on the
+        processor.
     """
-    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack_device__"):
+    if isinstance(array, np.ndarray) or not _has_dlpack(array):
         return array
     if getattr(array, "requires_grad", False):
         array = array.detach()
     if on_gpu(array):
         import torch
 
-        return torch.from_dlpack(array)
+        return array if isinstance(array, torch.Tensor) else torch.from_dlpack(array)
+    if str(array.dtype) == "torch.bfloat16":
+        array = array.float()
     return np.from_dlpack(array)
 
 
+def on_host(array: Any) -> Any:
+    """Return a tensor as an ndarray; all else as it is."""
+    if isinstance(array, np.ndarray) or _package(array) != "torch":
+        return array
+    if str(array.dtype) == "torch.bfloat16":
+        array = array.float()
+    return array.detach().cpu().numpy()
+
+
+def beside(array: Any, other: Any) -> Any:
+    """Return an ndarray or tensor of numbers where another is, as what that is."""
+    if isinstance(other, np.ndarray) or _package(other) != "torch":
+        return on_host(array)
+    import torch
+
+    return torch.as_tensor(array, device=other.device)
+
+
+def as_dtype_of(array: Any, other: Any) -> Any:
+    """Return an ndarray or tensor in another's dtype; a tensor in at least 32 bits."""
+    if isinstance(array, np.ndarray):
+        return array.astype(other.dtype, copy=False)
+    return array.to(other.dtype) if other.dtype.itemsize >= 4 else array.float()
+
+
+def contiguous(array: Any) -> Any:
+    """Return an ndarray or tensor with its last axis contiguous, copied if need be."""
+    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array.contiguous()
+
+
+def namespace(array: Any) -> ModuleType:
+    """Return the module whose functions take an ndarray or tensor."""
+    return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
+
+
+def counting(stop: int, like: Any, step: int = 1) -> Any:
+    """Return 0, step, 2 step, … below `stop` as int64, where an ndarray or tensor is."""
+    if isinstance(like, np.ndarray):
+        return np.arange(0, stop, step)
+    return namespace(like).arange(0, stop, step, device=like.device)
+
+
 def as_kind_of(result: Any, original: Any) -> Any:
-    """Return a result as the kind of array of what it answers, without copying it.
+    """Return a result as the kind of array that it answers, on the same device.
 
     Parameters
     ----------
-    result : ndarray or tensor
-        Where the original is: on the GPU or not.
+    result : ndarray, tensor, or list or tuple of them
+        What is not of numbers (labels, arrays of arrays) stays an ndarray.
     original : object
         For what is not an array with DLPack, the result is an ndarray.
     """
-    if isinstance(original, np.ndarray) or not hasattr(original, "__dlpack_device__"):
+    if isinstance(result, (list, tuple)):
+        return type(result)(as_kind_of(part, original) for part in result)
+    if isinstance(original, np.ndarray) or not _has_dlpack(original):
+        return on_host(result)
+    if isinstance(result, np.ndarray) and result.dtype.kind not in "biuf":
         return result
-    module = type(original).__module__.partition(".")[0]
-    if type(result).__module__.partition(".")[0] == module:
+    result = beside(np.asarray(result) if np.isscalar(result) else result, adopted(original))
+    module = _package(original)
+    if _package(result) == module:
         return result
+    if module == "torch":
+        import torch
+
+        return torch.from_numpy(result)
     if hasattr(original, "__array_namespace__"):
         return original.__array_namespace__().from_dlpack(result)
     return importlib.import_module(module).from_dlpack(result)
+
+
+def answered_in_kind(method: Method) -> Method:
+    """Return a method whose answer is the kind of array that its first argument, X, is.
+
+    Where X is None, ndarrays, or tensors if the model is on the GPU.
+    """
+
+    @wraps(method)
+    def answered(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, X, *args, **kwargs)
+        return result if X is None else as_kind_of(result, X)
+
+    return answered  # type: ignore[return-value]

@@ -12,6 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _check_feature_names,
     _check_n_features,
     _check_sample_weight,
     assert_all_finite,
@@ -22,6 +23,7 @@ from sklearn.utils.validation import (
 )
 
 from rmodels import patch
+from rmodels.arrays import adopted, as_dtype_of, beside, namespace, on_gpu, on_host
 from rmodels.callbacks import with_callbacks
 from rmodels.exceptions import NotCoveredError
 
@@ -117,6 +119,67 @@ def _has_columns(estimator: Any, X: NDArray) -> bool:
     )
 
 
+def _checked_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X on the GPU as a tensor of floats in two dimensions, none of them empty."""
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D tensor instead: reshape the data, for example with "
+            f"X.reshape(-1, 1) if it has a single feature. (input of {name})"
+        )
+    for size, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if not size:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
+                f"required by {name}."
+            )
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported: X of {name}")
+    _check_feature_names(estimator, X, reset=reset)
+    _check_n_features(estimator, X, reset=reset)
+    return X if X.is_floating_point() else X.double()
+
+
+def _target_tensor(estimator: Any, y: Any, X: Any, name: str = "y") -> Any:
+    """Return y beside X on the GPU, checked for its shape, NaN and infinity."""
+    y = beside(y if hasattr(y, "dtype") else np.asarray(y), X)
+    if y.ndim not in (1, 2):
+        raise ValueError(f"{name} should be a 1d array, got an array of shape {tuple(y.shape)}")
+    check_consistent_length(X, y)
+    if y.is_floating_point():
+        _assert_finite_tensor(estimator, y, name)
+    return y
+
+
+def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
+    """Raise scikit-learn's error if a tensor holds a NaN or an infinity."""
+    finite = namespace(A).isfinite(A)
+    if not bool(finite.all()):
+        assert_all_finite(
+            on_host(A[~finite][:1]), input_name=name, estimator_name=type(estimator).__name__
+        )
+
+
+def _regression_tensors(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> tuple[Any, Any, Any | None]:
+    """Return what `regression_samples` returns, as tensors on the GPU, where X is."""
+    X = _checked_tensor(estimator, X, reset=True)
+    y = _target_tensor(estimator, y, X)
+    if not y.is_floating_point():
+        y = y.double()
+    if sample_weight is None:
+        return X, y, None
+    weights = _target_tensor(estimator, sample_weight, X, "sample_weight")
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    if bool((weights < 0).any()):
+        raise ValueError("Negative values in data passed to `sample_weight`")
+    if not bool(weights.any()):
+        raise ValueError(_WEIGHTLESS)
+    return X, y, as_dtype_of(weights, X)
+
+
 def regression_samples(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
 ) -> tuple[NDArray, NDArray, NDArray | None]:
@@ -127,10 +190,14 @@ def regression_samples(
 
     Returns
     -------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-    weights : ndarray of shape (n_samples,) or None
+    X : ndarray, CSR matrix or tensor of shape (n_samples, n_features)
+    y : ndarray or tensor of shape (n_samples,) or (n_samples, n_targets)
+    weights : ndarray or tensor of shape (n_samples,) or None
     """
+    X, y, sample_weight = adopted(X), adopted(y), adopted(sample_weight)
+    if on_gpu(X):
+        return _regression_tensors(estimator, X, y, sample_weight)
+    y, sample_weight = on_host(y), on_host(sample_weight)
     if _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
         _record_columns(estimator, X)
     else:
@@ -158,12 +225,20 @@ def regression_samples(
 
 def assert_finite_samples(estimator: Any, X: NDArray) -> None:
     """Raise scikit-learn's error if X holds a NaN or an infinity."""
+    if on_gpu(X):
+        _assert_finite_tensor(estimator, X, "X")
+        return
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
     """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
+    X = adopted(X)
+    if on_gpu(X):
+        X = _checked_tensor(estimator, X, reset=False)
+        _assert_finite_tensor(estimator, X, "X")
+        return X
     if _is_plain(X) and _has_columns(estimator, X) and _is_surely_finite(X):
         plain: NDArray = X
         return plain
@@ -184,7 +259,16 @@ def search_samples(
     floats : bool
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
     allow_nan, reset : bool
+
+    Returns
+    -------
+    ndarray, CSR matrix or, on the GPU, tensor of shape (n_samples, n_features)
     """
+    X = adopted(X)
+    if on_gpu(X):
+        X = _checked_tensor(estimator, X, reset=reset)
+        _assert_finite_tensor(estimator, X, "X")
+        return X.contiguous()
     if _is_plain(X) and X.ndim == 2 and _is_surely_finite(X):
         if reset:
             _record_columns(estimator, X)
@@ -209,8 +293,11 @@ def search_targets(estimator: Any, X: Any, y: Any) -> NDArray:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
             "is None."
         )
+    y = adopted(y)
+    if on_gpu(X) and (on_gpu(y) or np.asarray(y).dtype.kind in "biuf"):
+        return _target_tensor(estimator, y, X)
     checked: NDArray = check_array(
-        y, dtype=None, ensure_2d=False, input_name="y", estimator=estimator
+        on_host(y), dtype=None, ensure_2d=False, input_name="y", estimator=estimator
     )
     check_consistent_length(X, checked)
     return checked
@@ -227,6 +314,9 @@ def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     reset : bool
         Whether the rows are the points, too, and their number is recorded, or compared.
     """
+    X = adopted(X)
+    if on_gpu(X):
+        raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
     X = _check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(
@@ -238,24 +328,26 @@ def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 def point_weights(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     """Return weights of points as float64, at least 0, not all 0."""
+    rows = np.empty((X.shape[0], 0))
     weights = _check_sample_weight(
-        sample_weight, np.empty((X.shape[0], 0)), dtype=np.float64, ensure_non_negative=True
+        on_host(adopted(sample_weight)), rows, dtype=np.float64, ensure_non_negative=True
     )
     if not weights.any():
         raise ValueError(_WEIGHTLESS)
     return weights
 
 
-def class_targets(y: NDArray) -> tuple[bool, list[NDArray], NDArray[np.intp]]:
+def class_targets(y: Any) -> tuple[bool, list[Any], Any]:
     """Encode labels as positions among the sorted classes of each output.
 
     Returns
     -------
     outputs_2d : bool
         False if y is a vector or, which is warned of, a single column.
-    classes : list of ndarray
+    classes : list of ndarray or tensor
         The sorted labels of each output.
-    codes : ndarray of shape (n_samples, n_outputs)
+    codes : ndarray or tensor of shape (n_samples, n_outputs)
+        Where y is.
     """
     outputs_2d = y.ndim == 2 and y.shape[1] != 1
     if y.ndim == 2 and not outputs_2d:
@@ -265,8 +357,13 @@ def class_targets(y: NDArray) -> tuple[bool, list[NDArray], NDArray[np.intp]]:
             DataConversionWarning,
             stacklevel=6,
         )
-    check_classification_targets(y)
     columns = y.reshape(len(y), -1)
+    if on_gpu(y):
+        found = [namespace(y).unique(column, return_inverse=True) for column in columns.T]
+        for labels, _ in found:
+            check_classification_targets(on_host(labels))
+        return outputs_2d, [f[0] for f in found], namespace(y).stack([f[1] for f in found], 1)
+    check_classification_targets(y)
     classes, codes = [], np.empty(columns.shape, dtype=np.intp)
     for output, column in enumerate(columns.T):
         labels, codes[:, output] = np.unique(column, return_inverse=True)

@@ -46,6 +46,7 @@ def test_numpy_arrays_are_neither_adopted_nor_on_the_gpu():
     assert arrays.adopted([[1.0]]) == [[1.0]]
 
 
+@pytest.mark.skipif(device.interpreted(), reason="to the interpreter, tensors are on the GPU")
 def test_tensors_on_the_processor_become_arrays_and_results_tensors():
     torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
     X = torch.ones((2, 3), requires_grad=True)

@@ -220,12 +220,12 @@ def from_moments(
     solved, _ = lapack.dpotrs(factor, right, lower=1)
     coefficients[used] = solved / scale[:, np.newaxis]
     # float32 input has 24 digits to keep, not 53
-    enough = _REFINE_ABOVE * (2.0**20 if X.dtype == np.float32 else 1.0)
+    enough = _REFINE_ABOVE * (2.0**20 if X.dtype.itemsize < 8 else 1.0)
     if reciprocal * enough >= 1:
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    if reciprocal * _PRECISE_ABOVE < 1 and X.dtype == np.float64:
+    if reciprocal * _PRECISE_ABOVE < 1 and X.dtype.itemsize == 8:
 
         def solve(slope: Matrix) -> Matrix:
             step = np.zeros_like(slope)
@@ -261,7 +261,7 @@ def from_moments(
 
 def _total(weights: NDArray | None, n_samples: int) -> float:
     """Return Σ w."""
-    return float(n_samples) if weights is None else float(weights.sum(dtype=np.float64))
+    return float(n_samples) if weights is None else float(array(weights).sum(dtype=np.float64))
 
 
 def _scaled_blocks(
@@ -275,7 +275,7 @@ def _scaled_blocks(
         block = array(X[rows])
         Z = np.empty((len(block), len(offset)))
         Z[:, :d] = (block - offset[:d]) / scale[:d]
-        Z[:, d:] = (Y[rows] - offset[d:]) / scale[d:]
+        Z[:, d:] = (array(Y[rows]) - offset[d:]) / scale[d:]
         yield rows, Z
 
 
@@ -297,7 +297,8 @@ def triangular(
     def mean(offset: Matrix, scale: Matrix) -> Matrix:
         sums = np.zeros(columns)
         for rows, Z in _scaled_blocks(X, Y, offset, scale):
-            sums += Z.sum(axis=0) if weights is None else weights[rows].astype(np.float64) @ Z
+            w = None if weights is None else array(weights[rows]).astype(np.float64)
+            sums += Z.sum(axis=0) if w is None else w @ Z
         return offset + scale * (sums / total)
 
     def largest(offset: Matrix) -> Matrix:
@@ -314,7 +315,7 @@ def triangular(
     R = np.empty((0, columns))
     for rows, Z in _scaled_blocks(X, Y, offset, scale):
         if weights is not None:
-            Z *= np.sqrt(weights[rows], dtype=np.float64)[:, np.newaxis]
+            Z *= np.sqrt(array(weights[rows]), dtype=np.float64)[:, np.newaxis]
         (R,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
         R = R[:columns]
     return R, offset, scale
@@ -361,7 +362,7 @@ def from_rows(
         solved -= null @ (null.T @ solved)
     coefficients[used] = solved * scale[d:]
     ill = values[0] ** 2 > _PRECISE_ABOVE * values[-1] ** 2
-    if rank < len(used) or not ill or X.dtype != np.float64:
+    if rank < len(used) or not ill or X.dtype.itemsize < 8:
         return Solution(coefficients, conditioning), offset
 
     def solve(slope: Matrix) -> Matrix:

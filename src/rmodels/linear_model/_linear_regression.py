@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from rmodels import plot
+from rmodels.arrays import (
+    adopted,
+    answered_in_kind,
+    as_dtype_of,
+    as_kind_of,
+    beside,
+    contiguous,
+    namespace,
+    on_gpu,
+    on_host,
+)
 from rmodels.blas import blas_threads
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import get_config, thread_count
@@ -20,6 +31,8 @@ from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.ops.descent import descent, gradient
+from rmodels.ops.moments import Moments
+from rmodels.scores import Regressor
 from rmodels.validation import (
     all_or_nothing,
     assert_finite_samples,
@@ -39,7 +52,7 @@ _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
 
 
-class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
     """Linear regression by gradient descent, or by its limit, least squares.
 
     Minimises ½ Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² / Σᵢ wᵢ, each target on its own. With
@@ -214,13 +227,13 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
                 coefficients = self._fit_gradient_descent(samples, Y, weights, threads)
         self.n_iter_ = self.iterations
         self._targets = None if target.ndim == 1 else Y.shape[1]
-        kept = coefficients.astype(samples.dtype, copy=False)
+        kept = as_dtype_of(beside(coefficients, samples), samples)
         if target.ndim == 1:
-            self.coef_ = np.ascontiguousarray(kept[:-1, 0])
-            self.intercept_ = kept[-1, 0] if self.fit_intercept else 0.0
+            slopes, intercept = kept[:-1, 0], kept[-1, 0]
         else:
-            self.coef_ = np.ascontiguousarray(kept[:-1].T)
-            self.intercept_ = kept[-1].copy() if self.fit_intercept else 0.0
+            slopes, intercept = kept[:-1].T, kept[-1]
+        self.coef_ = as_kind_of(contiguous(slopes), X)
+        self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
         return self
 
     def _accepts_sparse(self) -> bool:
@@ -260,6 +273,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         if solver == "gram":
             products = _statistics.gram(X, weights, self.fit_intercept, threads)
             self.engine_ = products.engine
+            X, Y, weights = on_host(X), on_host(Y), on_host(weights)
+            products = _statistics.copied(products)
             if not np.isfinite(products.products.diagonal()).all():
                 assert_finite_samples(self, X)
             solution = _least_squares.from_gram(products, X, Y, weights, self.fit_intercept)
@@ -269,6 +284,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             self.engine_ = sums.engine
             if not sums.is_finite:
                 assert_finite_samples(self, X)
+            sums = _statistics.copied(sums)
             solution = _least_squares.from_moments(sums, X, Y, weights, self.fit_intercept, threads)
             offset = sums.mean
         else:
@@ -283,7 +299,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self._conditioning: Conditioning | None = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
-        counted = n if weights is None else np.count_nonzero(weights)
+        counted = n if weights is None else int((weights != 0).sum())
         full_rank = min(counted - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
             warnings.warn(
@@ -337,6 +353,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         if self.solver_ == "gram":
             products = _statistics.gram(X, weights, self.fit_intercept, threads)
             self.engine_ = products.engine
+            X, Y, weights = on_host(X), on_host(Y), on_host(weights)
+            products = _statistics.copied(products)
             if not np.isfinite(products.products.diagonal()).all():
                 assert_finite_samples(self, X)
                 raise ValueError(_TOO_LARGE)
@@ -352,6 +370,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             if not sums.is_finite:
                 assert_finite_samples(self, X)
                 raise ValueError(_TOO_LARGE)
+            if on_gpu(X) and self.solver_ == "moments" and self._fits_steps(X, Y):
+                return self._steps_on_gpu(sums)
+            sums = _statistics.copied(sums)
             coefficients, closed_form = _gradient_descent.coefficients_from_moments(
                 sums, *arguments
             )
@@ -362,6 +383,30 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self._history = closed_form
         self._check_convergence(coefficients, float(closed_form.eigenvalues[-1:].sum()))
         return coefficients
+
+    def _fits_steps(self, X: Any, Y: Any) -> bool:
+        """Return whether the coefficients of all iterations keep the memory limit."""
+        assert self.iterations is not None
+        size = 24 * (X.shape[1] + 1) * Y.shape[1] * self.iterations
+        return bool(size <= get_config()["memory_limit"])
+
+    def _steps_on_gpu(self, sums: Moments) -> Any:
+        """Return the coefficients, and keep the losses, as tensors where the moments are."""
+        from rmodels.ops.descent.gpu import largest_eigenvalue, steps_from_moments
+
+        assert self.iterations is not None
+        largest = largest_eigenvalue(sums, self.fit_intercept)
+        rate = self.learning_rate
+        if rate == "auto":
+            rate = 1.0 / largest if largest else 1.0
+        self.learning_rate_ = float(rate)
+        found = steps_from_moments(sums, float(rate), self.iterations, self.fit_intercept)
+        self._history = found.losses
+        scatter = on_host(sums.scatter if self.fit_intercept else sums.about_zero())
+        d = sums.n_features
+        self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
+        self._check_convergence(on_host(found.coefficients), largest)
+        return found.coefficients
 
     def _choose_descent(self, X: NDArray, Y: NDArray) -> str:
         """Return the cheapest way by its number of operations, or the one asked for."""
@@ -396,16 +441,18 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self.engine_ = found.engine
         self.learning_rate_ = rate
         self._history = found.losses
-        if not np.isfinite(found.coefficients).all() or self.iterations == 0:
+        coefficients: Matrix = on_host(found.coefficients)
+        if not np.isfinite(coefficients).all() or self.iterations == 0:
             assert_finite_samples(self, X)
         with np.errstate(over="ignore", invalid="ignore"):
-            first = 0.5 * np.average(np.square(Y, dtype=np.float64), axis=0, weights=weights)
-            losses = np.vstack([first, found.losses])
+            squares = np.square(on_host(Y), dtype=np.float64)
+            first = 0.5 * np.average(squares, axis=0, weights=on_host(weights))
+            losses = np.vstack([first, on_host(found.losses)])
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
         if not falls.all():
             largest = _largest_eigenvalue(X, weights, self.fit_intercept, threads)
-            self._check_convergence(found.coefficients, largest)
-        return found.coefficients
+            self._check_convergence(coefficients, largest)
+        return coefficients
 
     def _check_convergence(self, coefficients: Matrix, largest: float) -> None:
         """Warn if α is above 2 / λ_max; raise if that made the coefficients overflow."""
@@ -428,7 +475,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         """Half the weighted mean squared error after each iteration."""
         history = self._fitted("loss_history_", "_history")
         losses: Matrix = history.losses if isinstance(history, ClosedForm) else history
-        return losses[:, 0] if self._targets is None else losses
+        losses = beside(losses, adopted(self.coef_))
+        return as_kind_of(losses[:, 0] if self._targets is None else losses, self.coef_)
 
     @property
     def rank_(self) -> int:
@@ -440,7 +488,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
     def singular_(self) -> Matrix:
         """Singular values of the centred X, descending."""
         singular: Matrix = self._fitted("singular_", "_conditioning").singular
-        return singular
+        return as_kind_of(singular, self.coef_)
 
     @property
     def condition_number_(self) -> float:
@@ -461,6 +509,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
 
+    @answered_in_kind
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict by X · coef + intercept.
 
@@ -472,9 +521,16 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        samples = prediction_samples(self, X)
-        predicted: NDArray = samples @ self.coef_.T
-        predicted += self.intercept_
+        samples: Any = prediction_samples(self, X)
+        coef, intercept = adopted(self.coef_), adopted(self.intercept_)
+        if on_gpu(samples):
+            coef, intercept = beside(coef, samples), beside(intercept, samples)
+            dtype = namespace(samples).promote_types(samples.dtype, coef.dtype)
+            samples, coef = samples.to(dtype), coef.to(dtype)
+        else:
+            coef, intercept = on_host(coef), on_host(intercept)
+        predicted: NDArray = samples @ (coef if coef.ndim == 1 else coef.T)
+        predicted += intercept
         return predicted
 
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
@@ -511,7 +567,7 @@ def _largest_eigenvalue(
 ) -> float:
     """Return λ_max of the second moments of [X 1], to about a percent, by power iteration."""
     vector = np.random.default_rng(0).standard_normal((X.shape[1] + 1, 1))
-    zeros = np.zeros((len(X), 1))
+    zeros = beside(np.zeros((len(X), 1)), X)
     largest = 0.0
     for _ in range(50):
         if not fit_intercept:
@@ -519,7 +575,7 @@ def _largest_eigenvalue(
         norm = float(np.linalg.norm(vector))
         if not norm:
             break
-        vector = gradient(X, zeros, vector / norm, weights, n_threads=threads).gradient
+        vector = on_host(gradient(X, zeros, vector / norm, weights, n_threads=threads).gradient)
         previous, largest = largest, float(np.linalg.norm(vector))
         if abs(largest - previous) <= 1e-3 * largest:
             break

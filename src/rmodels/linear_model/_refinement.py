@@ -80,10 +80,10 @@ def _gradient(
         for target in range(t):  # one at a time: the inner loops run over rows
             opposite = -coefficients[0][:, target, np.newaxis], -coefficients[1][:, target, None]
             residuals[0][:, target], residuals[1][:, target] = _dot(columns, opposite)
-        residuals = _added(residuals, _sum(Y[rows].astype(np.float64), -intercept[0]))
+        residuals = _added(residuals, _sum(array(Y[rows]).astype(np.float64), -intercept[0]))
         residuals = _sum(residuals[0], residuals[1] - intercept[1])
         if weights is not None:
-            w = weights[rows].astype(np.float64)[:, np.newaxis]
+            w = array(weights[rows]).astype(np.float64)[:, np.newaxis]
             high, low = _product(w, residuals[0])
             residuals = high, low + w * residuals[1]
         found = np.empty((d, t)), np.empty((d, t))
@@ -135,7 +135,7 @@ def refined(
     intercept: Pair = offset, np.zeros_like(offset)
     if mean is not None:
         intercept = _added(intercept, _dot(-mean[:, np.newaxis], current))
-    weight = float(X.shape[0]) if weights is None else float(weights.sum(dtype=np.float64))
+    weight = float(X.shape[0]) if weights is None else float(array(weights).sum(dtype=np.float64))
     last = np.inf
     for _ in range(_MOST_STEPS):
         slope, total = _gradient(X, Y, weights, current, intercept)

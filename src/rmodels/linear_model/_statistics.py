@@ -5,30 +5,41 @@ those would lose digits, and where `engine` is named, blocks of rows go to the o
 within the memory limit.
 """
 
-from typing import Any
+import dataclasses
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
+from rmodels.arrays import on_host
 from rmodels.config import get_config
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments
 
-__all__ = ["array", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
+__all__ = ["array", "copied", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
 
 Matrix = NDArray[np.float64]
+Statistics = TypeVar("Statistics", Moments, Gram)
 
 _DENSE = 0.1  # share of entries above which products of sparse matrices are slower
 _MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
 
 
 def array(X: Any) -> NDArray:
-    """Return rows as an array."""
-    rows: NDArray = X.toarray() if sparse.issparse(X) else X
+    """Return rows as an array; those of a tensor are copied to the processor."""
+    rows: NDArray = X.toarray() if sparse.issparse(X) else on_host(X)
     return rows
+
+
+def copied(statistics: Statistics) -> Statistics:
+    """Return statistics of data on the GPU as arrays on the processor."""
+    if isinstance(statistics.mean, np.ndarray):
+        return statistics
+    fields = {f.name: on_host(getattr(statistics, f.name)) for f in dataclasses.fields(statistics)}
+    return type(statistics)(**fields)
 
 
 def fits_moments(X: Any) -> bool:
@@ -118,9 +129,10 @@ def gradient(
 ) -> Matrix:
     """Return the gradient as `rmodels.ops.descent.gradient` does."""
     if not sparse.issparse(X):
-        return descent_operation.gradient(
+        found = descent_operation.gradient(
             X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
-        ).gradient
+        )
+        return array(found.gradient)
     slopes, intercept = coefficients[:-1], coefficients[-1]
     if shift is not None:
         intercept = intercept - shift @ slopes
@@ -139,7 +151,7 @@ def gradient(
 def spread(X: Any, columns: NDArray) -> Matrix:
     """Return the largest less the smallest value of some columns."""
     if not sparse.issparse(X):
-        return np.ptp(X[:, columns], axis=0)
+        return np.ptp(array(X[:, columns]), axis=0)
     chosen = X[:, columns]
     return (chosen.max(axis=0) - chosen.min(axis=0)).toarray().ravel()
 

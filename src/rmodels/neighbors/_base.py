@@ -16,12 +16,20 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels.arrays import (
+    adopted,
+    answered_in_kind,
+    as_kind_of,
+    beside,
+    namespace,
+    on_host,
+)
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._search import Search, search
-from rmodels.neighbors._weights import pieces
+from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 from rmodels.validation import precomputed_distances, search_samples, search_targets
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
@@ -174,6 +182,7 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
     """Searches for the k nearest."""
 
+    @answered_in_kind
     def kneighbors(
         self,
         X: ArrayLike | None = None,
@@ -215,6 +224,11 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
                [0, 2],
                [1, 0]])
         """
+        distances, indices = self._nearest(X, n_neighbors)
+        return (distances, indices) if return_distance else indices
+
+    def _nearest(self, X: Any, n_neighbors: int | None) -> tuple[Any, Any]:
+        """Return what `kneighbors` returns, as ndarrays or, for queries on the GPU, tensors."""
         check_is_fitted(self)
         k = self._check_n_neighbors(n_neighbors)
         queries = self._queries(X)
@@ -225,8 +239,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {n}, n_samples = {n if queries is None else queries.shape[0]}"
             )
-        distances, indices = self._search.nearest(queries, k, thread_count(self.n_jobs))
-        return (distances, indices) if return_distance else indices
+        return self._search.nearest(queries, k, thread_count(self.n_jobs))
 
     def _check_n_neighbors(self, n_neighbors: int | None) -> int:
         if n_neighbors is None:
@@ -272,13 +285,11 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         >>> model.kneighbors_graph([[2.5]], mode="distance").toarray()
         array([[0. , 0. , 0.5]])
         """
-        if mode == "distance":
-            data, indices = self.kneighbors(X, n_neighbors)
-        elif mode == "connectivity":
-            indices = self.kneighbors(X, n_neighbors, return_distance=False)
-            data = np.ones(indices.shape)
-        else:
+        if mode not in ("connectivity", "distance"):
             raise ValueError(_MODES.format(mode))
+        data, indices = map(on_host, self._nearest(X, n_neighbors))
+        if mode == "connectivity":
+            data = np.ones(indices.shape)
         m, k = indices.shape
         offsets = np.arange(0, m * k + 1, k)
         return _graph(data.ravel(), indices.ravel(), offsets, self.n_samples_fit_)
@@ -295,19 +306,24 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         queries = self._queries(X)
         if radius is None:
             radius = self.radius
+        radius = on_host(adopted(radius))
         if radius is None or not np.all(np.asarray(radius) >= 0):
             raise ValueError(f"radius must be a number of at least 0. Got {radius}")
         found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
         if np.ndim(radius):
             offsets, distances, indices = found
             m = len(offsets) - 1
-            rows = np.repeat(np.arange(m), np.diff(offsets))
-            near = distances <= np.broadcast_to(radius, m)[rows]
-            counts = np.bincount(rows[near], minlength=m)
-            found = np.concatenate([[0], np.cumsum(counts)]), distances[near], indices[near]
+            rows = rows_of(offsets)
+            near = distances <= beside(np.broadcast_to(radius, m).astype(float), distances)[rows]
+            counts = namespace(rows).bincount(rows[near], minlength=m)
+            found = offsets_of(counts), distances[near], indices[near]
         if by_distance:
             return found
         offsets, distances, indices = found
+        if not isinstance(indices, np.ndarray):
+            order = indices.argsort(stable=True)
+            order = order[rows_of(offsets)[order].argsort(stable=True)]
+            return offsets, distances[order], indices[order]
         shape = len(offsets) - 1, self.n_samples_fit_
         graph = sparse.csr_array((distances, indices, offsets), shape=shape)
         graph.sort_indices()
@@ -354,6 +370,8 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
         offsets, distances, indices = self._within(X, radius, sort_results)
+        if X is not None:
+            distances, indices = as_kind_of((distances, indices), X)
         if not return_distance:
             return pieces(indices, offsets)
         return pieces(distances, offsets), pieces(indices, offsets)
@@ -392,7 +410,7 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         """
         if mode not in ("connectivity", "distance"):
             raise ValueError(_MODES.format(mode))
-        offsets, distances, indices = self._within(X, radius, sort_results)
+        offsets, distances, indices = map(on_host, self._within(X, radius, sort_results))
         data = distances if mode == "distance" else np.ones(len(indices))
         return _graph(data, indices, offsets, self.n_samples_fit_)
 

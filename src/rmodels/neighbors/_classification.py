@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
+from rmodels.arrays import answered_in_kind, beside, namespace, on_host
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -17,12 +17,13 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
+from rmodels.scores import Classifier
 from rmodels.validation import all_or_nothing, class_targets
 
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 
-class NeighborsClassifier(ClassifierMixin, Predictor):
+class NeighborsClassifier(Classifier, Predictor):
     """Classification by summed weights of neighbours."""
 
     def _fit_classes(self, X: Any, y: Any) -> None:
@@ -34,7 +35,7 @@ class NeighborsClassifier(ClassifierMixin, Predictor):
     def _outputs(self) -> tuple[list[NDArray], NDArray[np.intp]]:
         """Return the classes of each output, and the codes of the labels: (n_samples, outputs)."""
         if self.outputs_2d_:
-            return self.classes_, self._y  # type: ignore[return-value]
+            return self.classes_, self._y
         return [self.classes_], self._y[:, np.newaxis]  # type: ignore[list-item]
 
     def _votes(self, X: Any) -> list[NDArray[np.float64]]:
@@ -46,29 +47,15 @@ class NeighborsClassifier(ClassifierMixin, Predictor):
             for output, labels in enumerate(classes)
         ]
 
-    def score(
-        self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Return the mean accuracy of the predictions.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
-            None asks for the indexed points, each predicted without itself.
-        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
-        sample_weight : array-like of shape (n_queries,), default=None
-
-        Returns
-        -------
-        float
-        """
-        accuracy: float = super().score(X, y, sample_weight)
-        return accuracy
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _picked(labels: Any, sums: Any) -> Any:
+    """Return the label of the largest sum of each query, the first where some are equal."""
+    return labels[beside(sums.argmax(axis=1), labels)]
 
 
 class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
@@ -205,6 +192,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             )
         return sums
 
+    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -218,9 +206,10 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         ndarray of shape (n_queries,) or (n_queries, n_outputs)
         """
         sums, (classes, _) = self._votes(X), self._outputs()
-        found = [labels[s.argmax(axis=1)] for labels, s in zip(classes, sums, strict=True)]
-        return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
+        found = [_picked(labels, s) for labels, s in zip(classes, sums, strict=True)]
+        return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
 
+    @answered_in_kind
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 
@@ -338,7 +327,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             return None
         if isinstance(given, str) and given == "most_frequent":
             return [
-                labels[np.bincount(column, self._sample_weight).argmax()]
+                labels[np.bincount(on_host(column), self._sample_weight).argmax()]
                 for labels, column in zip(classes, codes.T, strict=True)
             ]
         if np.ndim(given) == 0:
@@ -348,7 +337,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 f"The length of outlier_label: {given} is inconsistent with the output length: "
                 f"{len(classes)}"
             )
-        for labels, label in zip(classes, given, strict=True):
+        for labels, label in zip(map(on_host, classes), given, strict=True):
             if np.ndim(label):
                 raise TypeError(
                     f"The outlier_label of classes {labels} is supposed to be a scalar, got "
@@ -364,7 +353,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     def _shares(self, X: Any) -> list[NDArray[np.float64]]:
         """Return the share of each class in each query's weights, for each output."""
         sums, (classes, _) = self._votes(X), self._outputs()
-        outliers = np.flatnonzero(~sums[0].any(axis=1))
+        outliers = np.flatnonzero(on_host(~sums[0].any(axis=1)))
         if len(outliers) and self.outlier_label_ is None:
             raise ValueError(
                 f"No neighbors found for test samples {outliers!r}, you can try using larger "
@@ -375,7 +364,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         for output, (labels, shares) in enumerate(zip(classes, sums, strict=True)):
             if len(outliers):
                 label = self.outlier_label_[output]
-                place = np.flatnonzero(labels == label)
+                place = np.flatnonzero(on_host(labels == label))
                 if len(place):
                     shares[outliers, place[0]] = 1.0
                 else:
@@ -385,9 +374,10 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                         stacklevel=3,
                     )
             total = shares.sum(axis=1, keepdims=True)
-            found.append(shares / np.where(total == 0.0, 1.0, total))
+            found.append(shares / namespace(total).where(total == 0.0, 1.0, total))
         return found
 
+    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -408,13 +398,14 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         found = []
         shares = self._shares(X)
         for output, labels in enumerate(self._outputs()[0]):
-            column = labels[shares[output].argmax(axis=1)]
-            outliers = ~shares[output].any(axis=1)
+            column = _picked(labels, shares[output])
+            outliers = beside(~shares[output].any(axis=1), column)
             if outliers.any():
                 column[outliers] = self.outlier_label_[output]
             found.append(column)
-        return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
+        return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
 
+    @answered_in_kind
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels.arrays import beside, counting, on_host
 from rmodels.config import thread_count
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
-from rmodels.neighbors._weights import Neighbours, Weights
+from rmodels.neighbors._weights import Neighbours, Weights, offsets_of
 from rmodels.validation import point_weights
 
 __all__ = ["KNeighborsPredictor", "Predictor", "RadiusNeighborsPredictor"]
@@ -39,9 +40,9 @@ class KNeighborsPredictor(Predictor, KNeighborsMixin):
             offsets, distances, indices, parts = self._nearest_by_weight(X, self._sample_weight)
             # a callable gets rows of k distances, as many as there are where weights are 1
             return Neighbours.weighted(self.weights, offsets, distances, indices).times(parts)
-        distances, indices = self.kneighbors(X)
+        distances, indices = self._nearest(X, None)
         m, k = indices.shape
-        offsets = np.arange(0, m * k + 1, k)
+        offsets = counting(m * k + 1, indices, k)
         return Neighbours.weighted(
             self.weights, offsets, distances.ravel(), indices.ravel(), (m, k)
         )
@@ -74,9 +75,8 @@ class KNeighborsPredictor(Predictor, KNeighborsMixin):
         blocks = []
         count = min(n, k + itself)
         while len(pending):
-            distances, indices = self._search.nearest(
-                queries[pending], count, thread_count(self.n_jobs)
-            )
+            found = self._search.nearest(queries[pending], count, thread_count(self.n_jobs))
+            distances, indices = map(on_host, found)
             weights = sample_weight[indices]
             if itself:
                 weights[indices == pending[:, np.newaxis]] = 0.0
@@ -84,8 +84,8 @@ class KNeighborsPredictor(Predictor, KNeighborsMixin):
             parts = np.clip(k - (reached - weights), 0.0, weights)
             done = (reached[:, -1] >= k) | (count == n)
             rows, columns = np.nonzero(parts * done[:, np.newaxis])
-            found = (pending[rows], distances[rows, columns], indices[rows, columns])
-            blocks.append((*found, parts[rows, columns]))
+            pairs = (pending[rows], distances[rows, columns], indices[rows, columns])
+            blocks.append((*pairs, parts[rows, columns]))
             pending = pending[~done]
             count = min(n, 2 * count)
         rows, distances, indices, parts = (
@@ -94,7 +94,8 @@ class KNeighborsPredictor(Predictor, KNeighborsMixin):
         order = np.argsort(rows, kind="stable")
         counts = np.bincount(rows, minlength=queries.shape[0])
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        return offsets, distances[order], indices[order], parts[order]
+        ordered = offsets, distances[order], indices[order], parts[order]
+        return tuple(beside(part, queries) for part in ordered)
 
 
 class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):
@@ -104,8 +105,9 @@ class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):
         offsets, distances, indices = self._within(X, None, by_distance=True)
         if self._sample_weight is None:
             return Neighbours.weighted(self.weights, offsets, distances, indices)
-        counted = self._sample_weight[indices] > 0  # the others are as if they were not there
-        offsets = np.concatenate([[0], np.cumsum(counted)])[offsets]
+        parts = beside(self._sample_weight, distances)[indices]
+        counted = parts > 0  # the others are as if they were not there
+        offsets = offsets_of(counted)[offsets]
         distances, indices = distances[counted], indices[counted]
         found = Neighbours.weighted(self.weights, offsets, distances, indices)
-        return found.times(self._sample_weight[indices])
+        return found.times(parts[counted])

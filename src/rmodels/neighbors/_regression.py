@@ -3,11 +3,10 @@
 import warnings
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
+from rmodels.arrays import answered_in_kind, as_dtype_of, beside
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -16,17 +15,19 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, means
+from rmodels.scores import Regressor
 from rmodels.validation import all_or_nothing
 
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
 
-class NeighborsRegressor(RegressorMixin, Predictor):
+class NeighborsRegressor(Regressor, Predictor):
     """Regression by weighted means of neighbours' targets."""
 
     _y: NDArray
     _without_weight: str  # what to say of queries whose weights sum to 0
 
+    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the target of each query.
 
@@ -46,10 +47,10 @@ class NeighborsRegressor(RegressorMixin, Predictor):
         """
         neighbours = self._neighbours(X)
         found = means(neighbours, self._y.reshape(len(self._y), -1))
-        if np.isnan(found).any():
-            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=2)
-        if neighbours.weights is None and self._y.dtype == np.float32:
-            found = found.astype(np.float32)
+        if (found != found).any():
+            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
+        if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
+            found = as_dtype_of(found, beside(self._y[:0], found))
         return found[:, 0] if self._y.ndim == 1 else found
 
 

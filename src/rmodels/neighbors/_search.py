@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rmodels.arrays import on_gpu
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
@@ -77,12 +78,14 @@ def search(
         points = X.toarray() if sparse.issparse(X) else X
         return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads))
     engine = get_config()["engine"]
+    if on_gpu(X):
+        engine = "gpu"
     if engine not in ("auto", "reference"):
         raise NotCoveredError(
             f"engine={engine!r} cannot run: it searches points that fit in memory_limit as an "
             f"array, by the metrics {', '.join(_metrics.INDEXED)} without weights, and not "
-            f"{X.shape[0]} x {X.shape[1]} points by metric={metric!r}; engine='auto' computes "
-            "these distances with SciPy"
+            f"{X.shape[0]} x {X.shape[1]} points by metric={metric!r}; SciPy computes these "
+            "distances with engine='auto' for data on the processor"
         )
     if metric == "precomputed":
         return Precomputed(X)

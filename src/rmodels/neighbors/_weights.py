@@ -2,26 +2,41 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Neighbours", "Weights", "means", "pieces", "votes"]
+from rmodels.arrays import beside, counting, namespace, on_host
+
+__all__ = ["Neighbours", "Weights", "means", "offsets_of", "pieces", "rows_of", "votes"]
 
 Weights = str | Callable[[NDArray], NDArray] | None
 
 
 def pieces(values: NDArray, offsets: NDArray) -> NDArray[np.object_]:
     """Return an array of arrays: values[offsets[i]:offsets[i + 1]]."""
+    offsets = on_host(offsets)
     split = np.empty(len(offsets) - 1, dtype=object)
     for i in range(len(split)):
         split[i] = values[offsets[i] : offsets[i + 1]]
     return split
 
 
+def offsets_of(counts: Any) -> Any:
+    """Return where each query's pairs begin, from how many it has, and the number of all."""
+    return namespace(counts).concatenate([counting(1, counts), counts.cumsum(0)])
+
+
+def rows_of(offsets: Any) -> Any:
+    """Return the query of each pair: i from offsets[i] to offsets[i + 1] - 1."""
+    rows, counts = counting(len(offsets) - 1, offsets), offsets[1:] - offsets[:-1]
+    return rows.repeat(counts) if isinstance(rows, np.ndarray) else rows.repeat_interleave(counts)
+
+
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The neighbours of some queries.
+    """The neighbours of some queries, as ndarrays or as tensors on the GPU.
 
     Attributes
     ----------
@@ -62,20 +77,21 @@ class Neighbours:
         shape : tuple of int, optional
         """
         n_queries = len(offsets) - 1
-        rows = np.repeat(np.arange(n_queries), np.diff(offsets))
-        found: NDArray | None = None
+        alike = cls(rows_of(offsets), indices, None, n_queries)
         if callable(weights):
-            if shape is None:
-                found = np.concatenate([np.empty(0), *weights(pieces(distances, offsets))])
+            if shape is not None:
+                found = np.ravel(weights(on_host(distances).reshape(shape)))
             else:
-                found = np.ravel(weights(distances.reshape(shape)))
-        elif weights == "distance":
-            with np.errstate(divide="ignore", over="ignore"):
-                found = 1.0 / distances
-            infinite = np.isinf(found)
-            touching = np.bincount(rows, infinite, minlength=n_queries) > 0
-            found = np.where(touching[rows], infinite, found)
-        return cls(rows, indices, found, n_queries)
+                given = weights(pieces(on_host(distances), offsets))
+                found = np.concatenate([np.empty(0), *given])
+            return alike.times(beside(found, distances))
+        if weights != "distance":
+            return alike
+        with np.errstate(divide="ignore", over="ignore"):
+            found = 1.0 / distances
+        infinite = namespace(found).isinf(found)
+        touching = alike.times(infinite).total() > 0
+        return alike.times(namespace(found).where(touching[alike.rows], 1.0 * infinite, found))
 
     def times(self, factors: NDArray) -> "Neighbours":
         """Return the neighbours with their weights multiplied by one factor for each pair."""
@@ -84,7 +100,21 @@ class Neighbours:
 
     def total(self) -> NDArray[np.float64]:
         """Return the summed weight of each query's neighbours."""
-        return np.bincount(self.rows, self.weights, self.n_queries).astype(np.float64, copy=False)
+        return self.sums(self.weights)
+
+    def sums(self, values: Any) -> Any:
+        """Return the sum of one value for each pair, or of ones, over each query's neighbours.
+
+        Each sum is taken in the order of the pairs, on the GPU as on the processor.
+        """
+        if isinstance(self.rows, np.ndarray):
+            found = np.bincount(self.rows, values, self.n_queries)
+            return found.astype(np.float64, copy=False)
+        counts = self.rows.bincount(minlength=self.n_queries)
+        if values is None:
+            return counts.double()
+        columns = values.double()[:, None]  # of vectors, the sums would be taken in another order
+        return namespace(columns).segment_reduce(columns, "sum", lengths=counts, axis=0)[:, 0]
 
 
 def votes(neighbours: Neighbours, codes: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:
@@ -101,7 +131,12 @@ def votes(neighbours: Neighbours, codes: NDArray[np.intp], n_classes: int) -> ND
     -------
     ndarray of shape (n_queries, n_classes)
     """
-    cells = neighbours.rows * n_classes + codes[neighbours.indices]
+    codes = beside(codes, neighbours.indices)[neighbours.indices]
+    if not isinstance(codes, np.ndarray):
+        weights = 1.0 if neighbours.weights is None else neighbours.weights
+        columns = [neighbours.sums(weights * (codes == label)) for label in range(n_classes)]
+        return namespace(codes).stack(columns, 1)
+    cells = neighbours.rows * n_classes + codes
     shape = (neighbours.n_queries, n_classes)
     sums = np.bincount(cells, neighbours.weights, shape[0] * shape[1])
     return sums.astype(np.float64, copy=False).reshape(shape)
@@ -119,10 +154,10 @@ def means(neighbours: Neighbours, targets: NDArray) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_queries, n_targets)
     """
-    near = targets[neighbours.indices]
+    near = beside(targets, neighbours.indices)[neighbours.indices]
     if neighbours.weights is not None:
         near = near * neighbours.weights[:, np.newaxis]
-    sums = [np.bincount(neighbours.rows, y, neighbours.n_queries) for y in near.T]
+    sums = namespace(near).stack([neighbours.sums(y) for y in near.T], 1)
     total = neighbours.total()[:, np.newaxis]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total != 0, np.stack(sums, axis=1) / total, np.nan)
+        return namespace(near).where(total != 0, sums / total, np.nan)

@@ -9,10 +9,12 @@ from rmodels.ops.descent import Descent, Gradient
 from rmodels.ops.descent.kernels import gradient_kernel
 from rmodels.ops.moments import Moments
 
-__all__ = ["descent", "gradient", "steps_from_moments"]
+__all__ = ["descent", "gradient", "largest_eigenvalue", "steps_from_moments"]
 
-_TILE = 4096  # rows × columns × targets that a program holds at a time
-_MOST_COLUMNS, _MOST_TARGETS = 64, 8
+# What a program holds at a time: rows × columns × targets, and at most so many of each.
+_TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 4096, 4096, 64, 8
+if device.interpreted():
+    _TILE, _MOST_COLUMNS = 1 << 18, 1024
 _WARPS = 4
 _PROGRAMS = 2 if device.interpreted() else 132 * 8  # enough to fill the largest GPUs
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
@@ -37,7 +39,7 @@ def _sums(
     (n_rows, n_features), n_targets = X.shape, Y.shape[1]
     columns = min(_power_of_two(n_features), _MOST_COLUMNS)
     targets = min(_power_of_two(n_targets), _MOST_TARGETS)
-    rows = 512 if device.interpreted() else _TILE // (columns * targets)
+    rows = min(_MOST_ROWS, _TILE // (columns * targets))
     programs = max(1, min(_PROGRAMS, -(-n_rows // rows)))
     per_program = -(-n_rows // (programs * rows)) * rows
     sums = torch.zeros((programs, n_features + 3, n_targets), dtype=torch.float64, device=X.device)
@@ -75,7 +77,7 @@ def _gradient(
     where = coefficients.device
     step = len(X)
     if not (device.holds(X) and device.holds(Y)):
-        step = max(1, _BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1])))
+        step = max(1, _BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1] + 1)))
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.staged(arrays, max(1, step), "gradient", where):
         total += _sums(x, y, w, shift, coefficients)
@@ -150,18 +152,9 @@ def steps_from_moments(
     steps take log₂ t products of (d, d) matrices, and products of (d, d) by (d, t) for all iterates
     and their losses.
     """
-    d = moments.n_features
+    H, c, squares = _normal_equations(moments, fit_intercept)
     mean: torch.Tensor = moments.mean
-    scatter: torch.Tensor = moments.scatter
-    second = scatter / moments.weight + torch.outer(mean, mean)
-    rows = d + 1 if fit_intercept else d
-    n_targets = len(mean) - d
-    H, c = mean.new_empty((rows, rows)), mean.new_empty((rows, n_targets))
-    H[:d, :d], c[:d] = second[:d, :d], second[:d, d:]
-    if fit_intercept:
-        H[d, :d] = H[:d, d] = mean[:d]
-        H[d, d] = 1.0
-        c[d] = mean[d:]
+    d, (rows, n_targets) = moments.n_features, c.shape
     steps = mean.new_empty((rows, iterations, n_targets))
     steps[:, :1] = learning_rate * c[:, None]
     B = learning_rate * torch.eye(rows, dtype=mean.dtype, device=mean.device)
@@ -180,4 +173,27 @@ def steps_from_moments(
     coefficients = mean.new_zeros((d + 1, n_targets))
     if iterations:
         coefficients[:rows] = steps[:, -1]
-    return Descent(coefficients, 0.5 * second.diagonal()[d:] + curves - slopes, "gpu")
+    return Descent(coefficients, 0.5 * squares + curves - slopes, "gpu")
+
+
+def largest_eigenvalue(moments: Moments, fit_intercept: bool) -> float:
+    """Return λ_max of the second moments of [X 1], or of X: below 2 / λ_max, steps converge."""
+    H, _, _ = _normal_equations(moments, fit_intercept)
+    return float(torch.linalg.eigvalsh(H)[-1]) if len(H) else 0.0
+
+
+def _normal_equations(
+    moments: Moments, fit_intercept: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return H = ZᵀWZ / Σw, c = ZᵀWy / Σw and Σwy² / Σw, Z being [X 1] or X."""
+    d = moments.n_features
+    mean: torch.Tensor = moments.mean
+    second: torch.Tensor = moments.about_zero() / moments.weight
+    rows = d + 1 if fit_intercept else d
+    H, c = mean.new_empty((rows, rows)), mean.new_empty((rows, len(mean) - d))
+    H[:d, :d], c[:d] = second[:d, :d], second[:d, d:]
+    if fit_intercept:
+        H[d, :d] = H[:d, d] = mean[:d]
+        H[d, d] = 1.0
+        c[d] = mean[d:]
+    return H, c, second.diagonal()[d:]
