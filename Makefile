@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu lint sanitize format clean help
+.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -24,12 +24,20 @@ test: lint
 conformance: .venv/test-$(SETTINGS)
 	$(PY) tests/conformance/run.py
 
+INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
-test-gpu: .venv/test-$(SETTINGS)
-	$(PY) -m pip install -q --no-build-isolation -e '.[test,gpu]'
+test-gpu: .venv/gpu-$(SETTINGS)
 	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
-	  then $(PY) -m pytest -n 4 tests -k gpu; \
-	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
+	  then $(PY) -m pytest -n 4 -k 'gpu or tensors'; \
+	  else $(INTERPRETER) -k 'gpu or tensors'; fi
+
+# The part of it that takes a minute or two, in the interpreter.
+test-interpreter: .venv/gpu-$(SETTINGS)
+	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/test_tensors.py
+
+.venv/gpu-$(SETTINGS): .venv/test-$(SETTINGS)
+	$(PY) -c 'import torch, triton' 2>/dev/null || $(PY) -m pip install -q --no-build-isolation -e '.[gpu-test]'
+	@touch $@
 
 # The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
 .PHONY: docs

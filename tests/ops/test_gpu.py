@@ -256,3 +256,15 @@ def test_blocks_keep_the_memory_limit():
         found = nearest(index(X, engine="gpu"), X, 2)
     for a, b in zip(found, nearest(index(X, engine="reference"), X, 2), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytestmark_gpu
+@pytest.mark.parametrize("n", [1030, 2500])
+def test_a_thousand_neighbours(n):
+    from rmodels.ops.nearest import index, nearest
+
+    rng = np.random.default_rng(8)
+    X, Q = rng.normal(size=(n, 3)), rng.normal(size=(3, 3))
+    pairs = nearest(index(X, engine="gpu"), Q, 1024), nearest(index(X, engine="reference"), Q, 1024)
+    for a, b in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -38,7 +38,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     return Moments(
         n_samples,
         n_features,
-        float(weight),
+        float(n_samples if weights is None else weight),
         device.like(mean, *arrays),
         device.like(scatter, *arrays),
         "gpu",
