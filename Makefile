@@ -63,7 +63,7 @@ SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=
   PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
 sanitize: build/sanitized
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
-	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/ops tests/native
+	$(SANITIZED) -m pytest -q -p no:cacheprovider --ignore-glob='*test_gpu*' tests/ops tests/native
 
 build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(shell find src -name '*.py')
 	rm -rf build/sanitized

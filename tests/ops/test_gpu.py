@@ -268,3 +268,23 @@ def test_a_thousand_neighbours(n):
     pairs = nearest(index(X, engine="gpu"), Q, 1024), nearest(index(X, engine="reference"), Q, 1024)
     for a, b in zip(*pairs, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytestmark_gpu
+def test_moments_of_tensors_add_and_tell_what_is_not_finite():
+    from rmodels.ops.moments import gram, moments
+
+    rng = np.random.default_rng(9)
+    X, Y = rng.normal(size=(50, 3)) + 4, rng.normal(size=(50, 2))
+    there, rest = tensors(X, Y), tensors(X[:20], Y[:20])
+    total, truth = moments(*there) + moments(*rest), moments(X, Y) + moments(X[:20], Y[:20])
+    assert total.mean.device == there[0].device
+    np.testing.assert_allclose(total.scatter.cpu(), truth.scatter, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(total.about_zero().cpu(), truth.about_zero(), rtol=1e-13)
+    assert total.is_finite
+    there[0][7, 1] = float("inf")
+    with np.errstate(invalid="ignore"):  # the interpreter is NumPy
+        assert not (total + moments(*there)).is_finite
+    found, products = gram(tensors(X)[0]), gram(X)
+    assert found.products.device == there[0].device
+    np.testing.assert_allclose(found.products.cpu(), products.products, atol=1e-13)

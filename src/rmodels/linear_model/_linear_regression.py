@@ -100,7 +100,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        In the dtype of X.
+        In the dtype of X. If X is a tensor or another array with DLPack, this, `intercept_`,
+        `loss_history_` and `singular_` are of its kind, on its device.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
         Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr",
@@ -197,7 +198,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            float32 and float64 are used as they are, with any strides; all else becomes float64.
+            float32 and float64 are used as they are, with any strides; all else becomes float64,
+            but for float16 and bfloat16 on the GPU.
             A sparse matrix stays one; not with positive=True or solver="stream".
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : array-like of shape (n_samples,), default=None
@@ -371,7 +373,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
                 assert_finite_samples(self, X)
                 raise ValueError(_TOO_LARGE)
             if on_gpu(X) and self.solver_ == "moments" and self._fits_steps(X, Y):
-                return self._steps_on_gpu(sums)
+                return self._steps_on_gpu(sums, X)
             sums = _statistics.copied(sums)
             coefficients, closed_form = _gradient_descent.coefficients_from_moments(
                 sums, *arguments
@@ -390,7 +392,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         size = 24 * (X.shape[1] + 1) * Y.shape[1] * self.iterations
         return bool(size <= get_config()["memory_limit"])
 
-    def _steps_on_gpu(self, sums: Moments) -> Any:
+    def _steps_on_gpu(self, sums: Moments, X: Any) -> Any:
         """Return the coefficients, and keep the losses, as tensors where the moments are."""
         from rmodels.ops.descent.gpu import largest_eigenvalue, steps_from_moments
 
@@ -402,9 +404,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         self.learning_rate_ = float(rate)
         found = steps_from_moments(sums, float(rate), self.iterations, self.fit_intercept)
         self._history = found.losses
-        scatter = on_host(sums.scatter if self.fit_intercept else sums.about_zero())
-        d = sums.n_features
-        self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
+        self._conditioning = _least_squares.conditioning_of_moments(
+            _statistics.copied(sums), X, self.fit_intercept
+        )
         self._check_convergence(on_host(found.coefficients), largest)
         return found.coefficients
 

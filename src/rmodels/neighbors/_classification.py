@@ -115,6 +115,10 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     Neighbours are exact, in the order of (distance, index): see `rmodels.ops.nearest.index`. X is
     kept, not copied, and must not change while the estimator is used.
 
+    X and y may be tensors or other arrays with DLPack, on the processor or the GPU. Distances,
+    indices and predictions are the kind of array that the queries are, on the same device;
+    `classes_` is a tensor if X and y are on the GPU.
+
     With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's
     neighbours are its nearest rows until their weights sum to k, the last of them with the part of
     its weight that is left. Each vote is multiplied by that weight. So integer weights predict

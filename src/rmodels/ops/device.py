@@ -7,9 +7,9 @@ tests and for learning.
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,19 @@ from rmodels.ops.chunks import chunks
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["device", "holds", "interpreted", "like", "room", "staged", "unavailable", "uploaded"]
+__all__ = [
+    "beside_its_data",
+    "device",
+    "holds",
+    "interpreted",
+    "like",
+    "room",
+    "staged",
+    "unavailable",
+    "uploaded",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LEAST_CAPABILITY = (8, 0)  # products of float64 on tensor cores
 
@@ -74,6 +86,26 @@ def device(*arrays: Any) -> "torch.device":
     return (
         torch.device("cpu") if interpreted() else torch.device("cuda", torch.cuda.current_device())
     )
+
+
+def beside_its_data(function: Function) -> Function:
+    """Return an engine's function that runs on the device of its first tensor or index of one.
+
+    Kernels start on PyTorch's current device, which need not be where the data is.
+    """
+
+    @wraps(function)
+    def there(*args: Any) -> Any:
+        import torch
+
+        data = [getattr(arg, "X", arg) for arg in args]
+        where = device(*(array for array in data if isinstance(array, torch.Tensor)))
+        if where.type == "cpu":
+            return function(*args)
+        with torch.cuda.device(where):
+            return function(*args)
+
+    return there  # type: ignore[return-value]
 
 
 def room(where: "torch.device") -> int:

@@ -84,6 +84,7 @@ def _gradient(
     return total[:-2] / total[-1], total[-2] / total[-1]
 
 
+@device.beside_its_data
 def gradient(
     X: Any, Y: Any, coefficients: Any, weights: Any, shift: Any, n_threads: int | None
 ) -> Gradient:
@@ -98,6 +99,7 @@ def gradient(
     return Gradient(device.like(slope, *arrays), device.like(losses, *arrays), "gpu")
 
 
+@device.beside_its_data
 def descent(
     X: Any,
     Y: Any,

@@ -17,6 +17,7 @@ _SAMPLE = 1024  # rows whose mean is the shift
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
 
+@device.beside_its_data
 def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     """Add blocks of rows: one for data on the device, else as many as are copied."""
     n_samples, n_features = X.shape
@@ -45,6 +46,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     )
 
 
+@device.beside_its_data
 def gram(X: Any, weights: Any, centre: bool, n_threads: int | None) -> Gram:
     """K = D Dᵀ in float64, with D = diag(√w)(X − μ)."""
     where = device.device(X, weights)

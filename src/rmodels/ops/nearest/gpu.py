@@ -63,6 +63,7 @@ def accumulation_error(features: int) -> float:
     return (features + 16) * 2.0**-22
 
 
+@device.beside_its_data
 def index(X: Any, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
     """Pack the points on the device; there is no tree."""
     built = Index(X, metric, p, "brute", "gpu")
@@ -104,6 +105,7 @@ def _shards(index: Index) -> Iterator[tuple[int, Points]]:
         yield first, pack(index.X[first : first + state], metric, device.device(index.X))
 
 
+@device.beside_its_data
 def nearest(index: Index, Q: Any, k: int, n_threads: int | None) -> tuple[Any, Any]:
     """Search a block of queries at a time."""
     metric = Metric.of(index.metric, index.p)
@@ -128,6 +130,7 @@ def nearest(index: Index, Q: Any, k: int, n_threads: int | None) -> tuple[Any, A
     return device.like(distances, Q), device.like(indices, Q)
 
 
+@device.beside_its_data
 def within(index: Index, Q: Any, radius: float, n_threads: int | None) -> tuple[Any, Any, Any]:
     """Search a block of queries at a time."""
     metric = Metric.of(index.metric, index.p)
