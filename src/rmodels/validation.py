@@ -22,15 +22,17 @@ from sklearn.utils.validation import (
 )
 
 from rmodels.callbacks import with_callbacks
+from rmodels.rows import Rows, Source
 
 __all__ = [
+    "WEIGHTLESS",
     "all_or_nothing",
     "assert_finite_samples",
     "class_targets",
     "point_weights",
     "precomputed_distances",
     "prediction_samples",
-    "regression_samples",
+    "regression_source",
     "search_samples",
     "search_targets",
 ]
@@ -38,7 +40,7 @@ __all__ = [
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _FLOATS = [np.float64, np.float32]
-_WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
+WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
 
 _MOST_KNOWN = 1024
@@ -111,27 +113,44 @@ def _has_columns(estimator: Any, X: NDArray) -> bool:
     )
 
 
-def regression_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
-) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
+def regression_source(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    accept_sparse: bool = True,
+    reset: bool = True,
+    part: bool = False,
+) -> tuple[Source, bool]:
+    """Return X, y and weights as float32 or float64 rows, not copied where they are already.
 
-    Records `n_features_in_` and `feature_names_in_`. X is not searched for NaN and infinity: the
-    operations meet every value anyway, and `assert_finite_samples` names what they met.
+    Records `n_features_in_` and `feature_names_in_`, or compares them if not `reset`. X is not
+    searched for NaN and infinity: the operations meet every value anyway, and the rows'
+    `assert_finite` names what they met. The weights may all be 0 if these are a `part` of the rows.
 
     Returns
     -------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-    weights : ndarray of shape (n_samples,) or None
+    source : Source
+        `Rows` of an array or CSR matrix; or what a scan or a Dask collection gives.
+    one_target : bool
+        Whether y has one dimension.
     """
-    if _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
-        _record_columns(estimator, X)
+    if (
+        _is_plain(X)
+        and _is_plain(y)
+        and X.ndim == 2
+        and len(y) == len(X)
+        and (reset or _has_columns(estimator, X))
+    ):
+        if reset:
+            _record_columns(estimator, X)
     else:
         X, y = validate_data(
             estimator,
             X,
             y,
+            reset=reset,
             accept_sparse="csr" if accept_sparse else False,
             dtype=_FLOATS,
             y_numeric=True,
@@ -142,12 +161,21 @@ def regression_samples(
             y = y.astype(np.float64)
     if not _is_surely_finite(y):
         assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
-    if sample_weight is None:
-        return X, y, None
-    weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(_WEIGHTLESS)
-    return X, y, weights
+    weights = None
+    if sample_weight is not None:
+        blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
+        weights = _check_sample_weight(
+            np.ones_like(sample_weight) if blank else sample_weight,
+            X,
+            dtype=X.dtype,
+            ensure_non_negative=True,
+        )
+        if blank:
+            weights = np.zeros_like(weights)
+        elif not weights.any():
+            raise ValueError(WEIGHTLESS)
+    finite = functools.partial(assert_finite_samples, estimator, X)
+    return Rows(X, y[:, np.newaxis] if y.ndim == 1 else y, weights, finite), y.ndim == 1
 
 
 def assert_finite_samples(estimator: Any, X: NDArray) -> None:
@@ -236,7 +264,7 @@ def point_weights(sample_weight: Any, X: Any) -> NDArray[np.float64]:
         sample_weight, np.empty((X.shape[0], 0)), dtype=np.float64, ensure_non_negative=True
     )
     if not weights.any():
-        raise ValueError(_WEIGHTLESS)
+        raise ValueError(WEIGHTLESS)
     return weights
 
 

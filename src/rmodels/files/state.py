@@ -28,6 +28,7 @@ import rmodels
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
+from rmodels.ops.moments import Moments
 from rmodels.ops.nearest import METRICS, Index
 
 __all__ = ["LAYOUTS", "Layout", "describe", "restore"]
@@ -51,7 +52,7 @@ class Layout:
     is_consistent: Callable[[Any], bool]
 
 
-_OPTIONAL = {"feature_names_in_"}
+_OPTIONAL = {"feature_names_in_", "_moments", "_counted"}
 _FITTED: dict[str, type | UnionType] = {
     "n_features_in_": int,
     "feature_names_in_": np.ndarray,
@@ -97,6 +98,8 @@ LAYOUTS = {
             "_history": np.ndarray | ClosedForm,
             "_conditioning": Conditioning | None,
             "_targets": int | None,
+            "_moments": Moments,
+            "_counted": int,
         },
         _coefficients_match,
     ),
@@ -188,6 +191,11 @@ _PARTS = {
             {"X": search.X} | _named("metric", "p", "algorithm", "engine")(search._index)
         ),
         _indexed,
+    ),
+    "Moments": _Part(
+        Moments,
+        _named("n_samples", "n_features", "weight", "mean", "scatter", "engine", "rest"),
+        Moments,
     ),
     "Precomputed": _Part(Precomputed, _named("X"), Precomputed),
     "SparseRows": _Part(

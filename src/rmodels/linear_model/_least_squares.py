@@ -10,7 +10,7 @@ either solution of float64 data is refined with residuals in twice the precision
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 from rmodels.linear_model._refinement import refined
 from rmodels.linear_model._statistics import array, gradient, spread
 from rmodels.ops.moments import Gram, Moments
+from rmodels.rows import Rows, Source
 
 __all__ = [
     "Conditioning",
@@ -28,7 +29,9 @@ __all__ = [
     "conditioning_of_scatter",
     "from_gram",
     "from_moments",
+    "from_moments_alone",
     "from_rows",
+    "root",
     "triangular",
 ]
 
@@ -164,12 +167,7 @@ def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]
 
 
 def from_moments(
-    moments: Moments,
-    X: NDArray,
-    Y: NDArray,
-    weights: NDArray | None,
-    fit_intercept: bool,
-    n_threads: int,
+    moments: Moments, source: Source, fit_intercept: bool, n_threads: int
 ) -> Solution | None:
     """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
     if not moments.is_finite:
@@ -181,7 +179,7 @@ def from_moments(
     used = np.flatnonzero(varies)
     if (squares[:d][squares[:d] < _TINY] > 0).any():
         return None
-    if (~varies).any() and spread(X, ~varies).any():
+    if (~varies).any() and spread(source, ~varies).any():
         return None  # a column that varies so little that its squares underflow or its mean rounds
     coefficients = np.zeros((d, S.shape[0] - d))
     conditioning = conditioning_of_scatter(S[:d, :d], len(used))
@@ -199,12 +197,12 @@ def from_moments(
     solved, _ = lapack.dpotrs(factor, right, lower=1)
     coefficients[used] = solved / scale[:, np.newaxis]
     # float32 input has 24 digits to keep, not 53
-    enough = _REFINE_ABOVE * (2.0**20 if X.dtype == np.float32 else 1.0)
+    enough = _REFINE_ABOVE * (2.0**20 if source.dtype == np.float32 else 1.0)
     if reciprocal * enough >= 1:
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    if reciprocal * _PRECISE_ABOVE < 1 and X.dtype == np.float64:
+    if reciprocal * _PRECISE_ABOVE < 1 and source.dtype == np.float64:
 
         def solve(slope: Matrix) -> Matrix:
             step = np.zeros_like(slope)
@@ -214,8 +212,8 @@ def from_moments(
 
         norms = np.ones(d)
         norms[used] = scale
-        offset = moments.mean[d:] if fit_intercept else np.zeros(Y.shape[1])
-        found = refined(solve, X, Y, weights, shift, coefficients, offset, norms)
+        offset = moments.mean[d:] if fit_intercept else np.zeros(S.shape[0] - d)
+        found = refined(solve, source, shift, coefficients, offset, norms)
         return None if found is None else Solution(found[0], conditioning, found[1])
     shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
@@ -223,7 +221,7 @@ def from_moments(
     if fit_intercept:
         current[d] = moments.mean[d:]
     for _ in range(_MOST_STEPS):
-        slope = gradient(X, Y, current, weights, shift, moments.engine, n_threads)
+        slope = gradient(source, current, shift, moments.engine, n_threads)
         right = slope[used] * (moments.weight / scale)[:, np.newaxis]
         step, _ = lapack.dpotrs(factor, right, lower=1)
         current[used] -= step / scale[:, np.newaxis]
@@ -238,29 +236,54 @@ def from_moments(
     return None
 
 
-def _total(weights: NDArray | None, n_samples: int) -> float:
-    """Return Σ w."""
-    return float(n_samples) if weights is None else float(weights.sum(dtype=np.float64))
-
-
-def _scaled_blocks(
-    X: NDArray, Y: NDArray, offset: Matrix, scale: Matrix
-) -> Iterator[tuple[slice, Matrix]]:
+def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
     """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
-    d = X.shape[1]
+    d = rows.n_features
     step = max(_ROWS_AT_A_TIME, 2 * len(offset))
-    for first in range(0, X.shape[0], step):
-        rows = slice(first, first + step)
-        block = array(X[rows])
+    for first in range(0, rows.X.shape[0], step):
+        part = slice(first, first + step)
+        block = array(rows.X[part])
         Z = np.empty((len(block), len(offset)))
         Z[:, :d] = (block - offset[:d]) / scale[:d]
-        Z[:, d:] = (Y[rows] - offset[d:]) / scale[d:]
-        yield rows, Z
+        Z[:, d:] = (rows.Y[part] - offset[d:]) / scale[d:]
+        yield part, Z
 
 
-def triangular(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> tuple[Matrix, Matrix, Matrix]:
+def _sums(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
+    """Return the sums of the scaled columns."""
+    sums = np.zeros(len(offset))
+    for part, Z in _scaled_blocks(rows, offset, scale):
+        w = rows.weights
+        sums += Z.sum(axis=0) if w is None else w[part].astype(np.float64) @ Z
+    return sums
+
+
+def _largest(rows: Rows, offset: Matrix) -> Matrix:
+    """Return the largest |column − offset|."""
+    found = np.zeros(len(offset))
+    for _, Z in _scaled_blocks(rows, offset, np.ones(len(offset))):
+        np.maximum(found, np.abs(Z).max(axis=0), out=found)
+    return found
+
+
+def _triangle(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
+    """Return the triangular factor of the scaled columns."""
+    R = np.empty((0, len(offset)))
+    for part, Z in _scaled_blocks(rows, offset, scale):
+        if rows.weights is not None:
+            Z *= np.sqrt(rows.weights[part], dtype=np.float64)[:, np.newaxis]
+        R = _stacked(R, Z)
+    return R
+
+
+def _stacked(R: Matrix, Z: Matrix) -> Matrix:
+    """Return the triangular factor of R above Z."""
+    (found,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
+    triangle: Matrix = found[: R.shape[1]]
+    return triangle
+
+
+def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Matrix]:
     """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
 
     Returns
@@ -270,45 +293,29 @@ def triangular(
     offset, scale : ndarray of shape (n_features + n_targets,)
         R belongs to (column − offset) / scale; scale is the largest |column − offset|, or 1.
     """
-    columns = X.shape[1] + Y.shape[1]
-    total = _total(weights, X.shape[0])
-
-    def mean(offset: Matrix, scale: Matrix) -> Matrix:
-        sums = np.zeros(columns)
-        for rows, Z in _scaled_blocks(X, Y, offset, scale):
-            sums += Z.sum(axis=0) if weights is None else weights[rows].astype(np.float64) @ Z
-        return offset + scale * (sums / total)
 
     def largest(offset: Matrix) -> Matrix:
-        found = np.zeros(columns)
-        for _, Z in _scaled_blocks(X, Y, offset, np.ones(columns)):
-            np.maximum(found, np.abs(Z).max(axis=0), out=found)
+        found = source.fold(partial(_largest, offset=offset), np.maximum)
         return np.where(found > 0, found, 1.0)
 
-    offset = np.zeros(columns)
+    offset = np.zeros(source.n_features + source.n_targets)
     if fit_intercept:
-        offset = mean(offset, largest(offset))
-        offset = mean(offset, largest(offset))  # removes the rounding of the first
+        for _ in range(2):  # the second removes the rounding of the first
+            scale = largest(offset)
+            sums = source.fold(partial(_sums, offset=offset, scale=scale))
+            offset = offset + scale * (sums / source.size[1])
     scale = largest(offset)
-    R = np.empty((0, columns))
-    for rows, Z in _scaled_blocks(X, Y, offset, scale):
-        if weights is not None:
-            Z *= np.sqrt(weights[rows], dtype=np.float64)[:, np.newaxis]
-        (R,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
-        R = R[:columns]
-    return R, offset, scale
+    return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
 
 
-def from_rows(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> tuple[Solution, Matrix]:
+def from_rows(source: Source, fit_intercept: bool) -> tuple[Solution, Matrix]:
     """Solve by singular values of the triangular factor; also return the columns' offsets."""
-    n, d = X.shape
-    R, offset, scale = triangular(X, Y, weights, fit_intercept)
+    (n, weight), d = source.size, source.n_features
+    R, offset, scale = triangular(source, fit_intercept)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     rounding = 4 * _EPS * np.abs(offset[:d]) if fit_intercept else np.zeros(d)
-    noise = rounding * np.sqrt(_total(weights, n))
+    noise = rounding * np.sqrt(weight)
     norms = np.where(norms * scale[:d] > noise, norms, 0.0)
     used = np.flatnonzero(norms)
     equal = R[:d, used] / norms[used]
@@ -322,18 +329,14 @@ def from_rows(
         lambda: _ratio(linalg.svdvals(triangle, check_finite=False)),
         lambda: rank,
     )
-    coefficients = np.zeros((d, Y.shape[1]))
+    coefficients = np.zeros((d, source.n_targets))
     if not rank:
         return Solution(coefficients, conditioning), offset
     right = U[:, :rank].T @ R[:d, d:]
     solved = Vt[:rank].T @ (right / values[:rank, np.newaxis]) / columns[:, np.newaxis]
-    if rank < len(used):
-        # The minimum norm is that of the coefficients of the columns as they came.
-        null, _ = linalg.qr((Vt[rank:] / columns).T, mode="economic", check_finite=False)
-        solved -= null @ (null.T @ solved)
-    coefficients[used] = solved * scale[d:]
+    coefficients[used] = _shortest(solved, Vt[rank:] / columns) * scale[d:]
     ill = values[0] ** 2 > _PRECISE_ABOVE * values[-1] ** 2
-    if rank < len(used) or not ill or X.dtype != np.float64:
+    if rank < len(used) or not ill or source.dtype != np.float64:
         return Solution(coefficients, conditioning), offset
 
     def solve(slope: Matrix) -> Matrix:
@@ -344,19 +347,66 @@ def from_rows(
 
     sizes = np.where(norms > 0, sizes, 1.0)
     shift = offset[:d] if fit_intercept else None
-    found = refined(solve, X, Y, weights, shift, coefficients, offset[d:], sizes)
+    found = refined(solve, source, shift, coefficients, offset[d:], sizes)
     if found is not None:
         return Solution(found[0], conditioning, found[1]), offset
     return Solution(coefficients, conditioning), offset
 
 
-def from_gram(
-    gram: Gram, X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> Solution | None:
+def _shortest(coefficients: Matrix, null: Matrix) -> Matrix:
+    """Return the coefficients of least norm that differ by rows of `null` only."""
+    if not len(null):
+        return coefficients
+    # The minimum norm is that of the coefficients of the columns as they came.
+    basis, _ = linalg.qr(null.T, mode="economic", check_finite=False)
+    return coefficients - basis @ (basis.T @ coefficients)
+
+
+def from_moments_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float]:
+    """Solve by eigenvectors of the scaled scatter matrix, without the rows.
+
+    Returns
+    -------
+    Solution
+    squared : float
+        κ² of the directions that are kept: times 2⁻⁵³, the relative error that rounding the moments
+        leaves.
+    """
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    squares = S.diagonal()[:d]
+    constant = _constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares == 0
+    used = np.flatnonzero(~constant)
+    coefficients = np.zeros((d, S.shape[0] - d))
+    if not len(used):
+        return Solution(coefficients, conditioning_of_scatter(S[:d, :d], 0)), 1.0
+    norms = np.sqrt(squares[used])
+    values, V = np.linalg.eigh(S[np.ix_(used, used)] / norms / norms[:, np.newaxis])
+    rank = _count(values)
+    kept, lost = V[:, len(used) - rank :], V[:, : len(used) - rank]
+    values = values[len(used) - rank :, np.newaxis]
+    solved = kept @ (kept.T @ (S[used, d:] / norms[:, np.newaxis]) / values) / norms[:, np.newaxis]
+    coefficients[used] = _shortest(solved, lost.T / norms)
+    squared = float(values[-1, 0] / values[0, 0])
+    return Solution(coefficients, conditioning_of_scatter(S[:d, :d], rank)), squared
+
+
+def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
+    """Return R and a scale such that RᵀR is the scatter matrix of the columns over the scale."""
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    norms = np.sqrt(S.diagonal())
+    scale = np.where(norms > 0, norms, 1.0)
+    values, V = np.linalg.eigh(S / scale / scale[:, np.newaxis])
+    R: Matrix = np.sqrt(np.maximum(values, 0.0))[:, np.newaxis] * V.T
+    return R, scale
+
+
+def from_gram(gram: Gram, rows: Rows, fit_intercept: bool) -> Solution | None:
     """Solve for the minimum norm with fewer rows than columns; None if the products cannot decide.
 
     w = Dᵀ K⁺ (√W (y − ȳ)), with D the centred rows and K = D Dᵀ.
     """
+    X, Y, weights = rows.X, rows.Y, rows.weights
     n = X.shape[0]
     root = np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64)
     active = root > 0

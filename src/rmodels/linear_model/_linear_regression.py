@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, sparse
+from scipy import linalg, optimize, sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -19,11 +19,13 @@ from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.ops.descent import descent, gradient
+from rmodels.ops.moments import Moments
+from rmodels.rows import Rows, Source
 from rmodels.validation import (
+    WEIGHTLESS,
     all_or_nothing,
-    assert_finite_samples,
     prediction_samples,
-    regression_samples,
+    regression_source,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ Matrix = NDArray[np.float64]
 # Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
+_MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
 class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -121,7 +124,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
     Notes
     -----
     "moments" takes n_samples · n_features² / 2 multiply-adds, and memory for a few matrices of
-    n_features by n_features; a fitted model keeps one of them until it is pickled.
+    n_features by n_features; a fitted model keeps one of them.
 
     Closed form: with H and c the second moments of [X 1] and with y, and H = V Λ Vᵀ, step t is
     V φ_t(Λ) Vᵀ c with φ_t(λ) = (1 − (1 − αλ)^t) / λ.
@@ -138,6 +141,10 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
     >>> model.loss_history_.round(3)
     array([1.958, 0.25 , 0.166])
     """
+
+    _moments: Moments
+    _counted: int
+    solver_: str
 
     _parameter_constraints: dict = {
         "fit_intercept": ["boolean"],
@@ -198,26 +205,131 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             other, or if gradient descent overflows.
         """
         self._check_combination()
-        samples, target, weights = regression_samples(
+        source, one_target = regression_source(
             self, X, y, sample_weight, accept_sparse=self._accepts_sparse()
         )
-        Y = target[:, np.newaxis] if target.ndim == 1 else target
+        self.__dict__.pop("_moments", None)
+        self.__dict__.pop("_counted", None)
         threads = thread_count(self.n_jobs)
-        with blas_threads(min(samples.shape), threads):
+        side = min(source.X.shape) if isinstance(source, Rows) else source.n_features
+        with blas_threads(side, threads or 1):
             if self.iterations is None:
-                coefficients = self._fit_least_squares(samples, Y, weights, threads)
+                coefficients = self._fit_least_squares(source, threads)
             else:
-                coefficients = self._fit_gradient_descent(samples, Y, weights, threads)
+                coefficients = self._fit_gradient_descent(source, threads)
+        self._set_coefficients(coefficients, source.dtype, one_target)
+        return self
+
+    @all_or_nothing
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "LinearRegression":
+        """Fit the model to all rows so far and these: the moments of batches add up.
+
+        Batches of any size in any order lead to the coefficients of `fit` on all rows together, to
+        rounding: a relative error of κ² 2⁻⁵³, with κ the condition number. The rows are not kept,
+        so that it cannot be refined with them as `fit` does. `fit` starts anew; `partial_fit` after
+        `fit` goes on from its moments.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`, with the same columns each time. Weights may be 0 for all of a batch, but
+            not for all so far.
+
+        Returns
+        -------
+        LinearRegression
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if the parameters need the rows, or an earlier fit kept no moments.
+
+        Warns
+        -----
+        scipy.linalg.LinAlgWarning
+            If the moments are so ill-conditioned that half of the digits may be lost.
+        ConvergenceWarning, UserWarning
+            As in `fit`.
+        """
+        self._check_combination()
+        if self.solver not in ("auto", "moments"):
+            raise ValueError(
+                f"solver={self.solver!r} needs all rows at once: partial_fit adds up moments"
+            )
+        begun = hasattr(self, "coef_")
+        if begun and "_moments" not in vars(self):
+            raise ValueError(
+                f"solver_={self.solver_!r} kept no moments to go on from: fit with "
+                "solver='moments', or begin with partial_fit"
+            )
+        source, one_target = regression_source(
+            self,
+            X,
+            y,
+            sample_weight,
+            accept_sparse=self._accepts_sparse(),
+            reset=not begun,
+            part=True,
+        )
+        if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
+            raise ValueError("y must have the shape of the batches before, but for its rows")
+        moments = _statistics.moments(source, thread_count(self.n_jobs), added=True)
+        counted, dtype = int(source.size[0]), source.dtype
+        if begun:
+            moments, counted = self._moments + moments, self._counted + counted
+            dtype = np.result_type(dtype, self.coef_.dtype)
+        if not moments.is_finite:
+            raise ValueError(_TOO_LARGE)
+        if not moments.weight:
+            raise ValueError(WEIGHTLESS)
+        self.engine_, self.solver_ = moments.engine, "moments"
+        if self.iterations is None:
+            coefficients = self._solve_moments(moments, counted)
+        else:
+            coefficients = self._descend_moments(moments)
+        self._moments, self._counted = moments, counted
+        self._set_coefficients(coefficients, dtype, one_target)
+        return self
+
+    def _solve_moments(self, moments: Moments, counted: int) -> Matrix:
+        """Return what least squares finds in moments alone: (n_features + 1, n_targets)."""
+        d = moments.n_features
+        self.learning_rate_: float | None = None
+        self._history: Matrix | ClosedForm = np.empty((0, len(moments.mean) - d))
+        solution, squared = _least_squares.from_moments_alone(moments, self.fit_intercept)
+        self._conditioning: Conditioning | None = solution.conditioning
+        if squared > _MOST_SQUARED:
+            warnings.warn(
+                f"the moments of X are ill-conditioned (κ² = {squared:.2g}): about "
+                f"{max(0, int(15.6 - np.log10(squared)))} digits of the coefficients are right. "
+                "Scale or remove columns, or fit the rows at once.",
+                linalg.LinAlgWarning,
+                stacklevel=5,
+            )
+        coefficients = solution.coefficients
+        if self.positive:
+            coefficients = _nonnegative(*_least_squares.root(moments, self.fit_intercept), d)
+        elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
+            self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
+        intercept = np.zeros(coefficients.shape[1])
+        if self.fit_intercept:
+            intercept = moments.mean[d:] - moments.mean[:d] @ coefficients
+        return np.vstack([coefficients, intercept])
+
+    def _set_coefficients(self, coefficients: Matrix, dtype: Any, one_target: bool) -> None:
+        """Set the attributes that predict, from the coefficients and, last, the intercept."""
         self.n_iter_ = self.iterations
-        self._targets = None if target.ndim == 1 else Y.shape[1]
-        kept = coefficients.astype(samples.dtype, copy=False)
-        if target.ndim == 1:
+        self._targets = None if one_target else coefficients.shape[1]
+        kept = coefficients.astype(dtype, copy=False)
+        if one_target:
             self.coef_ = np.ascontiguousarray(kept[:-1, 0])
             self.intercept_ = kept[-1, 0] if self.fit_intercept else 0.0
         else:
             self.coef_ = np.ascontiguousarray(kept[:-1].T)
             self.intercept_ = kept[-1].copy() if self.fit_intercept else 0.0
-        return self
 
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
@@ -238,70 +350,81 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         if self.positive and self.solver not in ("auto", "rows"):
             raise ValueError("positive=True needs solver='auto' or 'rows'")
 
-    def _fit_least_squares(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
-    ) -> Matrix:
+    def _fit_least_squares(self, source: Source, threads: int) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        self.learning_rate_: float | None = None
-        self._history: Matrix | ClosedForm = np.empty((0, Y.shape[1]))
-        n, d = X.shape
+        self.learning_rate_ = None
+        self._history = np.empty((0, source.n_targets))
+        d = source.n_features
         solution = None
-        solver = self.solver
-        if self.positive:
-            solver = "rows"
-        elif solver == "auto" and not _statistics.fits_moments(X):
-            return self._fit_lsqr(X, Y, weights)
-        elif solver == "auto":
-            solver = "gram" if n < d else "moments"
+        solver = "rows" if self.positive else self.solver
+        if solver == "auto":
+            solver = "moments"
+            if isinstance(source, Rows):
+                if not _statistics.fits_moments(source.X):
+                    return self._fit_lsqr(source)
+                solver = "gram" if source.X.shape[0] < d else "moments"
         if solver == "gram":
-            products = _statistics.gram(X, weights, self.fit_intercept, threads)
+            rows = self._in_memory(source)
+            products = _statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
             self.engine_ = products.engine
             if not np.isfinite(products.products.diagonal()).all():
-                assert_finite_samples(self, X)
-            solution = _least_squares.from_gram(products, X, Y, weights, self.fit_intercept)
-            offset = np.concatenate([products.mean, _mean(Y, weights)])
+                rows.assert_finite()
+            solution = _least_squares.from_gram(products, rows, self.fit_intercept)
+            offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
         else:
-            sums = _statistics.moments(X, Y, weights, threads)
+            sums = _statistics.moments(source, threads)
             self.engine_ = sums.engine
-            if not sums.is_finite:
-                assert_finite_samples(self, X)
+            self._keep(sums, source)
             if solver == "moments":
-                solution = _least_squares.from_moments(
-                    sums, X, Y, weights, self.fit_intercept, threads
-                )
+                solution = _least_squares.from_moments(sums, source, self.fit_intercept, threads)
             offset = sums.mean
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
-            solution, offset = _least_squares.from_rows(X, Y, weights, self.fit_intercept)
-        self._conditioning: Conditioning | None = solution.conditioning
+            solution, offset = _least_squares.from_rows(source, self.fit_intercept)
+        self._conditioning = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
         if self.positive:
-            coefficients = _nonnegative(X, Y, weights, self.fit_intercept)
-        counted = n if weights is None else np.count_nonzero(weights)
-        full_rank = min(counted - self.fit_intercept, d)
+            R, _, scale = _least_squares.triangular(source, self.fit_intercept)
+            coefficients = _nonnegative(R, scale, d)
+        full_rank = min(int(source.size[0]) - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
-            warnings.warn(
-                f"X has rank {rank} where {full_rank} is possible: some columns are constant "
-                "or a combination of others. The coefficients are not unique; those of minimum "
-                "norm are returned.",
-                UserWarning,
-                stacklevel=4,
-            )
+            self._warn_of_rank(rank, full_rank)
         intercept = solution.intercept
         if intercept is None or self.positive:
             intercept = offset[d:] - offset[:d] @ coefficients
         if not self.fit_intercept:
-            intercept = np.zeros(Y.shape[1])
+            intercept = np.zeros(source.n_targets)
         return np.vstack([coefficients, intercept])
 
-    def _fit_lsqr(self, X: NDArray, Y: NDArray, weights: NDArray | None) -> Matrix:
+    def _keep(self, moments: Moments, source: Source) -> None:
+        """Keep what `partial_fit` goes on from and `summary` needs."""
+        if moments.is_finite:
+            self._moments, self._counted = moments, int(source.size[0])
+
+    def _in_memory(self, source: Source) -> Rows:
+        if not isinstance(source, Rows):
+            raise ValueError(f"solver={self.solver!r} needs X as an array")
+        return source
+
+    def _warn_of_rank(self, rank: int, full_rank: int) -> None:
+        warnings.warn(
+            f"X has rank {rank} where {full_rank} is possible: some columns are constant "
+            "or a combination of others. The coefficients are not unique; those of minimum "
+            "norm are returned.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+    def _fit_lsqr(self, rows: Rows) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        assert_finite_samples(self, X)
+        rows.assert_finite()
         self._conditioning = None
         self.engine_, self.solver_ = "scipy", "lsqr"
-        coefficients, offset, converged = _statistics.lsqr(X, Y, weights, self.fit_intercept)
+        coefficients, offset, converged = _statistics.lsqr(
+            rows.X, rows.Y, rows.weights, self.fit_intercept
+        )
         if not converged:
             warnings.warn(
                 "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
@@ -309,68 +432,88 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        d = X.shape[1]
+        d = rows.n_features
         return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
 
-    def _fit_gradient_descent(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
-    ) -> Matrix:
+    def _fit_gradient_descent(self, source: Source, threads: int) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
         assert self.iterations is not None
-        self.solver_ = self._choose_descent(X, Y)
+        self.solver_ = self._choose_descent(source)
         rate = self.learning_rate
         if self.solver_ == "stream" and rate != "auto":
             self._conditioning = None
-            return self._stream(X, Y, weights, float(rate), threads)
-        d = X.shape[1]
-        arguments = (self.fit_intercept, rate, self.iterations)
+            return self._stream(self._in_memory(source), float(rate), threads)
         if self.solver_ == "gram":
-            products = _statistics.gram(X, weights, self.fit_intercept, threads)
+            rows = self._in_memory(source)
+            products = _statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
             self.engine_ = products.engine
             if not np.isfinite(products.products.diagonal()).all():
-                assert_finite_samples(self, X)
+                rows.assert_finite()
                 raise ValueError(_TOO_LARGE)
             coefficients, closed_form = _gradient_descent.coefficients_from_gram(
-                products, X, Y, weights, *arguments
+                products,
+                rows.X,
+                rows.Y,
+                rows.weights,
+                self.fit_intercept,
+                rate,
+                self.iterations,
             )
             self._conditioning = _least_squares.conditioning_of_gram(products.products)
-        else:
-            sums = _statistics.moments(X, Y, weights, threads)
-            self.engine_ = sums.engine
-            if not sums.is_finite:
-                assert_finite_samples(self, X)
-                raise ValueError(_TOO_LARGE)
-            coefficients, closed_form = _gradient_descent.coefficients_from_moments(
-                sums, *arguments
-            )
-            scatter = sums.scatter if self.fit_intercept else sums.about_zero()
-            self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
+            return self._descended(coefficients, closed_form)
+        sums = _statistics.moments(source, threads)
+        self.engine_ = sums.engine
+        if not sums.is_finite:
+            raise ValueError(_TOO_LARGE)
+        self._keep(sums, source)
+        coefficients = self._descend_moments(sums)
+        if self.solver_ == "stream":
+            assert self.learning_rate_ is not None
+            return self._stream(self._in_memory(source), self.learning_rate_, threads)
+        return coefficients
+
+    def _descend_moments(self, moments: Moments) -> Matrix:
+        """Return what gradient descent leads to: (n_features + 1, n_targets)."""
+        assert self.iterations is not None
+        d = moments.n_features
+        coefficients, closed_form = _gradient_descent.coefficients_from_moments(
+            moments, self.fit_intercept, self.learning_rate, self.iterations
+        )
+        scatter = moments.scatter if self.fit_intercept else moments.about_zero()
+        self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
         self.learning_rate_ = closed_form.learning_rate
         if self.solver_ == "stream":
-            return self._stream(X, Y, weights, closed_form.learning_rate, threads)
+            return coefficients
+        return self._descended(coefficients, closed_form)
+
+    def _descended(self, coefficients: Matrix, closed_form: ClosedForm) -> Matrix:
+        """Keep the history; return the coefficients, or say that they diverge."""
+        self.learning_rate_ = closed_form.learning_rate
         self._history = closed_form
         self._check_convergence(coefficients, float(closed_form.eigenvalues[-1:].sum()))
         return coefficients
 
-    def _choose_descent(self, X: NDArray, Y: NDArray) -> str:
+    def _choose_descent(self, source: Source) -> str:
         """Return the cheapest way by its number of operations, or the one asked for."""
         if self.solver != "auto":
             return self.solver
+        if not isinstance(source, Rows):
+            return "moments"
         assert self.iterations is not None
-        n, d = X.shape
+        n, d = source.X.shape
         costs = {
             "moments": n * d**2 / 2 + _EIGEN_PENALTY * d**3,
             "gram": n**2 * d / 2 + _EIGEN_PENALTY * n**3,
         }
-        if self.learning_rate != "auto" and not sparse.issparse(X):
-            costs["stream"] = 2.0 * n * d * (self.iterations + 1) * Y.shape[1] * _STREAM_PENALTY
+        if self.learning_rate != "auto" and not sparse.issparse(source.X):
+            steps = (self.iterations + 1) * source.n_targets
+            costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
         return min(costs, key=lambda name: costs[name])
 
-    def _stream(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, rate: float, threads: int
-    ) -> Matrix:
+    def _stream(self, rows: Rows, rate: float, threads: int) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
+        X, Y, weights = rows.X, rows.Y, rows.weights
         start = np.zeros((X.shape[1] + 1, Y.shape[1]))
         found = descent(
             X,
@@ -386,7 +529,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         self.learning_rate_ = rate
         self._history = found.losses
         if not np.isfinite(found.coefficients).all() or self.iterations == 0:
-            assert_finite_samples(self, X)
+            rows.assert_finite()
         first = gradient(X, Y, start, weights, n_threads=threads).losses
         losses = np.vstack([first, found.losses])
         with np.errstate(invalid="ignore"):
@@ -494,10 +637,11 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
 
 
-def _nonnegative(X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool) -> Matrix:
-    """Return the coefficients of least squares that are at least 0: (n_features, n_targets)."""
-    d = X.shape[1]
-    R, _, scale = _least_squares.triangular(X, Y, weights, fit_intercept)
+def _nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
+    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
+
+    RᵀR is the scatter matrix of the columns over `scale`, d of them features.
+    """
     columns = [optimize.nnls(R[:, :d], R[:, j])[0] for j in range(d, R.shape[1])]
     return np.column_stack(columns) / scale[:d, np.newaxis] * scale[d:]
 

@@ -1,10 +1,12 @@
-"""What least squares needs to know of X, an array or a CSR matrix.
+"""What least squares needs to know of the rows.
 
-An array goes to the operations. The moments of a CSR matrix are products of sparse matrices; where
-those would lose digits, and where `engine` is named, blocks of rows go to the operation as arrays,
-within the memory limit.
+X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
+products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
+rows go to the operation as arrays, within the memory limit.
 """
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from rmodels.config import get_config
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments
+from rmodels.rows import Rows, Source
 
 __all__ = ["array", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
 
@@ -23,6 +26,8 @@ Matrix = NDArray[np.float64]
 
 _DENSE = 0.1  # share of entries above which products of sparse matrices are slower
 _MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
+_ROWS_AT_A_TIME = 4096
+_FAR = 256.0  # μ² over the variance of a column: above, a sum of moments needs the mean's rest
 
 
 def array(X: Any) -> NDArray:
@@ -36,8 +41,41 @@ def fits_moments(X: Any) -> bool:
     return not sparse.issparse(X) or 40 * min(X.shape) ** 2 <= get_config()["memory_limit"]
 
 
-def moments(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int) -> Moments:
-    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy"."""
+def moments(source: Source, n_threads: int, *, added: bool = False) -> Moments:
+    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
+
+    They may overflow, but no value that was met is NaN or infinite. They can be added to others
+    without loss if `added`.
+    """
+    added = added or not source.in_memory
+    return source.fold(partial(_moments, n_threads=n_threads, added=added))
+
+
+def _moments(rows: Rows, n_threads: int, added: bool) -> Moments:
+    """Return the moments of rows in memory, ready to be added to others if `added`."""
+    found = _moments_of(rows.X, rows.Y, rows.weights, n_threads)
+    if not found.is_finite:
+        rows.assert_finite()
+    return _with_rest(found, rows) if added else found
+
+
+def _with_rest(found: Moments, rows: Rows) -> Moments:
+    """Return moments that know what rounding the means of far columns lost."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = found.weight * found.mean**2 > _FAR * found.scatter.diagonal()
+    if not found.weight or not far.any():
+        return found
+    d = found.n_features
+    lost = np.zeros(len(far))
+    for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
+        block = slice(first, first + _ROWS_AT_A_TIME)
+        Z = np.hstack([array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
+        D = Z.astype(np.float64) - found.mean[far]
+        lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
+    return replace(found, rest=lost / found.weight)
+
+
+def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int) -> Moments:
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
@@ -108,15 +146,30 @@ def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
 
 
 def gradient(
-    X: Any,
-    Y: NDArray,
+    source: Source,
     coefficients: Matrix,
-    weights: NDArray | None,
     shift: Matrix | None,
     engine: str,
     n_threads: int,
 ) -> Matrix:
     """Return the gradient as `rmodels.ops.descent.gradient` does."""
+    if isinstance(source, Rows):
+        return _gradient(source, coefficients, shift, engine, n_threads)
+
+    def weighted(rows: Rows) -> Matrix:
+        weight = rows.size[1]
+        if not weight:
+            return np.zeros_like(coefficients)
+        return weight * _gradient(rows, coefficients, shift, engine, n_threads)
+
+    total: Matrix = source.fold(weighted) / source.size[1]
+    return total
+
+
+def _gradient(
+    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int
+) -> Matrix:
+    X, Y, weights = rows.X, rows.Y, rows.weights
     if not sparse.issparse(X):
         return descent_operation.gradient(
             X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
@@ -125,23 +178,25 @@ def gradient(
     if shift is not None:
         intercept = intercept - shift @ slopes
     residuals = X @ slopes + intercept - Y
-    weight = float(X.shape[0])
     if weights is not None:
-        weight = float(weights.sum(dtype=np.float64))
         residuals *= weights[:, np.newaxis]
     total = residuals.sum(axis=0)
     slope = X.T @ residuals
     if shift is not None:
         slope -= np.outer(shift, total)
-    return np.vstack([slope, total]) / weight
+    return np.vstack([slope, total]) / rows.size[1]
 
 
-def spread(X: Any, columns: NDArray) -> Matrix:
+def spread(source: Source, columns: NDArray) -> Matrix:
     """Return the largest less the smallest value of some columns."""
-    if not sparse.issparse(X):
-        return np.ptp(X[:, columns], axis=0)
-    chosen = X[:, columns]
-    return (chosen.max(axis=0) - chosen.min(axis=0)).toarray().ravel()
+
+    def extremes(rows: Rows) -> Matrix:
+        chosen = rows.X[:, columns]
+        found = chosen.max(axis=0), -chosen.min(axis=0)
+        return np.vstack([each.toarray() if sparse.issparse(each) else each for each in found])
+
+    total: Matrix = source.fold(extremes, np.maximum).sum(axis=0)
+    return total
 
 
 def lsqr(
