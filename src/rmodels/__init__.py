@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rmodels import plot
     from rmodels.config import config_context, get_config, set_config
     from rmodels.files import load, save
-    from rmodels.linear_model import LinearRegression
+    from rmodels.linear_model import LinearRegression, Ridge, RidgeCV
     from rmodels.neighbors import (
         KNeighborsClassifier,
         KNeighborsRegressor,
@@ -33,6 +33,8 @@ __all__ = [
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
+    "Ridge",
+    "RidgeCV",
     "config_context",
     "get_config",
     "kneighbors_graph",
@@ -56,6 +58,8 @@ _HOMES = {
     "RadiusNeighborsClassifier": "rmodels.neighbors",
     "RadiusNeighborsRegressor": "rmodels.neighbors",
     "RadiusNeighborsTransformer": "rmodels.neighbors",
+    "Ridge": "rmodels.linear_model",
+    "RidgeCV": "rmodels.linear_model",
     "config_context": "rmodels.config",
     "get_config": "rmodels.config",
     "load": "rmodels.files",

@@ -62,6 +62,11 @@ class Rows:
             return np.full(2, float(self.X.shape[0]))
         return np.array([np.count_nonzero(self.weights), self.weights.sum(dtype=np.float64)])
 
+    def taken(self, rows: NDArray) -> "Rows":
+        """Return some of the rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.X[rows], self.Y[rows], weights, self.assert_finite)
+
     def fold(
         self, compute: Callable[["Rows"], T], combine: Callable[[T, T], T] = operator.add
     ) -> T:

@@ -52,11 +52,15 @@ class Layout:
     is_consistent: Callable[[Any], bool]
 
 
-_OPTIONAL = {"feature_names_in_", "_moments", "_counted"}
+_OPTIONAL = {"feature_names_in_", "_moments", "_counted", "cv_results_"}
 _FITTED: dict[str, type | UnionType] = {
     "n_features_in_": int,
     "feature_names_in_": np.ndarray,
     "engine_": str,
+}
+_LINEAR = _FITTED | {
+    "coef_": np.ndarray,
+    "intercept_": float | np.floating | np.ndarray,
 }
 _NEIGHBORS = _FITTED | {
     "n_samples_fit_": int,
@@ -88,10 +92,8 @@ LAYOUTS = {
     "KNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
     "KNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
     "LinearRegression": Layout(
-        _FITTED
+        _LINEAR
         | {
-            "coef_": np.ndarray,
-            "intercept_": float | np.floating | np.ndarray,
             "n_iter_": int | np.integer | None,
             "learning_rate_": float | None,
             "solver_": str,
@@ -108,6 +110,16 @@ LAYOUTS = {
         _NEIGHBORS | _CLASSES | {"outlier_label_": object}, _targets_match
     ),
     "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS, _targets_match),
+    "Ridge": Layout(_LINEAR | {"n_iter_": type(None), "solver_": str}, _coefficients_match),
+    "RidgeCV": Layout(
+        _LINEAR
+        | {
+            "alpha_": float | np.ndarray,
+            "best_score_": float | np.ndarray,
+            "cv_results_": np.ndarray,
+        },
+        _coefficients_match,
+    ),
     "RadiusNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
 }
 

@@ -31,6 +31,7 @@ __all__ = [
     "from_moments",
     "from_moments_alone",
     "from_rows",
+    "penalised",
     "root",
     "triangular",
 ]
@@ -167,9 +168,12 @@ def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]
 
 
 def from_moments(
-    moments: Moments, source: Source, fit_intercept: bool, n_threads: int
+    moments: Moments, source: Source, fit_intercept: bool, n_threads: int, penalty: float = 0.0
 ) -> Solution | None:
-    """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
+    """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide.
+
+    A penalty α adds α Σ coef² to the sum of squares.
+    """
     if not moments.is_finite:
         return None
     d = moments.n_features
@@ -185,8 +189,9 @@ def from_moments(
     conditioning = conditioning_of_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale = np.sqrt(squares[used])
+    scale = np.sqrt(squares[used] + penalty)
     correlation = S[np.ix_(used, used)] / scale / scale[:, np.newaxis]
+    correlation[np.diag_indices(len(used))] = 1.0
     factor, failed = lapack.dpotrf(correlation, lower=1)
     if failed:
         return None
@@ -213,7 +218,7 @@ def from_moments(
         norms = np.ones(d)
         norms[used] = scale
         offset = moments.mean[d:] if fit_intercept else np.zeros(S.shape[0] - d)
-        found = refined(solve, source, shift, coefficients, offset, norms)
+        found = refined(solve, source, shift, coefficients, offset, norms, penalty)
         return None if found is None else Solution(found[0], conditioning, found[1])
     shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
@@ -222,7 +227,7 @@ def from_moments(
         current[d] = moments.mean[d:]
     for _ in range(_MOST_STEPS):
         slope = gradient(source, current, shift, moments.engine, n_threads)
-        right = slope[used] * (moments.weight / scale)[:, np.newaxis]
+        right = (moments.weight * slope[used] + penalty * current[used]) / scale[:, np.newaxis]
         step, _ = lapack.dpotrs(factor, right, lower=1)
         current[used] -= step / scale[:, np.newaxis]
         if fit_intercept:
@@ -308,10 +313,20 @@ def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Mat
     return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
 
 
-def from_rows(source: Source, fit_intercept: bool) -> tuple[Solution, Matrix]:
+def penalised(R: Matrix, scale: Matrix, penalty: float, d: int) -> Matrix:
+    """Return the triangular factor of scaled columns whose squares have a penalty added."""
+    if not penalty:
+        return R
+    rows = np.zeros((d, R.shape[1]))
+    rows[np.diag_indices(d)] = np.sqrt(penalty) / scale[:d]
+    return _stacked(R, rows)
+
+
+def from_rows(source: Source, fit_intercept: bool, penalty: float = 0.0) -> tuple[Solution, Matrix]:
     """Solve by singular values of the triangular factor; also return the columns' offsets."""
     (n, weight), d = source.size, source.n_features
     R, offset, scale = triangular(source, fit_intercept)
+    R = penalised(R, scale, penalty, d)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     rounding = 4 * _EPS * np.abs(offset[:d]) if fit_intercept else np.zeros(d)
@@ -347,7 +362,7 @@ def from_rows(source: Source, fit_intercept: bool) -> tuple[Solution, Matrix]:
 
     sizes = np.where(norms > 0, sizes, 1.0)
     shift = offset[:d] if fit_intercept else None
-    found = refined(solve, source, shift, coefficients, offset[d:], sizes)
+    found = refined(solve, source, shift, coefficients, offset[d:], sizes, penalty)
     if found is not None:
         return Solution(found[0], conditioning, found[1]), offset
     return Solution(coefficients, conditioning), offset
@@ -401,34 +416,31 @@ def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
     return R, scale
 
 
-def from_gram(gram: Gram, rows: Rows, fit_intercept: bool) -> Solution | None:
+def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0) -> Solution | None:
     """Solve for the minimum norm with fewer rows than columns; None if the products cannot decide.
 
-    w = Dᵀ K⁺ (√W (y − ȳ)), with D the centred rows and K = D Dᵀ.
+    w = Dᵀ u with (K + α I) u = √W (y − ȳ), D the centred rows and K = D Dᵀ.
     """
     X, Y, weights = rows.X, rows.Y, rows.weights
     n = X.shape[0]
-    root = np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64)
-    active = root > 0
+    root = (np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64))[:, np.newaxis]
     eigenvalues, U = np.linalg.eigh(gram.products)
-    rank = int(active.sum()) - bool(fit_intercept)
+    rank = int((root > 0).sum()) - bool(fit_intercept)
     if rank < 1:
         return None
     kept = slice(n - rank, None)
-    if not np.isfinite(eigenvalues[-1]) or eigenvalues[-rank] * _TOO_ILL < eigenvalues[-1]:
+    values = np.maximum(eigenvalues[kept], 0.0) + penalty
+    if not np.isfinite(values[-1]) or values[0] * _TOO_ILL < values[-1]:
         return None
-    inverse = U[:, kept] / eigenvalues[kept]
-
-    def solve(R: Matrix) -> Matrix:
-        dual = root[:, np.newaxis] * (inverse @ (U[:, kept].T @ (root[:, np.newaxis] * R)))
-        step: Matrix = X.T @ dual - np.outer(gram.mean, dual.sum(axis=0))
-        return step
-
+    inverse = U[:, kept] / values
     target = Y.astype(np.float64)
     if fit_intercept:
-        target = target - np.average(target, axis=0, weights=root**2)
-    coefficients = solve(target)
-    for _ in range(2):
+        target = target - np.average(target, axis=0, weights=root[:, 0] ** 2)
+    dual = np.zeros_like(target)
+    coefficients = np.zeros((X.shape[1], target.shape[1]))
+    for _ in range(3):  # the first solves, the others refine
         fitted = X @ coefficients - gram.mean @ coefficients
-        coefficients += solve(target - fitted)
+        step = inverse @ (U[:, kept].T @ (root * (target - fitted) - penalty * dual))
+        dual += step
+        coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
     return Solution(coefficients, conditioning_of_gram(gram.products, rank))

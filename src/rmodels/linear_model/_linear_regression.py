@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, optimize, sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from scipy import linalg, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from rmodels import plot
 from rmodels.blas import blas_threads
-from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
+from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
+from rmodels.linear_model._penalised import nonnegative
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import Moments
 from rmodels.rows import Rows, Source
 from rmodels.validation import (
     WEIGHTLESS,
     all_or_nothing,
-    prediction_samples,
     regression_source,
 )
 
@@ -41,7 +41,7 @@ _EIGEN_PENALTY = 50
 _MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
-class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearRegression(LinearModel):
     """Linear regression by gradient descent, or by its limit, least squares.
 
     Minimises ½ Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² / Σᵢ wᵢ, each target on its own. With
@@ -218,8 +218,18 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             else:
                 coefficients = self._fit_gradient_descent(source, threads)
         self._set_coefficients(coefficients, source.dtype, one_target)
+        self.n_iter_ = self.iterations
+        self._targets = None if one_target else source.n_targets
         return self
 
+    def _adds_up(self) -> bool:
+        if self.solver in ("auto", "moments"):
+            return True
+        raise AttributeError(
+            f"solver={self.solver!r} needs all rows at once: partial_fit adds up moments"
+        )
+
+    @available_if(_adds_up)
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -245,7 +255,9 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         Raises
         ------
         ValueError
-            As in `fit`, and if the parameters need the rows, or an earlier fit kept no moments.
+            As in `fit`, and if an earlier fit kept no moments.
+        AttributeError
+            If `solver` is neither "auto" nor "moments".
 
         Warns
         -----
@@ -255,10 +267,6 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             As in `fit`.
         """
         self._check_combination()
-        if self.solver not in ("auto", "moments"):
-            raise ValueError(
-                f"solver={self.solver!r} needs all rows at once: partial_fit adds up moments"
-            )
         begun = hasattr(self, "coef_")
         if begun and "_moments" not in vars(self):
             raise ValueError(
@@ -292,6 +300,8 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             coefficients = self._descend_moments(moments)
         self._moments, self._counted = moments, counted
         self._set_coefficients(coefficients, dtype, one_target)
+        self.n_iter_ = self.iterations
+        self._targets = None if one_target else source.n_targets
         return self
 
     def _solve_moments(self, moments: Moments, counted: int) -> Matrix:
@@ -311,25 +321,13 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             )
         coefficients = solution.coefficients
         if self.positive:
-            coefficients = _nonnegative(*_least_squares.root(moments, self.fit_intercept), d)
+            coefficients = nonnegative(*_least_squares.root(moments, self.fit_intercept), d)
         elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
             self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
         intercept = np.zeros(coefficients.shape[1])
         if self.fit_intercept:
             intercept = moments.mean[d:] - moments.mean[:d] @ coefficients
         return np.vstack([coefficients, intercept])
-
-    def _set_coefficients(self, coefficients: Matrix, dtype: Any, one_target: bool) -> None:
-        """Set the attributes that predict, from the coefficients and, last, the intercept."""
-        self.n_iter_ = self.iterations
-        self._targets = None if one_target else coefficients.shape[1]
-        kept = coefficients.astype(dtype, copy=False)
-        if one_target:
-            self.coef_ = np.ascontiguousarray(kept[:-1, 0])
-            self.intercept_ = kept[-1, 0] if self.fit_intercept else 0.0
-        else:
-            self.coef_ = np.ascontiguousarray(kept[:-1].T)
-            self.intercept_ = kept[-1].copy() if self.fit_intercept else 0.0
 
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
@@ -387,7 +385,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
         coefficients = solution.coefficients
         if self.positive:
             R, _, scale = _least_squares.triangular(source, self.fit_intercept)
-            coefficients = _nonnegative(R, scale, d)
+            coefficients = nonnegative(R, scale, d)
         full_rank = min(int(source.size[0]) - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
             self._warn_of_rank(rank, full_rank)
@@ -592,22 +590,6 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEs
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
 
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Predict by X · coef + intercept.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-        """
-        samples = prediction_samples(self, X)
-        predicted: NDArray = samples @ self.coef_.T
-        predicted += self.intercept_
-        return predicted
-
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
         """Draw the loss after each iteration; `rmodels.plot.loss` says more.
 
@@ -635,15 +617,6 @@ _TOO_LARGE = "X or y holds values so large that their squares overflow: scale th
 
 def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
-
-
-def _nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
-    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
-
-    RᵀR is the scatter matrix of the columns over `scale`, d of them features.
-    """
-    columns = [optimize.nnls(R[:, :d], R[:, j])[0] for j in range(d, R.shape[1])]
-    return np.column_stack(columns) / scale[:d, np.newaxis] * scale[d:]
 
 
 def _largest_eigenvalue(

@@ -107,13 +107,14 @@ def refined(
     coefficients: Matrix,
     offset: Matrix,
     norms: Matrix,
+    penalty: float = 0.0,
 ) -> tuple[Matrix, Matrix] | None:
     """Refine coefficients until they have the digits of float64.
 
     Parameters
     ----------
     solve : callable
-        Multiplies (n_features, n_targets) by about the inverse of the scatter matrix of X.
+        Multiplies (n_features, n_targets) by about the inverse of the scatter matrix of X and α I.
     source : Source
     mean : ndarray of shape (n_features,), optional
         Means of the columns of X; None if there is no intercept.
@@ -124,6 +125,8 @@ def refined(
     norms : ndarray of shape (n_features,)
         Norms of the centred columns of X, above 0. A coefficient whose share of the prediction is
         less than 2⁻⁵² of the largest one's need not have more digits than that.
+    penalty : float
+        α: what is minimised is the sum of squares and α Σ coef².
 
     Returns
     -------
@@ -144,6 +147,9 @@ def refined(
         if mean is not None:
             high, low = _product(-mean[:, np.newaxis], total[0])
             slope = _added(slope, (high, low - mean[:, np.newaxis] * total[1]))
+        if penalty:
+            high, low = _product(np.full_like(current[0], -penalty), current[0])
+            slope = _added(slope, (high, low - penalty * current[1]))
         step = solve(slope[0])
         if not np.isfinite(step).all():
             return None

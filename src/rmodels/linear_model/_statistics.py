@@ -200,13 +200,17 @@ def spread(source: Source, columns: NDArray) -> Matrix:
 
 
 def lsqr(
-    X: Any, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+    X: Any,
+    Y: NDArray,
+    weights: NDArray | None,
+    fit_intercept: bool,
+    penalties: NDArray | None = None,
 ) -> tuple[Matrix, Matrix, bool]:
     """Solve by LSQR, with products of a CSR matrix and vectors only.
 
-    Columns are scaled to unit norm if there are at least as many rows; else the solution is
-    that of minimum norm. Paige and Saunders, "LSQR: An algorithm for sparse linear equations and
-    sparse least squares", 1982.
+    Columns are scaled to unit norm if there are at least as many rows and no penalties; else the
+    solution is that of minimum norm. Each target may have a penalty α Σ coef². Paige and Saunders,
+    "LSQR: An algorithm for sparse linear equations and sparse least squares", 1982.
 
     Returns
     -------
@@ -223,7 +227,7 @@ def lsqr(
         offset = np.concatenate([w @ X, w @ Y]) / w.sum()
     mean = offset[:d]
     scale = np.ones(d)
-    if n >= d:
+    if n >= d and penalties is None:
         squares = w @ X.multiply(X) - w.sum() * mean**2
         scale = np.where(squares > 0, np.sqrt(np.maximum(squares, 0.0)), 1.0)
     centred = linalg.LinearOperator(
@@ -233,8 +237,10 @@ def lsqr(
         rmatvec=lambda r: (X.T @ (root * r) - mean * (root @ r)) / scale,
     )
     columns, converged = [], True
-    for y in (root[:, np.newaxis] * (Y - offset[d:])).T:
-        found = linalg.lsqr(centred, y, atol=1e-15, btol=1e-15, conlim=0, iter_lim=10 * min(n, d))
+    damps = np.sqrt(np.zeros(Y.shape[1]) if penalties is None else penalties)
+    most = 10 * min(n, d)
+    for y, damp in zip((root[:, np.newaxis] * (Y - offset[d:])).T, damps, strict=True):
+        found = linalg.lsqr(centred, y, damp, atol=1e-15, btol=1e-15, conlim=0, iter_lim=most)
         columns.append(found[0] / scale)
         converged &= found[1] != 7
     return np.column_stack(columns), offset, converged

@@ -68,6 +68,25 @@ class Moments:
             (self.mean - (mean - part)) + (step - part),
         )
 
+    @np.errstate(over="ignore", invalid="ignore")
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Return the moments of this batch without the rows of another, which are part of it.
+
+        The rounding errors are those of this batch: what is left of a sum of squares has that much
+        fewer digits as it is smaller.
+        """
+        weight = self.weight - other.weight
+        gap = (self.mean - other.mean) + (self.rest - other.rest)
+        share = other.weight / weight if weight else 0.0
+        return Moments(
+            self.n_samples - other.n_samples,
+            self.n_features,
+            weight,
+            self.mean + (share * gap + self.rest),
+            self.scatter - other.scatter - (self.weight * share) * np.outer(gap, gap),
+            self.engine,
+        )
+
     def about_zero(self) -> Matrix:
         """Return Σ wᵢ zᵢ zᵢᵀ = M + W μ μᵀ."""
         return self.scatter + self.weight * np.outer(self.mean, self.mean)
