@@ -10,13 +10,15 @@ from scipy import linalg, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
 from rmodels.blas import blas_threads
 from rmodels.config import thread_count
-from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
+from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
+from rmodels.linear_model._inference import ROBUST, Factor, Summary
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.linear_model._penalised import nonnegative
 from rmodels.ops.descent import descent, gradient
@@ -25,6 +27,7 @@ from rmodels.rows import Rows, Source
 from rmodels.validation import (
     WEIGHTLESS,
     all_or_nothing,
+    prediction_samples,
     regression_source,
 )
 
@@ -589,6 +592,117 @@ class LinearRegression(LinearModel):
             )
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
+
+    def summary(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        confidence: float = 0.95,
+        robust: str | None = None,
+    ) -> Summary:
+        """Test the coefficients of least squares: standard errors, t, p, intervals, R² and F.
+
+        All of it follows from the moments that `fit` or `partial_fit` kept, unless those have too
+        few digits: κ² or Σ (y − ȳ)² over that of the residuals is 10⁶ or more. Then the rows are
+        needed, once more, and `computed_from` of the result says so. Weights are taken as inverse
+        variances, up to a factor.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like, default=None
+            The rows that the model was fitted to: for `robust`, and where the moments need them.
+        confidence : float, default=0.95
+            Of the intervals, between 0 and 1.
+        robust : {None, "HC0", "HC1", "HC2", "HC3"}, default=None
+            Errors that hold if the rows' variances differ; one more pass over the rows. MacKinnon
+            and White, "Some heteroskedasticity-consistent covariance matrix estimators with
+            improved finite sample properties", 1985.
+
+        Returns
+        -------
+        Summary
+            Its attributes are the figures; printed, it is a table.
+
+        Raises
+        ------
+        ValueError
+            If the model is not unconstrained least squares, there are no more rows than
+            coefficients, the columns are dependent, or the rows are needed and not given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels import LinearRegression
+        >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> model = LinearRegression().fit(X, [1.0, 2.9, 5.1, 7.0])
+        >>> model.summary().standard_errors.round(4)
+        array([0.0316, 0.0592])
+        """
+        check_is_fitted(self)
+        if self.iterations is not None or self.positive:
+            raise ValueError("summary tests least squares: without iterations and positive=True")
+        if robust is not None and robust not in ROBUST:
+            raise ValueError(f"robust must be None or one of {', '.join(ROBUST)}; got {robust!r}")
+        if not 0 < confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1; got {confidence!r}")
+        source = None
+        if X is not None:
+            source, _ = regression_source(self, X, y, sample_weight, reset=False)
+        elif robust is not None:
+            raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
+        factor = self._factor(source)
+        covariances = _inference.covariance(factor, source, robust)
+        names = getattr(self, "feature_names_in_", None)
+        labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
+        labels += ["intercept"] * self.fit_intercept
+        one_target = self._targets is None
+        return _inference.summarised(factor, labels, covariances, confidence, robust, one_target)
+
+    def _factor(self, source: Source | None) -> Factor:
+        """Return what inference needs, from the moments if they can decide, else from the rows."""
+        found = None
+        if hasattr(self, "_moments"):
+            if self._counted <= self.n_features_in_ + self.fit_intercept:
+                raise ValueError("standard errors need more rows than coefficients")
+            found = _inference.factor_of_moments(self._moments, self._counted, self.fit_intercept)
+        if found is not None:
+            return found
+        if source is None:
+            raise ValueError(
+                "the moments are too ill-conditioned for standard errors, or were not kept: give "
+                "the rows, summary(X, y)"
+            )
+        if source.size[0] <= self.n_features_in_ + self.fit_intercept:
+            raise ValueError("standard errors need more rows than coefficients")
+        return _inference.factor_of_rows(source, self.fit_intercept)
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
+        """Predict by X · coef + intercept.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of a new observation of weight 1 about its
+            prediction, too: σ √(1 + leverage). Least squares only, from the moments.
+
+        Returns
+        -------
+        prediction : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        std : ndarray of the same shape
+            Only if `return_std`.
+        """
+        prediction = super().predict(X)
+        if not return_std:
+            return prediction
+        if self.iterations is not None or self.positive:
+            raise ValueError("return_std needs least squares without positive=True")
+        factor = self._factor(None)
+        leverages = factor.leverages(_statistics.array(prediction_samples(self, X)))
+        std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
+        return prediction, std[:, 0] if self._targets is None else std
 
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
         """Draw the loss after each iteration; `rmodels.plot.loss` says more.
