@@ -638,7 +638,7 @@ class LinearRegression(LinearModel):
         >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
         >>> model = LinearRegression().fit(X, [1.0, 2.9, 5.1, 7.0])
         >>> model.summary().standard_errors.round(4)
-        array([0.0316, 0.0592])
+        array([0.0424, 0.0794])
         """
         check_is_fitted(self)
         if self.iterations is not None or self.positive:
