@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         radius_neighbors_graph,
     )
     from rmodels.patch import patch_sklearn, patched, unpatch_sklearn
+    from rmodels.scans import scan
     from rmodels.versions import show_versions
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "plot",
     "radius_neighbors_graph",
     "save",
+    "scan",
     "set_config",
     "show_versions",
     "unpatch_sklearn",
@@ -68,6 +70,7 @@ _HOMES = {
     "patch_sklearn": "rmodels.patch",
     "patched": "rmodels.patch",
     "radius_neighbors_graph": "rmodels.neighbors",
+    "scan": "rmodels.scans",
     "set_config": "rmodels.config",
     "show_versions": "rmodels.versions",
     "unpatch_sklearn": "rmodels.patch",

@@ -68,7 +68,11 @@ class Rows:
         return Rows(self.X[rows], self.Y[rows], weights, self.assert_finite)
 
     def fold(
-        self, compute: Callable[["Rows"], T], combine: Callable[[T, T], T] = operator.add
+        self,
+        compute: Callable[["Rows"], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
     ) -> T:
         """Return what `compute` gives for all rows; see `Source.fold`."""
         return compute(self)
@@ -101,7 +105,13 @@ class Source(Protocol):
     def size(self) -> NDArray[np.float64]:
         """How many rows whose weight is not 0, and Σ w."""
 
-    def fold(self, compute: Callable[[Rows], T], combine: Callable[[T, T], T] = operator.add) -> T:
+    def fold(
+        self,
+        compute: Callable[[Rows], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
+    ) -> T:
         """Return what `compute` gives for all rows: of each part, combined in pairs.
 
         Parameters
@@ -110,4 +120,6 @@ class Source(Protocol):
             Of `Rows`. It must not keep their arrays.
         combine : callable
             Of two results, associative but for rounding.
+        resumable : bool
+            Whether the results are moments, which a checkpoint may hold.
         """

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,11 +24,14 @@ from sklearn.utils.validation import (
 
 from rmodels.callbacks import with_callbacks
 from rmodels.rows import Rows, Source
+from rmodels.scans import Scan
 
 __all__ = [
     "WEIGHTLESS",
+    "Checked",
     "all_or_nothing",
     "assert_finite_samples",
+    "by_batches",
     "class_targets",
     "point_weights",
     "precomputed_distances",
@@ -136,6 +140,8 @@ def regression_source(
     one_target : bool
         Whether y has one dimension.
     """
+    if isinstance(X, Scan):
+        return X.regression(estimator, y, sample_weight, reset)
     if (
         _is_plain(X)
         and _is_plain(y)
@@ -183,9 +189,37 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """An array that is finite and has the columns that `fit` saw."""
+
+    X: NDArray
+
+
+def by_batches(method: Method) -> Method:
+    """Have a method of X give its result for all batches of a scan, one after the other."""
+
+    @functools.wraps(method)
+    def batched(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(X, Scan):
+            return method(self, X, *args, **kwargs)
+        check_is_fitted(self)
+        found = [
+            method(self, Checked(samples), *args, **kwargs)
+            for samples in X.samples(self, method.__name__)
+        ]
+        if isinstance(found[0], tuple):
+            return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+        return np.concatenate(found)
+
+    return batched  # type: ignore[return-value]
+
+
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
     """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
+    if isinstance(X, Checked):
+        return X.X
     if _is_plain(X) and _has_columns(estimator, X) and _is_surely_finite(X):
         plain: NDArray = X
         return plain
@@ -207,6 +241,8 @@ def search_samples(
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
     allow_nan, reset : bool
     """
+    if isinstance(X, Checked):
+        return np.ascontiguousarray(X.X)
     if _is_plain(X) and X.ndim == 2 and _is_surely_finite(X):
         if reset:
             _record_columns(estimator, X)

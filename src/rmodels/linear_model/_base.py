@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from rmodels.callbacks import CallbackSupport
-from rmodels.validation import prediction_samples
+from rmodels.validation import by_batches, prediction_samples
 
 __all__ = ["LinearModel"]
 
@@ -29,12 +29,13 @@ class LinearModel(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimat
             self.coef_ = np.ascontiguousarray(kept[:-1].T)
             self.intercept_ = kept[-1].copy() if self.fit_intercept else 0.0
 
+    @by_batches
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict by X · coef + intercept.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
 
         Returns
         -------

@@ -62,6 +62,11 @@ class Factor:
         return self.count - len(self.slopes) - self.fit_intercept
 
     @property
+    def root(self) -> float:
+        """1 / √Σw with an intercept, else 0."""
+        return float(self.fit_intercept / np.sqrt(self.weight))
+
+    @property
     def variance(self) -> Matrix:
         """σ²: (n_targets,)."""
         return self.residual / self.freedom
@@ -135,7 +140,10 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
 
 
 def _meat(rows: Rows, factor: Factor, kind: str) -> Matrix:
-    """Return Σ w² e² z zᵀ of each target, z = [x − μ, 1]: (n_targets, d + 1, d + 1)."""
+    """Return Σ w² e² u uᵀ of each target, u = [(x − μ) R_xx⁻¹, 1 / √Σw]: (n_targets, d + 1, d + 1).
+
+    u has the digits that products with the inverse of RᵀR would lose.
+    """
     d, t = factor.slopes.shape
     power = {"HC2": 1, "HC3": 2}.get(kind, 0)
     total = np.zeros((t, d + 1, d + 1))
@@ -143,11 +151,12 @@ def _meat(rows: Rows, factor: Factor, kind: str) -> Matrix:
         part = slice(first, first + _ROWS_AT_A_TIME)
         X = array(rows.X[part]).astype(np.float64)
         w = np.ones(len(X)) if rows.weights is None else rows.weights[part].astype(np.float64)
-        Z = np.column_stack([X - factor.mean[:d], np.full(len(X), float(factor.fit_intercept))])
-        residuals = rows.Y[part] - factor.mean[d:] - Z[:, :d] @ factor.slopes
+        Z = X - factor.mean[:d]
+        residuals = rows.Y[part] - factor.mean[d:] - Z @ factor.slopes
+        U = np.column_stack([Z @ factor.inverse, np.full(len(X), factor.root)])
         share = (w / (1 - factor.leverages(X, w)) ** (power / 2))[:, np.newaxis] * residuals
         for target in range(t):
-            weighted = share[:, target, np.newaxis] * Z
+            weighted = share[:, target, np.newaxis] * U
             total[target] += weighted.T @ weighted
     return total
 
@@ -168,13 +177,13 @@ def covariance(factor: Factor, source: Source | None, kind: str | None) -> Matri
     """
     d = len(factor.slopes)
     bread = np.zeros((d + 1, d + 1))
-    bread[:d, :d] = factor.inverse @ factor.inverse.T
-    bread[d, d] = factor.fit_intercept / factor.weight
+    bread[:d, :d] = factor.inverse
+    bread[d, d] = factor.root
     if kind is None:
-        centred = factor.variance[:, np.newaxis, np.newaxis] * bread
+        centred = factor.variance[:, np.newaxis, np.newaxis] * (bread @ bread.T)
     else:
         assert source is not None
-        centred = bread @ source.fold(partial(_meat, factor=factor, kind=kind)) @ bread
+        centred = bread @ source.fold(partial(_meat, factor=factor, kind=kind)) @ bread.T
         if kind == "HC1":
             centred = centred * (factor.count / factor.freedom)
     shear = np.eye(d + 1)  # the intercept is ȳ − μ·β

@@ -27,6 +27,7 @@ from rmodels.rows import Rows, Source
 from rmodels.validation import (
     WEIGHTLESS,
     all_or_nothing,
+    by_batches,
     prediction_samples,
     regression_source,
 )
@@ -189,12 +190,14 @@ class LinearRegression(LinearModel):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             float32 and float64 are used as they are, with any strides; all else becomes float64.
-            A sparse matrix stays one; not with positive=True or solver="stream".
+            A sparse matrix stays one; not with positive=True or solver="stream". What
+            `rmodels.scan` returns is read in batches.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Of a scan also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            At least 0, not all 0.
+            Of a scan also a column. At least 0, not all 0.
 
         Returns
         -------
@@ -678,6 +681,7 @@ class LinearRegression(LinearModel):
             raise ValueError("standard errors need more rows than coefficients")
         return _inference.factor_of_rows(source, self.fit_intercept)
 
+    @by_batches
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict by X · coef + intercept.
 

@@ -48,7 +48,7 @@ def moments(source: Source, n_threads: int, *, added: bool = False) -> Moments:
     without loss if `added`.
     """
     added = added or not source.in_memory
-    return source.fold(partial(_moments, n_threads=n_threads, added=added))
+    return source.fold(partial(_moments, n_threads=n_threads, added=added), resumable=True)
 
 
 def _moments(rows: Rows, n_threads: int, added: bool) -> Moments:

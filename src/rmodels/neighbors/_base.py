@@ -20,9 +20,15 @@ from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Search, search
+from rmodels.neighbors._search import Scanned, Search, search
 from rmodels.neighbors._weights import pieces
-from rmodels.validation import precomputed_distances, search_samples, search_targets
+from rmodels.scans import Scan
+from rmodels.validation import (
+    by_batches,
+    precomputed_distances,
+    search_samples,
+    search_targets,
+)
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
@@ -60,6 +66,8 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: Any = None) -> Any:
         """Check X and y, and prepare the points; return y."""
+        if isinstance(X, Scan):
+            return self._fit_scan(X, y)
         fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
         if fitted:
             points, metric = _points_of(X)
@@ -79,6 +87,31 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         self.n_samples_fit_ = points.shape[0]
         self.engine_ = self._search.engine
         self.algorithm_ = self._search.algorithm
+        return target
+
+    def _fit_scan(self, scan: Scan, y: Any) -> Any:
+        """Check the columns of a scan, and how it is to be searched; return y."""
+        named = y is not None and scan.are_columns(y)
+        targets = [] if not named else [y] if isinstance(y, (str, int)) else list(y)
+        features = scan.features(targets)
+        self._set_effective_metric()
+        searched = Scanned(
+            scan,
+            features,
+            self.effective_metric_,
+            self.effective_metric_params_,
+            _ALGORITHMS[self.algorithm],
+        )
+        scan.record(self, features)
+        scan.check(features)
+        target = None
+        if self._needs_target():
+            target = scan.labels(y, targets) if named else np.asarray(y)
+        self.n_samples_fit_ = scan.count(features)
+        if target is not None and len(target) != self.n_samples_fit_:
+            raise ValueError(f"y has {len(target)} rows, and the scan {self.n_samples_fit_}")
+        self._search = searched
+        self.engine_, self.algorithm_ = searched.engine, searched.algorithm
         return target
 
     def _needs_target(self) -> bool:
@@ -172,6 +205,7 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
     """Searches for the k nearest."""
 
+    @by_batches
     def kneighbors(
         self,
         X: ArrayLike | None = None,
@@ -182,7 +216,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features), default=None
             None asks for the neighbours of each indexed point, itself left out; behind more than k
             duplicates of lower index, the first of them is left out in its place. With
             metric="precomputed", the distances of each query to each point.
