@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rmodels.config import thread_count
+
 __all__ = ["Rows", "Source"]
 
 T = TypeVar("T")
@@ -62,6 +64,10 @@ class Rows:
             return np.full(2, float(self.X.shape[0]))
         return np.array([np.count_nonzero(self.weights), self.weights.sum(dtype=np.float64)])
 
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation."""
+        return thread_count(n_jobs)
+
     def taken(self, rows: NDArray) -> "Rows":
         """Return some of the rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows]
@@ -104,6 +110,9 @@ class Source(Protocol):
     @property
     def size(self) -> NDArray[np.float64]:
         """How many rows whose weight is not 0, and Σ w."""
+
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation, by an estimator's `n_jobs`; None: all."""
 
     def fold(
         self,

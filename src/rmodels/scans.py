@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.config import config_context, get_config
+from rmodels.config import config_context, get_config, thread_count
 from rmodels.extras import require
 from rmodels.readers import Batch, Column, Reader, check_names, column_of, matrix, reader_of
 from rmodels.rows import Rows
@@ -255,6 +255,10 @@ class ScannedRows:
         if self._size is None:
             self._size = self.fold(lambda rows: rows.size)
         return self._size
+
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation."""
+        return thread_count(n_jobs)
 
     def _rows(self, batch: Batch, Z: NDArray, first: int) -> Rows:
         d, t = self.n_features, len(self._targets)

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 )
 
 from rmodels.callbacks import with_callbacks
+from rmodels.partitions import DaskRows, applied, is_dask
 from rmodels.rows import Rows, Source
 from rmodels.scans import Scan
 
@@ -142,6 +143,9 @@ def regression_source(
     """
     if isinstance(X, Scan):
         return X.regression(estimator, y, sample_weight, reset)
+    if is_dask(X):
+        parts = DaskRows(estimator, X, y, sample_weight, reset)
+        return parts, parts.one_target
     if (
         _is_plain(X)
         and _is_plain(y)
@@ -197,10 +201,16 @@ class Checked:
 
 
 def by_batches(method: Method) -> Method:
-    """Have a method of X give its result for all batches of a scan, one after the other."""
+    """Have a method of X give its result for all batches of a scan, one after the other.
+
+    Of a Dask collection, the result is lazy.
+    """
 
     @functools.wraps(method)
     def batched(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if is_dask(X):
+            check_is_fitted(self)
+            return applied(self, method.__name__, X, *args, **kwargs)
         if not isinstance(X, Scan):
             return method(self, X, *args, **kwargs)
         check_is_fitted(self)
@@ -208,8 +218,8 @@ def by_batches(method: Method) -> Method:
             method(self, Checked(samples), *args, **kwargs)
             for samples in X.samples(self, method.__name__)
         ]
-        if isinstance(found[0], tuple):
-            return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+        if isinstance(found[0], (tuple, list)):
+            return type(found[0])(np.concatenate(parts) for parts in zip(*found, strict=True))
         return np.concatenate(found)
 
     return batched  # type: ignore[return-value]

@@ -168,7 +168,11 @@ def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]
 
 
 def from_moments(
-    moments: Moments, source: Source, fit_intercept: bool, n_threads: int, penalty: float = 0.0
+    moments: Moments,
+    source: Source,
+    fit_intercept: bool,
+    n_threads: int | None,
+    penalty: float = 0.0,
 ) -> Solution | None:
     """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide.
 

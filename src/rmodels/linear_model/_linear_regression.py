@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
 from rmodels.blas import blas_threads
-from rmodels.config import thread_count
 from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
@@ -216,7 +215,7 @@ class LinearRegression(LinearModel):
         )
         self.__dict__.pop("_moments", None)
         self.__dict__.pop("_counted", None)
-        threads = thread_count(self.n_jobs)
+        threads = source.threads(self.n_jobs)
         side = min(source.X.shape) if isinstance(source, Rows) else source.n_features
         with blas_threads(side, threads or 1):
             if self.iterations is None:
@@ -290,7 +289,7 @@ class LinearRegression(LinearModel):
         )
         if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
             raise ValueError("y must have the shape of the batches before, but for its rows")
-        moments = _statistics.moments(source, thread_count(self.n_jobs), added=True)
+        moments = _statistics.moments(source, source.threads(self.n_jobs), added=True)
         counted, dtype = int(source.size[0]), source.dtype
         if begun:
             moments, counted = self._moments + moments, self._counted + counted
@@ -354,7 +353,7 @@ class LinearRegression(LinearModel):
         if self.positive and self.solver not in ("auto", "rows"):
             raise ValueError("positive=True needs solver='auto' or 'rows'")
 
-    def _fit_least_squares(self, source: Source, threads: int) -> Matrix:
+    def _fit_least_squares(self, source: Source, threads: int | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
         self.learning_rate_ = None
         self._history = np.empty((0, source.n_targets))
@@ -439,7 +438,7 @@ class LinearRegression(LinearModel):
         d = rows.n_features
         return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
 
-    def _fit_gradient_descent(self, source: Source, threads: int) -> Matrix:
+    def _fit_gradient_descent(self, source: Source, threads: int | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
         assert self.iterations is not None
         self.solver_ = self._choose_descent(source)
@@ -514,7 +513,7 @@ class LinearRegression(LinearModel):
             costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
         return min(costs, key=lambda name: costs[name])
 
-    def _stream(self, rows: Rows, rate: float, threads: int) -> Matrix:
+    def _stream(self, rows: Rows, rate: float, threads: int | None) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
         X, Y, weights = rows.X, rows.Y, rows.weights
@@ -738,7 +737,7 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
 
 
 def _largest_eigenvalue(
-    X: NDArray, weights: NDArray | None, fit_intercept: bool, threads: int
+    X: NDArray, weights: NDArray | None, fit_intercept: bool, threads: int | None
 ) -> float:
     """Return λ_max of the second moments of [X 1], to about a percent, by power iteration."""
     vector = np.random.default_rng(0).standard_normal((X.shape[1] + 1, 1))

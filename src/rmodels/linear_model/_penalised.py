@@ -57,7 +57,7 @@ def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
 
 
 def ridge(
-    source: Source, penalties: Matrix, fit_intercept: bool, positive: bool, n_threads: int
+    source: Source, penalties: Matrix, fit_intercept: bool, positive: bool, n_threads: int | None
 ) -> Ridged:
     """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α."""
     d = source.n_features
@@ -177,7 +177,7 @@ def spectrum(
 
 
 def training_moments(
-    rows: Rows, splits: list[tuple[NDArray, NDArray]], n_threads: int
+    rows: Rows, splits: list[tuple[NDArray, NDArray]], n_threads: int | None
 ) -> Iterator[tuple[Rows, Moments | None]]:
     """Yield the training rows of each split and their moments, None if they are fewer than columns.
 
@@ -239,7 +239,9 @@ def left_out(found: Spectrum, rows: Rows, penalties: Matrix) -> Iterator[tuple[s
         yield part, LeftOut((target - fitted) / (1 - leverage)[:, :, np.newaxis], w[:, np.newaxis])
 
 
-def left_out_of_few(rows: Rows, penalties: Matrix, fit_intercept: bool, n_threads: int) -> LeftOut:
+def left_out_of_few(
+    rows: Rows, penalties: Matrix, fit_intercept: bool, n_threads: int | None
+) -> LeftOut:
     """Return the same with at most as many rows as columns, from the products of the rows.
 
     With G = DDᵀ + α, and no penalty on the intercept, it is (G⁻¹ √w (y − ȳ))ᵢ / (G⁻¹)ᵢᵢ / √wᵢ.

@@ -18,7 +18,6 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from rmodels.config import thread_count
 from rmodels.linear_model import _penalised, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.rows import Rows, Source
@@ -40,7 +39,9 @@ class _RidgeModel(LinearModel):
         self, source: Source, penalties: NDArray[np.float64], positive: bool, one_target: bool
     ) -> str:
         """Set the coefficients; return what found them."""
-        found = _penalised.ridge(source, penalties, self.fit_intercept, positive, thread_count())
+        found = _penalised.ridge(
+            source, penalties, self.fit_intercept, positive, source.threads(None)
+        )
         if not found.converged:
             warnings.warn(
                 "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
@@ -379,13 +380,13 @@ class RidgeCV(_RidgeModel):
         few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
         found = None
         if not few:
-            sums = _statistics.moments(source, thread_count())
+            sums = _statistics.moments(source, source.threads(None))
             found = _penalised.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
 
         def blocks(rows: Rows) -> Any:
             if found is None:
                 each = _penalised.left_out_of_few(
-                    rows, penalties, self.fit_intercept, thread_count()
+                    rows, penalties, self.fit_intercept, rows.threads(None)
                 )
                 return [(slice(None), each)]
             return _penalised.left_out(found, rows, penalties)
@@ -443,7 +444,7 @@ class RidgeCV(_RidgeModel):
             return {} if weights is None else {"sample_weight": weights[test]}
 
         scores = np.empty((len(splits), len(penalties)))
-        training = _penalised.training_moments(source, splits, thread_count())
+        training = _penalised.training_moments(source, splits, source.threads(None))
         for fold, ((_, test), (rows, sums)) in enumerate(zip(splits, training, strict=True)):
             found = _penalised.spectrum(rows, sums, self.fit_intercept, float(penalties.min()))
             X, Y = source.X[test], source.Y[test]

@@ -41,7 +41,7 @@ def fits_moments(X: Any) -> bool:
     return not sparse.issparse(X) or 40 * min(X.shape) ** 2 <= get_config()["memory_limit"]
 
 
-def moments(source: Source, n_threads: int, *, added: bool = False) -> Moments:
+def moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
     """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite. They can be added to others
@@ -51,7 +51,7 @@ def moments(source: Source, n_threads: int, *, added: bool = False) -> Moments:
     return source.fold(partial(_moments, n_threads=n_threads, added=added), resumable=True)
 
 
-def _moments(rows: Rows, n_threads: int, added: bool) -> Moments:
+def _moments(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     """Return the moments of rows in memory, ready to be added to others if `added`."""
     found = _moments_of(rows.X, rows.Y, rows.weights, n_threads)
     if not found.is_finite:
@@ -75,7 +75,7 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
     return replace(found, rest=lost / found.weight)
 
 
-def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int) -> Moments:
+def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
@@ -120,7 +120,7 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
     return Moments(n, d, weight, mean, scatter, "scipy")
 
 
-def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
+def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
     """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
     if not sparse.issparse(X):
         return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
@@ -150,7 +150,7 @@ def gradient(
     coefficients: Matrix,
     shift: Matrix | None,
     engine: str,
-    n_threads: int,
+    n_threads: int | None,
 ) -> Matrix:
     """Return the gradient as `rmodels.ops.descent.gradient` does."""
     if isinstance(source, Rows):
@@ -167,7 +167,7 @@ def gradient(
 
 
 def _gradient(
-    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int
+    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int | None
 ) -> Matrix:
     X, Y, weights = rows.X, rows.Y, rows.weights
     if not sparse.issparse(X):

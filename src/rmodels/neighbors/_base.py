@@ -16,12 +16,14 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels import partitions
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._search import Scanned, Search, search
 from rmodels.neighbors._weights import pieces
+from rmodels.partitions import is_dask
 from rmodels.scans import Scan
 from rmodels.validation import (
     by_batches,
@@ -68,6 +70,8 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         """Check X and y, and prepare the points; return y."""
         if isinstance(X, Scan):
             return self._fit_scan(X, y)
+        if is_dask(X):
+            return self._fit_partitions(X, y)
         fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
         if fitted:
             points, metric = _points_of(X)
@@ -112,6 +116,21 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
             raise ValueError(f"y has {len(target)} rows, and the scan {self.n_samples_fit_}")
         self._search = searched
         self.engine_, self.algorithm_ = searched.engine, searched.algorithm
+        return target
+
+    def _fit_partitions(self, X: Any, y: Any) -> Any:
+        """Check the partitions of a Dask collection; return y, gathered."""
+        self._set_effective_metric()
+        metric, p = _metrics.indexed(self.effective_metric_, self.effective_metric_params_)
+        partitions.record(self, X, reset=True)
+        target = None
+        if self._needs_target():
+            target = np.asarray(y.compute() if is_dask(y) else y)
+        self._search = partitions.Partitions(X, metric, p, _ALGORITHMS[self.algorithm])
+        self.n_samples_fit_ = self._search.count
+        if target is not None and len(target) != self.n_samples_fit_:
+            raise ValueError(f"y has {len(target)} rows, and X {self.n_samples_fit_}")
+        self.engine_, self.algorithm_ = self._search.engine, self._search.algorithm
         return target
 
     def _needs_target(self) -> bool:

@@ -17,7 +17,7 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
-from rmodels.validation import all_or_nothing, class_targets
+from rmodels.validation import all_or_nothing, by_batches, class_targets
 
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
@@ -199,6 +199,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             )
         return sums
 
+    @by_batches
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -215,6 +216,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         found = [labels[s.argmax(axis=1)] for labels, s in zip(classes, sums, strict=True)]
         return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
 
+    @by_batches
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 
@@ -376,6 +378,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             found.append(shares / np.where(total == 0.0, 1.0, total))
         return found
 
+    @by_batches
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -403,6 +406,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             found.append(column)
         return np.stack(found, axis=1) if self.outputs_2d_ else found[0]
 
+    @by_batches
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 

@@ -16,7 +16,7 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, means
-from rmodels.validation import all_or_nothing
+from rmodels.validation import all_or_nothing, by_batches
 
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
@@ -27,6 +27,7 @@ class NeighborsRegressor(RegressorMixin, Predictor):
     _y: NDArray
     _without_weight: str  # what to say of queries whose weights sum to 0
 
+    @by_batches
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the target of each query.
 

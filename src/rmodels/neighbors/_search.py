@@ -17,9 +17,10 @@ from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
+from rmodels.partitions import merged
 from rmodels.scans import Scan
 
-__all__ = ["Scanned", "Search", "merged", "search"]
+__all__ = ["Scanned", "Search", "search"]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -166,14 +167,8 @@ class Scanned:
         parameters: dict[str, Any],
         algorithm: str,
     ) -> None:
-        indexed = _metrics.INDEXED.get(metric) if isinstance(metric, str) else None
-        if indexed is None or parameters.get("w") is not None:
-            raise ValueError(
-                f"points of a scan are searched by the metrics {', '.join(_metrics.INDEXED)}, "
-                f"without weights; got metric={metric!r}"
-            )
         self._scan, self._features = scan, features
-        self._metric, self._p = indexed, float(parameters.get("p", 2.0))
+        self._metric, self._p = _metrics.indexed(metric, parameters)
         self._algorithm = algorithm
         self.algorithm = "tree" if algorithm == "tree" else "brute"
         self.engine = choose("nearest")
@@ -220,16 +215,6 @@ class Scanned:
 def _dense(Q: Any) -> NDArray:
     rows: NDArray = Q.toarray() if sparse.issparse(Q) else Q
     return rows
-
-
-def merged(
-    first: tuple[Distances, Indices], second: tuple[Distances, Indices], k: int
-) -> tuple[Distances, Indices]:
-    """Return the k nearest of two searches, those of the first before equals of the second."""
-    distances = np.concatenate([first[0], second[0]], axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    indices = np.concatenate([first[1], second[1]], axis=1)
-    return np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1)
 
 
 class Blockwise:
