@@ -65,7 +65,7 @@ FITTED = [
     lambda: LinearRegression(iterations=20).fit(X, Y),
     lambda: LinearRegression(iterations=np.int64(9), learning_rate=np.float32(0.1)).fit(X, NUMBERS),
     lambda: LinearRegression(iterations=9, solver="stream", learning_rate=0.1).fit(X, Y[:, 0]),
-    lambda: LinearRegression().partial_fit(X, Y).partial_fit(X + 1e5, Y),
+    lambda: LinearRegression().partial_fit(X, Y).partial_fit(2 * X, Y),
     lambda: Ridge([1.0, 2.0]).fit(X, Y),
     lambda: Ridge(positive=True).fit(FRAME, Y[:, 0]),
     lambda: RidgeCV(np.array([0.5, 2.0])).fit(X, Y),
