@@ -62,9 +62,10 @@ def _aligned(A: Any, X: Any, name: str) -> list[Any]:
     return found
 
 
-def _settings() -> dict[str, Any]:
-    """Return what the tasks need of the settings."""
-    return get_config() | {"progress": False}
+def _task(work: Callable[..., T]) -> Any:
+    """Return a delayed function that does some work in a task, with the settings of now."""
+    dask = require("dask", "dask")
+    return dask.delayed(partial(_in_task, get_config() | {"progress": False}, work), pure=False)
 
 
 def _in_task(settings: dict[str, Any], work: Callable[..., T], *arguments: Any) -> T:
@@ -111,7 +112,7 @@ def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int) -> Rows:
 
 
 def _folded(
-    compute: Callable[[Rows], T], X: Any, y: Any, weights: Any, dtype: np.dtype, number: int
+    compute: Callable[[Rows], T], dtype: np.dtype, X: Any, y: Any, weights: Any, number: int
 ) -> tuple[T, NDArray[np.float64]] | None:
     rows = _part(X, y, weights, dtype, number)
     return (compute(rows), rows.size) if len(rows.Y) else None
@@ -175,16 +176,14 @@ class DaskRows:
     ) -> T:
         """Return what `compute` gives for all rows; see `rmodels.rows.Source.fold`."""
         dask = require("dask", "dask")
-        settings = _settings()
-        work = partial(_folded, compute)
-        task = dask.delayed(_in_task, pure=False)
+        task = _task(partial(_folded, compute, self.dtype))
         found = [
-            task(settings, work, X, y, w, self.dtype, number)
+            task(X, y, w, number)
             for number, (X, y, w) in enumerate(zip(self._X, self._y, self._weights, strict=True))
         ]
-        merge = dask.delayed(_combined, pure=False)
+        merge = dask.delayed(partial(_combined, combine), pure=False)
         while True:
-            found = [merge(combine, found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
+            found = [merge(found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
             if len(found) == 1:
                 break
         (total,) = dask.compute(found[0])
@@ -244,12 +243,12 @@ def _checked_block(block: Any, dtype: np.dtype, number: int) -> NDArray:
     return A
 
 
-def _index(block: Any, dtype: np.dtype, number: int, metric: str, p: float, algorithm: str) -> Any:
+def _index(dtype: np.dtype, metric: str, p: float, algorithm: str, block: Any, number: int) -> Any:
     points = _checked_block(block, dtype, number)
     return nearest.index(points, metric, p, algorithm=algorithm) if len(points) else None
 
 
-def _nearest(index: Any, first: int, Q: Any, dtype: np.dtype, number: int, k: int) -> Found:
+def _nearest(dtype: np.dtype, k: int, index: Any, first: int, Q: Any, number: int) -> Found:
     queries = _checked_block(Q, dtype, number)
     if index is None or not len(queries):
         return np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
@@ -257,7 +256,7 @@ def _nearest(index: Any, first: int, Q: Any, dtype: np.dtype, number: int, k: in
     return found[0], found[1] + first
 
 
-def _all_merged(found: Sequence[Found], k: int) -> Found:
+def _all_merged(k: int, found: Sequence[Found]) -> Found:
     total = found[0]
     for each in found[1:]:
         total = merged(total, each, k)
@@ -289,21 +288,14 @@ class Partitions:
 
     def __init__(self, X: Any, metric: str, p: float, algorithm: str) -> None:
         dask = require("dask", "dask")
-        blocks, dtype, settings = _blocks(X), _dtype(X), _settings()
-        task = dask.delayed(_in_task, pure=False)
-        (counts,) = dask.compute(
-            [
-                task(settings, lambda *given: len(_checked_block(*given)), block, dtype, number)
-                for number, block in enumerate(blocks)
-            ]
-        )
+        blocks, dtype = _blocks(X), _dtype(X)
+        count = _task(lambda block, number: len(_checked_block(block, dtype, number)))
+        (counts,) = dask.compute([count(block, number) for number, block in enumerate(blocks)])
         self.algorithm = "tree" if algorithm == "tree" else "brute"
         self.count = sum(counts)
         self._firsts = np.concatenate([[0], np.cumsum(counts)])[:-1].astype(int).tolist()
-        self._indices = [
-            task(settings, _index, block, dtype, number, metric, p, algorithm)
-            for number, block in enumerate(blocks)
-        ]
+        build = _task(partial(_index, dtype, metric, p, algorithm))
+        self._indices = [build(block, number) for number, block in enumerate(blocks)]
 
     @property
     def X(self) -> Any:
@@ -313,15 +305,14 @@ class Partitions:
     def delayed(self, Q: Any, dtype: np.dtype, number: int, k: int) -> Any:
         """Return the k nearest points of a block of queries, delayed: a tree over the points."""
         dask = require("dask", "dask")
-        task = dask.delayed(_in_task, pure=False)
-        settings = _settings()
+        task = _task(partial(_nearest, dtype, k))
         found = [
-            task(settings, _nearest, index, first, Q, dtype, number, k)
+            task(index, first, Q, number)
             for index, first in zip(self._indices, self._firsts, strict=True)
         ]
-        merge = dask.delayed(_all_merged, pure=False)
+        merge = dask.delayed(partial(_all_merged, k), pure=False)
         while len(found) > 1:
-            found = [merge(found[i : i + _FAN_IN], k) for i in range(0, len(found), _FAN_IN)]
+            found = [merge(found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
         return found[0]
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> Found:
@@ -338,7 +329,7 @@ class Partitions:
 
 
 def _called(
-    model: Any, found: Any, name: str, block: Any, number: int, given: tuple, named: dict
+    name: str, given: tuple, named: dict, model: Any, found: Any, block: Any, number: int
 ) -> Any:
     """Return what a method of a model gives for a block of queries."""
     from rmodels.validation import Checked
@@ -371,7 +362,7 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
     record(model, X, reset=False)
     search = vars(model).get("_search")
     points = search if isinstance(search, Partitions) else None
-    blocks, dtype, settings = _blocks(X), _dtype(X), _settings()
+    blocks, dtype = _blocks(X), _dtype(X)
     k = 0
     example: Any = None
     kept = model
@@ -386,21 +377,15 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
         kept = copy.copy(model)
         del kept._search
         example = np.zeros((1, k)), np.zeros((1, k), np.int64)
-    sample = _called(
-        model, example, name, np.zeros((1, model.n_features_in_), dtype), 0, given, named
-    )
-    task, one = dask.delayed(_in_task, pure=False), dask.delayed(kept)
+    query = np.zeros((1, model.n_features_in_), dtype)
+    sample = _called(name, given, named, model, example, query, 0)
+    task, one = _task(partial(_called, name, given, named)), dask.delayed(kept, traverse=False)
     results = [
         task(
-            settings,
-            _called,
             one,
             None if points is None else points.delayed(block, dtype, number, k),
-            name,
             block,
             number,
-            given,
-            named,
         )
         for number, block in enumerate(blocks)
     ]
