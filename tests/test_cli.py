@@ -86,6 +86,7 @@ def predicted(model, X):
         ("", LinearRegression()),
         ("--iterations 50 --learning-rate auto", LinearRegression(iterations=50)),
         ("--alpha 2.5", Ridge(2.5)),
+        ("--solver stream --iterations 5", LinearRegression(solver="stream", iterations=5)),
         ("--no-fit-intercept --solver rows", LinearRegression(fit_intercept=False, solver="rows")),
     ],
 )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from rmodels import (
     RidgeCV,
     scan,
 )
+from rmodels.validation import regression_source
 
 N, D = 900, 4
 NAMES = [f"x{i}" for i in range(D)]
@@ -170,6 +172,34 @@ def test_partial_fit_goes_on_with_a_scan(folder):
     model = LinearRegression().fit(scan(folder / "part0.parquet", NAMES), "y")
     model.partial_fit(scan([folder / f"part{i}.parquet" for i in (1, 2)]), "y")
     np.testing.assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
+
+
+def test_reads_ahead():
+    X, y, _ = _data()
+    asked, computed = [], []
+
+    def batches():
+        for i in range(0, N, 90):
+            asked.append(i)
+            yield pa.table({"x": X[i : i + 90, 0], "y": y[i : i + 90]})
+
+    rows, _ = regression_source(LinearRegression(), scan(batches), "y", None)
+    asked.clear()
+
+    def slow(part):
+        time.sleep(0.05)
+        computed.append(len(asked))  # batches asked for when this one has been computed with
+        return len(part.Y)
+
+    assert rows.fold(slow) == N
+    assert computed == [*range(2, 11), 10]
+
+
+@pytest.mark.parametrize("kind", ["*.parquet", "csv"])
+def test_progress(folder, kind, capsys):
+    with rmodels.config_context(progress=True):
+        LinearRegression().fit(scan(folder / kind), "y")
+        assert rmodels.get_config()["progress"]
 
 
 class TestNeighbours:

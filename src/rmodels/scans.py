@@ -20,11 +20,10 @@ from rmodels.rows import Rows
 __all__ = ["Scan", "ScannedRows", "scan"]
 
 T = TypeVar("T")
+
 _LARGEST_BATCH = 1 << 24  # bytes
 _BLOCK_SHARE = 8  # of the memory limit that a block of points may take, less its index
 _SHARE = 32  # of the memory limit that a batch may take: it is held as Arrow and as array, twice
-
-
 _END = object()
 
 

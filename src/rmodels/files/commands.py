@@ -59,7 +59,7 @@ def fit(
     check_writable(output)
     model = getattr(rmodels, estimator)(**parameters)
     model._validate_params()
-    if isinstance(model, LinearModel):
+    if _reads_batches(model):
         rows = rmodels.scan(data)
         chosen = _features(data, list(map(str, rows.columns)), targets, features, ignored)
         X = rmodels.scan(data, chosen, checkpoint=checkpoint)
@@ -68,7 +68,7 @@ def fit(
         count = X.n_rows
     else:
         if checkpoint is not None:
-            raise ValueError(f"{estimator} keeps its points in memory: it has no checkpoint")
+            raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
         table = tables.open_table(data)
         chosen = _features(data, table.names, targets, features, ignored)
         X, Y = _samples(table, chosen, targets, is_classifier(model))
@@ -80,6 +80,16 @@ def fit(
     return (
         f"{output}: {model} of {', '.join(targets)} from {len(chosen)} "
         f"{'column' if len(chosen) == 1 else 'columns'}, {count} rows\n"
+    )
+
+
+def _reads_batches(model: Any) -> bool:
+    """Return whether a model is fitted to batches; else it needs all rows at once."""
+    needs = ("cv", "scoring", "store_cv_results")
+    return (
+        isinstance(model, LinearModel)
+        and getattr(model, "solver", "auto") not in ("gram", "stream")
+        and not any(getattr(model, name, None) for name in needs)
     )
 
 
