@@ -18,7 +18,7 @@ from sklearn.utils.validation import assert_all_finite
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.extras import require
 from rmodels.ops import nearest
-from rmodels.rows import Rows
+from rmodels.rows import WEIGHTLESS, Rows
 
 __all__ = ["DaskRows", "Partitions", "applied", "is_dask", "merged"]
 
@@ -190,7 +190,7 @@ class DaskRows:
         if total is None:
             raise ValueError("X has no rows")
         if not total[1][1]:
-            raise ValueError("sample_weight is 0 for every sample: at least one must be positive")
+            raise ValueError(WEIGHTLESS)
         self._size = total[1]
         result: T = total[0]
         return result

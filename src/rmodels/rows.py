@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from rmodels.config import thread_count
 
-__all__ = ["Rows", "Source"]
+__all__ = ["WEIGHTLESS", "Rows", "Source"]
+
+WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.extras import require
 from rmodels.readers import Batch, Column, Reader, check_names, column_of, matrix, reader_of
-from rmodels.rows import Rows
+from rmodels.rows import WEIGHTLESS, Rows
 
 __all__ = ["Scan", "ScannedRows", "scan"]
 
@@ -82,19 +82,16 @@ class Scan:
         return max(1, limit // (8 * columns))
 
     def arrays(
-        self, columns: Sequence[Column], task: str, start: int = 0, size: int | None = None
+        self, columns: Sequence[Column], task: str, start: int = 0
     ) -> Iterator[tuple[Batch, NDArray]]:
         """Yield batches with their columns as an array; count the rows."""
         dtype = self._reader.dtype(columns)
         met = start
-        size = self._size(len(columns)) if size is None else size
-        found = self._read(self._reader.batches(columns, size, start), columns, dtype)
-        last = None
-        for batch in _shown(_ahead(found), task):
+        batches = self._reader.batches(columns, self._size(len(columns)), start)
+        for batch in _shown(_ahead(self._read(batches, columns, dtype)), task):
             met += len(batch.rows)
-            last = batch
             yield batch, batch.rows
-        if last is None and not start:
+        if not met:
             raise ValueError(f"{self._reader.name} has no rows")
         self.n_rows = met
 
@@ -314,7 +311,7 @@ class ScannedRows:
             if given is not None and len(given) != first:
                 raise ValueError(f"{name} has {len(given)} rows, and the scan {first}")
         if not size[1]:
-            raise ValueError("sample_weight is 0 for every sample: at least one must be positive")
+            raise ValueError(WEIGHTLESS)
         if kept is not None:
             kept.write(total, size, first)
         self._size = size

@@ -24,11 +24,10 @@ from sklearn.utils.validation import (
 
 from rmodels.callbacks import with_callbacks
 from rmodels.partitions import DaskRows, applied, is_dask
-from rmodels.rows import Rows, Source
+from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.scans import Scan
 
 __all__ = [
-    "WEIGHTLESS",
     "Checked",
     "all_or_nothing",
     "assert_finite_samples",
@@ -45,7 +44,6 @@ __all__ = [
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _FLOATS = [np.float64, np.float32]
-WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
 
 _MOST_KNOWN = 1024

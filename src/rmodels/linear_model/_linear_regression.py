@@ -22,9 +22,8 @@ from rmodels.linear_model._least_squares import Conditioning
 from rmodels.linear_model._penalised import nonnegative
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import Moments
-from rmodels.rows import Rows, Source
+from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.validation import (
-    WEIGHTLESS,
     all_or_nothing,
     by_batches,
     prediction_samples,
