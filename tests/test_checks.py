@@ -31,8 +31,9 @@ ESTIMATORS = [
     LinearRegression(positive=True),
     NearestNeighbors(),
     KNeighborsTransformer(),
-    RadiusNeighborsClassifier(),
-    RadiusNeighborsRegressor(),
+    # A radius at which no query of the checks is without neighbours.
+    RadiusNeighborsClassifier(9.0, weights="distance"),
+    RadiusNeighborsRegressor(9.0, weights="distance"),
     RadiusNeighborsTransformer(),
     Ridge(),
     Ridge(positive=True),

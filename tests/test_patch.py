@@ -1,14 +1,16 @@
 """Ours in scikit-learn's place, in this process and in a script's."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from scipy import sparse
 from sklearn import linear_model, neighbors
 from sklearn.cluster import DBSCAN, _dbscan
 
 import rmodels
-from rmodels import patch_sklearn, patched, unpatch_sklearn
+from rmodels import exceptions, native, patch_sklearn, patched, unpatch_sklearn
 
 LINEAR = ("LinearRegression", "Ridge", "RidgeCV")
 THEIRS = {
@@ -101,3 +103,50 @@ def test_script(tmp_path):
     )
     assert done.stdout == "__main__ ['--option', 'value'] rmodels.neighbors._classification 12\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(native.load() is None, reason="built without the native engine")
+def test_what_is_not_covered_goes_to_scikit_learn_if_asked_for():
+    X, y = [[1.0], [2.0], [4.0]], [0, 1, 1]
+    patch_sklearn(fallback=True)
+    covered, rare = neighbors.KNeighborsClassifier(1), neighbors.KNeighborsClassifier(1)
+    rare.set_params(metric="canberra", leaf_size=7)
+    with rmodels.config_context(engine="native"):
+        assert type(covered.fit(X, y)) is rmodels.KNeighborsClassifier
+        with pytest.warns(UserWarning, match=r"scikit-learn's own KNeighborsClassifier .*canberra"):
+            rare.fit(X, y)
+        assert type(rare) is THEIRS["KNeighborsClassifier"]
+        assert rare.get_params()["leaf_size"] == 7
+        assert rare.predict([[3.5]]) == [1]
+        with pytest.warns(UserWarning, match="scikit-learn's own NearestNeighbors"):
+            graph = neighbors.kneighbors_graph(X, 1, metric="canberra")
+        assert graph.indices.tolist() == [1, 0, 1]
+        patch_sklearn()  # without it
+        with pytest.raises(exceptions.NotCoveredError, match="canberra"):
+            neighbors.NearestNeighbors(metric="canberra").fit(X)
+
+
+@pytest.mark.skipif(native.load() is None, reason="built without the native engine")
+def test_sparse_samples_whose_moments_do_not_fit():
+    X = sparse.random_array((400, 300), density=0.02, format="csr", rng=0)
+    patch_sklearn(fallback=True)
+    with rmodels.config_context(engine="native", memory_limit=1 << 20):
+        with pytest.warns(UserWarning, match="memory_limit"):
+            model = linear_model.LinearRegression().fit(X, X[:, :1].toarray().ravel())
+        assert type(model) is THEIRS["LinearRegression"]
+        # scikit-learn's has no such parameter
+        with pytest.raises(exceptions.NotCoveredError, match="memory_limit"):
+            linear_model.LinearRegression(learning_rate=0.5).fit(X, X[:, :1].toarray().ravel())
+
+
+def test_script_with_fallback(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from sklearn.neighbors import NearestNeighbors\n"
+        "print(type(NearestNeighbors(metric='canberra').fit([[1.0], [2.0]])).__module__)\n"
+    )
+    run = [sys.executable, "-m", "rmodels.patch", "--fallback", str(script)]
+    environment = os.environ | {"RMODELS_ENGINE": "native"}
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "sklearn.neighbors._unsupervised\n"
+    assert "UserWarning: scikit-learn's own NearestNeighbors" in done.stderr

@@ -76,7 +76,9 @@ def set_config(
     ----------
     engine : {"auto", "reference", "native", "gpu"}, optional
         What computes. "auto" takes the fastest engine that can do the call where its data is. An
-        engine asked for by name does the call or raises an error that says why it cannot. A new
+        engine asked for by name does the call or raises an error that says why it cannot. What no
+        engine is written for (rare metrics, sparse data that does not fit as an array) NumPy and
+        SciPy compute under "auto" and "reference"; then an estimator's `engine_` is "scipy". A new
         thread starts with the environment variable RMODELS_ENGINE, or "auto".
     n_threads : int or None, optional
         Most threads in a call; None means all processors that the process may use. Never more

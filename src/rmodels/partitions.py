@@ -318,7 +318,7 @@ class Partitions:
     def nearest(self, Q: Any, k: int, n_threads: int) -> Found:
         """Return the k nearest points of each query."""
         dask = require("dask", "dask")
-        queries = Q.toarray() if hasattr(Q, "toarray") else Q
+        queries = self.X if Q is None else Q.toarray() if hasattr(Q, "toarray") else Q
         (found,) = dask.compute(self.delayed(queries, queries.dtype, 0, k))
         result: Found = found
         return result

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import runpy
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ _HOMES = {
 }
 
 _originals: dict[str, Any] = {}  # scikit-learn's own, of the names that are patched
+_fall_back: set[str] = set()  # the names of those that may hand a call on to scikit-learn's
 
 
 def _ours(name: str) -> Any:
@@ -44,18 +46,23 @@ def _holders(name: str, value: Any) -> list[Any]:
     ]
 
 
-def patch_sklearn(names: Iterable[str] | None = None) -> None:
+def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False) -> None:
     """Put the estimators of rmodels in scikit-learn's place, in every module of scikit-learn.
 
     What is imported from scikit-learn from now on is ours, also by pipelines and searches that are
     built later, and scikit-learn's own estimators that look for neighbours or fit a linear
     regression (DBSCAN, Isomap, RANSACRegressor, ...) use ours. Names that a program imported before
-    stay scikit-learn's. Ours never hand a call on to scikit-learn's: what they do not cover raises.
+    stay scikit-learn's. Processes that a program starts are patched when they do so themselves.
 
     Parameters
     ----------
     names : iterable of str, optional
         Which to patch; the default is all that `patched` lists afterwards.
+    fallback : bool, default=False
+        What happens to a fit that needs what the engine asked for by name does not have, such as a
+        rare metric with engine="native". False: it raises `rmodels.exceptions.NotCoveredError`.
+        True: with a UserWarning that says why, the estimator becomes scikit-learn's own, of the
+        same parameters, and is fitted as such; it stays that until it is created anew.
 
     Raises
     ------
@@ -80,6 +87,10 @@ def patch_sklearn(names: Iterable[str] | None = None) -> None:
             f"rmodels has no {', '.join(map(repr, unknown))}; it has {', '.join(_HOMES)}"
         )
     for name in chosen:
+        if fallback:
+            _fall_back.add(name)
+        else:
+            _fall_back.discard(name)
         if name not in _originals:
             original = getattr(importlib.import_module(f"sklearn.{_HOMES[name]}"), name)
             _originals[name] = original
@@ -96,6 +107,7 @@ def unpatch_sklearn(names: Iterable[str] | None = None) -> None:
         Which to put back; the default is all that are patched.
     """
     for name in list(_originals if names is None else names):
+        _fall_back.discard(name)
         if name in _originals:
             original = _originals.pop(name)
             for module in _holders(name, _ours(name)):
@@ -115,16 +127,56 @@ def patched() -> dict[str, list[str]]:
     }
 
 
+def theirs(estimator: Any) -> Any:
+    """Return scikit-learn's own with the parameters of an estimator, if that is asked for.
+
+    Returns
+    -------
+    estimator or None
+        None if the estimator is not patched with fallback=True, or has other values than the
+        default for parameters that scikit-learn's does not have.
+    """
+    name = type(estimator).__name__
+    if name not in _fall_back or type(estimator) is not _ours(name):
+        return None
+    given, default = estimator.get_params(deep=False), type(estimator)().get_params(deep=False)
+    known = _originals[name]._get_param_names()
+    if any(given[parameter] != default[parameter] for parameter in given.keys() - set(known)):
+        return None
+    return _originals[name](**{parameter: given[parameter] for parameter in known})
+
+
+def hand_on(
+    estimator: Any, substitute: Any, reason: BaseException, *args: Any, **kwargs: Any
+) -> Any:
+    """Fit scikit-learn's own in place of an estimator, which becomes it, and say so."""
+    warnings.warn(
+        f"scikit-learn's own {type(estimator).__name__} takes the place of rmodels': {reason}",
+        UserWarning,
+        stacklevel=3,
+    )
+    fitted = substitute.fit(*args, **kwargs)
+    estimator.__class__ = type(fitted)
+    vars(estimator).clear()
+    vars(estimator).update(vars(fitted))
+    return estimator
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a script with the estimators of rmodels in scikit-learn's place."""
     parser = argparse.ArgumentParser(
         prog="python -m rmodels.patch",
         description="Run a script with the estimators of rmodels in scikit-learn's place.",
     )
+    parser.add_argument(
+        "--fallback",
+        action="store_true",
+        help="let scikit-learn's own fit what the engine asked for does not have, with a warning",
+    )
     parser.add_argument("script", help="path of the script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own arguments")
     given = parser.parse_args(arguments)
-    patch_sklearn()
+    patch_sklearn(fallback=given.fallback)
     sys.argv = [given.script, *given.arguments]
     sys.path[0] = str(Path(given.script).resolve().parent)  # as `python script.py` has it
     runpy.run_path(given.script, run_name="__main__")

@@ -22,7 +22,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rmodels import patch
 from rmodels.callbacks import with_callbacks
+from rmodels.exceptions import NotCoveredError
 from rmodels.partitions import DaskRows, applied, is_dask
 from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.scans import Scan
@@ -72,7 +74,8 @@ def all_or_nothing(fit: Method) -> Method:
     """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
 
     Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
-    scikit-learn's callbacks are told of its progress.
+    scikit-learn's callbacks are told of its progress. What ours do not cover is handed on to
+    scikit-learn's if `patch_sklearn` was asked for that.
     """
     told = with_callbacks(fit)
 
@@ -83,10 +86,13 @@ def all_or_nothing(fit: Method) -> Method:
         before = dict(vars(self))
         try:
             return told(self, *args, **kwargs)
-        except BaseException:
+        except BaseException as error:
             vars(self).clear()
             vars(self).update(before)
-            raise
+            substitute = patch.theirs(self) if isinstance(error, NotCoveredError) else None
+            if substitute is None:
+                raise
+            return patch.hand_on(self, substitute, error, *args, **kwargs)
 
     return fitted  # type: ignore[return-value]
 

@@ -1,15 +1,18 @@
 """Pytest plugin: scikit-learn's own tests meet the estimators of rmodels.
 
 The estimators are put in place when the plugin is loaded, before pytest imports scikit-learn's
-test modules.
+test modules. Every fit must be served by the engine of the run, or by SciPy where the engine does
+not have what the fit needs.
 """
 
 import functools
+import os
 from collections import Counter
 from fnmatch import fnmatchcase
 
 import pytest
 from expected_failures import EXPECTED_FAILURES
+from scipy import sparse
 
 import rmodels
 
@@ -18,27 +21,45 @@ rmodels.patch_sklearn()
 # Each test of these modules runs; of test_common.py, those of LinearRegression.
 ONE_OF_MANY = "linear_model/tests/test_common.py"
 
+ENGINE = os.environ["CONFORMANCE_ENGINE"]
+METRICS = {"chebyshev", "cityblock", "cosine", "euclidean", "infinity", "l1", "l2", "manhattan"}
+METRICS |= {"minkowski", "p"}
+
 fits: Counter[str] = Counter()
+problems: set[str] = set()  # what makes the run fail though every test passes
 
 
-def _count_fits(name):
-    """Count the fits of an estimator by the engine that served them."""
+def _has_the_engine(estimator, X):
+    """Return whether the engines of rmodels are written for what a fit needs."""
+    if sparse.issparse(X):
+        return False
+    if isinstance(estimator, rmodels.LinearRegression):
+        return not estimator.positive
+    weighted = "w" in (estimator.metric_params or {})
+    is_points = not hasattr(X, "get_params") and type(X).__name__ not in ("BallTree", "KDTree")
+    return is_points and estimator.metric in METRICS and not weighted
+
+
+def _watch_fits(name):
+    """Count the fits of an estimator by the engine that served them; fail on the wrong one."""
     estimator = getattr(rmodels, name)
     if not isinstance(estimator, type):
         return
     fit = estimator.fit
 
     @functools.wraps(fit)
-    def counted(self, *args, **kwargs):
-        fitted = fit(self, *args, **kwargs)
+    def watched(self, X, *args, **kwargs):
+        fitted = fit(self, X, *args, **kwargs)
+        allowed = {ENGINE} if _has_the_engine(self, X) else {ENGINE, "scipy"}
+        assert self.engine_ in allowed, f"{self!r} was fitted by {self.engine_}, not {ENGINE}"
         fits[f"{name} on {self.engine_}"] += 1
         return fitted
 
-    estimator.fit = counted
+    estimator.fit = watched
 
 
 for _name in rmodels.patched():
-    _count_fits(_name)
+    _watch_fits(_name)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -48,24 +69,38 @@ def pytest_collection_modifyitems(config, items):
         (others if theirs else chosen).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=others)
+    if not any(ONE_OF_MANY in item.nodeid for item in chosen):
+        problems.add(f"no test of {ONE_OF_MANY} names LinearRegression")
+    missing = dict(EXPECTED_FAILURES)
     for item in chosen:
         for name in rmodels.patched():
             held = getattr(item.module, name, None)
             if held is not None and not held.__module__.startswith("rmodels"):
-                raise pytest.UsageError(f"{item.nodeid} tests scikit-learn's own {name}")
+                problems.add(f"{item.nodeid} tests scikit-learn's own {name}")
         for pattern, reason in EXPECTED_FAILURES.items():
             if fnmatchcase(item.nodeid, "sklearn/" + pattern.replace("[", "[[]", 1)):
+                missing.pop(pattern, None)
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+    problems.update(f"no test is {pattern}, which is expected to fail" for pattern in missing)
 
 
 def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["fits"] = dict(fits)
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["fits"], output["problems"] = dict(fits), list(problems)
+        return
+    for name in rmodels.patched():
+        if isinstance(getattr(rmodels, name), type) and not fits[f"{name} on {ENGINE}"]:
+            problems.add(f"no test fitted {name} on the engine {ENGINE}")
+    if problems:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    fits.update(getattr(node, "workeroutput", {}).get("fits", {}))
+    output = getattr(node, "workeroutput", {})
+    fits.update(output.get("fits", {}))
+    problems.update(output.get("problems", []))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -83,3 +118,5 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("fits by engine")
     for name, count in sorted(fits.items()):
         terminalreporter.line(f"{count:5}  {name}")
+    for problem in sorted(problems):
+        terminalreporter.line(f"FAILED: {problem}", red=True)

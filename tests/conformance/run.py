@@ -28,6 +28,7 @@ def run(engine, seeds, workers):
     package = Path(sklearn.__file__).parent
     environment = os.environ | {
         "PYTHONPATH": str(HERE),
+        "CONFORMANCE_ENGINE": engine,
         "RMODELS_ENGINE": ENGINES[engine],
         "SKLEARN_RUN_FLOAT32_TESTS": "1",
         "SKLEARN_TESTS_GLOBAL_RANDOM_SEED": seeds,
@@ -43,7 +44,7 @@ def main():
     """Run the tests on every engine; exit with 1 if a run fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, action="append")
-    parser.add_argument("--seeds", default="0-1", help="global random seeds, such as 0-1")
+    parser.add_argument("--seeds", default="0-4", help="global random seeds, such as 0-4")
     parser.add_argument("--workers", default="logical", help="processes of pytest-xdist")
     given = parser.parse_args()
     engines = given.engine or list(ENGINES)

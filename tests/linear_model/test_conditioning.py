@@ -132,12 +132,60 @@ def test_condition_number_and_rank_are_told():
     assert singular.coef_[1] == pytest.approx(2 * singular.coef_[0], rel=1e-12)
 
 
+def _of_condition(kappa, n, d):
+    """Return centred samples of rank 5, their singular values from 1 to 1 / kappa."""
+    rng = np.random.default_rng(2)
+    D = rng.standard_normal((n, 5))
+    U = np.linalg.qr(D - D.mean(axis=0))[0]
+    V = np.linalg.qr(rng.standard_normal((d, 5)))[0]
+    return U * np.geomspace(1, 1 / kappa, 5) @ V.T
+
+
+@pytest.mark.parametrize("kappa", [1.0, 1e2, 1e4])
+def test_condition_number_after_gradient_descent(kappa):
+    wide = _of_condition(kappa, 6, 40)
+    model = LinearRegression(iterations=3, solver="gram").fit(wide, wide[:, 0])
+    assert model.condition_number_ == pytest.approx(kappa, rel=1e-6)
+    tall = _of_condition(kappa, 200, 5)
+    singular = np.linalg.svd(tall / np.linalg.norm(tall, axis=0))[1]
+    model = LinearRegression(iterations=3, solver="moments").fit(tall, tall[:, 0])
+    assert model.condition_number_ == pytest.approx(singular[0] / singular[-1], rel=1e-6)
+    assert model.rank_ == 5
+
+
+@pytest.mark.parametrize("kappa", [1e8, 1e12, 1e300])
+@pytest.mark.parametrize(("solver", "n", "d"), [("gram", 6, 40), ("moments", 200, 5)])
+def test_no_condition_number_that_the_moments_cannot_tell(kappa, solver, n, d):
+    X = _of_condition(kappa, n, d)
+    model = LinearRegression(iterations=3, solver=solver).fit(X, X[:, 0])
+    for attribute in ("rank_", "singular_", "condition_number_"):
+        with pytest.raises(AttributeError, match="too ill-conditioned for its moments"):
+            getattr(model, attribute)
+
+
+def test_columns_that_do_not_vary_after_gradient_descent():
+    X = np.column_stack([_of_condition(10.0, 200, 5), np.full(200, 0.1)])
+    model = LinearRegression(iterations=3).fit(X, X[:, 0])
+    assert (model.rank_, model.condition_number_) == (5, np.inf)
+    underflows = LinearRegression(iterations=3).fit(X * 1e-200, X[:, 0])
+    assert not hasattr(underflows, "rank_")
+
+
 @pytest.mark.parametrize("offset", [0, 1e2, 1e3, 1e4, 1e5])
-def test_float32_keeps_its_digits_at_an_offset(offset):
+@pytest.mark.parametrize("d", [3, 10, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_float32_keeps_its_digits_at_an_offset(offset, d, weighted):
     rng = np.random.default_rng(0)
-    X = (rng.standard_normal((2000, 5)) + offset).astype(np.float32)
-    y = (X.astype(np.float64) - offset) @ np.arange(1.0, 6.0) + 0.1 * rng.standard_normal(2000)
-    truth = LinearRegression().fit(X.astype(np.float64), y)
-    model = LinearRegression().fit(X, y)
+    X = (rng.standard_normal((2000, d)) + offset).astype(np.float32)
+    y = (X.astype(np.float64) - offset) @ np.arange(1.0, d + 1) + 0.1 * rng.standard_normal(2000)
+    weights = rng.random(2000) if weighted else None
+    Z = np.column_stack([X.astype(np.float64) - offset, np.ones(2000)])
+    root = np.ones(2000) if weights is None else np.sqrt(weights)
+    truth = np.linalg.lstsq(root[:, np.newaxis] * Z, root * y, rcond=None)[0]
+    model = LinearRegression().fit(X, y, weights)
     assert model.coef_.dtype == np.float32
-    np.testing.assert_allclose(model.coef_, truth.coef_, rtol=3e-7)
+    np.testing.assert_allclose(model.coef_, truth[:-1], rtol=3e-7)
+    # gradient descent at an offset is slow to converge: as many steps as the limit needs
+    if offset == 0:
+        steps = LinearRegression(iterations=10_000).fit(X, y, weights)
+        np.testing.assert_allclose(steps.coef_, truth[:-1], rtol=3e-7)

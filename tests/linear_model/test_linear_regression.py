@@ -157,6 +157,9 @@ class TestLeastSquares:
         _assert_close(ours.intercept_, theirs.intercept_, 1e-10)
         assert (ours.coef_ >= 0).all()
         assert (ours.coef_ == 0).any()
+        plain = LinearRegression(solver="rows").fit(X, y, w)
+        assert (ours.rank_, ours.solver_, ours.engine_) == (plain.rank_, "rows", "scipy")
+        assert_array_equal(ours.singular_, plain.singular_)
 
     def test_zero_weight_is_no_row(self):
         X, y, w = _data()

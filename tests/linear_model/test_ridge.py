@@ -94,12 +94,17 @@ class TestRidge:
         _assert_close(ours.coef_, theirs.coef_, 1e-6)
 
     def test_sparse_beyond_the_memory_limit(self, engine):
-        if engine == "reference":
-            pytest.skip("the limit is the same on every engine")
         rng = np.random.default_rng(0)
         X = sparse.random_array((400, 300), density=0.05, rng=rng, format="csr")
         y = X @ rng.standard_normal(300) + 1.0
         expected = Ridge(0.5).fit(X.toarray(), y)
+        if engine != "reference":
+            with (
+                config_context(memory_limit=1 << 20),
+                pytest.raises(RuntimeError, match="do not keep memory_limit"),
+            ):
+                Ridge(0.5).fit(X, y)
+            return
         with config_context(memory_limit=1 << 20):
             model = Ridge(0.5).fit(X, y)
         assert model.solver_ == "lsqr"

@@ -207,6 +207,20 @@ def test_pickle_and_clone():
     assert clone(model).get_params() == model.get_params()
 
 
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+def test_points_of_a_fitted_estimator(algorithm):
+    X, Q, _ = _data()
+    expected = NearestNeighbors().fit(X).kneighbors(Q)
+    for model in (
+        NearestNeighbors(algorithm=algorithm),
+        peers.NearestNeighbors(algorithm=algorithm),
+    ):
+        for found, truth in zip(
+            NearestNeighbors().fit(model.fit(X)).kneighbors(Q), expected, strict=True
+        ):
+            assert_array_equal(found, truth)
+
+
 def test_pipeline_and_grid_search():
     X, y = load_digits(return_X_y=True)
     found = [

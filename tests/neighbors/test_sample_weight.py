@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import BaggingClassifier
 from sklearn.neighbors import KNeighborsClassifier as Peer
 
-from rmodels import KNeighborsClassifier, KNeighborsRegressor
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,3 +83,26 @@ def test_bagging_counts_as_scikit_learn_does():
         for knn in (KNeighborsClassifier, Peer)
     )
     assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_integer_weights_are_repeated_rows_within_a_radius(weights):
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 9, (60, 2)).astype(float)
+    Q = np.vstack([X, rng.uniform(-2, 10, (40, 2))])  # also at distance 0 of a weight of 0
+    repeats, y = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
+    rows = np.repeat(np.arange(60), repeats)
+    regression = RadiusNeighborsRegressor(1.5, weights=weights)
+    classification = RadiusNeighborsClassifier(1.5, weights=weights, outlier_label="most_frequent")
+    with pytest.warns(UserWarning, match="no neighbors within"):
+        found = regression.fit(X, y, sample_weight=repeats).predict(Q)
+    with pytest.warns(UserWarning, match="no neighbors within"):
+        expected = regression.fit(X[rows], y[rows]).predict(Q)
+    assert_allclose(found, expected, rtol=1e-12)
+    found = classification.fit(X, y, sample_weight=repeats).predict_proba(Q)
+    label = classification.outlier_label_
+    expected = classification.fit(X[rows], y[rows]).predict_proba(Q)
+    assert_allclose(found, expected, rtol=1e-12)
+    assert label == classification.outlier_label_
+    with pytest.raises(ValueError, match=r"is 0 for every sample|at least one non-zero"):
+        regression.fit(X, y, sample_weight=np.zeros(60))

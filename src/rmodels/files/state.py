@@ -107,9 +107,9 @@ LAYOUTS = {
     ),
     "NearestNeighbors": Layout(_NEIGHBORS, _points_match),
     "RadiusNeighborsClassifier": Layout(
-        _NEIGHBORS | _CLASSES | {"outlier_label_": object}, _targets_match
+        _NEIGHBORS | _CLASSES | _WEIGHTS | {"outlier_label_": object}, _targets_match
     ),
-    "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS, _targets_match),
+    "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
     "Ridge": Layout(_LINEAR | {"n_iter_": type(None), "solver_": str}, _coefficients_match),
     "RidgeCV": Layout(
         _LINEAR

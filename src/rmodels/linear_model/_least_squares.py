@@ -14,7 +14,7 @@ from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, optimize
 from scipy.linalg import lapack
 
 from rmodels.linear_model._refinement import refined
@@ -26,11 +26,12 @@ __all__ = [
     "Conditioning",
     "Solution",
     "conditioning_of_gram",
-    "conditioning_of_scatter",
+    "conditioning_of_moments",
     "from_gram",
     "from_moments",
     "from_moments_alone",
     "from_rows",
+    "nonnegative",
     "penalised",
     "root",
     "triangular",
@@ -91,37 +92,73 @@ class Conditioning:
         return {"singular": self.singular, "number": self.number, "rank": self.rank}
 
 
-def conditioning_of_scatter(scatter: Matrix, rank: int | None = None) -> Conditioning:
-    """Return the conditioning of columns from their scatter matrix, and their rank if unknown."""
-
-    def count() -> int:
-        norms = np.sqrt(scatter.diagonal())
-        used = np.flatnonzero(norms)
-        values = np.linalg.eigvalsh(scatter[np.ix_(used, used)] / norms[used] / norms[used, None])
-        return _count(values)
-
+def _of_scatter(scatter: Matrix, rank: int) -> Conditioning:
+    """Return the conditioning of columns from their scatter matrix."""
     return Conditioning(
         lambda: _roots(scatter),
-        lambda: _ratio_of_scaled(scatter),
-        count if rank is None else lambda: rank,
+        lambda: _ratio_of_scaled(scatter) if rank == len(scatter) else np.inf,
+        lambda: rank,
     )
 
 
-def conditioning_of_gram(products: Matrix, rank: int | None = None) -> Conditioning:
-    """Return the conditioning of rows from their products, and their rank if unknown."""
-
-    def count() -> int:
-        return _count(np.linalg.eigvalsh(products)) if rank is None else rank
-
+def _of_products(products: Matrix, rank: int) -> Conditioning:
+    """Return the conditioning of rows from their products."""
     return Conditioning(
-        lambda: _roots(products), lambda: _ratio(_roots(products)[: count()]), count
+        lambda: _roots(products), lambda: _ratio(_roots(products)[:rank]), lambda: rank
     )
 
 
-def _count(eigenvalues: NDArray) -> int:
-    """Return how many eigenvalues, ascending, stand out of the rounding of the largest."""
-    noise = len(eigenvalues) * _EPS * eigenvalues[-1:]
-    return int((eigenvalues > noise).sum())
+def conditioning_of_gram(
+    gram: Gram, n_features: int, weights: NDArray | None, fit_intercept: bool
+) -> Conditioning | None:
+    """Return the conditioning of the rows; None if it is too bad for their products to tell."""
+    eigenvalues = np.linalg.eigvalsh(gram.products)
+    active = len(eigenvalues) if weights is None else np.count_nonzero(weights)
+    rank = min(int(active) - bool(fit_intercept), n_features)
+    decided = rank < 1 or eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1]
+    return _of_products(gram.products, rank) if decided else None
+
+
+def conditioning_of_moments(
+    moments: Moments, source: Source | None, fit_intercept: bool
+) -> Conditioning | None:
+    """Return the conditioning of the columns; None if it is too bad for moments to tell."""
+    d = moments.n_features
+    S, used = _scatter(moments, source, fit_intercept)
+    if used is None:
+        return None
+    decided = not len(used) or _factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1
+    return _of_scatter(S[:d, :d], len(used)) if decided else None
+
+
+def _scatter(
+    moments: Moments, source: Source | None, fit_intercept: bool
+) -> tuple[Matrix, NDArray[np.intp] | None]:
+    """Return the scatter matrix, and which columns vary; None for those if it cannot tell.
+
+    Without the rows, columns that vary no more than their mean's rounding count as constant.
+    """
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    squares = S.diagonal()[:d]
+    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares > 0
+    if (squares[squares < _TINY] > 0).any():
+        return S, None
+    if source is not None and (~varies).any() and spread(source, ~varies).any():
+        return S, None  # varies so little that its squares underflow or its mean rounds
+    return S, np.flatnonzero(varies)
+
+
+def _factor(scatter: Matrix, penalty: float = 0.0) -> tuple[Matrix, Matrix, float]:
+    """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ²."""
+    scale = np.sqrt(scatter.diagonal() + penalty)
+    correlation = scatter / scale / scale[:, np.newaxis]
+    correlation[np.diag_indices(len(scale))] = 1.0
+    factor, failed = lapack.dpotrf(correlation, lower=1)
+    if failed:
+        return scale, factor, 0.0
+    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    return scale, factor, reciprocal
 
 
 def _roots(symmetric: Matrix) -> Matrix:
@@ -181,25 +218,14 @@ def from_moments(
     if not moments.is_finite:
         return None
     d = moments.n_features
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    squares = S.diagonal()
-    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares[:d] > 0
-    used = np.flatnonzero(varies)
-    if (squares[:d][squares[:d] < _TINY] > 0).any():
+    S, used = _scatter(moments, source, fit_intercept)
+    if used is None:
         return None
-    if (~varies).any() and spread(source, ~varies).any():
-        return None  # a column that varies so little that its squares underflow or its mean rounds
     coefficients = np.zeros((d, S.shape[0] - d))
-    conditioning = conditioning_of_scatter(S[:d, :d], len(used))
+    conditioning = _of_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale = np.sqrt(squares[used] + penalty)
-    correlation = S[np.ix_(used, used)] / scale / scale[:, np.newaxis]
-    correlation[np.diag_indices(len(used))] = 1.0
-    factor, failed = lapack.dpotrf(correlation, lower=1)
-    if failed:
-        return None
-    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    scale, factor, reciprocal = _factor(S[np.ix_(used, used)], penalty)
     if reciprocal * _TOO_ILL < 1:
         return None
     right = S[used, d:] / scale[:, np.newaxis]
@@ -326,8 +352,24 @@ def penalised(R: Matrix, scale: Matrix, penalty: float, d: int) -> Matrix:
     return _stacked(R, rows)
 
 
-def from_rows(source: Source, fit_intercept: bool, penalty: float = 0.0) -> tuple[Solution, Matrix]:
-    """Solve by singular values of the triangular factor; also return the columns' offsets."""
+def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
+    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
+
+    RᵀR is the scatter matrix of the columns over `scale`, d of them features. Lawson and Hanson,
+    "Solving Least Squares Problems", 1974.
+    """
+    solved = np.column_stack([optimize.nnls(R[:, :d], right)[0] for right in R[:, d:].T])
+    found: Matrix = solved / scale[:d, np.newaxis] * scale[d:]
+    return found
+
+
+def from_rows(
+    source: Source, fit_intercept: bool, penalty: float = 0.0, positive: bool = False
+) -> tuple[Solution, Matrix]:
+    """Solve by singular values of the triangular factor; also return the columns' offsets.
+
+    With `positive`, the coefficients are those that are at least 0.
+    """
     (n, weight), d = source.size, source.n_features
     R, offset, scale = triangular(source, fit_intercept)
     R = penalised(R, scale, penalty, d)
@@ -348,6 +390,8 @@ def from_rows(source: Source, fit_intercept: bool, penalty: float = 0.0) -> tupl
         lambda: _ratio(linalg.svdvals(triangle, check_finite=False)),
         lambda: rank,
     )
+    if positive:
+        return Solution(nonnegative(R, scale, d), conditioning), offset
     coefficients = np.zeros((d, source.n_targets))
     if not rank:
         return Solution(coefficients, conditioning), offset
@@ -398,16 +442,16 @@ def from_moments_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution,
     used = np.flatnonzero(~constant)
     coefficients = np.zeros((d, S.shape[0] - d))
     if not len(used):
-        return Solution(coefficients, conditioning_of_scatter(S[:d, :d], 0)), 1.0
+        return Solution(coefficients, _of_scatter(S[:d, :d], 0)), 1.0
     norms = np.sqrt(squares[used])
     values, V = np.linalg.eigh(S[np.ix_(used, used)] / norms / norms[:, np.newaxis])
-    rank = _count(values)
+    rank = int((values > len(values) * _EPS * values[-1]).sum())
     kept, lost = V[:, len(used) - rank :], V[:, : len(used) - rank]
     values = values[len(used) - rank :, np.newaxis]
     solved = kept @ (kept.T @ (S[used, d:] / norms[:, np.newaxis]) / values) / norms[:, np.newaxis]
     coefficients[used] = _shortest(solved, lost.T / norms)
     squared = float(values[-1, 0] / values[0, 0])
-    return Solution(coefficients, conditioning_of_scatter(S[:d, :d], rank)), squared
+    return Solution(coefficients, _of_scatter(S[:d, :d], rank)), squared
 
 
 def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
@@ -434,7 +478,7 @@ def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0)
         return None
     kept = slice(n - rank, None)
     values = np.maximum(eigenvalues[kept], 0.0) + penalty
-    if not np.isfinite(values[-1]) or values[0] * _TOO_ILL < values[-1]:
+    if not values[0] * _TOO_ILL > values[-1]:
         return None
     inverse = U[:, kept] / values
     target = Y.astype(np.float64)
@@ -447,4 +491,4 @@ def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0)
         step = inverse @ (U[:, kept].T @ (root * (target - fitted) - penalty * dual))
         dual += step
         coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
-    return Solution(coefficients, conditioning_of_gram(gram.products, rank))
+    return Solution(coefficients, _of_products(gram.products, rank))

@@ -19,7 +19,6 @@ from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._inference import ROBUST, Factor, Summary
 from rmodels.linear_model._least_squares import Conditioning
-from rmodels.linear_model._penalised import nonnegative
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import Moments
 from rmodels.rows import WEIGHTLESS, Rows, Source
@@ -94,12 +93,14 @@ class LinearRegression(LinearModel):
         In the dtype of X.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
-        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr".
+        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr",
+        nor after gradient descent on an X whose condition number is above 10⁵: the moments do not
+        tell it.
     singular_ : ndarray of shape (min(n_samples, n_features),)
-        Singular values of the centred X, descending. Not after "stream" or "lsqr".
+        Singular values of the centred X, descending. There if `rank_` is.
     condition_number_ : float
         Largest over smallest singular value of the centred X, its columns scaled to unit norm
-        if there are at least as many rows. Not after "stream" or "lsqr".
+        unless solver_="gram". There if `rank_` is.
     n_iter_ : int or None
         `iterations`.
     loss_history_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
@@ -110,8 +111,9 @@ class LinearRegression(LinearModel):
     solver_ : {"moments", "gram", "stream", "rows", "lsqr"}
         What was used. "lsqr": a sparse X whose moments do not keep the setting `memory_limit`.
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments, products or steps; "scipy" those of a sparse X. Refinement and
-        the solver "rows" use NumPy and LAPACK on the processor with any engine.
+        What computed the moments, products or steps; "scipy" those of a sparse X, and all of "lsqr"
+        and of solver="rows" or positive=True, which need none of them. Refinement and "rows" use
+        NumPy and LAPACK on the processor with any engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.
@@ -301,7 +303,7 @@ class LinearRegression(LinearModel):
         if self.iterations is None:
             coefficients = self._solve_moments(moments, counted)
         else:
-            coefficients = self._descend_moments(moments)
+            coefficients = self._descend_moments(moments, None)
         self._moments, self._counted = moments, counted
         self._set_coefficients(coefficients, dtype, one_target)
         self.n_iter_ = self.iterations
@@ -325,7 +327,8 @@ class LinearRegression(LinearModel):
             )
         coefficients = solution.coefficients
         if self.positive:
-            coefficients = nonnegative(*_least_squares.root(moments, self.fit_intercept), d)
+            R, scale = _least_squares.root(moments, self.fit_intercept)
+            coefficients = _least_squares.nonnegative(R, scale, d)
         elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
             self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
         intercept = np.zeros(coefficients.shape[1])
@@ -373,28 +376,30 @@ class LinearRegression(LinearModel):
                 rows.assert_finite()
             solution = _least_squares.from_gram(products, rows, self.fit_intercept)
             offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
-        else:
+        elif solver == "moments" or not isinstance(source, Rows):
             sums = _statistics.moments(source, threads)
             self.engine_ = sums.engine
             self._keep(sums, source)
             if solver == "moments":
                 solution = _least_squares.from_moments(sums, source, self.fit_intercept, threads)
             offset = sums.mean
+        else:
+            self.engine_ = "scipy"
+            source.assert_finite()
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
-            solution, offset = _least_squares.from_rows(source, self.fit_intercept)
+            solution, offset = _least_squares.from_rows(
+                source, self.fit_intercept, positive=self.positive
+            )
         self._conditioning = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
-        if self.positive:
-            R, _, scale = _least_squares.triangular(source, self.fit_intercept)
-            coefficients = nonnegative(R, scale, d)
         full_rank = min(int(source.size[0]) - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
             self._warn_of_rank(rank, full_rank)
         intercept = solution.intercept
-        if intercept is None or self.positive:
+        if intercept is None:
             intercept = offset[d:] - offset[:d] @ coefficients
         if not self.fit_intercept:
             intercept = np.zeros(source.n_targets)
@@ -461,28 +466,30 @@ class LinearRegression(LinearModel):
                 rate,
                 self.iterations,
             )
-            self._conditioning = _least_squares.conditioning_of_gram(products.products)
+            self._conditioning = _least_squares.conditioning_of_gram(
+                products, rows.n_features, rows.weights, self.fit_intercept
+            )
             return self._descended(coefficients, closed_form)
         sums = _statistics.moments(source, threads)
         self.engine_ = sums.engine
         if not sums.is_finite:
             raise ValueError(_TOO_LARGE)
         self._keep(sums, source)
-        coefficients = self._descend_moments(sums)
+        coefficients = self._descend_moments(sums, source)
         if self.solver_ == "stream":
             assert self.learning_rate_ is not None
             return self._stream(self._in_memory(source), self.learning_rate_, threads)
         return coefficients
 
-    def _descend_moments(self, moments: Moments) -> Matrix:
+    def _descend_moments(self, moments: Moments, source: Source | None) -> Matrix:
         """Return what gradient descent leads to: (n_features + 1, n_targets)."""
         assert self.iterations is not None
-        d = moments.n_features
         coefficients, closed_form = _gradient_descent.coefficients_from_moments(
             moments, self.fit_intercept, self.learning_rate, self.iterations
         )
-        scatter = moments.scatter if self.fit_intercept else moments.about_zero()
-        self._conditioning = _least_squares.conditioning_of_scatter(scatter[:d, :d])
+        self._conditioning = _least_squares.conditioning_of_moments(
+            moments, source, self.fit_intercept
+        )
         self.learning_rate_ = closed_form.learning_rate
         if self.solver_ == "stream":
             return coefficients
@@ -532,9 +539,9 @@ class LinearRegression(LinearModel):
         self._history = found.losses
         if not np.isfinite(found.coefficients).all() or self.iterations == 0:
             rows.assert_finite()
-        first = gradient(X, Y, start, weights, n_threads=threads).losses
-        losses = np.vstack([first, found.losses])
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            first = 0.5 * np.average(np.square(Y, dtype=np.float64), axis=0, weights=weights)
+            losses = np.vstack([first, found.losses])
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
         if not falls.all():
             largest = _largest_eigenvalue(X, weights, self.fit_intercept, threads)
@@ -586,11 +593,12 @@ class LinearRegression(LinearModel):
         """Return what an attribute is computed from."""
         value = vars(self).get(source)
         if value is None:
-            reason = (
-                f"solver_={self.solver_!r} does not form the moments that it needs"
-                if source in vars(self)
-                else "it is not fitted"
-            )
+            if source not in vars(self):
+                reason = "it is not fitted"
+            elif self.solver_ in ("stream", "lsqr"):
+                reason = f"solver_={self.solver_!r} does not form the moments that it needs"
+            else:
+                reason = "X is too ill-conditioned for its moments to tell; iterations=None tells"
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
 

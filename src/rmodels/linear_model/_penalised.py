@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from rmodels.linear_model import _least_squares, _statistics
 from rmodels.linear_model._statistics import array
@@ -25,7 +25,6 @@ __all__ = [
     "Ridged",
     "Spectrum",
     "left_out",
-    "nonnegative",
     "ridge",
     "spectrum",
     "training_moments",
@@ -45,15 +44,6 @@ class Ridged(NamedTuple):
     solver: str
     engine: str
     converged: bool = True
-
-
-def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
-    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
-
-    RᵀR is the scatter matrix of the columns over `scale`, d of them features.
-    """
-    columns = [optimize.nnls(R[:, :d], R[:, j])[0] for j in range(d, R.shape[1])]
-    return np.column_stack(columns) / scale[:d, np.newaxis] * scale[d:]
 
 
 def ridge(
@@ -90,20 +80,16 @@ def ridge(
         solve = partial(_least_squares.from_moments, sums, source, fit_intercept, n_threads)
     for penalty in np.unique(penalties):
         chosen = penalties == penalty
-        intercept = None
-        if positive:
-            R, offset, scale = _least_squares.triangular(source, fit_intercept)
-            R = _least_squares.penalised(R, scale, penalty, d)
-            found = nonnegative(R, scale, d)
-        else:
-            solution, used = solve(penalty=float(penalty)), offset
-            if solution is None:
-                solver = "rows"
-                solution, used = _least_squares.from_rows(source, fit_intercept, float(penalty))
-            found, intercept = solution.coefficients, solution.intercept
-            offset = used
+        solution = None if positive else solve(penalty=float(penalty))
+        used = offset
+        if solution is None:
+            solver = "rows"
+            solution, used = _least_squares.from_rows(
+                source, fit_intercept, float(penalty), positive
+            )
+        found, intercept = solution.coefficients, solution.intercept
         if intercept is None:
-            intercept = offset[d:] - offset[:d] @ found
+            intercept = used[d:] - used[:d] @ found
         coefficients[:d, chosen] = found[:, chosen]
         if fit_intercept:
             coefficients[d, chosen] = intercept[chosen]

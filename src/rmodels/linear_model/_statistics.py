@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from rmodels.config import get_config
+from rmodels.exceptions import NotCoveredError
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments
@@ -220,6 +221,12 @@ def lsqr(
     converged : bool
     """
     n, d = X.shape
+    engine = get_config()["engine"]
+    if engine not in ("auto", "reference"):
+        raise NotCoveredError(
+            f"engine={engine!r} cannot run: the moments of {n} x {d} sparse samples do not keep "
+            "memory_limit. Raise it, or choose engine='auto', which solves by SciPy's LSQR"
+        )
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     root = np.sqrt(w)
     offset = np.zeros(d + Y.shape[1])

@@ -72,6 +72,8 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
             return self._fit_scan(X, y)
         if is_dask(X):
             return self._fit_partitions(X, y)
+        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
+            X = X._fit_X
         fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
         if fitted:
             points, metric = _points_of(X)
@@ -265,12 +267,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {n}, n_samples = {n if queries is None else queries.shape[0]}"
             )
-        threads = thread_count(self.n_jobs)
-        if queries is None:
-            found = self._search.nearest(self._fit_X, k + 1, threads)
-            distances, indices = _without_itself(*found)
-        else:
-            distances, indices = self._search.nearest(queries, k, threads)
+        distances, indices = self._search.nearest(queries, k, thread_count(self.n_jobs))
         return (distances, indices) if return_distance else indices
 
     def _check_n_neighbors(self, n_neighbors: int | None) -> int:
@@ -330,17 +327,12 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
             radius = self.radius
         if radius is None or not np.all(np.asarray(radius) >= 0):
             raise ValueError(f"radius must be a number of at least 0. Got {radius}")
-        itself = queries is None
-        if itself:
-            queries = self._fit_X
         found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
-        if itself or np.ndim(radius):
+        if np.ndim(radius):
             offsets, distances, indices = found
-            m = queries.shape[0]
+            m = len(offsets) - 1
             rows = np.repeat(np.arange(m), np.diff(offsets))
             near = distances <= np.broadcast_to(radius, m)[rows]
-            if itself:
-                near &= indices != rows
             counts = np.bincount(rows[near], minlength=m)
             found = np.concatenate([[0], np.cumsum(counts)]), distances[near], indices[near]
         if by_distance:
@@ -415,28 +407,10 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
     if isinstance(fitted, NeighborsBase):
         return fitted._fit_X, fitted.effective_metric_
     tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
-    if tree is None:
-        raise TypeError(
-            f"Cannot fit on a {type(fitted).__name__} of scikit-learn that has no tree: pass its "
-            "points"
-        )
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"
     return np.asarray(tree.data), metric
-
-
-def _without_itself(
-    distances: NDArray[np.float64], indices: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Remove each point from its own k + 1 neighbours, the first where more duplicates precede."""
-    itself = np.arange(len(indices))
-    if (indices[:, 0] == itself).all():
-        return distances[:, 1:].copy(), indices[:, 1:].copy()
-    others = indices != itself[:, np.newaxis]
-    others[:, 0] &= ~others.all(axis=1)
-    shape = len(indices), indices.shape[1] - 1
-    return distances[others].reshape(shape), indices[others].reshape(shape)
 
 
 def _graph(data: NDArray, indices: NDArray, offsets: NDArray, columns: int) -> Any:

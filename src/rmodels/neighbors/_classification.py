@@ -86,10 +86,13 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         distance 0, only those. A callable gets the distances, (n_queries, k), and returns weights
         of the same shape; after a fit with `sample_weight`, an array of arrays.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
-        "brute" compares with every point, both trees with groups of points whose box is near
-        enough; the answers are the same. `algorithm_` tells which was used.
+        "brute" compares with every point. "kd_tree" and "ball_tree" are one tree of boxes, of which
+        those that are near enough are opened: scikit-learn's two differ in the metrics that they
+        accept, and so do these. "auto" takes what it expects to be fastest. The answers, ties
+        included, are the same; `algorithm_` tells which was used.
     leaf_size : int, default=30
-        Accepted for compatibility: a leaf holds the points that the processor compares at once.
+        Without effect, on answers and on speed: a leaf holds the points that the processor compares
+        at once, and there is nothing to tune. Accepted for compatibility.
     p : float, default=2
         Exponent of the Minkowski metric.
     metric : str, callable or DistanceMetric, default="minkowski"
@@ -303,13 +306,18 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "RadiusNeighborsClassifier":
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "RadiusNeighborsClassifier":
         """Keep the points, ready to be searched, and their labels.
 
         Parameters
         ----------
         X, y
             As in `KNeighborsClassifier`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the points, at least 0, not all 0; each vote is multiplied by that of its
+            point.
 
         Returns
         -------
@@ -317,6 +325,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             The estimator itself.
         """
         self._fit_classes(X, y)
+        self._set_point_weights(sample_weight)
         self.outlier_label_ = self._outlier_labels()
         return self
 
@@ -328,7 +337,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             return None
         if isinstance(given, str) and given == "most_frequent":
             return [
-                labels[np.bincount(column).argmax()]
+                labels[np.bincount(column, self._sample_weight).argmax()]
                 for labels, column in zip(classes, codes.T, strict=True)
             ]
         if np.ndim(given) == 0:

@@ -18,6 +18,12 @@ class Predictor(NeighborsBase):
     """Predictions from weighted neighbours."""
 
     weights: Weights
+    _sample_weight: NDArray[np.float64] | None
+
+    def _set_point_weights(self, sample_weight: Any) -> None:
+        self._sample_weight = (
+            None if sample_weight is None else point_weights(sample_weight, self._fit_X)
+        )
 
     def _neighbours(self, X: Any) -> Neighbours:
         """Return the neighbours that decide about each query, and their weights."""
@@ -26,13 +32,6 @@ class Predictor(NeighborsBase):
 
 class KNeighborsPredictor(Predictor, KNeighborsMixin):
     """Predictions by the k nearest."""
-
-    _sample_weight: NDArray[np.float64] | None
-
-    def _set_point_weights(self, sample_weight: Any) -> None:
-        self._sample_weight = (
-            None if sample_weight is None else point_weights(sample_weight, self._fit_X)
-        )
 
     def _neighbours(self, X: Any) -> Neighbours:
         check_is_fitted(self)
@@ -103,4 +102,10 @@ class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):
 
     def _neighbours(self, X: Any) -> Neighbours:
         offsets, distances, indices = self._within(X, None, by_distance=True)
-        return Neighbours.weighted(self.weights, offsets, distances, indices)
+        if self._sample_weight is None:
+            return Neighbours.weighted(self.weights, offsets, distances, indices)
+        counted = self._sample_weight[indices] > 0  # the others are as if they were not there
+        offsets = np.concatenate([[0], np.cumsum(counted)])[offsets]
+        distances, indices = distances[counted], indices[counted]
+        found = Neighbours.weighted(self.weights, offsets, distances, indices)
+        return found.times(self._sample_weight[indices])

@@ -185,13 +185,17 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "RadiusNeighborsRegressor":
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "RadiusNeighborsRegressor":
         """Keep the points, ready to be searched, and their targets.
 
         Parameters
         ----------
         X, y
             As in `KNeighborsRegressor`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `RadiusNeighborsClassifier`.
 
         Returns
         -------
@@ -199,4 +203,5 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
             The estimator itself.
         """
         self._y = self._fit(X, y)
+        self._set_point_weights(sample_weight)
         return self

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import get_config
+from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
@@ -48,10 +49,10 @@ class Search(Protocol):
         """The points."""
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
-        """Return what `rmodels.ops.nearest.nearest` returns; Q may be a CSR matrix."""
+        """Return what `rmodels.ops.nearest.nearest` returns; Q may be a CSR matrix, or None."""
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
-        """Return what `rmodels.ops.nearest.within` returns; Q may be a CSR matrix."""
+        """Return what `rmodels.ops.nearest.within` returns; Q may be a CSR matrix, or None."""
 
 
 def search(
@@ -70,8 +71,8 @@ def search(
 
     Raises
     ------
-    RuntimeError
-        If the setting `engine` names an engine that does not have the metric.
+    NotCoveredError
+        If the setting `engine` is "native" or "gpu", and that engine does not have the metric.
     """
     indexed = _metrics.INDEXED.get(metric) if isinstance(metric, str) else None
     if indexed is not None and parameters.get("w") is None and _as_array(X):
@@ -83,7 +84,7 @@ def search(
         return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads))
     engine = get_config()["engine"]
     if engine not in ("auto", "reference"):
-        raise RuntimeError(
+        raise NotCoveredError(
             f"engine={engine!r} cannot run: it searches points that fit in memory_limit as an "
             f"array, by the metrics {', '.join(_metrics.INDEXED)} without weights, and not "
             f"{X.shape[0]} x {X.shape[1]} points by metric={metric!r}; engine='auto' computes "
@@ -192,10 +193,11 @@ class Scanned:
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
+        queries = self._given(Q)
         found: tuple[Distances, Indices] | None = None
         for first, index in self._indices(n_threads):
             count = min(k, len(index.X))
-            distances, indices = ops.nearest(index, _dense(Q), count, n_threads=n_threads)
+            distances, indices = ops.nearest(index, queries, count, n_threads=n_threads)
             block = distances, indices + first
             found = block if found is None else merged(found, block, k)
         assert found is not None
@@ -203,18 +205,19 @@ class Scanned:
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
+        queries = self._given(Q)
         parts = []
         for first, index in self._indices(n_threads):
-            offsets, distances, indices = ops.within(index, _dense(Q), radius, n_threads=n_threads)
+            offsets, distances, indices = ops.within(index, queries, radius, n_threads=n_threads)
             rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
             parts.append((rows, distances, indices + first))
         rows, distances, indices = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return _sorted(rows, distances, indices, Q.shape[0])
+        return _sorted(rows, distances, indices, len(queries))
 
-
-def _dense(Q: Any) -> NDArray:
-    rows: NDArray = Q.toarray() if sparse.issparse(Q) else Q
-    return rows
+    def _given(self, Q: Any) -> NDArray:
+        """Return queries as an array; None asks for the points."""
+        queries: NDArray = self.X if Q is None else Q.toarray() if sparse.issparse(Q) else Q
+        return queries
 
 
 class Blockwise:
@@ -286,6 +289,8 @@ class Blockwise:
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
+        if Q is None:
+            return ops.nearest_without_itself(*self.nearest(self.X, k + 1, n_threads))
 
         def kth(high: Distances) -> Distances:
             return np.partition(high, k - 1, axis=1)[:, k - 1 : k]
@@ -295,6 +300,8 @@ class Blockwise:
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
+        if Q is None:
+            return ops.all_without_itself(*self.within(self.X, radius, n_threads))
         return _joined(self._found(Q, lambda high: self._score(radius), radius))
 
 

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from rmodels import ops
 
-__all__ = ["METRICS", "Index", "index", "nearest", "within"]
+__all__ = [
+    "METRICS",
+    "Index",
+    "all_without_itself",
+    "index",
+    "nearest",
+    "nearest_without_itself",
+    "within",
+]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -104,7 +112,8 @@ def nearest(
     ----------
     index : Index
     Q : ndarray of shape (n_queries, n_features), float32 or float64, C-contiguous, finite, or None
-        None asks for the neighbours of each indexed point, itself left out.
+        None asks for the neighbours of each indexed point, itself left out: see
+        `nearest_without_itself`.
     k : int
         From 1 to the number of points, less one if `Q` is None.
     n_threads : int, optional
@@ -127,10 +136,29 @@ def nearest(
     if Q is not None:
         found: tuple[Distances, Indices] = engine.nearest(index, Q, k, n_threads)
         return found
-    distances, indices = engine.nearest(index, index.X, k + 1, n_threads)
-    others = indices != _counting(indices)[:, np.newaxis]
-    others[:, -1] &= ~others.all(axis=1)  # k + 1 duplicates of lower index: drop the last
-    shape = (len(indices), k)
+    return nearest_without_itself(*engine.nearest(index, index.X, k + 1, n_threads))
+
+
+def nearest_without_itself(distances: Distances, indices: Indices) -> tuple[Distances, Indices]:
+    """Leave each indexed point out of its own k + 1 nearest.
+
+    Parameters
+    ----------
+    distances, indices : ndarray of shape (n_samples, k + 1)
+        In row i the nearest points of point i.
+
+    Returns
+    -------
+    distances, indices : ndarray of shape (n_samples, k)
+        Without the point itself; without the first where k + 1 of its duplicates have a lower
+        index, as in scikit-learn.
+    """
+    itself = _counting(indices)
+    if isinstance(indices, np.ndarray) and (indices[:, 0] == itself).all():  # no duplicates
+        return distances[:, 1:].copy(), indices[:, 1:].copy()
+    others = indices != itself[:, np.newaxis]
+    others[:, 0] &= ~others.all(axis=1)
+    shape = (len(indices), indices.shape[1] - 1)
     return distances[others].reshape(shape), indices[others].reshape(shape)
 
 
@@ -158,7 +186,13 @@ def within(
     if Q is not None:
         found: tuple[Indices, Distances, Indices] = engine.within(index, Q, radius, n_threads)
         return found
-    offsets, distances, indices = engine.within(index, index.X, radius, n_threads)
+    return all_without_itself(*engine.within(index, index.X, radius, n_threads))
+
+
+def all_without_itself(
+    offsets: Indices, distances: Distances, indices: Indices
+) -> tuple[Indices, Distances, Indices]:
+    """Leave each indexed point out of its own neighbours, given and returned as by `within`."""
     counts = offsets[1:] - offsets[:-1]
     rows = _counting(counts)
     of_tensor = getattr(rows, "repeat_interleave", None)

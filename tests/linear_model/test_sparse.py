@@ -1,0 +1,126 @@
+"""Sparse samples, each way: moments by products or by blocks, products of the rows, LSQR."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from rmodels import LinearRegression, native, ops
+from rmodels.config import config_context
+from rmodels.exceptions import NotCoveredError
+
+SMALL = 1 << 20  # memory: the moments of 200 columns and more do not fit
+RNG = np.random.default_rng(0)
+
+
+def _data(n, d, targets=None, density=0.05, scales=False):
+    X = sparse.random_array((n, d), density=density, format="csr", rng=np.random.default_rng(1))
+    if scales:
+        X = sparse.csr_array(X * np.geomspace(1e-3, 1e3, d))
+    truth = RNG.standard_normal(d if targets is None else (d, targets))
+    y = X @ (truth / np.geomspace(1e-3, 1e3, d) if scales else truth) + 3.0
+    return X, y + 0.1 * RNG.standard_normal(y.shape), RNG.integers(0, 4, n).astype(float)
+
+
+def _dense_solution(X, y, weights, fit_intercept):
+    """Least squares of minimum norm by NumPy: coefficients and intercept."""
+    w = np.ones(len(y)) if weights is None else weights
+    Z, root = X.toarray(), np.sqrt(w)
+    mean = w @ Z / w.sum() if fit_intercept else np.zeros(Z.shape[1])
+    offset = w @ y / w.sum() if fit_intercept else 0.0
+    D = root[:, np.newaxis] * (Z - mean)
+    target = root.reshape(-1, *[1] * (y.ndim - 1)) * (y - offset)
+    coef = np.linalg.lstsq(D, target, rcond=1e-12)[0]
+    return coef.T, offset - mean @ coef
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("targets", [None, 2])
+@pytest.mark.parametrize(
+    ("shape", "density", "memory_limit", "solver"),
+    [
+        ((400, 30), 0.05, 1 << 30, "moments"),
+        ((400, 30), 0.5, 1 << 30, "moments"),
+        ((30, 300), 0.2, 1 << 30, "gram"),
+        ((900, 200), 0.05, SMALL, "lsqr"),
+        ((200, 900), 0.05, SMALL, "lsqr"),
+    ],
+)
+def test_equals_least_squares_of_the_array(
+    fit_intercept, weighted, targets, shape, density, memory_limit, solver
+):
+    X, y, w = _data(*shape, targets, density)
+    w = w if weighted else None
+    with config_context(memory_limit=memory_limit):
+        model = LinearRegression(fit_intercept=fit_intercept).fit(X, y, w)
+    assert model.solver_ == solver
+    assert model.engine_ == (ops.choose("moments") if density == 0.5 else "scipy")
+    coef, intercept = _dense_solution(X, y, w, fit_intercept)
+    assert_allclose(model.coef_, coef, rtol=1e-9, atol=1e-9 * np.abs(coef).max())
+    assert_allclose(model.intercept_, intercept, rtol=1e-9, atol=1e-9)
+
+
+def test_lsqr_with_columns_of_very_different_scales():
+    X, y, w = _data(900, 200, scales=True)
+    with config_context(memory_limit=SMALL):
+        model = LinearRegression().fit(X, y, w)
+    truth = LinearRegression(solver="rows").fit(X.toarray(), y, w)
+    assert model.solver_ == "lsqr"
+    assert_allclose(model.coef_, truth.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_lsqr_of_columns_that_depend_on_each_other(fit_intercept):
+    X, y, _ = _data(900, 180)
+    X = sparse.hstack([X, X[:, :20] + X[:, 20:40], sparse.csr_array((900, 1))]).tocsr()
+    with config_context(memory_limit=SMALL):
+        model = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    assert model.solver_ == "lsqr"
+    # not unique, but its predictions are
+    coef, intercept = _dense_solution(X, y, None, fit_intercept)
+    assert_allclose(model.predict(X), X @ coef + intercept, rtol=1e-9, atol=1e-9)
+    assert model.coef_[-1] == 0
+    with pytest.raises(AttributeError, match="solver_='lsqr' does not form the moments"):
+        model.rank_  # noqa: B018
+
+
+def test_lsqr_that_does_not_converge_says_so():
+    x = np.linspace(0, 1, 1000)
+    X = sparse.csr_array(x[:, np.newaxis] ** np.linspace(1, 30, 200))
+    with config_context(memory_limit=SMALL), pytest.warns(ConvergenceWarning, match="LSQR stopped"):
+        LinearRegression().fit(X, np.cos(9 * x))
+
+
+@pytest.mark.skipif(native.load() is None, reason="built without the native engine")
+def test_an_engine_asked_for_by_name():
+    X, y, _ = _data(900, 200)
+    expected = LinearRegression().fit(X, y)
+    assert expected.engine_ == "scipy"
+    for engine in ("native", "reference"):
+        with config_context(engine=engine):
+            model = LinearRegression().fit(X, y)
+        assert model.engine_ == engine
+        assert_allclose(model.coef_, expected.coef_, rtol=1e-10)
+    with (
+        config_context(engine="native", memory_limit=SMALL),
+        pytest.raises(NotCoveredError, match=r"900 x 200 sparse samples .* memory_limit"),
+    ):
+        LinearRegression().fit(X, y)
+
+
+def test_gradient_descent_on_sparse_samples():
+    X, y, w = _data(300, 20)
+    for shape in (slice(None), slice(15)):
+        model = LinearRegression(iterations=50).fit(X[shape], y[shape], w[shape])
+        dense = LinearRegression(iterations=50).fit(X[shape].toarray(), y[shape], w[shape])
+        assert_allclose(model.coef_, dense.coef_, rtol=1e-10, atol=1e-12)
+        assert_allclose(model.loss_history_, dense.loss_history_, rtol=1e-10)
+        assert_array_equal(model.solver_, dense.solver_)
+
+
+@pytest.mark.parametrize("parameters", [{"positive": True}, {"solver": "stream", "iterations": 2}])
+def test_what_needs_an_array_says_so(parameters):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        LinearRegression(**parameters).fit(*_data(30, 3)[:2])
