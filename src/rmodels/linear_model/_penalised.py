@@ -64,7 +64,10 @@ def ridge(
         coefficients[d] = offset[d:] - offset[:d] @ found
         return Ridged(coefficients, "lsqr", "scipy", converged)
     solver = "rows" if positive else "gram" if wide else "moments"
-    if rows is not None and wide and not positive:
+    if rows is not None and positive:
+        engine = "scipy"
+        rows.assert_finite()
+    elif rows is not None and wide:
         products = _statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
         engine = products.engine
         if not np.isfinite(products.products.diagonal()).all():

@@ -93,7 +93,7 @@ class Ridge(_RidgeModel):
         `solver`; with "auto", what was used: "moments", "gram" (products of the rows), "rows" or
         "lsqr" (a sparse X whose moments do not keep the setting `memory_limit`).
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments or products.
+        What computed the moments or products; "scipy" those of a sparse X, and positive=True.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         If X has feature names that are all strings.
