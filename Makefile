@@ -31,6 +31,16 @@ test-gpu: .venv/test-$(SETTINGS)
 	  then $(PY) -m pytest -n 4 tests -k gpu; \
 	  else TRITON_INTERPRET=1 $(PY) -m pytest -n logical tests/ops -k gpu; fi
 
+# The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
+.PHONY: docs
+docs: .venv/docs
+	$(PY) -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
+
+.venv/docs: .venv/test-$(SETTINGS) pyproject.toml
+	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'
+	@touch $@
+
 lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .

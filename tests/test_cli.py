@@ -1,9 +1,7 @@
 """The commands that fit, predict and score."""
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas
@@ -342,20 +340,3 @@ def test_without_pyarrow(folder):
     assert found.stderr == (
         "rmodels: error: this needs pyarrow, which is not installed: pip install 'rmodels[files]'\n"
     )
-
-
-def test_the_page_about_files(tmp_path, monkeypatch, run):
-    """The console examples of docs/files.md print what it says."""
-    monkeypatch.chdir(tmp_path)
-    rows = ["area,rooms,price", "50,2,180", "70,3,250", "90,3,290", "60,4,260"]
-    (tmp_path / "houses.csv").write_text("\n".join(rows))
-    (tmp_path / "new.csv").write_text("rooms,area\n2,40\n5,100\n")
-    (tmp_path / "broken.csv").write_text("area,rooms,price\n50,2,180\nlarge,3,250\n")
-    page = Path(__file__).parents[1].joinpath("docs", "files.md").read_text("utf-8")
-    blocks = re.findall(r"```console\n(.*?)```", page, flags=re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        for command, printed in re.findall(r"\$ rmodels (.*)\n((?:[^$].*\n)*)", block):
-            status = int(printed.startswith("rmodels: error"))
-            assert run(*command.split(), status=status) == printed
-    np.testing.assert_allclose(read("prices.csv")["price"], [160.0, 370.0], rtol=1e-12)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 import rmodels
-from rmodels.evidence import bench
+from rmodels.evidence import bench, report, validate
 from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["main"]
@@ -143,6 +143,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     bench.add_arguments(benchmark)
     benchmark.set_defaults(run=bench.run)
+    validation = commands.add_parser(
+        "validate", help="hold every estimator on every engine against the right answers"
+    )
+    validate.add_arguments(validation)
+    validation.set_defaults(run=validate.run)
+    page = commands.add_parser("report", help="validate, measure, and write an HTML page about it")
+    report.add_arguments(page)
+    page.set_defaults(run=report.run)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )

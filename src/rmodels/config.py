@@ -59,6 +59,12 @@ def get_config() -> dict[str, Any]:
     -------
     dict
         The parameters of `set_config` and their values.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> sorted(rmodels.get_config())
+    ['engine', 'memory_limit', 'n_threads', 'progress']
     """
     return dict(_current())
 
@@ -87,12 +93,20 @@ def set_config(
         Bytes that the blocks of a call may take beyond its input, its result and a fitted index.
         The default is 2**30.
     progress : bool, optional
-        Whether calls that last show a progress bar (needs `rich`). The default is False.
+        Whether calls that last show a progress bar (needs rich). The default is False.
 
     Raises
     ------
     ValueError
         If a value is not among those above; then nothing changes.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> rmodels.set_config(n_threads=1)
+    >>> rmodels.get_config()["n_threads"]
+    1
+    >>> rmodels.set_config(n_threads=None)
     """
     changes = {"engine": engine, "memory_limit": memory_limit, "progress": progress}
     merged = _current() | {name: value for name, value in changes.items() if value is not None}
@@ -108,7 +122,14 @@ def config_context(**settings: Any) -> Iterator[None]:
     Parameters
     ----------
     **settings
-        The parameters of `set_config`.
+        The parameters of `set_config`, which says what they mean and raises what it raises.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> with rmodels.config_context(engine="reference"):
+    ...     rmodels.NearestNeighbors().fit([[0.0], [1.0]]).engine_
+    'reference'
     """
     before = get_config()
     set_config(**settings)

@@ -105,6 +105,15 @@ def unpatch_sklearn(names: Iterable[str] | None = None) -> None:
     ----------
     names : iterable of str, optional
         Which to put back; the default is all that are patched.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> rmodels.patch_sklearn(["NearestNeighbors", "kneighbors_graph"])
+    >>> rmodels.unpatch_sklearn(["NearestNeighbors"])
+    >>> list(rmodels.patched())
+    ['kneighbors_graph']
+    >>> rmodels.unpatch_sklearn()
     """
     for name in list(_originals if names is None else names):
         _fall_back.discard(name)
@@ -121,6 +130,14 @@ def patched() -> dict[str, list[str]]:
     -------
     dict of list
         For each name that is patched, the modules of scikit-learn that now have ours.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> rmodels.patch_sklearn(["LinearRegression"])
+    >>> "sklearn.linear_model" in rmodels.patched()["LinearRegression"]
+    True
+    >>> rmodels.unpatch_sklearn()
     """
     return {
         name: [module.__name__ for module in _holders(name, _ours(name))] for name in _originals

@@ -89,6 +89,13 @@ def loss(model: Any, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Ax
         If the model was fitted by least squares, which has no iterations.
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+    >>> model = rmodels.LinearRegression(iterations=50).fit(X, y)
+    >>> axes = rmodels.plot.loss(model, yscale="log")
     """
     losses = model.loss_history_
     if not len(losses):
@@ -140,6 +147,13 @@ def decision_boundary(
         If the model does not have two features and one output, or a class of y is not known to it.
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X, y = [[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]], ["low", "low", "high"]
+    >>> model = rmodels.KNeighborsClassifier(n_neighbors=1).fit(X, y)
+    >>> axes = rmodels.plot.decision_boundary(model, X, y, resolution=50)
     """
     names = _feature_names(model)
     classes = model.classes_
@@ -196,6 +210,12 @@ def neighbors(
         If the model does not have two features.
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> model = rmodels.NearestNeighbors(n_neighbors=2).fit([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
+    >>> axes = rmodels.plot.neighbors(model, [[1.0, 1.0]])
     """
     names = _feature_names(model)
     queries = _points(X)

@@ -21,7 +21,18 @@ def _version(package: str) -> str:
 
 
 def show_versions() -> None:
-    """Print engines, instruction sets, threads, GPU and versions, for a report of a problem."""
+    """Print engines, instruction sets, threads, GPU and versions, for a report of a problem.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> rmodels.show_versions()  # doctest: +ELLIPSIS
+            rmodels: ...
+             engine: ...
+    instruction set: ...
+            threads: ...
+    ...
+    """
     extension = native.load()
     usable = ", ".join(native.instruction_sets()) or "none"
     lines = {

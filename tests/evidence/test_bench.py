@@ -6,15 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from rmodels import cli
-from rmodels.evidence import bench, measure, peers, results, suites
+from rmodels import cli, native
+from rmodels.evidence import bench, gpu, linear, measure, peers, results, suites
 from rmodels.evidence.agreement import coefficient_agreement
 from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import Limits
 from rmodels.evidence.machine import describe_machine
 from rmodels.evidence.memory import extra_memory
-from rmodels.evidence.plots import save_plots
 from rmodels.evidence.problem import FAISS, INTELEX, SUITES, Contender, Goal, Options, Problem, Work
 from rmodels.evidence.scaling import Series, measure_series, scaling_series
 from rmodels.evidence.table import Table, duration, plain_text, print_run
@@ -206,12 +205,13 @@ def test_json_of_a_tiny_run(tmp_path):
     found = json.loads(text)
     assert found["format"] == results.FORMAT
     assert set(found) == {
-        "format", "command", "seconds", "others", "interrupted", "machine", "options", "limits",
-        "missing", "problems", "curves",
+        "kind", "format", "command", "began", "seconds", "others", "interrupted", "machine",
+        "options", "limits", "missing", "problems", "curves", "gpu", "no_gpu",
     }  # fmt: skip
     assert {"processor", "cores", "memory", "instruction_set", "versions"} <= set(found["machine"])
     assert {"numpy", "scikit-learn", INTELEX, FAISS} <= set(found["machine"]["versions"])
     assert found["limits"]["read_bandwidth"] == 1e10
+    assert found["problems"][0]["least"] == {"seconds": pytest.approx(2.4e-9), "of": "memory"}
     ours, peer, bad = found["problems"][0]["contenders"]
     assert ours["seconds"]["median"] > 0
     assert ours["seconds"]["first_quartile"] <= ours["seconds"]["third_quartile"]
@@ -274,15 +274,6 @@ def test_a_series_leaves_out_what_would_take_too_long(monkeypatch):
     assert second.findings[1].left_out == "left out: above 10 s"
     assert whole(curves=(curve,)).is_right()
     assert whole(curves=(curve,)).to_dict()["curves"][0]["points"][1]["size"] == 6
-
-
-def test_plots_are_drawn_from_a_curve(tmp_path):
-    pytest.importorskip("matplotlib")
-    series = Series("series", "time against n", "rows", (10, 100), lambda n: tiny(right()), 1)
-    curve = measure_series(series, OPTIONS, EFFORT)
-    (path,) = save_plots(whole(curves=(curve,)), tmp_path / "new")
-    assert path.name == "series.svg"
-    assert "</svg>" in path.read_text()
 
 
 def test_forced_instruction_set_is_put_back(monkeypatch):
@@ -357,6 +348,49 @@ def test_command_line_on_the_reference_engine(capsys):
     assert "engine reference" in capsys.readouterr().out
 
 
+def test_the_suite_gpu_without_a_gpu(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    assert cli.main(["bench", "--suite", "small", "gpu", "--quick"]) == 1
+    assert capsys.readouterr().err == "rmodels bench: the suite gpu cannot run: there is none\n"
+    with pytest.raises(RuntimeError, match="the suite gpu cannot run: there is none"):
+        gpu.run_suite()
+    run = bench.benchmark(["gpu"], OPTIONS)  # as part of "all"
+    print_run(run, sys.stdout)
+    assert "the suite gpu cannot run: there is none" in capsys.readouterr().out
+    assert run.to_dict()["no_gpu"] == "there is none"
+
+
+def test_the_suite_gpu_is_part_of_a_run(monkeypatch, capsys):
+    suite = gpu.GPUSuite("device", gpu.Limits(4e12, 8e14, 6e13), [gpu.Line("p", "c", 2e-3, 0.5)])
+    monkeypatch.setattr(gpu, "unavailable", lambda: None)
+    monkeypatch.setattr(gpu, "run_suite", lambda quick: suite)
+    run = bench.benchmark(["gpu"], OPTIONS)
+    print_run(run, sys.stdout)
+    shown = capsys.readouterr().out
+    assert "Suite gpu: device, copying 4.00 TB/s, products 800 TFLOP/s float16" in shown
+    assert "p        c   2.00 ms           50%" in shown
+    assert run.to_dict()["gpu"]["lines"][0]["share"] == 0.5
+
+
+@pytest.mark.skipif(native.load() is None, reason="needs the compiled extension")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (63, 8), (64, 9), (1000, 40)])
+def test_descent_in_two_passes(engine, shape, wide, threads):
+    data = linear.generated(*shape)
+    coefficients = np.zeros(shape[1] + 1)
+    native.load().descend_in_two_passes(data.X, data.y, 0.05, 7, threads, wide, coefficients)
+    expected = linear.literal_loop(data, iterations=7)()
+    np.testing.assert_allclose(coefficients, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_the_ladder_ends_with_marks():
+    for problem in suites.problems(Options(threads=2)):
+        marks = [contender.mark for contender in problem.contenders]
+        assert any(marks) is (problem.suite == "ladder")
+        assert marks == sorted(marks)
+
+
 def test_interrupted_run_shows_what_was_measured(monkeypatch, capsys):
     measured = []
 
@@ -374,13 +408,12 @@ def test_interrupted_run_shows_what_was_measured(monkeypatch, capsys):
     assert "one query" not in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--problem", "nonsense"], "hold no problem named nonsense"),
-        (["--plots", "somewhere"], "--plots needs --suite scaling"),
-    ],
-)
-def test_command_line_refuses_contradictions(arguments, reason, capsys):
-    assert cli.main(["bench", "--suite", "small", *arguments]) == 2
-    assert reason in capsys.readouterr().err
+def test_command_line_refuses_unknown_problems(capsys):
+    assert cli.main(["bench", "--suite", "small", "--problem", "nonsense"]) == 2
+    assert "hold no problem named nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["bench", "validate"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(command, tmp_path, capsys):
+    assert cli.main([command, "--json", str(tmp_path / "none" / "a.json")]) == 2
+    assert f"rmodels {command}: " in capsys.readouterr().err

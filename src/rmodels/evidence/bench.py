@@ -1,24 +1,24 @@
 """The command `rmodels bench`: our models beside others, on problems with goals."""
 
 import argparse
-import importlib.util
 import json
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rmodels import native
 from rmodels.config import ENGINES, config_context, thread_count
+from rmodels.evidence import gpu
 from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import measure_limits
 from rmodels.evidence.machine import describe_machine
 from rmodels.evidence.measure import Effort, entrants, measure
 from rmodels.evidence.peers import missing_peers
-from rmodels.evidence.plots import save_plots
 from rmodels.evidence.problem import SUITES, Options
 from rmodels.evidence.progress import progress_bar
 from rmodels.evidence.results import Curve, Outcome, Run
@@ -60,9 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument(
-        "--plots", type=Path, metavar="FOLDER", help="save plots of the suite scaling (matplotlib)"
-    )
-    parser.add_argument(
         "--threads",
         type=_positive,
         metavar="N",
@@ -96,7 +93,7 @@ def benchmark(
         Some of `SUITES`.
     options : Options
     names : sequence of str
-        Only these problems and series of the suites; all if empty.
+        Only these problems and series of the suites, and not the suite "gpu"; all if empty.
     command : str
         What to say the run was started by.
 
@@ -110,6 +107,7 @@ def benchmark(
     ValueError
         If no problem or series of the suites has one of the names.
     """
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     start, begin = time.perf_counter(), Contention.now()
     effort = _QUICK if options.quick else _FULL
     chosen = [problem for problem in problems(options) if problem.suite in suites]
@@ -122,6 +120,9 @@ def benchmark(
         series = [each for each in series if each.name in names]
     work = [float(len(entrants(problem, options))) for problem in chosen]
     work += [2.0 * len(each.sizes) for each in series]
+    with_gpu = "gpu" in suites and not names
+    no_gpu = (gpu.unavailable() or "") if with_gpu else ""
+    on_gpu = None
     outcomes: list[Outcome] = []
     curves: list[Curve] = []
     interrupted = False
@@ -147,6 +148,9 @@ def benchmark(
                     lambda done: show(each.title, before + done * share),  # noqa: B023
                 )
                 curves.append(curve)
+            if with_gpu and not no_gpu:
+                show("the suite gpu", sum(work))
+                on_gpu = gpu.run_suite(options.quick)
         except KeyboardInterrupt:
             interrupted = True
     end = Contention.now()
@@ -163,6 +167,9 @@ def benchmark(
         time.perf_counter() - start,
         others,
         interrupted,
+        on_gpu,
+        no_gpu,
+        began,
     )
 
 
@@ -172,19 +179,21 @@ def run(arguments: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if one of our own contenders failed or was wrong; 2 if the arguments contradict; 130
-        after Ctrl-C.
+        0; 1 if one of our own contenders failed or was wrong, or if the suite "gpu" is asked for
+        by name and cannot run; 2 if the arguments contradict; 130 after Ctrl-C.
     """
+    from rmodels.files.writing import check_writable
+
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
-    if arguments.plots is not None and "scaling" not in suites:
-        print("rmodels bench: --plots needs --suite scaling", file=sys.stderr)
-        return 2
-    if arguments.plots is not None and importlib.util.find_spec("matplotlib") is None:
-        print(
-            "rmodels bench: --plots needs matplotlib: pip install 'rmodels[bench]'",
-            file=sys.stderr,
-        )
-        return 2
+    if "gpu" in arguments.suite and (reason := gpu.unavailable()):
+        print(f"rmodels bench: the suite gpu cannot run: {reason}", file=sys.stderr)
+        return 1
+    if arguments.json is not None:
+        try:
+            check_writable(arguments.json)
+        except (OSError, ValueError) as error:
+            print(f"rmodels bench: {error}", file=sys.stderr)
+            return 2
     forced = nullcontext() if arguments.isa is None else instruction_set(arguments.isa)
     with forced, config_context(engine=arguments.engine, n_threads=arguments.threads):
         options = Options(thread_count(), arguments.engine, arguments.peers, arguments.quick)
@@ -202,8 +211,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n{result.seconds:.0f} s in all")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
-    if arguments.plots is not None:
-        save_plots(result, arguments.plots)
     if result.interrupted:
         return 130
     return 0 if result.is_right() else 1

@@ -1,21 +1,15 @@
 """The suite "gpu": the operations on a GPU, beside the processor, peers and the device's limits.
 
-    python -m rmodels.evidence.gpu [--quick] [--json FILE]
-
 Inputs are random and take turns, so that none stays in the second-level cache. Times are medians,
 by the device's events, after warming up. An answer is checked before its time is shown.
 """
 
-import argparse
 import importlib.util
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +19,7 @@ from rmodels.ops import device
 from rmodels.ops.moments import moments
 from rmodels.ops.nearest import index, nearest
 
-__all__ = ["Line", "main", "run_suite"]
+__all__ = ["GPUSuite", "Limits", "Line", "run_suite", "unavailable"]
 
 _TURNS = 3  # inputs that take turns
 _CHECKED = 16  # queries that are compared with the reference
@@ -60,6 +54,22 @@ class Limits:
     bandwidth: float
     half: float
     double: float
+
+
+@dataclass(frozen=True)
+class GPUSuite:
+    """What was measured on which device.
+
+    Attributes
+    ----------
+    device : str
+    limits : Limits
+    lines : list of Line
+    """
+
+    device: str
+    limits: Limits
+    lines: list[Line]
 
 
 def _on_device(runs: Sequence[Callable[[], Any]], repeats: int) -> float:
@@ -265,7 +275,14 @@ def _peers(X: Any, k: int) -> dict[str, Callable[[Any], Any]]:
     return peers
 
 
-def run_suite(quick: bool = False) -> list[Line]:
+def unavailable() -> str | None:
+    """Return why there is no GPU to measure, or None if there is one."""
+    if device.interpreted():
+        return "Triton's interpreter (TRITON_INTERPRET=1) stands in for it, which is far too slow"
+    return device.unavailable()
+
+
+def run_suite(quick: bool = False) -> GPUSuite:
     """Measure everything.
 
     Parameters
@@ -277,36 +294,14 @@ def run_suite(quick: bool = False) -> list[Line]:
     ------
     RuntimeError
         If there is no GPU; the message says why.
+    AssertionError
+        If an answer is wrong.
     """
-    reason = "the interpreter has no times to measure" if device.interpreted() else None
-    reason = reason or device.unavailable()
+    reason = unavailable()
     if reason:
         raise RuntimeError(f"the suite gpu cannot run: {reason}")
+    import torch
+
     limits = _limits()
-    print(
-        f"copy {limits.bandwidth / 1e12:.2f} TB/s, products: float16 {limits.half / 1e12:.0f} "
-        f"TFLOP/s, float64 {limits.double / 1e12:.1f} TFLOP/s"
-    )
-    return [*_linear(limits, quick), *_neighbors(limits, quick)]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; return 0."""
-    parser = argparse.ArgumentParser(prog="python -m rmodels.evidence.gpu", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the smaller shapes only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
-    options = parser.parse_args(arguments)
-    lines = run_suite(options.quick)
-    for line in lines:
-        share = "" if line.share is None else f"{line.share:5.0%} of the limit"
-        print(
-            f"{line.problem:36} {line.contender:36} {1e3 * line.seconds:10.3f} ms {share:18} "
-            f"{line.goal}"
-        )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    lines = [*_linear(limits, quick), *_neighbors(limits, quick)]
+    return GPUSuite(torch.cuda.get_device_name(), limits, lines)

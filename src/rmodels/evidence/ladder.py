@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rmodels import native
 from rmodels.config import config_context
-from rmodels.evidence import linear, neighbors
+from rmodels.evidence import gpu, linear, neighbors
 from rmodels.evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
 
 __all__ = ["instruction_set", "ladder_problems"]
@@ -81,6 +82,33 @@ def _check_python_loops(data: linear.LinearData, answers: Answers) -> Mapping[Co
     return linear.check_descent(1)(first, answers)
 
 
+def _two_passes(
+    data: linear.LinearData, *, steps: int, threads: int, wide: bool
+) -> Callable[[], Any]:
+    """Return a call of gradient descent that reads the rows twice in each step."""
+    extension = native.load()
+    assert extension is not None
+
+    def run() -> Any:
+        coefficients = np.zeros(data.X.shape[1] + 1)
+        rate = linear.LEARNING_RATE
+        extension.descend_in_two_passes(data.X, data.y, rate, steps, threads, wide, coefficients)
+        return coefficients
+
+    return run
+
+
+def _gpu() -> tuple[str, ...]:
+    """Return the engines beyond the processor's that have times to measure."""
+    return () if gpu.unavailable() else ("gpu",)
+
+
+def _set_in_use() -> tuple[str, ...]:
+    """Return the native engine's instruction set; nothing without the engine."""
+    extension = native.load()
+    return () if extension is None else (extension.__name__.rpartition("._")[2],)
+
+
 def _sets_slowest_first() -> tuple[str, ...]:
     return native.instruction_sets()[::-1]
 
@@ -106,27 +134,32 @@ def _descent(options: Options) -> Problem:
             check=linear.check_descent(iterations),
         )
 
-    native_rungs = []
-    sets = _sets_slowest_first()
-    for name in sets:
-        native_rungs.append(
+    def two_passes(name: str, threads: int, wide: bool) -> Contender:
+        return Contender(
+            f"C++, two passes, {name}",
+            partial(_two_passes, steps=many, threads=threads, wide=wide),
+            True,
+            portion=many / every,
+            note=f"{many} of {every} iterations",
+            check=linear.check_descent(many),
+        )
+
+    threads, best = options.threads, _set_in_use()
+    native_rungs = [
+        rung
+        for name in best
+        for rung in (
+            two_passes("1 thread, scalar", 1, False),
+            two_passes(f"1 thread, {name}", 1, True),
+            two_passes(f"{threads} threads, {name}", threads, True),
             stream(
-                f"C++ stream, 1 thread, {name}",
+                f"C++, fused pass, {threads} threads, {name}",
                 many,
                 engine="native",
-                isa=name,
-                n_jobs=1,
-            )
+                n_jobs=threads,
+            ),
         )
-    if sets:
-        native_rungs.append(
-            stream(
-                f"C++ stream, threads={options.threads}, {sets[-1]}",
-                many,
-                engine="native",
-                n_jobs=options.threads,
-            )
-        )
+    ]
     closed = partial(
         linear.ours,
         iterations=every,
@@ -136,13 +169,14 @@ def _descent(options: Options) -> Problem:
     )
     closed_rungs = [
         Contender(
-            f"closed form from moments, {label}",
+            f"closed form, {label}",
             partial(_rung, prepare=closed, engine=engine),
             True,
         )
         for engine, label in [
             ("reference", "NumPy reference"),
-            *([("native", f"C++, threads={options.threads}, {sets[-1]}")] if sets else []),
+            *(("native", f"C++, {threads} threads, {name}") for name in best),
+            *(("gpu", "GPU, with the copy of the data") for _ in _gpu()),
         ]
     ]
     return Problem(
@@ -159,14 +193,15 @@ def _descent(options: Options) -> Problem:
                 note=f"1 of {every} iterations over {_PYTHON_ROWS:,} of {n:,} rows",
                 check=_check_python_loops,
             ),
-            stream("NumPy reference, every row every iteration", few, engine="reference"),
+            stream("NumPy reference", few, engine="reference"),
             *native_rungs,
             *closed_rungs,
-            linear.sgd_regressor(),
+            replace(linear.sgd_regressor(), mark=True),
             Contender(
                 "LinearRegression of scikit-learn",
                 linear.scikit_learn,
-                note="a mark: the limit of the iterations",
+                note="the limit of the iterations",
+                mark=True,
                 check=linear.check_least_squares,
             ),
         ),
@@ -194,7 +229,7 @@ def _neighbors(options: Options) -> Problem:
     sets = _sets_slowest_first()
     native_rungs = [
         brute(
-            f"C++ brute, 1 thread, {name}",
+            f"C++ group minima, 1 thread, {name}",
             q // 4,
             engine="native",
             isa=name,
@@ -205,11 +240,16 @@ def _neighbors(options: Options) -> Problem:
     if sets:
         threads = options.threads
         native_rungs.append(
-            brute(f"C++ brute, threads={threads}, {sets[-1]}", q, engine="native", n_jobs=threads)
+            brute(
+                f"C++ group minima, {threads} threads, {sets[-1]}",
+                q,
+                engine="native",
+                n_jobs=threads,
+            )
         )
         native_rungs.append(
             Contender(
-                f"C++ tree, threads={threads}, {sets[-1]}",
+                f"C++ tree, {threads} threads, {sets[-1]}",
                 partial(
                     _rung,
                     prepare=partial(_tree, n_jobs=threads),
@@ -218,6 +258,9 @@ def _neighbors(options: Options) -> Problem:
                 True,
             )
         )
+    native_rungs += [
+        brute("GPU group minima, with the copy of the data", q, engine=name) for name in _gpu()
+    ]
     few, some = 20, 250
     return Problem(
         "ladder-neighbors",
@@ -234,9 +277,9 @@ def _neighbors(options: Options) -> Problem:
             ),
             *native_rungs,
             Contender(
-                "scikit-learn brute",
+                "brute force of scikit-learn",
                 partial(neighbors.scikit_learn, algorithm="brute", n_jobs=options.threads),
-                note="a mark",
+                mark=True,
             ),
         ),
         neighbors.check_neighbors,

@@ -260,7 +260,10 @@ def _gradient_descent(options: Options) -> Problem:
                 check=check_descent(few),
             ),
             Contender(
-                read, partial(_one_read, threads=options.threads), note="a mark", check=_check_sum
+                read,
+                partial(_one_read, threads=options.threads),
+                note="what memory alone takes",
+                check=_check_sum,
             ),
         ),
         check_descent(ITERATIONS),

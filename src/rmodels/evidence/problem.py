@@ -19,7 +19,7 @@ __all__ = [
     "Work",
 ]
 
-SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling")
+SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling", "gpu")
 
 # Peers that are not installed with rmodels: their distribution, and the module to import.
 INTELEX = "scikit-learn-intelex"
@@ -96,6 +96,8 @@ class Contender:
         What a reader must know to judge the time.
     check : callable or None
         Used in place of the problem's check.
+    mark : bool
+        Whether it stands beside a ladder and is no rung of it.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Contender:
     portion: float = 1.0
     note: str = ""
     check: "Check | None" = None
+    mark: bool = False
 
 
 @dataclass(frozen=True)

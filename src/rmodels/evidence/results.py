@@ -1,9 +1,10 @@
 """What a run of the benchmarks found."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from rmodels.evidence.gpu import GPUSuite
 from rmodels.evidence.limits import Limits
 from rmodels.evidence.machine import Machine
 from rmodels.evidence.problem import Agreement, Contender, Goal, Options, Problem
@@ -147,6 +148,12 @@ class Run:
         Share of the processors' time that other programs took during the run; None if unknown.
     interrupted : bool
         Whether it was ended by Ctrl-C before everything was measured.
+    gpu : GPUSuite or None
+        None if that suite was not asked for or cannot run.
+    no_gpu : str
+        Why that suite cannot run, if it was asked for.
+    began : str
+        The time in UTC, by ISO 8601.
     """
 
     command: str
@@ -159,6 +166,9 @@ class Run:
     seconds: float
     others: float | None = None
     interrupted: bool = False
+    gpu: GPUSuite | None = None
+    no_gpu: str = ""
+    began: str = ""
 
     def is_right(self) -> bool:
         """Whether none of our own contenders failed or gave a wrong answer."""
@@ -172,8 +182,10 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """Return the run as JSON knows it: no number in it is NaN or infinite."""
         return {
+            "kind": "bench",
             "format": FORMAT,
             "command": self.command,
+            "began": self.began,
             "seconds": self.seconds,
             "others": self.others,
             "interrupted": self.interrupted,
@@ -182,6 +194,8 @@ class Run:
             "limits": vars(self.limits),
             "missing": list(self.missing),
             "problems": [self._outcome(outcome) for outcome in self.outcomes],
+            "gpu": None if self.gpu is None else asdict(self.gpu),
+            "no_gpu": self.no_gpu or None,
             "curves": [
                 {
                     "name": curve.name,
@@ -196,11 +210,16 @@ class Run:
         }
 
     def _outcome(self, outcome: Outcome) -> dict[str, Any]:
-        problem = outcome.problem
+        problem, work = outcome.problem, outcome.problem.work
+        least = None
+        if work is not None:
+            seconds, limit = self.limits.shortest(work.read, work.operations, work.dtype)
+            least = {"seconds": seconds, "of": limit}
         return {
             "name": problem.name,
             "title": problem.title,
             "suite": problem.suite,
+            "least": least,
             "contenders": [self._finding(outcome, finding) for finding in outcome.findings],
             "goals": [
                 {
@@ -220,6 +239,7 @@ class Run:
         return {
             "name": contender.name,
             "ours": contender.ours,
+            "mark": contender.mark,
             "peer": contender.peer or None,
             "precision": contender.precision,
             "portion": contender.portion,

@@ -80,7 +80,7 @@ def _least_squares(n: int, d: int, threads: int) -> Problem:
         (
             Contender("rmodels", partial(linear.ours, n_jobs=threads), True),
             Contender("scikit-learn", linear.scikit_learn),
-            Contender(INTELEX, linear.intelex, peer=INTELEX),
+            Contender("intelex", linear.intelex, peer=INTELEX),
         ),
         linear.check_least_squares,
         work=Work(8.0 * n * d, 1.0 * n * (d + 1) * (d + 2), "float64"),
@@ -100,7 +100,7 @@ def _search(n: int, d: int, k: int, threads: int) -> Problem:
             Contender("rmodels", partial(neighbors.ours, **jobs), True),
             Contender("scikit-learn", partial(neighbors.scikit_learn, algorithm=algorithm, **jobs)),
             Contender(
-                INTELEX,
+                "intelex",
                 partial(neighbors.intelex, algorithm=algorithm, **jobs),
                 peer=INTELEX,
             ),

@@ -2,15 +2,26 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from rmodels.evidence.gpu import GPUSuite
 from rmodels.evidence.limits import Limits
 from rmodels.evidence.problem import SUITES
 from rmodels.evidence.results import Curve, Finding, Outcome, Run
 
-__all__ = ["Table", "duration", "plain_text", "print_run", "tables"]
+__all__ = [
+    "Table",
+    "bytes_text",
+    "digits_text",
+    "duration",
+    "plain_text",
+    "print_run",
+    "print_tables",
+    "ratio_text",
+    "tables",
+]
 
 
 _QUIET = 0.1  # share of the processors that others may take without distorting the times
@@ -53,11 +64,20 @@ def _three_digits(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _ratio(value: float) -> str:
+def ratio_text(value: float) -> str:
+    """Return a ratio with three digits; a dash for NaN."""
     return "–" if math.isnan(value) else f"{_three_digits(value)} ×"
 
 
-def _bytes(count: int | None) -> str:
+def digits_text(error: float | None) -> str:
+    """Return the correct digits that a relative error leaves; None is an error beyond measure."""
+    if error is None or not math.isfinite(error):
+        return "none"
+    return "all" if error == 0 else f"{max(0.0, -math.log10(error)):.1f}"
+
+
+def bytes_text(count: int | None) -> str:
+    """Return bytes in MiB; a dash for None."""
     return "–" if count is None else f"{count / 2**20:,.1f} MiB"
 
 
@@ -101,6 +121,8 @@ def tables(run: Run) -> Iterator[Table]:
         else:
             yield _details(suite, outcomes, run.limits)
     yield from map(_curve, run.curves)
+    if run.gpu is not None:
+        yield _gpu(run.gpu)
 
 
 def _goals(run: Run) -> Table:
@@ -120,7 +142,7 @@ def _goals(run: Run) -> Table:
                 against = f"{against} (ours, over it)"
             reached = outcome.reached(goal)
             said = {True: "yes", False: "no", None: "not measured"}[reached]
-            table.rows.append((title, against, bound, _ratio(outcome.measured(goal)), said))
+            table.rows.append((title, against, bound, ratio_text(outcome.measured(goal)), said))
             title = ""
     return table
 
@@ -140,9 +162,9 @@ def _details(suite: str, outcomes: Sequence[Outcome], limits: Limits) -> Table:
                     f"  {name}",
                     _time(finding),
                     _spread(finding),
-                    _ratio(outcome.ratio(name)),
+                    ratio_text(outcome.ratio(name)),
                     _limit(outcome, finding, limits),
-                    _bytes(finding.memory),
+                    bytes_text(finding.memory),
                     _error(finding),
                     finding.note,
                 )
@@ -163,9 +185,9 @@ def _ladder(outcome: Outcome, limits: Limits) -> Table:
                 finding.contender.name,
                 _time(finding),
                 _spread(finding),
-                _ratio(first / outcome.time(finding.contender.name)),
+                ratio_text(first / outcome.time(finding.contender.name)),
                 _limit(outcome, finding, limits),
-                _bytes(finding.memory),
+                bytes_text(finding.memory),
                 _error(finding),
                 finding.note,
             )
@@ -179,6 +201,20 @@ def _curve(curve: Curve) -> Table:
     for size, outcome in curve.points:
         cells = {finding.contender.name: _time(finding) for finding in outcome.findings}
         table.rows.append((f"{size:,}", *(cells.get(name, "–") for name in names)))
+    return table
+
+
+def _gpu(suite: GPUSuite) -> Table:
+    limits = suite.limits
+    table = Table(
+        f"Suite gpu: {suite.device}, copying {limits.bandwidth / 1e12:.2f} TB/s, products "
+        f"{limits.half / 1e12:.0f} TFLOP/s float16, {limits.double / 1e12:.1f} TFLOP/s float64",
+        ("problem", "by", "time", "of the limit", "goal"),
+        left=(0, 1, 4),
+    )
+    for line in suite.lines:
+        share = "–" if line.share is None else f"{line.share:.0%}"
+        table.rows.append((line.problem, line.contender, duration(line.seconds), share, line.goal))
     return table
 
 
@@ -210,6 +246,8 @@ def preface(run: Run) -> list[str]:
             f"not installed, so not measured: {', '.join(run.missing)} "
             "(pip install 'rmodels[peers]')"
         )
+    if run.no_gpu:
+        lines.append(f"the suite gpu cannot run: {run.no_gpu}")
     if not run.options.peers:
         lines.append("peers beyond NumPy and scikit-learn not asked for (--peers)")
     return lines
@@ -239,14 +277,19 @@ def print_run(run: Run, stream: TextIO) -> None:
     """Print what the run ran on, and its tables."""
     for text in preface(run):
         print(text, file=stream)
+    print_tables(tables(run), stream)
+
+
+def print_tables(found: Iterable[Table], stream: TextIO) -> None:
+    """Print tables, by rich if the stream is a terminal and rich is installed."""
     if stream.isatty() and importlib.util.find_spec("rich") is not None:
-        _print_rich(run, stream)
+        _print_rich(found, stream)
         return
-    for table in tables(run):
+    for table in found:
         print(f"\n{plain_text(table)}", file=stream)
 
 
-def _print_rich(run: Run, stream: TextIO) -> None:
+def _print_rich(found: Iterable[Table], stream: TextIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -254,7 +297,7 @@ def _print_rich(run: Run, stream: TextIO) -> None:
 
     console = Console(file=stream)
     colours = {"yes": "green", "no": "red", "not measured": "yellow"}
-    for table in tables(run):
+    for table in found:
         shown = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
         for column, heading in enumerate(table.headings):
             shown.add_column(heading, justify="left" if column in table.left else "right")

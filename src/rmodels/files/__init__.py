@@ -99,6 +99,19 @@ def load(path: str | os.PathLike[str]) -> Any:
         If it cannot be read.
     ImportError
         If safetensors is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import rmodels
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "notes.rmodel")
+    ...     size = path.write_text("not a model")
+    ...     rmodels.load(path)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: ...notes.rmodel is not a model file of rmodels: it does not begin with 'rmodels'
     """
     return read(path).model
 

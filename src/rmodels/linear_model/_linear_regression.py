@@ -103,7 +103,7 @@ class LinearRegression(LinearModel):
         unless solver_="gram". There if `rank_` is.
     n_iter_ : int or None
         `iterations`.
-    loss_history_ : ndarray of shape (n_iter_,) or (n_iter_, n_targets)
+    loss_history_ : ndarray of shape (iterations,) or (iterations, n_targets)
         Half the weighted mean squared error after each iteration; empty for least squares.
         Computed when first asked for.
     learning_rate_ : float or None
@@ -115,7 +115,7 @@ class LinearRegression(LinearModel):
         and of solver="rows" or positive=True, which need none of them. Refinement and "rows" use
         NumPy and LAPACK on the processor with any engine.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
 
     Warns

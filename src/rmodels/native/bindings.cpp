@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "evidence/limits.hpp"
+#include "evidence/two_passes.hpp"
 #include "native/interrupts.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
@@ -157,6 +158,13 @@ double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb
     return read_all(values.data(), values.shape(0), threads);
 }
 
+void two_passes(const Rows<const double> &X, const Input &y, double learning_rate, std::size_t steps, int threads,
+                bool wide, const Result &coefficients) {
+    nb::gil_scoped_release release;
+    descend_in_two_passes(X.data(), y.data(), X.shape(0), X.shape(1), learning_rate, steps, threads, wide,
+                          coefficients.data());
+}
+
 template <class Real>
 double run_multiply_adds(std::size_t rounds, int threads) {
     nb::gil_scoped_release release;
@@ -207,6 +215,8 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
 
     module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
+    module.def("descend_in_two_passes", &two_passes, "X"_a.noconvert(), "y"_a.noconvert(), "learning_rate"_a, "steps"_a,
+               "threads"_a, "wide"_a, "coefficients"_a.noconvert());
     module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
     module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
     module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();

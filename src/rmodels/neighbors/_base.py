@@ -256,6 +256,17 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         ------
         ValueError
             If there are fewer indexed points than neighbours asked for, or X is not valid.
+
+        Examples
+        --------
+        >>> from rmodels import NearestNeighbors
+        >>> model = NearestNeighbors(n_neighbors=1).fit([[0.0], [1.0], [3.0]])
+        >>> model.kneighbors([[2.5]])
+        (array([[0.5]]), array([[2]]))
+        >>> model.kneighbors(n_neighbors=2, return_distance=False)  # of each point, without itself
+        array([[1, 2],
+               [0, 2],
+               [1, 0]])
         """
         check_is_fitted(self)
         k = self._check_n_neighbors(n_neighbors)
@@ -301,6 +312,18 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         Returns
         -------
         sparse matrix of shape (n_queries, n_samples_fit) in CSR format
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does, and if `mode` is another.
+
+        Examples
+        --------
+        >>> from rmodels import NearestNeighbors
+        >>> model = NearestNeighbors(n_neighbors=1).fit([[0.0], [1.0], [3.0]])
+        >>> model.kneighbors_graph([[2.5]], mode="distance").toarray()
+        array([[0. , 0. , 0.5]])
         """
         if mode == "distance":
             data, indices = self.kneighbors(X, n_neighbors)
@@ -367,6 +390,19 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         neigh_dist : ndarray of shape (n_queries,) of arrays
             Only if `return_distance`.
         neigh_ind : ndarray of shape (n_queries,) of arrays
+
+        Raises
+        ------
+        ValueError
+            If a radius is negative, X is not valid, or results are to be sorted without distances.
+
+        Examples
+        --------
+        >>> from rmodels import NearestNeighbors
+        >>> model = NearestNeighbors(radius=2.0).fit([[0.0], [1.0], [3.0]])
+        >>> distances, indices = model.radius_neighbors([[2.0]], sort_results=True)
+        >>> distances[0], indices[0].tolist()
+        (array([1., 1., 2.]), [1, 2, 0])
         """
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
@@ -394,6 +430,18 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         Returns
         -------
         sparse matrix of shape (n_queries, n_samples_fit) in CSR format
+
+        Raises
+        ------
+        ValueError
+            As `radius_neighbors` does, and if `mode` is another.
+
+        Examples
+        --------
+        >>> from rmodels import NearestNeighbors
+        >>> model = NearestNeighbors(radius=1.0).fit([[0.0], [1.0], [3.0]])
+        >>> model.radius_neighbors_graph([[2.0]], mode="distance").toarray()
+        array([[0., 1., 1.]])
         """
         if mode not in ("connectivity", "distance"):
             raise ValueError(_MODES.format(mode))

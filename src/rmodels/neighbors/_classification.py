@@ -74,8 +74,11 @@ class NeighborsClassifier(ClassifierMixin, Predictor):
 class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     """Classify by the vote of the k nearest neighbours.
 
-    The class of a query is the one whose neighbours' weights sum to most; of equal sums the
-    first in `classes_` wins.
+    The class of a query is the one whose neighbours' weights sum to most,
+
+        ŷ = argmax_c Σ vᵢ over the neighbours i of class c;
+
+    of equal sums the first in `classes_` wins.
 
     Parameters
     ----------
@@ -117,12 +120,12 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     engine_ : {"reference", "native", "gpu", "scipy"}
         What searches; "scipy" is the search by blocks.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
 
     Notes
     -----
-    Neighbours are exact, in the order of (distance, index): see `rmodels.ops.nearest`. X is
+    Neighbours are exact, in the order of (distance, index): see `rmodels.ops.nearest.index`. X is
     kept, not copied, and must not change while the estimator is used.
 
     With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's

@@ -57,6 +57,8 @@ class NeighborsRegressor(RegressorMixin, Predictor):
 class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
     """Predict by the weighted mean of the k nearest neighbours' targets.
 
+    With the weights vᵢ of the neighbours i, ŷ = Σ vᵢ yᵢ / Σ vᵢ, each output on its own.
+
     Parameters
     ----------
     n_neighbors, weights, algorithm, leaf_size, p, metric, metric_params, n_jobs

@@ -14,6 +14,9 @@ __all__ = ["NearestNeighbors"]
 class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
     """Find the nearest neighbours of queries, or all within a radius.
 
+    The neighbours of a query q are the first n_neighbors points x in the order of (d(x, q), index),
+    or all with d(x, q) ≤ radius, with the distances d of float64.
+
     Parameters
     ----------
     n_neighbors : int, default=5

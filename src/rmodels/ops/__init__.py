@@ -49,6 +49,12 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     RuntimeError
         If the engine asked for by name, or the only one that can run where the data is, cannot
         run; the message says why.
+
+    Examples
+    --------
+    >>> from rmodels import ops
+    >>> ops.choose("moments", "reference")
+    'reference'
     """
     asked: str = get_config()["engine"] if engine is None else engine
     there = any(map(device.holds, arrays))

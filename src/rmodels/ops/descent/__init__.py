@@ -85,6 +85,14 @@ def gradient(
         Products and sums in float64, whatever the input's dtype: a sum of k terms is that of exact
         arithmetic within k · 2⁻⁵³ times the sum of their magnitudes. Bitwise the same for any
         number of threads. NaN or infinity in X, Y or the coefficients shows in the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.descent import gradient
+    >>> found = gradient(np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]]), np.zeros((2, 1)))
+    >>> found.gradient.ravel(), found.losses
+    (array([-7., -3.]), array([5.]))
     """
     name = ops.choose("descent", engine, X, Y, weights)
     return ops.implementation("descent", name).gradient(
@@ -130,6 +138,15 @@ def descent(
     Each iteration reads X once: 2 · n_samples · n_features · n_targets multiply-adds. The loss
     after the last iteration costs one read more. Memory beyond input and result: at most 64 copies
     of the coefficients, and a fixed amount per thread. Interrupting leaves nothing behind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.descent import descent
+    >>> X, Y = np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]])
+    >>> found = descent(X, Y, start=np.zeros((2, 1)), learning_rate=0.125, iterations=2)
+    >>> found.coefficients.ravel(), found.losses.ravel().round(3)
+    (array([1.109375, 0.484375]), array([0.391, 0.05 ]))
     """
     name = ops.choose("descent", engine, X, Y, weights)
     return ops.implementation("descent", name).descent(

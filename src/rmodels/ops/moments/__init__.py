@@ -152,7 +152,7 @@ def moments(
     -----
     Accuracy: with σ_i the standard deviation of column i and n = n_samples, the mean μ_i is that
     of exact arithmetic within 8 √n · 2⁻⁵³ σ_i, before it is rounded itself, and M_ij within
-    8 √n · 2⁻⁵³ √(M_ii M_jj) + 4 W · 2⁻¹⁰⁶ |μ_i μ_j|; the last term is what a column that does not
+    8 √n · 2⁻⁵³ √(M_ii M_jj) + 4 W · 2⁻¹⁰⁶ abs(μ_i μ_j); the last is what a column that does not
     vary may be left with. This holds for any offset of the columns, order of the rows and weights,
     as rounding errors go that are not all of one sign: the rows are shifted by a nearby constant
     before they are multiplied. Sums of Moments know the means of what is added as they are
@@ -163,6 +163,19 @@ def moments(
 
     Memory beyond input and result: a fixed amount per thread, and 20 MB or three scatter matrices;
     the reference takes a float64 copy of [X | Y] as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.moments import moments
+    >>> X, Y = np.array([[1.0], [2.0], [3.0], [6.0]]), np.array([[1.0], [1.0], [3.0], [3.0]])
+    >>> whole = moments(X, Y)
+    >>> whole.mean, whole.scatter
+    (array([3., 2.]), array([[14.,  6.],
+           [ 6.,  4.]]))
+    >>> (moments(X[:3], Y[:3]) + moments(X[3:], Y[3:])).scatter
+    array([[14.,  6.],
+           [ 6.,  4.]])
     """
     name = ops.choose("moments", engine, X, Y, weights)
     return ops.implementation("moments", name).moments(X, Y, weights, n_threads)
@@ -197,6 +210,14 @@ def gram(
 
     NaN and infinity show on the diagonal of the products, as in `moments`. Memory beyond input and
     result: at most one float64 copy of X (native: a block of its columns, and a second result).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.moments import gram
+    >>> gram(np.array([[1.0, 5.0], [3.0, 5.0]])).products
+    array([[ 1., -1.],
+           [-1.,  1.]])
     """
     name = ops.choose("moments", engine, X, weights)
     return ops.implementation("moments", name).gram(X, weights, centre, n_threads)

@@ -33,7 +33,7 @@ class Index:
     X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
         The points: not copied, and not to be changed while the index is used.
     metric : str
-        One of `METRICS`.
+        One of those of `index`.
     p : float
         Exponent of the Minkowski metric, above 0.
     algorithm : {"brute", "tree"}
@@ -75,11 +75,11 @@ def index(
         rounded on its own, the sums taken in the order of the features:
 
         - euclidean: √Σ (x_c − q_c)²
-        - manhattan: Σ |x_c − q_c|
-        - chebyshev: max |x_c − q_c|
-        - minkowski: (Σ |x_c − q_c|^p)^(1/p); powers of an integer p up to 16 are repeated products,
-          and their root is the inverse of that: after scaling the sum to [1, 2^p) by a power of
-          two, the smallest float64 whose power is at least the sum (√ for p = 2)
+        - manhattan: ``Σ |x_c − q_c|``
+        - chebyshev: ``max |x_c − q_c|``
+        - minkowski: ``(Σ |x_c − q_c|^p)^(1/p)``; powers of an integer p up to 16 are repeated
+          products, and their root is the inverse of that: after scaling the sum to [1, 2^p) by a
+          power of two, the smallest float64 whose power is at least the sum (√ for p = 2)
         - cosine: ½ Σ (x̂_c − q̂_c)² with x̂ = x / ‖x‖, which is 1 − x̂·q̂; a row of zeros has
           distance 1 from every row
     p : float
@@ -97,6 +97,13 @@ def index(
     -----
     Memory: at most a packed float32 copy of X and its norms, boxes and order
     (cosine: and a normalised float64 copy).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import index, nearest
+    >>> nearest(index(np.array([[0.0], [1.0], [3.0]])), np.array([[2.5]]), k=2)
+    (array([[0.5, 1.5]]), array([[2, 1]]))
     """
     name = ops.choose("nearest", engine, X)
     built: Index = ops.implementation("nearest", name).index(X, metric, p, algorithm, n_threads)
@@ -181,6 +188,15 @@ def within(
     distances : ndarray of shape (offsets[-1],), float64
     indices : ndarray of shape (offsets[-1],), int64
         For each query in the order of (distance, index).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import index, within
+    >>> points, queries = np.array([[0.0], [1.0], [3.0]]), np.array([[2.0], [9.0]])
+    >>> offsets, distances, indices = within(index(points), queries, radius=2.0)
+    >>> offsets.tolist(), distances.tolist(), indices.tolist()
+    ([0, 3, 3], [1.0, 1.0, 2.0], [1, 2, 0])
     """
     engine = ops.implementation("nearest", ops.choose("nearest", index.engine, Q))
     if Q is not None:

@@ -106,6 +106,7 @@ void NearestIndex::pack_all(int threads) {
     const std::size_t n = searched_.rows.size(), d = searched_.X.d;
     steps_ = searched_.bounds.fold() == Fold::pairs ? (d + 1) / 2 : d;
     groups_ = (n + kGroup - 1) / kGroup;
+    packed_ = Floats();  // before there is another
     packed_ = Floats(groups_ * kGroup * steps_);
     norms_ = Floats(groups_ * kGroup);
     slack_.assign(groups_, 0.0f);

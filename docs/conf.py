@@ -1,0 +1,103 @@
+"""The documentation: `make docs` builds it, offline, with warnings as errors."""
+
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+
+import rmodels
+
+project = "rmodels"
+copyright = "the authors of rmodels, MIT licence"
+version = release = rmodels.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx-mathjax-offline",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["conf.py"]
+templates_path = ["_templates"]
+nitpicky = True
+default_role = "autolink"
+highlight_language = "none"
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_execution_mode = "auto"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+
+autodoc_typehints = "none"  # the docstrings tell
+toc_object_entries_show_parents = "hide"
+autosummary_generate = True
+# Some file systems do not tell Moments from moments.
+autosummary_filename_map = {
+    f"rmodels.ops.{name}": f"rmodels.ops.{name}-class"
+    for name in (
+        "descent.Descent",
+        "descent.Gradient",
+        "moments.Gram",
+        "moments.Moments",
+        "nearest.Index",
+    )
+}
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "rmodels"
+html_static_path = ["_static"]
+html_css_files = ["rmodels.css"]
+html_show_sourcelink = False
+html_sidebars = {"start": [], "benchmarks": []}
+html_theme_options = {
+    "footer_end": [],
+    "footer_start": ["copyright"],
+    "header_links_before_dropdown": 6,
+    "logo": {"text": "rmodels"},
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "notebooks/index": []},
+    "show_toc_level": 2,
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# The figure of each notebook that the gallery shows.
+THUMBNAILS = {"linear_regression": 2, "nearest_neighbors": 1, "benchmarks": 0, "validation": 0}
+
+
+def skip_inherited(app, what, name, member, skip, options):
+    """Leave out what scikit-learn's base classes add: its documentation has it."""
+    function = getattr(member, "fget", member)
+    foreign = not (getattr(function, "__module__", None) or "").startswith("rmodels")
+    return True if what == "class" and foreign else None
+
+
+def copy_thumbnails(app, error):
+    """Copy one figure of each notebook to where the gallery's page looks for it."""
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "_static", "gallery")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, place in THUMBNAILS.items():
+        figures = list(app.env.get_doctree(f"notebooks/{name}").findall(nodes.image))
+        shutil.copy(Path(app.srcdir, figures[place]["uri"]), folder / f"{name}.png")
+
+
+def end_fences(app, name, source):
+    """Show no empty line at the end of an example: only doctest needs it."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
+def setup(app):
+    """Connect the functions above."""
+    app.connect("source-read", end_fences)
+    app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("build-finished", copy_thumbnails)
