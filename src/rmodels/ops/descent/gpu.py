@@ -14,7 +14,7 @@ __all__ = ["descent", "gradient", "steps_from_moments"]
 _TILE = 4096  # rows × columns × targets that a program holds at a time
 _MOST_COLUMNS, _MOST_TARGETS = 64, 8
 _WARPS = 4
-_PROGRAMS = 132 * 8  # enough to fill the largest GPUs
+_PROGRAMS = 2 if device.interpreted() else 132 * 8  # enough to fill the largest GPUs
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
 
@@ -37,9 +37,7 @@ def _sums(
     (n_rows, n_features), n_targets = X.shape, Y.shape[1]
     columns = min(_power_of_two(n_features), _MOST_COLUMNS)
     targets = min(_power_of_two(n_targets), _MOST_TARGETS)
-    rows = _TILE // (columns * targets)
-    if device.interpreted():
-        rows = 16
+    rows = 512 if device.interpreted() else _TILE // (columns * targets)
     programs = max(1, min(_PROGRAMS, -(-n_rows // rows)))
     per_program = -(-n_rows // (programs * rows)) * rows
     sums = torch.zeros((programs, n_features + 3, n_targets), dtype=torch.float64, device=X.device)

@@ -10,8 +10,8 @@ from rmodels.ops.moments.kernels import products_kernel
 
 # For at most so many columns, [X | Y | 1]: side of a tile, rows of a step, warps.
 _TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 8))
-_INTERPRETED = (16, 16, 1)
-_PROGRAMS = 132 * 4  # enough to fill the largest GPUs
+_INTERPRETED = (32, 512, 1)
+_PROGRAMS = 2 if device.interpreted() else 132 * 4  # enough to fill the largest GPUs
 _SAMPLE = 1024  # rows whose mean is the shift
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
