@@ -26,7 +26,7 @@ class Moments:
     weight : float
         W = Σ wᵢ.
     mean : ndarray of shape (n_features + n_targets,)
-        μ = Σ wᵢ zᵢ / W; zeros when W is 0.
+        μ = Σ wᵢ zᵢ / W; zeros when W is 0. A tensor, as is the next, for data on the GPU.
     scatter : ndarray of shape (n_features + n_targets, n_features + n_targets)
         M = Σ wᵢ (zᵢ − μ)(zᵢ − μ)ᵀ, symmetric.
     engine : str
@@ -63,7 +63,7 @@ class Moments:
             self.n_features,
             weight,
             mean,
-            self.scatter + other.scatter + (self.weight * share) * np.outer(gap, gap),
+            self.scatter + other.scatter + (self.weight * share) * (gap[:, np.newaxis] * gap),
             self.engine,
             (self.mean - (mean - part)) + (step - part),
         )
@@ -89,7 +89,7 @@ class Moments:
 
     def about_zero(self) -> Matrix:
         """Return Σ wᵢ zᵢ zᵢᵀ = M + W μ μᵀ."""
-        return self.scatter + self.weight * np.outer(self.mean, self.mean)
+        return self.scatter + self.weight * (self.mean[:, np.newaxis] * self.mean)
 
     @cached_property
     def is_finite(self) -> bool:
@@ -97,7 +97,8 @@ class Moments:
 
         The diagonal tells: a value that is not finite leaves its column's sum of squares so.
         """
-        return bool(np.isfinite(self.scatter.diagonal()).all() and np.isfinite(self.mean).all())
+        finite = abs(self.scatter.diagonal()) < np.inf, abs(self.mean) < np.inf
+        return all(bool(part.all()) for part in finite)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from rmodels.ops.moments.kernels import products_kernel
 
 # For at most so many columns, [X | Y | 1]: side of a tile, rows of a step, warps.
 _TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 8))
-_INTERPRETED = (32, 512, 1)
+if device.interpreted():
+    _TILES = ((80, 32, 512, 1), (1 << 30, 128, 512, 1))
 _PROGRAMS = 2 if device.interpreted() else 132 * 4  # enough to fill the largest GPUs
 _SAMPLE = 1024  # rows whose mean is the shift
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
@@ -54,9 +55,10 @@ def gram(X: Any, weights: Any, centre: bool, n_threads: int | None) -> Gram:
     mean = torch.zeros(D.shape[1], dtype=torch.float64, device=where)
     weight = w.sum()
     if centre:
-        for _ in range(2):  # the second step removes the rounding of the first
-            mean += torch.where(weight != 0, w @ (D - mean) / weight, 0.0)
-    D -= mean
+        for _ in range(3):  # each step removes what the rounding of the one before has left
+            gap = torch.where(weight != 0, w @ D / weight, 0.0)
+            D -= gap
+            mean += gap
     D *= w.sqrt()[:, None]
     arrays = X, weights
     return Gram(device.like(mean, *arrays), device.like(D @ D.T, *arrays), "gpu")
@@ -95,17 +97,16 @@ def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:
     means = []
     for A in (X, Y):
         picked = A[rows if device.holds(A) else rows.cpu().numpy()]
-        means.append(device.uploaded(picked, where).to(torch.float64).mean(dim=0))
+        values = device.uploaded(picked, where).to(torch.float64)
+        # about the first row, so that a column that does not vary has its value as mean
+        means.append(values[0] + (values - values[0]).mean(dim=0))
     return torch.cat(means)
 
 
 def _products(X: Any, Y: Any, weights: Any, shift: torch.Tensor) -> torch.Tensor:
     """Return Aᵀ diag(w) A of one block of rows."""
     (n_rows, n_features), columns = X.shape, len(shift)
-    if device.interpreted():
-        tile, rows, warps = _INTERPRETED
-    else:
-        tile, rows, warps = next(row[1:] for row in _TILES if columns <= row[0])
+    tile, rows, warps = next(row[1:] for row in _TILES if columns <= row[0])
     side = -(-(columns + 1) // tile)
     pairs = torch.triu_indices(side, side, device=shift.device)
     n_pairs = pairs.shape[1]
