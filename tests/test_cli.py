@@ -12,7 +12,13 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 import rmodels
-from rmodels import KNeighborsClassifier, KNeighborsRegressor, LinearRegression, NearestNeighbors
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    NearestNeighbors,
+    Ridge,
+)
 from rmodels.cli import main
 from rmodels.options import ALGORITHMS
 
@@ -77,14 +83,17 @@ def predicted(model, X):
     [
         ("", LinearRegression()),
         ("--iterations 50 --learning-rate auto", LinearRegression(iterations=50)),
+        ("--alpha 2.5", Ridge(2.5)),
+        ("--solver stream --iterations 5", LinearRegression(solver="stream", iterations=5)),
         ("--no-fit-intercept --solver rows", LinearRegression(fit_intercept=False, solver="rows")),
     ],
 )
 def test_regression(folder, run, kind, options, model):
     X, y, X_test, y_test = split("diabetes", "target")
-    said = run("fit", "linear-regression", f"diabetes_train.{kind}", "--target", "target",
+    algorithm = "ridge" if isinstance(model, Ridge) else "linear-regression"
+    said = run("fit", algorithm, f"diabetes_train.{kind}", "--target", "target",
                "-o", "a.rmodel", *options.split())  # fmt: skip
-    assert "LinearRegression(" in said
+    assert f"{type(model).__name__}(" in said
     assert "of target from 10 columns, 331 rows" in said
     model.fit(X, y)
     loaded = rmodels.load("a.rmodel")
@@ -289,7 +298,7 @@ def test_every_predictor_has_a_command():
     assert set(ALGORITHMS.values()) == predictors
     assert sorted(ALGORITHMS) == [
         "k-neighbors-classifier", "k-neighbors-regressor", "linear-regression",
-        "radius-neighbors-classifier", "radius-neighbors-regressor",
+        "radius-neighbors-classifier", "radius-neighbors-regressor", "ridge", "ridge-cv",
     ]  # fmt: skip
 
 

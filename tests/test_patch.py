@@ -12,10 +12,11 @@ from sklearn.cluster import DBSCAN, _dbscan
 import rmodels
 from rmodels import exceptions, native, patch_sklearn, patched, unpatch_sklearn
 
+LINEAR = ("LinearRegression", "Ridge", "RidgeCV")
 THEIRS = {
-    name: getattr(linear_model if name == "LinearRegression" else neighbors, name)
+    name: getattr(linear_model if name in LINEAR else neighbors, name)
     for name in (
-        "LinearRegression",
+        *LINEAR,
         "KNeighborsClassifier",
         "KNeighborsRegressor",
         "KNeighborsTransformer",
@@ -34,7 +35,7 @@ def unpatched():
     yield
     unpatch_sklearn()
     for name, original in THEIRS.items():
-        home = linear_model if name == "LinearRegression" else neighbors
+        home = linear_model if name in LINEAR else neighbors
         assert getattr(home, name) is original
 
 
@@ -44,7 +45,7 @@ def test_all_names_in_all_modules():
     patch_sklearn()  # again changes nothing
     assert set(patched()) == set(THEIRS)
     for name in THEIRS:
-        home = linear_model if name == "LinearRegression" else neighbors
+        home = linear_model if name in LINEAR else neighbors
         assert getattr(home, name) is getattr(rmodels, name)
     assert _dbscan.NearestNeighbors is rmodels.NearestNeighbors
     assert "sklearn.cluster._dbscan" in patched()["NearestNeighbors"]
@@ -63,8 +64,8 @@ def test_some_names():
 
 
 def test_unknown_names_change_nothing():
-    with pytest.raises(ValueError, match="rmodels has no 'Ridge'; it has LinearRegression"):
-        patch_sklearn(["LinearRegression", "Ridge"])
+    with pytest.raises(ValueError, match="rmodels has no 'Lasso'; it has LinearRegression"):
+        patch_sklearn(["LinearRegression", "Lasso"])
     assert patched() == {}
 
 
@@ -100,7 +101,7 @@ def test_script(tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout == "__main__ ['--option', 'value'] rmodels.neighbors._classification 10\n"
+    assert done.stdout == "__main__ ['--option', 'value'] rmodels.neighbors._classification 12\n"
     assert done.stderr == ""
 
 

@@ -14,7 +14,10 @@ from rmodels import (
     NearestNeighbors,
     RadiusNeighborsClassifier,
     RadiusNeighborsRegressor,
+    Ridge,
+    RidgeCV,
     ops,
+    scan,
 )
 from rmodels.ops import device
 
@@ -99,6 +102,67 @@ def test_linear_regression(place, parameters, targets, weighted):
     if ours.solver_ != "stream":
         assert_same(ours.singular_, theirs.singular_, place, rtol=1e-6, atol=1e-6)
         assert ours.rank_ == theirs.rank_
+
+
+def refuses(place):
+    return place == "cuda" or device.interpreted()
+
+
+@pytest.mark.parametrize("robust", [None, "HC3"])
+@pytest.mark.parametrize("columns", [4, 9])
+def test_summary(place, robust, columns):
+    A = X if columns == 4 else np.vander(np.linspace(0, 1, 60), columns)[:, :-1].copy()
+    data = A, VALUES, WEIGHTS
+    ours, theirs = both(LinearRegression, place, *data)
+    found = ours.summary(*(tensor(part, place) for part in data), robust=robust)
+    expected = theirs.summary(*data, robust=robust)
+    assert found.computed_from == expected.computed_from
+    np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-8)
+    if expected.computed_from == "moments":
+        std = ours.predict(tensor(A, place), return_std=True)[1]
+        assert_same(std, theirs.predict(A, return_std=True)[1], place, rtol=1e-8)
+
+
+def test_partial_fit(place):
+    theirs = LinearRegression().fit(X, VALUES)
+    ours = LinearRegression().fit(tensor(X[:30], place), tensor(VALUES[:30], place))
+    rest = tensor(X[30:], place), tensor(VALUES[30:], place)
+    if refuses(place):
+        with pytest.raises(TypeError, match=r"partial_fit does not take .* pass NumPy arrays"):
+            ours.partial_fit(*rest)
+        ours.partial_fit(X[30:], VALUES[30:])
+        assert isinstance(ours.coef_, np.ndarray)
+    else:
+        ours.partial_fit(*rest)
+        assert isinstance(ours.coef_, torch.Tensor)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [Ridge, RidgeCV, lambda: RidgeCV(cv=3)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ridge(place, make, weighted):
+    data = [X, VALUES, WEIGHTS] if weighted else [X, VALUES]
+    given = [tensor(part, place) for part in data]
+    theirs = make().fit(*data)
+    if refuses(place):
+        with pytest.raises(TypeError, match=r"fit does not take .* pass NumPy arrays"):
+            make().fit(*given)
+    else:
+        ours = make().fit(*given)
+        assert_same(ours.coef_, theirs.coef_, place)
+        assert_same(ours.predict(tensor(QUERIES, place)), theirs.predict(QUERIES), place)
+    found = make().fit(X, *given[1:]).predict(tensor(QUERIES, place))
+    assert_same(found, theirs.predict(QUERIES), place, rtol=1e-12)
+
+
+def test_points_of_a_scan(place):
+    ours = NearestNeighbors(n_neighbors=3).fit(scan(X))
+    theirs = NearestNeighbors(n_neighbors=3).fit(X)
+    queries = tensor(QUERIES, place)
+    assert_same(ours.kneighbors(queries), theirs.kneighbors(QUERIES), place)
+    found, expected = ours.radius_neighbors(queries, 1.0), theirs.radius_neighbors(QUERIES, 1.0)
+    for a, b in zip(found[1], expected[1], strict=True):
+        np.testing.assert_array_equal(np.sort(torch.as_tensor(a).cpu()), np.sort(b))
 
 
 @pytest.mark.parametrize("columns", [5, 9, 12])

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rmodels import plot
     from rmodels.config import config_context, get_config, set_config
     from rmodels.files import load, save
-    from rmodels.linear_model import LinearRegression
+    from rmodels.linear_model import LinearRegression, Ridge, RidgeCV
     from rmodels.neighbors import (
         KNeighborsClassifier,
         KNeighborsRegressor,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         radius_neighbors_graph,
     )
     from rmodels.patch import patch_sklearn, patched, unpatch_sklearn
+    from rmodels.scans import scan
     from rmodels.versions import show_versions
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
+    "Ridge",
+    "RidgeCV",
     "config_context",
     "get_config",
     "kneighbors_graph",
@@ -42,6 +45,7 @@ __all__ = [
     "plot",
     "radius_neighbors_graph",
     "save",
+    "scan",
     "set_config",
     "show_versions",
     "unpatch_sklearn",
@@ -56,6 +60,8 @@ _HOMES = {
     "RadiusNeighborsClassifier": "rmodels.neighbors",
     "RadiusNeighborsRegressor": "rmodels.neighbors",
     "RadiusNeighborsTransformer": "rmodels.neighbors",
+    "Ridge": "rmodels.linear_model",
+    "RidgeCV": "rmodels.linear_model",
     "config_context": "rmodels.config",
     "get_config": "rmodels.config",
     "load": "rmodels.files",
@@ -64,6 +70,7 @@ _HOMES = {
     "patch_sklearn": "rmodels.patch",
     "patched": "rmodels.patch",
     "radius_neighbors_graph": "rmodels.neighbors",
+    "scan": "rmodels.scans",
     "set_config": "rmodels.config",
     "show_versions": "rmodels.versions",
     "unpatch_sklearn": "rmodels.patch",

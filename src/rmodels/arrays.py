@@ -18,7 +18,7 @@ from rmodels.ops import device
 __all__ = [
     "adopted",
     "answered_in_kind",
-    "as_dtype_of",
+    "as_dtype",
     "as_kind_of",
     "beside",
     "contiguous",
@@ -91,11 +91,11 @@ def beside(array: Any, other: Any) -> Any:
     return torch.as_tensor(array, device=other.device)
 
 
-def as_dtype_of(array: Any, other: Any) -> Any:
-    """Return an ndarray or tensor in another's dtype; a tensor in at least 32 bits."""
+def as_dtype(array: Any, dtype: Any) -> Any:
+    """Return an ndarray or tensor in a dtype of its package; a tensor in at least 32 bits."""
     if isinstance(array, np.ndarray):
-        return array.astype(other.dtype, copy=False)
-    return array.to(other.dtype) if other.dtype.itemsize >= 4 else array.float()
+        return array.astype(dtype, copy=False)
+    return array.to(dtype) if dtype.itemsize >= 4 else array.float()
 
 
 def contiguous(array: Any) -> Any:

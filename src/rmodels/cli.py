@@ -4,6 +4,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import rmodels
 from rmodels.evidence import bench, report, validate
@@ -46,6 +47,7 @@ def _fit(arguments: argparse.Namespace) -> str:
     from rmodels.files import commands
 
     given = vars(arguments)
+    rmodels.set_config(progress=sys.stderr.isatty() and find_spec("rich") is not None)
     return commands.fit(
         arguments.estimator,
         {name: given[name] for name in arguments.parameter_names if name in given},
@@ -54,6 +56,7 @@ def _fit(arguments: argparse.Namespace) -> str:
         arguments.target,
         arguments.feature,
         arguments.ignore,
+        arguments.checkpoint,
     )
 
 
@@ -90,6 +93,9 @@ def _add_files(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             parser.add_argument(
                 flag, action="append", default=[], required=needed, metavar="COLUMN", help=text
             )
+        parser.add_argument(
+            "--checkpoint", metavar="FILE", help="linear models: go on from here after a stop"
+        )
         parser.set_defaults(run=_fit, estimator=estimator)
     predict = commands.add_parser("predict", help="predict with a saved model")
     predict.add_argument("model", metavar="MODEL", help="model file")

@@ -17,10 +17,13 @@ _PREDICTORS = (
     "LinearRegression",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
+    "Ridge",
+    "RidgeCV",
 )
 
 # Names on the command line, and of the classes: k-neighbors-classifier, KNeighborsClassifier.
-ALGORITHMS = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower(): name for name in _PREDICTORS}
+_WORD = r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])"
+ALGORITHMS = {re.sub(_WORD, "-", name).lower(): name for name in _PREDICTORS}
 
 
 class EstimatorParser(argparse.ArgumentParser):

@@ -16,6 +16,8 @@ __all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
 
 _HOMES = {
     "LinearRegression": "linear_model",
+    "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
     "KNeighborsClassifier": "neighbors",
     "KNeighborsRegressor": "neighbors",
     "KNeighborsTransformer": "neighbors",

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,18 +24,23 @@ from sklearn.utils.validation import (
 )
 
 from rmodels import patch
-from rmodels.arrays import adopted, as_dtype_of, beside, namespace, on_gpu, on_host
+from rmodels.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
 from rmodels.callbacks import with_callbacks
 from rmodels.exceptions import NotCoveredError
+from rmodels.partitions import DaskRows, applied, is_dask
+from rmodels.rows import WEIGHTLESS, Rows, Source
+from rmodels.scans import Scan
 
 __all__ = [
+    "Checked",
     "all_or_nothing",
     "assert_finite_samples",
+    "by_batches",
     "class_targets",
     "point_weights",
     "precomputed_distances",
     "prediction_samples",
-    "regression_samples",
+    "regression_source",
     "search_samples",
     "search_targets",
 ]
@@ -42,7 +48,6 @@ __all__ = [
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _FLOATS = [np.float64, np.float32]
-_WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
 
 _MOST_KNOWN = 1024
@@ -161,10 +166,10 @@ def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
 
 
 def _regression_tensors(
-    estimator: Any, X: Any, y: Any, sample_weight: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool
 ) -> tuple[Any, Any, Any | None]:
-    """Return what `regression_samples` returns, as tensors on the GPU, where X is."""
-    X = _checked_tensor(estimator, X, reset=True)
+    """Return checked X, y and weights as tensors on the GPU, where X is."""
+    X = _checked_tensor(estimator, X, reset=reset)
     y = _target_tensor(estimator, y, X)
     if not y.is_floating_point():
         y = y.double()
@@ -176,35 +181,65 @@ def _regression_tensors(
     if bool((weights < 0).any()):
         raise ValueError("Negative values in data passed to `sample_weight`")
     if not bool(weights.any()):
-        raise ValueError(_WEIGHTLESS)
-    return X, y, as_dtype_of(weights, X)
+        raise ValueError(WEIGHTLESS)
+    return X, y, as_dtype(weights, X.dtype)
 
 
-def regression_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, accept_sparse: bool
-) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Return X, y and weights as float32 or float64 arrays, not copied where they are already.
+def regression_source(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    accept_sparse: bool = True,
+    reset: bool = True,
+    part: bool = False,
+    tensors: bool = True,
+) -> tuple[Source, bool]:
+    """Return X, y and weights as float32 or float64 rows, not copied where they are already.
 
-    Records `n_features_in_` and `feature_names_in_`. X is not searched for NaN and infinity: the
-    operations meet every value anyway, and `assert_finite_samples` names what they met.
+    Records `n_features_in_` and `feature_names_in_`, or compares them if not `reset`. X is not
+    searched for NaN and infinity: the operations meet every value anyway, and the rows'
+    `assert_finite` names what they met. The weights may all be 0 if these are a `part` of the rows.
+    An X on the GPU stays there, as a tensor, or is refused if the estimator takes no `tensors`.
 
     Returns
     -------
-    X : ndarray, CSR matrix or tensor of shape (n_samples, n_features)
-    y : ndarray or tensor of shape (n_samples,) or (n_samples, n_targets)
-    weights : ndarray or tensor of shape (n_samples,) or None
+    source : Source
+        `Rows` of an array, CSR matrix or tensor; or what a scan or a Dask collection gives.
+    one_target : bool
+        Whether y has one dimension.
     """
+    if isinstance(X, Scan):
+        return X.regression(estimator, y, sample_weight, reset)
+    if is_dask(X):
+        parts = DaskRows(estimator, X, y, sample_weight, reset)
+        return parts, parts.one_target
     X, y, sample_weight = adopted(X), adopted(y), adopted(sample_weight)
     if on_gpu(X):
-        return _regression_tensors(estimator, X, y, sample_weight)
+        if not tensors:
+            raise TypeError(
+                f"{type(estimator).__name__}.{'partial_fit' if part else 'fit'} does not take "
+                "arrays on the GPU: pass NumPy arrays"
+            )
+        X, y, weights = _regression_tensors(estimator, X, y, sample_weight, reset=reset)
+        return _rows(estimator, X, y, weights)
     y, sample_weight = on_host(y), on_host(sample_weight)
-    if _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
-        _record_columns(estimator, X)
+    if (
+        _is_plain(X)
+        and _is_plain(y)
+        and X.ndim == 2
+        and len(y) == len(X)
+        and (reset or _has_columns(estimator, X))
+    ):
+        if reset:
+            _record_columns(estimator, X)
     else:
         X, y = validate_data(
             estimator,
             X,
             y,
+            reset=reset,
             accept_sparse="csr" if accept_sparse else False,
             dtype=_FLOATS,
             y_numeric=True,
@@ -215,12 +250,26 @@ def regression_samples(
             y = y.astype(np.float64)
     if not _is_surely_finite(y):
         assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
-    if sample_weight is None:
-        return X, y, None
-    weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(_WEIGHTLESS)
-    return X, y, weights
+    weights = None
+    if sample_weight is not None:
+        blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
+        weights = _check_sample_weight(
+            np.ones_like(sample_weight) if blank else sample_weight,
+            X,
+            dtype=X.dtype,
+            ensure_non_negative=True,
+        )
+        if blank:
+            weights = np.zeros_like(weights)
+        elif not weights.any():
+            raise ValueError(WEIGHTLESS)
+    return _rows(estimator, X, y, weights)
+
+
+def _rows(estimator: Any, X: Any, y: Any, weights: Any) -> tuple[Rows, bool]:
+    """Return checked X, y and weights as rows, and whether y has one dimension."""
+    finite = functools.partial(assert_finite_samples, estimator, X)
+    return Rows(X, y[:, np.newaxis] if y.ndim == 1 else y, weights, finite), y.ndim == 1
 
 
 def assert_finite_samples(estimator: Any, X: NDArray) -> None:
@@ -231,9 +280,43 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """An array that is finite and has the columns that `fit` saw."""
+
+    X: NDArray
+
+
+def by_batches(method: Method) -> Method:
+    """Have a method of X give its result for all batches of a scan, one after the other.
+
+    Of a Dask collection, the result is lazy.
+    """
+
+    @functools.wraps(method)
+    def batched(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if is_dask(X):
+            check_is_fitted(self)
+            return applied(self, method.__name__, X, *args, **kwargs)
+        if not isinstance(X, Scan):
+            return method(self, X, *args, **kwargs)
+        check_is_fitted(self)
+        found = [
+            method(self, Checked(samples), *args, **kwargs)
+            for samples in X.samples(self, method.__name__)
+        ]
+        if isinstance(found[0], (tuple, list)):
+            return type(found[0])(np.concatenate(parts) for parts in zip(*found, strict=True))
+        return np.concatenate(found)
+
+    return batched  # type: ignore[return-value]
+
+
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
     """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
     check_is_fitted(estimator)
+    if isinstance(X, Checked):
+        return X.X
     X = adopted(X)
     if on_gpu(X):
         X = _checked_tensor(estimator, X, reset=False)
@@ -264,6 +347,8 @@ def search_samples(
     -------
     ndarray, CSR matrix or, on the GPU, tensor of shape (n_samples, n_features)
     """
+    if isinstance(X, Checked):
+        return np.ascontiguousarray(X.X)
     X = adopted(X)
     if on_gpu(X):
         X = _checked_tensor(estimator, X, reset=reset)
@@ -333,7 +418,7 @@ def point_weights(sample_weight: Any, X: Any) -> NDArray[np.float64]:
         on_host(adopted(sample_weight)), rows, dtype=np.float64, ensure_non_negative=True
     )
     if not weights.any():
-        raise ValueError(_WEIGHTLESS)
+        raise ValueError(WEIGHTLESS)
     return weights
 
 

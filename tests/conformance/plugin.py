@@ -33,8 +33,8 @@ def _has_the_engine(estimator, X):
     """Return whether the engines of rmodels are written for what a fit needs."""
     if sparse.issparse(X):
         return False
-    if isinstance(estimator, rmodels.LinearRegression):
-        return not estimator.positive
+    if isinstance(estimator, (rmodels.LinearRegression, rmodels.Ridge, rmodels.RidgeCV)):
+        return not getattr(estimator, "positive", False)
     weighted = "w" in (estimator.metric_params or {})
     is_points = not hasattr(X, "get_params") and type(X).__name__ not in ("BallTree", "KDTree")
     return is_points and estimator.metric in METRICS and not weighted

@@ -16,6 +16,7 @@ TESTS = (
     "neighbors/tests/test_neighbors_pipeline.py",
     "neighbors/tests/test_graph.py",
     "linear_model/tests/test_base.py",
+    "linear_model/tests/test_ridge.py",
     "linear_model/tests/test_common.py",
 )
 # "auto": native for all metrics that it has, and SciPy for the others.

@@ -224,13 +224,17 @@ def seconds_to_interrupt(call):
     return answered - sent[0]
 
 
+# Chunks of work that last less than 0.1 s take ten times as long with every access checked.
+ANSWERED = 2.0 if "libasan" in os.environ.get("LD_PRELOAD", "") else 0.2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("call", LONG)
 def test_an_interrupt_is_answered(call):
     prepared = LONG[call]()
     # The best of a few: other programs' work may delay one.
-    assert min(seconds_to_interrupt(prepared) for _ in range(3)) < 0.2
+    assert min(seconds_to_interrupt(prepared) for _ in range(3)) < ANSWERED
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")

@@ -1,6 +1,8 @@
 """The contract of the moments, on every engine."""
 
 import itertools
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -369,3 +371,36 @@ def test_gram_in_many_chunks(engine, monkeypatch):
     monkeypatch.setattr(native, "_CALL", 1e5)
     X, _, weights = samples(60, 700, 0, weighted=True)
     assert_gram_accurate(gram(X, weights, engine=engine), X, weights)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_and_differences(engine, weighted):
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((200, 5)), rng.standard_normal((200, 2))
+    w = rng.random(200) if weighted else None
+
+    def of(rows):
+        return moments(X[rows], Y[rows], None if w is None else w[rows], engine=engine)
+
+    whole, first, second = of(slice(None)), of(slice(80)), of(slice(80, None))
+    for found, expected in ((first + second, whole), (whole - first, second)):
+        assert found.n_samples == expected.n_samples
+        assert found.weight == pytest.approx(expected.weight, rel=1e-14)
+        np.testing.assert_allclose(found.mean, expected.mean, atol=1e-15)
+        np.testing.assert_allclose(found.scatter, expected.scatter, atol=1e-12)
+
+
+def test_sums_keep_the_rest_of_the_means():
+    # columns a million away: sums of means as they are rounded would lose six digits
+    rng = np.random.default_rng(0)
+    X = np.sort(rng.integers(0, 1000, (64, 1)), axis=0) / 1024 + 2.0**20
+    parts = []
+    for block in np.split(X, 8):
+        found = moments(block, block[:, :0], engine="reference")
+        parts.append(replace(found, rest=(block - found.mean).mean(axis=0)))
+    total = sum(parts[1:], parts[0])
+    exact = [Fraction(x) for x in X[:, 0].tolist()]
+    mean = sum(exact) / 64
+    assert abs(Fraction(total.mean[0]) + Fraction(total.rest[0]) - mean) < Fraction(1, 2**55)
+    scatter = float(sum((x - mean) ** 2 for x in exact))
+    assert total.scatter[0, 0] == pytest.approx(scatter, rel=1e-14)

@@ -12,6 +12,8 @@ from sklearn.metrics import r2_score
 import rmodels
 from rmodels import files, tables
 from rmodels.files.writing import check_writable
+from rmodels.linear_model._base import LinearModel
+from rmodels.readers import check_names
 
 __all__ = ["fit", "predict", "score"]
 
@@ -26,8 +28,9 @@ def fit(
     targets: Sequence[str],
     features: Sequence[str] = (),
     ignored: Sequence[str] = (),
+    checkpoint: Path | None = None,
 ) -> str:
-    """Fit an estimator to a table and save it.
+    """Fit an estimator to a table and save it; linear models read it in batches.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ def fit(
     parameters : dict
         Of the estimator.
     data : str or path-like
-        CSV or Parquet file.
+        CSV or Parquet file; for a linear model also a folder or pattern of them.
     output : str or path-like
         Model file.
     targets : sequence of str
@@ -45,6 +48,8 @@ def fit(
         Columns to predict from; if none, all columns that are neither targets nor ignored.
     ignored : sequence of str
         Columns to leave out.
+    checkpoint : str or path-like, default=None
+        Where a linear model keeps what it knows of the rows read so far; removed at the end.
 
     Returns
     -------
@@ -54,40 +59,64 @@ def fit(
     check_writable(output)
     model = getattr(rmodels, estimator)(**parameters)
     model._validate_params()
-    table = tables.open_table(data)
-    chosen = _features(table, targets, features, ignored)
-    X, Y = _samples(table, chosen, targets, is_classifier(model))
-    model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
+    if _reads_batches(model):
+        rows = rmodels.scan(data)
+        chosen = _features(data, list(map(str, rows.columns)), targets, features, ignored)
+        X = rmodels.scan(data, chosen, checkpoint=checkpoint)
+        check_names(str(data), rows.columns, targets)
+        model.fit(X, targets[0] if len(targets) == 1 else list(targets))
+        count = X.n_rows
+    else:
+        if checkpoint is not None:
+            raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
+        table = tables.open_table(data)
+        chosen = _features(data, table.names, targets, features, ignored)
+        X, Y = _samples(table, chosen, targets, is_classifier(model))
+        model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
+        count = len(Y)
     files.save(model, output, target_names=targets)
+    if checkpoint is not None:
+        os.unlink(checkpoint)
     return (
         f"{output}: {model} of {', '.join(targets)} from {len(chosen)} "
-        f"{'column' if len(chosen) == 1 else 'columns'}, {len(Y)} rows\n"
+        f"{'column' if len(chosen) == 1 else 'columns'}, {count} rows\n"
+    )
+
+
+def _reads_batches(model: Any) -> bool:
+    """Return whether a model is fitted to batches; else it needs all rows at once."""
+    needs = ("cv", "scoring", "store_cv_results")
+    return (
+        isinstance(model, LinearModel)
+        and getattr(model, "solver", "auto") not in ("gram", "stream")
+        and not any(getattr(model, name, None) for name in needs)
     )
 
 
 def _features(
-    table: tables.DataFile,
+    data: Path,
+    names: Sequence[str],
     targets: Sequence[str],
     features: Sequence[str],
     ignored: Sequence[str],
 ) -> list[str]:
     """Return the columns to predict from."""
     for name in ignored:
-        if name not in table.names:
-            raise ValueError(f"{table.path}: no column {name!r} to ignore")
+        if name not in names:
+            raise ValueError(f"{data}: no column {name!r} to ignore")
         if name in targets or name in features:
             raise ValueError(f"column {name!r} is both ignored and used")
     if features:
         return list(features)
     left_out = {*targets, *ignored}
-    chosen = [name for name in table.names if name not in left_out]
+    chosen = [name for name in names if name not in left_out]
     if "" in chosen:
         raise ValueError(
-            f"{table.path}: column {table.names.index('') + 1} has no name. If it numbers the "
+            f"{data}: column {names.index('') + 1} has no name. If it numbers the "
             "rows, leave it out: --ignore ''"
         )
     if not chosen:
-        raise ValueError(f"{table.path} has no columns to predict {', '.join(targets)} from")
+        raise ValueError(f"{data} has no columns to predict {', '.join(targets)} from")
     return chosen
 
 

@@ -28,6 +28,7 @@ import rmodels
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
+from rmodels.ops.moments import Moments
 from rmodels.ops.nearest import METRICS, Index
 
 __all__ = ["LAYOUTS", "Layout", "describe", "restore"]
@@ -51,11 +52,15 @@ class Layout:
     is_consistent: Callable[[Any], bool]
 
 
-_OPTIONAL = {"feature_names_in_"}
+_OPTIONAL = {"feature_names_in_", "_moments", "_counted", "cv_results_"}
 _FITTED: dict[str, type | UnionType] = {
     "n_features_in_": int,
     "feature_names_in_": np.ndarray,
     "engine_": str,
+}
+_LINEAR = _FITTED | {
+    "coef_": np.ndarray,
+    "intercept_": float | np.floating | np.ndarray,
 }
 _NEIGHBORS = _FITTED | {
     "n_samples_fit_": int,
@@ -87,16 +92,16 @@ LAYOUTS = {
     "KNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
     "KNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
     "LinearRegression": Layout(
-        _FITTED
+        _LINEAR
         | {
-            "coef_": np.ndarray,
-            "intercept_": float | np.floating | np.ndarray,
             "n_iter_": int | np.integer | None,
             "learning_rate_": float | None,
             "solver_": str,
             "_history": np.ndarray | ClosedForm,
             "_conditioning": Conditioning | None,
             "_targets": int | None,
+            "_moments": Moments,
+            "_counted": int,
         },
         _coefficients_match,
     ),
@@ -105,6 +110,16 @@ LAYOUTS = {
         _NEIGHBORS | _CLASSES | _WEIGHTS | {"outlier_label_": object}, _targets_match
     ),
     "RadiusNeighborsRegressor": Layout(_NEIGHBORS | _TARGETS | _WEIGHTS, _targets_match),
+    "Ridge": Layout(_LINEAR | {"n_iter_": type(None), "solver_": str}, _coefficients_match),
+    "RidgeCV": Layout(
+        _LINEAR
+        | {
+            "alpha_": float | np.ndarray,
+            "best_score_": float | np.ndarray,
+            "cv_results_": np.ndarray,
+        },
+        _coefficients_match,
+    ),
     "RadiusNeighborsTransformer": Layout(_NEIGHBORS | {"_n_features_out": int}, _points_match),
 }
 
@@ -188,6 +203,11 @@ _PARTS = {
             {"X": search.X} | _named("metric", "p", "algorithm", "engine")(search._index)
         ),
         _indexed,
+    ),
+    "Moments": _Part(
+        Moments,
+        _named("n_samples", "n_features", "weight", "mean", "scatter", "engine", "rest"),
+        Moments,
     ),
     "Precomputed": _Part(Precomputed, _named("X"), Precomputed),
     "SparseRows": _Part(

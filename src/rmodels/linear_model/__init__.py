@@ -1,5 +1,6 @@
 """Linear models."""
 
 from rmodels.linear_model._linear_regression import LinearRegression
+from rmodels.linear_model._ridge import Ridge, RidgeCV
 
-__all__ = ["LinearRegression"]
+__all__ = ["LinearRegression", "Ridge", "RidgeCV"]

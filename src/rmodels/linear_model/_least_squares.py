@@ -10,7 +10,7 @@ either solution of float64 data is refined with residuals in twice the precision
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 from rmodels.linear_model._refinement import refined
 from rmodels.linear_model._statistics import array, gradient, spread
 from rmodels.ops.moments import Gram, Moments
+from rmodels.rows import Rows, Source
 
 __all__ = [
     "Conditioning",
@@ -28,7 +29,12 @@ __all__ = [
     "conditioning_of_moments",
     "from_gram",
     "from_moments",
+    "from_moments_alone",
     "from_rows",
+    "nonnegative",
+    "penalised",
+    "root",
+    "triangular",
 ]
 
 Matrix = NDArray[np.float64]
@@ -114,11 +120,11 @@ def conditioning_of_gram(
 
 
 def conditioning_of_moments(
-    moments: Moments, X: NDArray, fit_intercept: bool
+    moments: Moments, source: Source | None, fit_intercept: bool
 ) -> Conditioning | None:
     """Return the conditioning of the columns; None if it is too bad for moments to tell."""
     d = moments.n_features
-    S, used = _scatter(moments, X, fit_intercept)
+    S, used = _scatter(moments, source, fit_intercept)
     if used is None:
         return None
     decided = not len(used) or _factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1
@@ -126,24 +132,28 @@ def conditioning_of_moments(
 
 
 def _scatter(
-    moments: Moments, X: NDArray, fit_intercept: bool
+    moments: Moments, source: Source | None, fit_intercept: bool
 ) -> tuple[Matrix, NDArray[np.intp] | None]:
-    """Return the scatter matrix, and which columns vary; None for those if it cannot tell."""
+    """Return the scatter matrix, and which columns vary; None for those if it cannot tell.
+
+    Without the rows, columns that vary no more than their mean's rounding count as constant.
+    """
     d = moments.n_features
     S = moments.scatter if fit_intercept else moments.about_zero()
     squares = S.diagonal()[:d]
     varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares > 0
     if (squares[squares < _TINY] > 0).any():
         return S, None
-    if (~varies).any() and spread(X, ~varies).any():
+    if source is not None and (~varies).any() and spread(source, ~varies).any():
         return S, None  # varies so little that its squares underflow or its mean rounds
     return S, np.flatnonzero(varies)
 
 
-def _factor(scatter: Matrix) -> tuple[Matrix, Matrix, float]:
+def _factor(scatter: Matrix, penalty: float = 0.0) -> tuple[Matrix, Matrix, float]:
     """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ²."""
-    scale = np.sqrt(scatter.diagonal())
+    scale = np.sqrt(scatter.diagonal() + penalty)
     correlation = scatter / scale / scale[:, np.newaxis]
+    correlation[np.diag_indices(len(scale))] = 1.0
     factor, failed = lapack.dpotrf(correlation, lower=1)
     if failed:
         return scale, factor, 0.0
@@ -196,36 +206,38 @@ def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]
 
 def from_moments(
     moments: Moments,
-    X: NDArray,
-    Y: NDArray,
-    weights: NDArray | None,
+    source: Source,
     fit_intercept: bool,
-    n_threads: int,
+    n_threads: int | None,
+    penalty: float = 0.0,
 ) -> Solution | None:
-    """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide."""
+    """Solve by Cholesky factors of the scaled scatter matrix; None if they cannot decide.
+
+    A penalty α adds α Σ coef² to the sum of squares.
+    """
     if not moments.is_finite:
         return None
     d = moments.n_features
-    S, used = _scatter(moments, X, fit_intercept)
+    S, used = _scatter(moments, source, fit_intercept)
     if used is None:
         return None
     coefficients = np.zeros((d, S.shape[0] - d))
     conditioning = _of_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale, factor, reciprocal = _factor(S[np.ix_(used, used)])
+    scale, factor, reciprocal = _factor(S[np.ix_(used, used)], penalty)
     if reciprocal * _TOO_ILL < 1:
         return None
     right = S[used, d:] / scale[:, np.newaxis]
     solved, _ = lapack.dpotrs(factor, right, lower=1)
     coefficients[used] = solved / scale[:, np.newaxis]
     # float32 input has 24 digits to keep, not 53
-    enough = _REFINE_ABOVE * (2.0**20 if X.dtype.itemsize < 8 else 1.0)
+    enough = _REFINE_ABOVE * (2.0**20 if source.dtype.itemsize < 8 else 1.0)
     if reciprocal * enough >= 1:
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
-    if reciprocal * _PRECISE_ABOVE < 1 and X.dtype.itemsize == 8:
+    if reciprocal * _PRECISE_ABOVE < 1 and source.dtype.itemsize == 8:
 
         def solve(slope: Matrix) -> Matrix:
             step = np.zeros_like(slope)
@@ -235,8 +247,8 @@ def from_moments(
 
         norms = np.ones(d)
         norms[used] = scale
-        offset = moments.mean[d:] if fit_intercept else np.zeros(Y.shape[1])
-        found = refined(solve, X, Y, weights, shift, coefficients, offset, norms)
+        offset = moments.mean[d:] if fit_intercept else np.zeros(S.shape[0] - d)
+        found = refined(solve, source, shift, coefficients, offset, norms, penalty)
         return None if found is None else Solution(found[0], conditioning, found[1])
     shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
@@ -244,8 +256,8 @@ def from_moments(
     if fit_intercept:
         current[d] = moments.mean[d:]
     for _ in range(_MOST_STEPS):
-        slope = gradient(X, Y, current, weights, shift, moments.engine, n_threads)
-        right = slope[used] * (moments.weight / scale)[:, np.newaxis]
+        slope = gradient(source, current, shift, moments.engine, n_threads)
+        right = (moments.weight * slope[used] + penalty * current[used]) / scale[:, np.newaxis]
         step, _ = lapack.dpotrs(factor, right, lower=1)
         current[used] -= step / scale[:, np.newaxis]
         if fit_intercept:
@@ -259,29 +271,54 @@ def from_moments(
     return None
 
 
-def _total(weights: NDArray | None, n_samples: int) -> float:
-    """Return Σ w."""
-    return float(n_samples) if weights is None else float(array(weights).sum(dtype=np.float64))
-
-
-def _scaled_blocks(
-    X: NDArray, Y: NDArray, offset: Matrix, scale: Matrix
-) -> Iterator[tuple[slice, Matrix]]:
+def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
     """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
-    d = X.shape[1]
+    d = rows.n_features
     step = max(_ROWS_AT_A_TIME, 2 * len(offset))
-    for first in range(0, X.shape[0], step):
-        rows = slice(first, first + step)
-        block = array(X[rows])
+    for first in range(0, rows.X.shape[0], step):
+        part = slice(first, first + step)
+        block = array(rows.X[part])
         Z = np.empty((len(block), len(offset)))
         Z[:, :d] = (block - offset[:d]) / scale[:d]
-        Z[:, d:] = (array(Y[rows]) - offset[d:]) / scale[d:]
-        yield rows, Z
+        Z[:, d:] = (array(rows.Y[part]) - offset[d:]) / scale[d:]
+        yield part, Z
 
 
-def triangular(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> tuple[Matrix, Matrix, Matrix]:
+def _sums(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
+    """Return the sums of the scaled columns."""
+    sums = np.zeros(len(offset))
+    for part, Z in _scaled_blocks(rows, offset, scale):
+        w = None if rows.weights is None else array(rows.weights[part]).astype(np.float64)
+        sums += Z.sum(axis=0) if w is None else w @ Z
+    return sums
+
+
+def _largest(rows: Rows, offset: Matrix) -> Matrix:
+    """Return the largest |column − offset|."""
+    found = np.zeros(len(offset))
+    for _, Z in _scaled_blocks(rows, offset, np.ones(len(offset))):
+        np.maximum(found, np.abs(Z).max(axis=0), out=found)
+    return found
+
+
+def _triangle(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
+    """Return the triangular factor of the scaled columns."""
+    R = np.empty((0, len(offset)))
+    for part, Z in _scaled_blocks(rows, offset, scale):
+        if rows.weights is not None:
+            Z *= np.sqrt(array(rows.weights[part]), dtype=np.float64)[:, np.newaxis]
+        R = _stacked(R, Z)
+    return R
+
+
+def _stacked(R: Matrix, Z: Matrix) -> Matrix:
+    """Return the triangular factor of R above Z."""
+    (found,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
+    triangle: Matrix = found[: R.shape[1]]
+    return triangle
+
+
+def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Matrix]:
     """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
 
     Returns
@@ -291,50 +328,55 @@ def triangular(
     offset, scale : ndarray of shape (n_features + n_targets,)
         R belongs to (column − offset) / scale; scale is the largest |column − offset|, or 1.
     """
-    columns = X.shape[1] + Y.shape[1]
-    total = _total(weights, X.shape[0])
-
-    def mean(offset: Matrix, scale: Matrix) -> Matrix:
-        sums = np.zeros(columns)
-        for rows, Z in _scaled_blocks(X, Y, offset, scale):
-            w = None if weights is None else array(weights[rows]).astype(np.float64)
-            sums += Z.sum(axis=0) if w is None else w @ Z
-        return offset + scale * (sums / total)
 
     def largest(offset: Matrix) -> Matrix:
-        found = np.zeros(columns)
-        for _, Z in _scaled_blocks(X, Y, offset, np.ones(columns)):
-            np.maximum(found, np.abs(Z).max(axis=0), out=found)
+        found = source.fold(partial(_largest, offset=offset), np.maximum)
         return np.where(found > 0, found, 1.0)
 
-    offset = np.zeros(columns)
+    offset = np.zeros(source.n_features + source.n_targets)
     if fit_intercept:
-        offset = mean(offset, largest(offset))
-        offset = mean(offset, largest(offset))  # removes the rounding of the first
+        for _ in range(2):  # the second removes the rounding of the first
+            scale = largest(offset)
+            sums = source.fold(partial(_sums, offset=offset, scale=scale))
+            offset = offset + scale * (sums / source.size[1])
     scale = largest(offset)
-    R = np.empty((0, columns))
-    for rows, Z in _scaled_blocks(X, Y, offset, scale):
-        if weights is not None:
-            Z *= np.sqrt(array(weights[rows]), dtype=np.float64)[:, np.newaxis]
-        (R,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
-        R = R[:columns]
-    return R, offset, scale
+    return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
+
+
+def penalised(R: Matrix, scale: Matrix, penalty: float, d: int) -> Matrix:
+    """Return the triangular factor of scaled columns whose squares have a penalty added."""
+    if not penalty:
+        return R
+    rows = np.zeros((d, R.shape[1]))
+    rows[np.diag_indices(d)] = np.sqrt(penalty) / scale[:d]
+    return _stacked(R, rows)
+
+
+def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
+    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
+
+    RᵀR is the scatter matrix of the columns over `scale`, d of them features. Lawson and Hanson,
+    "Solving Least Squares Problems", 1974.
+    """
+    solved = np.column_stack([optimize.nnls(R[:, :d], right)[0] for right in R[:, d:].T])
+    found: Matrix = solved / scale[:d, np.newaxis] * scale[d:]
+    return found
 
 
 def from_rows(
-    X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool, positive: bool = False
+    source: Source, fit_intercept: bool, penalty: float = 0.0, positive: bool = False
 ) -> tuple[Solution, Matrix]:
     """Solve by singular values of the triangular factor; also return the columns' offsets.
 
-    With `positive`, the coefficients are those of least squares that are at least 0 (Lawson and
-    Hanson, "Solving Least Squares Problems", 1974).
+    With `positive`, the coefficients are those that are at least 0.
     """
-    n, d = X.shape
-    R, offset, scale = triangular(X, Y, weights, fit_intercept)
+    (n, weight), d = source.size, source.n_features
+    R, offset, scale = triangular(source, fit_intercept)
+    R = penalised(R, scale, penalty, d)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     rounding = 4 * _EPS * np.abs(offset[:d]) if fit_intercept else np.zeros(d)
-    noise = rounding * np.sqrt(_total(weights, n))
+    noise = rounding * np.sqrt(weight)
     norms = np.where(norms * scale[:d] > noise, norms, 0.0)
     used = np.flatnonzero(norms)
     equal = R[:d, used] / norms[used]
@@ -349,20 +391,15 @@ def from_rows(
         lambda: rank,
     )
     if positive:
-        solved = np.column_stack([optimize.nnls(R[:, :d], right)[0] for right in R[:, d:].T])
-        return Solution(solved / scale[:d, np.newaxis] * scale[d:], conditioning), offset
-    coefficients = np.zeros((d, Y.shape[1]))
+        return Solution(nonnegative(R, scale, d), conditioning), offset
+    coefficients = np.zeros((d, source.n_targets))
     if not rank:
         return Solution(coefficients, conditioning), offset
     right = U[:, :rank].T @ R[:d, d:]
     solved = Vt[:rank].T @ (right / values[:rank, np.newaxis]) / columns[:, np.newaxis]
-    if rank < len(used):
-        # The minimum norm is that of the coefficients of the columns as they came.
-        null, _ = linalg.qr((Vt[rank:] / columns).T, mode="economic", check_finite=False)
-        solved -= null @ (null.T @ solved)
-    coefficients[used] = solved * scale[d:]
+    coefficients[used] = _shortest(solved, Vt[rank:] / columns) * scale[d:]
     ill = values[0] ** 2 > _PRECISE_ABOVE * values[-1] ** 2
-    if rank < len(used) or not ill or X.dtype.itemsize < 8:
+    if rank < len(used) or not ill or source.dtype.itemsize < 8:
         return Solution(coefficients, conditioning), offset
 
     def solve(slope: Matrix) -> Matrix:
@@ -373,41 +410,85 @@ def from_rows(
 
     sizes = np.where(norms > 0, sizes, 1.0)
     shift = offset[:d] if fit_intercept else None
-    found = refined(solve, X, Y, weights, shift, coefficients, offset[d:], sizes)
+    found = refined(solve, source, shift, coefficients, offset[d:], sizes, penalty)
     if found is not None:
         return Solution(found[0], conditioning, found[1]), offset
     return Solution(coefficients, conditioning), offset
 
 
-def from_gram(
-    gram: Gram, X: NDArray, Y: NDArray, weights: NDArray | None, fit_intercept: bool
-) -> Solution | None:
+def _shortest(coefficients: Matrix, null: Matrix) -> Matrix:
+    """Return the coefficients of least norm that differ by rows of `null` only."""
+    if not len(null):
+        return coefficients
+    # The minimum norm is that of the coefficients of the columns as they came.
+    basis, _ = linalg.qr(null.T, mode="economic", check_finite=False)
+    return coefficients - basis @ (basis.T @ coefficients)
+
+
+def from_moments_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float]:
+    """Solve by eigenvectors of the scaled scatter matrix, without the rows.
+
+    Returns
+    -------
+    Solution
+    squared : float
+        κ² of the directions that are kept: times 2⁻⁵³, the relative error that rounding the moments
+        leaves.
+    """
+    d = moments.n_features
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    squares = S.diagonal()[:d]
+    constant = _constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares == 0
+    used = np.flatnonzero(~constant)
+    coefficients = np.zeros((d, S.shape[0] - d))
+    if not len(used):
+        return Solution(coefficients, _of_scatter(S[:d, :d], 0)), 1.0
+    norms = np.sqrt(squares[used])
+    values, V = np.linalg.eigh(S[np.ix_(used, used)] / norms / norms[:, np.newaxis])
+    rank = int((values > len(values) * _EPS * values[-1]).sum())
+    kept, lost = V[:, len(used) - rank :], V[:, : len(used) - rank]
+    values = values[len(used) - rank :, np.newaxis]
+    solved = kept @ (kept.T @ (S[used, d:] / norms[:, np.newaxis]) / values) / norms[:, np.newaxis]
+    coefficients[used] = _shortest(solved, lost.T / norms)
+    squared = float(values[-1, 0] / values[0, 0])
+    return Solution(coefficients, _of_scatter(S[:d, :d], rank)), squared
+
+
+def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
+    """Return R and a scale such that RᵀR is the scatter matrix of the columns over the scale."""
+    S = moments.scatter if fit_intercept else moments.about_zero()
+    norms = np.sqrt(S.diagonal())
+    scale = np.where(norms > 0, norms, 1.0)
+    values, V = np.linalg.eigh(S / scale / scale[:, np.newaxis])
+    R: Matrix = np.sqrt(np.maximum(values, 0.0))[:, np.newaxis] * V.T
+    return R, scale
+
+
+def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0) -> Solution | None:
     """Solve for the minimum norm with fewer rows than columns; None if the products cannot decide.
 
-    w = Dᵀ K⁺ (√W (y − ȳ)), with D the centred rows and K = D Dᵀ.
+    w = Dᵀ u with (K + α I) u = √W (y − ȳ), D the centred rows and K = D Dᵀ.
     """
+    X, Y, weights = rows.X, rows.Y, rows.weights
     n = X.shape[0]
-    root = np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64)
-    active = root > 0
+    root = (np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64))[:, np.newaxis]
     eigenvalues, U = np.linalg.eigh(gram.products)
-    rank = int(active.sum()) - bool(fit_intercept)
+    rank = int((root > 0).sum()) - bool(fit_intercept)
     if rank < 1:
         return None
     kept = slice(n - rank, None)
-    if not eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1]:
+    values = np.maximum(eigenvalues[kept], 0.0) + penalty
+    if not values[0] * _TOO_ILL > values[-1]:
         return None
-    inverse = U[:, kept] / eigenvalues[kept]
-
-    def solve(R: Matrix) -> Matrix:
-        dual = root[:, np.newaxis] * (inverse @ (U[:, kept].T @ (root[:, np.newaxis] * R)))
-        step: Matrix = X.T @ dual - np.outer(gram.mean, dual.sum(axis=0))
-        return step
-
+    inverse = U[:, kept] / values
     target = Y.astype(np.float64)
     if fit_intercept:
-        target = target - np.average(target, axis=0, weights=root**2)
-    coefficients = solve(target)
-    for _ in range(2):
+        target = target - np.average(target, axis=0, weights=root[:, 0] ** 2)
+    dual = np.zeros_like(target)
+    coefficients = np.zeros((X.shape[1], target.shape[1]))
+    for _ in range(3):  # the first solves, the others refine
         fitted = X @ coefficients - gram.mean @ coefficients
-        coefficients += solve(target - fitted)
+        step = inverse @ (U[:, kept].T @ (root * (target - fitted) - penalty * dual))
+        dual += step
+        coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
     return Solution(coefficients, _of_products(gram.products, rank))

@@ -6,38 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin
+from scipy import linalg, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
-from rmodels.arrays import (
-    adopted,
-    answered_in_kind,
-    as_dtype_of,
-    as_kind_of,
-    beside,
-    contiguous,
-    namespace,
-    on_gpu,
-    on_host,
-)
+from rmodels.arrays import adopted, answered_in_kind, as_kind_of, beside, on_host
 from rmodels.blas import blas_threads
-from rmodels.callbacks import CallbackSupport
-from rmodels.config import get_config, thread_count
-from rmodels.exceptions import NotCoveredError
-from rmodels.linear_model import _gradient_descent, _least_squares, _statistics
+from rmodels.config import get_config
+from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
+from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
+from rmodels.linear_model._inference import ROBUST, Factor, Summary
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.ops.descent import descent, gradient
-from rmodels.ops.moments import Moments
-from rmodels.scores import Regressor
+from rmodels.ops.moments import Gram, Moments
+from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.validation import (
     all_or_nothing,
-    assert_finite_samples,
+    by_batches,
     prediction_samples,
-    regression_samples,
+    regression_source,
 )
 
 if TYPE_CHECKING:
@@ -50,9 +41,10 @@ Matrix = NDArray[np.float64]
 # Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
+_MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
-class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
+class LinearRegression(LinearModel):
     """Linear regression by gradient descent, or by its limit, least squares.
 
     Minimises ½ Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² / Σᵢ wᵢ, each target on its own. With
@@ -139,7 +131,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
     Notes
     -----
     "moments" takes n_samples · n_features² / 2 multiply-adds, and memory for a few matrices of
-    n_features by n_features; a fitted model keeps one of them until it is pickled.
+    n_features by n_features; a fitted model keeps one of them.
 
     Closed form: with H and c the second moments of [X 1] and with y, and H = V Λ Vᵀ, step t is
     V φ_t(Λ) Vᵀ c with φ_t(λ) = (1 − (1 − αλ)^t) / λ.
@@ -156,6 +148,10 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
     >>> model.loss_history_.round(3)
     array([1.958, 0.25 , 0.166])
     """
+
+    _moments: Moments
+    _counted: int
+    solver_: str
 
     _parameter_constraints: dict = {
         "fit_intercept": ["boolean"],
@@ -197,13 +193,15 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             float32 and float64 are used as they are, with any strides; all else becomes float64,
             but for float16 and bfloat16 on the GPU.
-            A sparse matrix stays one; not with positive=True or solver="stream".
+            A sparse matrix stays one; not with positive=True or solver="stream". What
+            `rmodels.scan` returns is read in batches.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Of a scan also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            At least 0, not all 0.
+            Of a scan also a column. At least 0, not all 0.
 
         Returns
         -------
@@ -217,26 +215,133 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
             other, or if gradient descent overflows.
         """
         self._check_combination()
-        samples, target, weights = regression_samples(
+        source, one_target = regression_source(
             self, X, y, sample_weight, accept_sparse=self._accepts_sparse()
         )
-        Y = target[:, np.newaxis] if target.ndim == 1 else target
-        threads = thread_count(self.n_jobs)
-        with blas_threads(min(samples.shape), threads):
+        self.__dict__.pop("_moments", None)
+        self.__dict__.pop("_counted", None)
+        threads = source.threads(self.n_jobs)
+        side = min(source.X.shape) if isinstance(source, Rows) else source.n_features
+        with blas_threads(side, threads or 1):
             if self.iterations is None:
-                coefficients = self._fit_least_squares(samples, Y, weights, threads)
+                coefficients = self._fit_least_squares(source, threads)
             else:
-                coefficients = self._fit_gradient_descent(samples, Y, weights, threads)
+                coefficients = self._fit_gradient_descent(source, threads)
+        self._set_coefficients(coefficients, source.dtype, one_target, X)
         self.n_iter_ = self.iterations
-        self._targets = None if target.ndim == 1 else Y.shape[1]
-        kept = as_dtype_of(beside(coefficients, samples), samples)
-        if target.ndim == 1:
-            slopes, intercept = kept[:-1, 0], kept[-1, 0]
-        else:
-            slopes, intercept = kept[:-1].T, kept[-1]
-        self.coef_ = as_kind_of(contiguous(slopes), X)
-        self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
+        self._targets = None if one_target else source.n_targets
         return self
+
+    def _adds_up(self) -> bool:
+        if self.solver in ("auto", "moments"):
+            return True
+        raise AttributeError(
+            f"solver={self.solver!r} needs all rows at once: partial_fit adds up moments"
+        )
+
+    @available_if(_adds_up)
+    @all_or_nothing
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "LinearRegression":
+        """Fit the model to all rows so far and these: the moments of batches add up.
+
+        Batches of any size in any order lead to the coefficients of `fit` on all rows together, to
+        rounding: a relative error of κ² 2⁻⁵³, with κ the condition number. The rows are not kept,
+        so that it cannot be refined with them as `fit` does. `fit` starts anew; `partial_fit` after
+        `fit` goes on from its moments.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`, with the same columns each time. Weights may be 0 for all of a batch, but
+            not for all so far.
+
+        Returns
+        -------
+        LinearRegression
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if an earlier fit kept no moments.
+        AttributeError
+            If `solver` is neither "auto" nor "moments".
+        TypeError
+            If X is on the GPU.
+
+        Warns
+        -----
+        scipy.linalg.LinAlgWarning
+            If the moments are so ill-conditioned that half of the digits may be lost.
+        ConvergenceWarning, UserWarning
+            As in `fit`.
+        """
+        self._check_combination()
+        begun = hasattr(self, "coef_")
+        if begun and "_moments" not in vars(self):
+            raise ValueError(
+                f"solver_={self.solver_!r} kept no moments to go on from: fit with "
+                "solver='moments', or begin with partial_fit"
+            )
+        source, one_target = regression_source(
+            self,
+            X,
+            y,
+            sample_weight,
+            accept_sparse=self._accepts_sparse(),
+            reset=not begun,
+            part=True,
+            tensors=False,
+        )
+        if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
+            raise ValueError("y must have the shape of the batches before, but for its rows")
+        moments = _statistics.moments(source, source.threads(self.n_jobs), added=True)
+        counted, dtype = int(source.size[0]), source.dtype
+        if begun:
+            moments, counted = self._moments + moments, self._counted + counted
+            dtype = np.result_type(dtype, on_host(adopted(self.coef_)).dtype)
+        if not moments.is_finite:
+            raise ValueError(_TOO_LARGE)
+        if not moments.weight:
+            raise ValueError(WEIGHTLESS)
+        self.engine_, self.solver_ = moments.engine, "moments"
+        if self.iterations is None:
+            coefficients = self._solve_moments(moments, counted)
+        else:
+            coefficients = self._descend_moments(moments, None)
+        self._moments, self._counted = moments, counted
+        self._set_coefficients(coefficients, dtype, one_target, X)
+        self.n_iter_ = self.iterations
+        self._targets = None if one_target else source.n_targets
+        return self
+
+    def _solve_moments(self, moments: Moments, counted: int) -> Matrix:
+        """Return what least squares finds in moments alone: (n_features + 1, n_targets)."""
+        d = moments.n_features
+        self.learning_rate_: float | None = None
+        self._history: Matrix | ClosedForm = np.empty((0, len(moments.mean) - d))
+        solution, squared = _least_squares.from_moments_alone(moments, self.fit_intercept)
+        self._conditioning: Conditioning | None = solution.conditioning
+        if squared > _MOST_SQUARED:
+            warnings.warn(
+                f"the moments of X are ill-conditioned (κ² = {squared:.2g}): about "
+                f"{max(0, int(15.6 - np.log10(squared)))} digits of the coefficients are right. "
+                "Scale or remove columns, or fit the rows at once.",
+                linalg.LinAlgWarning,
+                stacklevel=5,
+            )
+        coefficients = solution.coefficients
+        if self.positive:
+            R, scale = _least_squares.root(moments, self.fit_intercept)
+            coefficients = _least_squares.nonnegative(R, scale, d)
+        elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
+            self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
+        intercept = np.zeros(coefficients.shape[1])
+        if self.fit_intercept:
+            intercept = moments.mean[d:] - moments.mean[:d] @ coefficients
+        return np.vstack([coefficients, intercept])
 
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
@@ -257,80 +362,88 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         if self.positive and self.solver not in ("auto", "rows"):
             raise ValueError("positive=True needs solver='auto' or 'rows'")
 
-    def _fit_least_squares(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
-    ) -> Matrix:
+    def _fit_least_squares(self, source: Source, threads: int | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        self.learning_rate_: float | None = None
-        self._history: Matrix | ClosedForm = np.empty((0, Y.shape[1]))
-        n, d = X.shape
+        self.learning_rate_ = None
+        self._history = np.empty((0, source.n_targets))
+        d = source.n_features
         solution = None
-        solver = self.solver
-        if self.positive:
-            solver = "rows"
-        elif solver == "auto" and not _statistics.fits_moments(X):
-            return self._fit_lsqr(X, Y, weights)
-        elif solver == "auto":
-            solver = "gram" if n < d else "moments"
+        solver = "rows" if self.positive else self.solver
+        if solver == "auto":
+            solver = "moments"
+            if isinstance(source, Rows):
+                if not _statistics.fits_moments(source.X):
+                    return self._fit_lsqr(source)
+                solver = "gram" if source.X.shape[0] < d else "moments"
         if solver == "gram":
-            products = _statistics.gram(X, weights, self.fit_intercept, threads)
-            self.engine_ = products.engine
-            X, Y, weights = on_host(X), on_host(Y), on_host(weights)
-            products = _statistics.copied(products)
+            products, rows = self._products(source, threads)
             if not np.isfinite(products.products.diagonal()).all():
-                assert_finite_samples(self, X)
-            solution = _least_squares.from_gram(products, X, Y, weights, self.fit_intercept)
-            offset = np.concatenate([products.mean, _mean(Y, weights)])
-        elif solver == "moments":
-            sums = _statistics.moments(X, Y, weights, threads)
+                rows.assert_finite()
+            solution = _least_squares.from_gram(products, rows, self.fit_intercept)
+            offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
+        elif solver == "moments" or not isinstance(source, Rows):
+            sums = _statistics.copied(_statistics.moments(source, threads))
             self.engine_ = sums.engine
-            if not sums.is_finite:
-                assert_finite_samples(self, X)
-            sums = _statistics.copied(sums)
-            solution = _least_squares.from_moments(sums, X, Y, weights, self.fit_intercept, threads)
+            self._keep(sums, source)
+            if solver == "moments":
+                solution = _least_squares.from_moments(sums, source, self.fit_intercept, threads)
             offset = sums.mean
         else:
             self.engine_ = "scipy"
-            assert_finite_samples(self, X)
+            source.assert_finite()
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
             solution, offset = _least_squares.from_rows(
-                X, Y, weights, self.fit_intercept, self.positive
+                source, self.fit_intercept, positive=self.positive
             )
-        self._conditioning: Conditioning | None = solution.conditioning
+        self._conditioning = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
-        counted = n if weights is None else int((weights != 0).sum())
-        full_rank = min(counted - self.fit_intercept, d)
+        full_rank = min(int(source.size[0]) - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
-            warnings.warn(
-                f"X has rank {rank} where {full_rank} is possible: some columns are constant "
-                "or a combination of others. The coefficients are not unique; those of minimum "
-                "norm are returned.",
-                UserWarning,
-                stacklevel=4,
-            )
+            self._warn_of_rank(rank, full_rank)
         intercept = solution.intercept
         if intercept is None:
             intercept = offset[d:] - offset[:d] @ coefficients
         if not self.fit_intercept:
-            intercept = np.zeros(Y.shape[1])
+            intercept = np.zeros(source.n_targets)
         return np.vstack([coefficients, intercept])
 
-    def _fit_lsqr(self, X: NDArray, Y: NDArray, weights: NDArray | None) -> Matrix:
+    def _keep(self, moments: Moments, source: Source) -> None:
+        """Keep what `partial_fit` goes on from and `summary` needs."""
+        if moments.is_finite:
+            self._moments, self._counted = moments, int(source.size[0])
+
+    def _products(self, source: Source, threads: int | None) -> tuple[Gram, Rows]:
+        """Return the inner products of the rows, and the rows, both on the processor."""
+        rows = self._in_memory(source)
+        products = _statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
+        self.engine_ = products.engine
+        return _statistics.copied(products), rows.on_host()
+
+    def _in_memory(self, source: Source) -> Rows:
+        if not isinstance(source, Rows):
+            raise ValueError(f"solver={self.solver!r} needs X as an array")
+        return source
+
+    def _warn_of_rank(self, rank: int, full_rank: int) -> None:
+        warnings.warn(
+            f"X has rank {rank} where {full_rank} is possible: some columns are constant "
+            "or a combination of others. The coefficients are not unique; those of minimum "
+            "norm are returned.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+    def _fit_lsqr(self, rows: Rows) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        engine = get_config()["engine"]
-        if engine not in ("auto", "reference"):
-            raise NotCoveredError(
-                f"engine={engine!r} cannot run: the moments of {X.shape[0]} x {X.shape[1]} sparse "
-                "samples do not keep memory_limit. Raise it, or choose engine='auto', which solves "
-                "by SciPy's LSQR"
-            )
-        assert_finite_samples(self, X)
+        rows.assert_finite()
         self._conditioning = None
         self.engine_, self.solver_ = "scipy", "lsqr"
-        coefficients, offset, converged = _statistics.lsqr(X, Y, weights, self.fit_intercept)
+        coefficients, offset, converged = _statistics.lsqr(
+            rows.X, rows.Y, rows.weights, self.fit_intercept
+        )
         if not converged:
             warnings.warn(
                 "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
@@ -338,62 +451,60 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        d = X.shape[1]
+        d = rows.n_features
         return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
 
-    def _fit_gradient_descent(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, threads: int
-    ) -> Matrix:
+    def _fit_gradient_descent(self, source: Source, threads: int | None) -> Matrix:
         """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
         assert self.iterations is not None
-        self.solver_ = self._choose_descent(X, Y)
+        self.solver_ = self._choose_descent(source)
         rate = self.learning_rate
         if self.solver_ == "stream" and rate != "auto":
             self._conditioning = None
-            return self._stream(X, Y, weights, float(rate), threads)
-        arguments = (self.fit_intercept, rate, self.iterations)
+            return self._stream(self._in_memory(source), float(rate), threads)
         if self.solver_ == "gram":
-            products = _statistics.gram(X, weights, self.fit_intercept, threads)
-            self.engine_ = products.engine
-            X, Y, weights = on_host(X), on_host(Y), on_host(weights)
-            products = _statistics.copied(products)
+            products, rows = self._products(source, threads)
             if not np.isfinite(products.products.diagonal()).all():
-                assert_finite_samples(self, X)
+                rows.assert_finite()
                 raise ValueError(_TOO_LARGE)
             coefficients, closed_form = _gradient_descent.coefficients_from_gram(
-                products, X, Y, weights, *arguments
+                products,
+                rows.X,
+                rows.Y,
+                rows.weights,
+                self.fit_intercept,
+                rate,
+                self.iterations,
             )
             self._conditioning = _least_squares.conditioning_of_gram(
-                products, X.shape[1], weights, self.fit_intercept
+                products, rows.n_features, rows.weights, self.fit_intercept
             )
-        else:
-            sums = _statistics.moments(X, Y, weights, threads)
-            self.engine_ = sums.engine
-            if not sums.is_finite:
-                assert_finite_samples(self, X)
-                raise ValueError(_TOO_LARGE)
-            if on_gpu(X) and self.solver_ == "moments" and self._fits_steps(X, Y):
-                return self._steps_on_gpu(sums, X)
-            sums = _statistics.copied(sums)
-            coefficients, closed_form = _gradient_descent.coefficients_from_moments(
-                sums, *arguments
-            )
-            self._conditioning = _least_squares.conditioning_of_moments(sums, X, self.fit_intercept)
-        self.learning_rate_ = closed_form.learning_rate
+            return self._descended(coefficients, closed_form)
+        sums = _statistics.moments(source, threads)
+        self.engine_ = sums.engine
+        if not sums.is_finite:
+            raise ValueError(_TOO_LARGE)
+        kept = _statistics.copied(sums)
+        self._keep(kept, source)
+        if not isinstance(sums.mean, np.ndarray) and self._steps_fit(source):
+            return self._steps_on_gpu(sums, kept, source)
+        coefficients = self._descend_moments(kept, source)
         if self.solver_ == "stream":
-            return self._stream(X, Y, weights, closed_form.learning_rate, threads)
-        self._history = closed_form
-        self._check_convergence(coefficients, float(closed_form.eigenvalues[-1:].sum()))
+            assert self.learning_rate_ is not None
+            return self._stream(self._in_memory(source), self.learning_rate_, threads)
         return coefficients
 
-    def _fits_steps(self, X: Any, Y: Any) -> bool:
-        """Return whether the coefficients of all iterations keep the memory limit."""
+    def _steps_fit(self, source: Source) -> bool:
+        """Return whether all iterations' coefficients are wanted and keep the memory limit."""
         assert self.iterations is not None
-        size = 24 * (X.shape[1] + 1) * Y.shape[1] * self.iterations
-        return bool(size <= get_config()["memory_limit"])
+        size = 24 * (source.n_features + 1) * source.n_targets * self.iterations
+        return self.solver_ == "moments" and bool(size <= get_config()["memory_limit"])
 
-    def _steps_on_gpu(self, sums: Moments, X: Any) -> Any:
-        """Return the coefficients, and keep the losses, as tensors where the moments are."""
+    def _steps_on_gpu(self, sums: Moments, kept: Moments, source: Source) -> Any:
+        """Return the coefficients, and keep the losses, as tensors where the moments are.
+
+        `kept` are the moments on the processor.
+        """
         from rmodels.ops.descent.gpu import largest_eigenvalue, steps_from_moments
 
         assert self.iterations is not None
@@ -405,30 +516,53 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         found = steps_from_moments(sums, float(rate), self.iterations, self.fit_intercept)
         self._history = found.losses
         self._conditioning = _least_squares.conditioning_of_moments(
-            _statistics.copied(sums), X, self.fit_intercept
+            kept, source, self.fit_intercept
         )
         self._check_convergence(on_host(found.coefficients), largest)
         return found.coefficients
 
-    def _choose_descent(self, X: NDArray, Y: NDArray) -> str:
+    def _descend_moments(self, moments: Moments, source: Source | None) -> Matrix:
+        """Return what gradient descent leads to: (n_features + 1, n_targets)."""
+        assert self.iterations is not None
+        coefficients, closed_form = _gradient_descent.coefficients_from_moments(
+            moments, self.fit_intercept, self.learning_rate, self.iterations
+        )
+        self._conditioning = _least_squares.conditioning_of_moments(
+            moments, source, self.fit_intercept
+        )
+        self.learning_rate_ = closed_form.learning_rate
+        if self.solver_ == "stream":
+            return coefficients
+        return self._descended(coefficients, closed_form)
+
+    def _descended(self, coefficients: Matrix, closed_form: ClosedForm) -> Matrix:
+        """Keep the history; return the coefficients, or say that they diverge."""
+        self.learning_rate_ = closed_form.learning_rate
+        self._history = closed_form
+        self._check_convergence(coefficients, float(closed_form.eigenvalues[-1:].sum()))
+        return coefficients
+
+    def _choose_descent(self, source: Source) -> str:
         """Return the cheapest way by its number of operations, or the one asked for."""
         if self.solver != "auto":
             return self.solver
+        if not isinstance(source, Rows):
+            return "moments"
         assert self.iterations is not None
-        n, d = X.shape
+        n, d = source.X.shape
         costs = {
             "moments": n * d**2 / 2 + _EIGEN_PENALTY * d**3,
             "gram": n**2 * d / 2 + _EIGEN_PENALTY * n**3,
         }
-        if self.learning_rate != "auto" and not sparse.issparse(X):
-            costs["stream"] = 2.0 * n * d * (self.iterations + 1) * Y.shape[1] * _STREAM_PENALTY
+        if self.learning_rate != "auto" and not sparse.issparse(source.X):
+            steps = (self.iterations + 1) * source.n_targets
+            costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
         return min(costs, key=lambda name: costs[name])
 
-    def _stream(
-        self, X: NDArray, Y: NDArray, weights: NDArray | None, rate: float, threads: int
-    ) -> Matrix:
+    def _stream(self, rows: Rows, rate: float, threads: int | None) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
+        X, Y, weights = rows.X, rows.Y, rows.weights
         start = np.zeros((X.shape[1] + 1, Y.shape[1]))
         found = descent(
             X,
@@ -445,7 +579,7 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
         self._history = found.losses
         coefficients: Matrix = on_host(found.coefficients)
         if not np.isfinite(coefficients).all() or self.iterations == 0:
-            assert_finite_samples(self, X)
+            rows.assert_finite()
         with np.errstate(over="ignore", invalid="ignore"):
             squares = np.square(on_host(Y), dtype=np.float64)
             first = 0.5 * np.average(squares, axis=0, weights=on_host(weights))
@@ -511,29 +645,118 @@ class LinearRegression(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimat
             raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r}: {reason}")
         return value
 
+    def summary(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        confidence: float = 0.95,
+        robust: str | None = None,
+    ) -> Summary:
+        """Test the coefficients of least squares: standard errors, t, p, intervals, R² and F.
+
+        All of it follows from the moments that `fit` or `partial_fit` kept, unless those have too
+        few digits: κ² or Σ (y − ȳ)² over that of the residuals is 10⁶ or more. Then the rows are
+        needed, once more, and `computed_from` of the result says so. Weights are taken as inverse
+        variances, up to a factor.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like, default=None
+            The rows that the model was fitted to: for `robust`, and where the moments need them.
+        confidence : float, default=0.95
+            Of the intervals, between 0 and 1.
+        robust : {None, "HC0", "HC1", "HC2", "HC3"}, default=None
+            Errors that hold if the rows' variances differ; one more pass over the rows. MacKinnon
+            and White, "Some heteroskedasticity-consistent covariance matrix estimators with
+            improved finite sample properties", 1985.
+
+        Returns
+        -------
+        Summary
+            Its attributes are the figures; printed, it is a table.
+
+        Raises
+        ------
+        ValueError
+            If the model is not unconstrained least squares, there are no more rows than
+            coefficients, the columns are dependent, or the rows are needed and not given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels import LinearRegression
+        >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> model = LinearRegression().fit(X, [1.0, 2.9, 5.1, 7.0])
+        >>> model.summary().standard_errors.round(4)
+        array([0.0424, 0.0794])
+        """
+        check_is_fitted(self)
+        if self.iterations is not None or self.positive:
+            raise ValueError("summary tests least squares: without iterations and positive=True")
+        if robust is not None and robust not in ROBUST:
+            raise ValueError(f"robust must be None or one of {', '.join(ROBUST)}; got {robust!r}")
+        if not 0 < confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1; got {confidence!r}")
+        source = None
+        if X is not None:
+            source, _ = regression_source(self, X, y, sample_weight, reset=False)
+        elif robust is not None:
+            raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
+        factor = self._factor(source)
+        covariances = _inference.covariance(factor, source, robust)
+        names = getattr(self, "feature_names_in_", None)
+        labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
+        labels += ["intercept"] * self.fit_intercept
+        one_target = self._targets is None
+        return _inference.summarised(factor, labels, covariances, confidence, robust, one_target)
+
+    def _factor(self, source: Source | None) -> Factor:
+        """Return what inference needs, from the moments if they can decide, else from the rows."""
+        found = None
+        if hasattr(self, "_moments"):
+            if self._counted <= self.n_features_in_ + self.fit_intercept:
+                raise ValueError("standard errors need more rows than coefficients")
+            found = _inference.factor_of_moments(self._moments, self._counted, self.fit_intercept)
+        if found is not None:
+            return found
+        if source is None:
+            raise ValueError(
+                "the moments are too ill-conditioned for standard errors, or were not kept: give "
+                "the rows, summary(X, y)"
+            )
+        if source.size[0] <= self.n_features_in_ + self.fit_intercept:
+            raise ValueError("standard errors need more rows than coefficients")
+        return _inference.factor_of_rows(source, self.fit_intercept)
+
+    @by_batches
     @answered_in_kind
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict by X · coef + intercept.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of a new observation of weight 1 about its
+            prediction, too: σ √(1 + leverage). Least squares only, from the moments.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
+        prediction : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        std : ndarray of the same shape
+            Only if `return_std`.
         """
-        samples: Any = prediction_samples(self, X)
-        coef, intercept = adopted(self.coef_), adopted(self.intercept_)
-        if on_gpu(samples):
-            coef, intercept = beside(coef, samples), beside(intercept, samples)
-            dtype = namespace(samples).promote_types(samples.dtype, coef.dtype)
-            samples, coef = samples.to(dtype), coef.to(dtype)
-        else:
-            coef, intercept = on_host(coef), on_host(intercept)
-        predicted: NDArray = samples @ (coef if coef.ndim == 1 else coef.T)
-        predicted += intercept
-        return predicted
+        prediction = super().predict(X)
+        if not return_std:
+            return prediction
+        if self.iterations is not None or self.positive:
+            raise ValueError("return_std needs least squares without positive=True")
+        factor = self._factor(None)
+        leverages = factor.leverages(_statistics.array(prediction_samples(self, X)))
+        std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
+        return prediction, std[:, 0] if self._targets is None else std
 
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
         """Draw the loss after each iteration; `rmodels.plot.loss` says more.
@@ -565,7 +788,7 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
 
 
 def _largest_eigenvalue(
-    X: NDArray, weights: NDArray | None, fit_intercept: bool, threads: int
+    X: NDArray, weights: NDArray | None, fit_intercept: bool, threads: int | None
 ) -> float:
     """Return λ_max of the second moments of [X 1], to about a percent, by power iteration."""
     vector = np.random.default_rng(0).standard_normal((X.shape[1] + 1, 1))

@@ -7,12 +7,13 @@ available precision", 1971): as long as the steps shrink, they lead to the digit
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.linear_model._statistics import array
+from rmodels.rows import Rows, Source
 
 __all__ = ["refined"]
 
@@ -50,6 +51,10 @@ def _added(x: Pair, y: Pair) -> Pair:
     return _sum(high, low + x[1] + y[1])
 
 
+def _both_added(x: tuple[Pair, Pair], y: tuple[Pair, Pair]) -> tuple[Pair, Pair]:
+    return _added(x[0], y[0]), _added(x[1], y[1])
+
+
 def _dot(a: Matrix, b: Pair) -> Pair:
     """Return Σ a · b over the first axis."""
     high, low = _product(a, b[0])
@@ -64,26 +69,25 @@ def _dot(a: Matrix, b: Pair) -> Pair:
     return _sum(high[0], low[0])
 
 
-def _gradient(
-    X: Any, Y: NDArray, weights: NDArray | None, coefficients: Pair, intercept: Pair
-) -> tuple[Pair, Pair]:
+def _gradient(rows: Rows, coefficients: Pair, intercept: Pair) -> tuple[Pair, Pair]:
     """Return Σ w x r, (n_features, n_targets), and Σ w r, (n_targets,), r = y − x·c − intercept."""
+    X, Y, weights = rows.X, rows.Y, rows.weights
     d, t = X.shape[1], Y.shape[1]
     slope: Pair = np.zeros((d, t)), np.zeros((d, t))
     total: Pair = np.zeros(t), np.zeros(t)
     step = max(1, _BLOCK // d)
     for first in range(0, X.shape[0], step):
-        rows = slice(first, first + step)
-        block = np.ascontiguousarray(array(X[rows]), dtype=np.float64)
+        part = slice(first, first + step)
+        block = np.ascontiguousarray(array(X[part]), dtype=np.float64)
         columns = np.ascontiguousarray(block.T)
         residuals = np.empty((len(block), t)), np.empty((len(block), t))
         for target in range(t):  # one at a time: the inner loops run over rows
             opposite = -coefficients[0][:, target, np.newaxis], -coefficients[1][:, target, None]
             residuals[0][:, target], residuals[1][:, target] = _dot(columns, opposite)
-        residuals = _added(residuals, _sum(array(Y[rows]).astype(np.float64), -intercept[0]))
+        residuals = _added(residuals, _sum(array(Y[part]).astype(np.float64), -intercept[0]))
         residuals = _sum(residuals[0], residuals[1] - intercept[1])
         if weights is not None:
-            w = array(weights[rows]).astype(np.float64)[:, np.newaxis]
+            w = array(weights[part]).astype(np.float64)[:, np.newaxis]
             high, low = _product(w, residuals[0])
             residuals = high, low + w * residuals[1]
         found = np.empty((d, t)), np.empty((d, t))
@@ -98,23 +102,20 @@ def _gradient(
 @np.errstate(over="ignore", invalid="ignore")
 def refined(
     solve: Callable[[Matrix], Matrix],
-    X: Any,
-    Y: NDArray,
-    weights: NDArray | None,
+    source: Source,
     mean: Matrix | None,
     coefficients: Matrix,
     offset: Matrix,
     norms: Matrix,
+    penalty: float = 0.0,
 ) -> tuple[Matrix, Matrix] | None:
     """Refine coefficients until they have the digits of float64.
 
     Parameters
     ----------
     solve : callable
-        Multiplies (n_features, n_targets) by about the inverse of the scatter matrix of X.
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    Y : ndarray of shape (n_samples, n_targets)
-    weights : ndarray of shape (n_samples,), optional
+        Multiplies (n_features, n_targets) by about the inverse of the scatter matrix of X and α I.
+    source : Source
     mean : ndarray of shape (n_features,), optional
         Means of the columns of X; None if there is no intercept.
     coefficients : ndarray of shape (n_features, n_targets)
@@ -124,6 +125,8 @@ def refined(
     norms : ndarray of shape (n_features,)
         Norms of the centred columns of X, above 0. A coefficient whose share of the prediction is
         less than 2⁻⁵² of the largest one's need not have more digits than that.
+    penalty : float
+        α: what is minimised is the sum of squares and α Σ coef².
 
     Returns
     -------
@@ -135,13 +138,18 @@ def refined(
     intercept: Pair = offset, np.zeros_like(offset)
     if mean is not None:
         intercept = _added(intercept, _dot(-mean[:, np.newaxis], current))
-    weight = float(X.shape[0]) if weights is None else float(array(weights).sum(dtype=np.float64))
     last = np.inf
     for _ in range(_MOST_STEPS):
-        slope, total = _gradient(X, Y, weights, current, intercept)
+        slope, total = source.fold(
+            partial(_gradient, coefficients=current, intercept=intercept), _both_added
+        )
+        weight = source.size[1]
         if mean is not None:
             high, low = _product(-mean[:, np.newaxis], total[0])
             slope = _added(slope, (high, low - mean[:, np.newaxis] * total[1]))
+        if penalty:
+            high, low = _product(np.full_like(current[0], -penalty), current[0])
+            slope = _added(slope, (high, low - penalty * current[1]))
         step = solve(slope[0])
         if not np.isfinite(step).all():
             return None

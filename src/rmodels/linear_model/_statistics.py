@@ -1,11 +1,12 @@
-"""What least squares needs to know of X, an array or a CSR matrix.
+"""What least squares needs to know of the rows.
 
-An array goes to the operations. The moments of a CSR matrix are products of sparse matrices; where
-those would lose digits, and where `engine` is named, blocks of rows go to the operation as arrays,
-within the memory limit.
+X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
+products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
+rows go to the operation as arrays, within the memory limit.
 """
 
-import dataclasses
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,9 +16,11 @@ from scipy.sparse import linalg
 
 from rmodels.arrays import on_host
 from rmodels.config import get_config
+from rmodels.exceptions import NotCoveredError
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments
+from rmodels.rows import Rows, Source
 
 __all__ = ["array", "copied", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
 
@@ -26,6 +29,8 @@ Statistics = TypeVar("Statistics", Moments, Gram)
 
 _DENSE = 0.1  # share of entries above which products of sparse matrices are slower
 _MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
+_ROWS_AT_A_TIME = 4096
+_FAR = 256.0  # μ² over the variance of a column: above, a sum of moments needs the mean's rest
 
 
 def array(X: Any) -> NDArray:
@@ -38,8 +43,8 @@ def copied(statistics: Statistics) -> Statistics:
     """Return statistics of data on the GPU as arrays on the processor."""
     if isinstance(statistics.mean, np.ndarray):
         return statistics
-    fields = {f.name: on_host(getattr(statistics, f.name)) for f in dataclasses.fields(statistics)}
-    return type(statistics)(**fields)
+    values = {field.name: on_host(getattr(statistics, field.name)) for field in fields(statistics)}
+    return type(statistics)(**values)
 
 
 def fits_moments(X: Any) -> bool:
@@ -47,8 +52,41 @@ def fits_moments(X: Any) -> bool:
     return not sparse.issparse(X) or 40 * min(X.shape) ** 2 <= get_config()["memory_limit"]
 
 
-def moments(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int) -> Moments:
-    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy"."""
+def moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
+    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
+
+    They may overflow, but no value that was met is NaN or infinite. They can be added to others
+    without loss if `added`.
+    """
+    added = added or not source.in_memory
+    return source.fold(partial(_moments, n_threads=n_threads, added=added), resumable=True)
+
+
+def _moments(rows: Rows, n_threads: int | None, added: bool) -> Moments:
+    """Return the moments of rows in memory, ready to be added to others if `added`."""
+    found = _moments_of(rows.X, rows.Y, rows.weights, n_threads)
+    if not found.is_finite:
+        rows.assert_finite()
+    return _with_rest(found, rows) if added else found
+
+
+def _with_rest(found: Moments, rows: Rows) -> Moments:
+    """Return moments that know what rounding the means of far columns lost."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = found.weight * found.mean**2 > _FAR * found.scatter.diagonal()
+    if not found.weight or not far.any():
+        return found
+    d = found.n_features
+    lost = np.zeros(len(far))
+    for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
+        block = slice(first, first + _ROWS_AT_A_TIME)
+        Z = np.hstack([array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
+        D = Z.astype(np.float64) - found.mean[far]
+        lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
+    return replace(found, rest=lost / found.weight)
+
+
+def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
@@ -93,7 +131,7 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
     return Moments(n, d, weight, mean, scatter, "scipy")
 
 
-def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
+def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
     """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
     if not sparse.issparse(X):
         return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
@@ -119,15 +157,30 @@ def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int) -> Gram:
 
 
 def gradient(
-    X: Any,
-    Y: NDArray,
+    source: Source,
     coefficients: Matrix,
-    weights: NDArray | None,
     shift: Matrix | None,
     engine: str,
-    n_threads: int,
+    n_threads: int | None,
 ) -> Matrix:
     """Return the gradient as `rmodels.ops.descent.gradient` does."""
+    if isinstance(source, Rows):
+        return _gradient(source, coefficients, shift, engine, n_threads)
+
+    def weighted(rows: Rows) -> Matrix:
+        weight = rows.size[1]
+        if not weight:
+            return np.zeros_like(coefficients)
+        return weight * _gradient(rows, coefficients, shift, engine, n_threads)
+
+    total: Matrix = source.fold(weighted) / source.size[1]
+    return total
+
+
+def _gradient(
+    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int | None
+) -> Matrix:
+    X, Y, weights = rows.X, rows.Y, rows.weights
     if not sparse.issparse(X):
         found = descent_operation.gradient(
             X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
@@ -137,33 +190,39 @@ def gradient(
     if shift is not None:
         intercept = intercept - shift @ slopes
     residuals = X @ slopes + intercept - Y
-    weight = float(X.shape[0])
     if weights is not None:
-        weight = float(weights.sum(dtype=np.float64))
         residuals *= weights[:, np.newaxis]
     total = residuals.sum(axis=0)
     slope = X.T @ residuals
     if shift is not None:
         slope -= np.outer(shift, total)
-    return np.vstack([slope, total]) / weight
+    return np.vstack([slope, total]) / rows.size[1]
 
 
-def spread(X: Any, columns: NDArray) -> Matrix:
+def spread(source: Source, columns: NDArray) -> Matrix:
     """Return the largest less the smallest value of some columns."""
-    if not sparse.issparse(X):
-        return np.ptp(array(X[:, columns]), axis=0)
-    chosen = X[:, columns]
-    return (chosen.max(axis=0) - chosen.min(axis=0)).toarray().ravel()
+
+    def extremes(rows: Rows) -> Matrix:
+        chosen = on_host(rows.X[:, columns])
+        found = chosen.max(axis=0), -chosen.min(axis=0)
+        return np.vstack([each.toarray() if sparse.issparse(each) else each for each in found])
+
+    total: Matrix = source.fold(extremes, np.maximum).sum(axis=0)
+    return total
 
 
 def lsqr(
-    X: Any, Y: NDArray, weights: NDArray | None, fit_intercept: bool
+    X: Any,
+    Y: NDArray,
+    weights: NDArray | None,
+    fit_intercept: bool,
+    penalties: NDArray | None = None,
 ) -> tuple[Matrix, Matrix, bool]:
     """Solve by LSQR, with products of a CSR matrix and vectors only.
 
-    Columns are scaled to unit norm if there are at least as many rows; else the solution is
-    that of minimum norm. Paige and Saunders, "LSQR: An algorithm for sparse linear equations and
-    sparse least squares", 1982.
+    Columns are scaled to unit norm if there are at least as many rows and no penalties; else the
+    solution is that of minimum norm. Each target may have a penalty α Σ coef². Paige and Saunders,
+    "LSQR: An algorithm for sparse linear equations and sparse least squares", 1982.
 
     Returns
     -------
@@ -173,6 +232,12 @@ def lsqr(
     converged : bool
     """
     n, d = X.shape
+    engine = get_config()["engine"]
+    if engine not in ("auto", "reference"):
+        raise NotCoveredError(
+            f"engine={engine!r} cannot run: the moments of {n} x {d} sparse samples do not keep "
+            "memory_limit. Raise it, or choose engine='auto', which solves by SciPy's LSQR"
+        )
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     root = np.sqrt(w)
     offset = np.zeros(d + Y.shape[1])
@@ -180,7 +245,7 @@ def lsqr(
         offset = np.concatenate([w @ X, w @ Y]) / w.sum()
     mean = offset[:d]
     scale = np.ones(d)
-    if n >= d:
+    if n >= d and penalties is None:
         squares = w @ X.multiply(X) - w.sum() * mean**2
         scale = np.where(squares > 0, np.sqrt(np.maximum(squares, 0.0)), 1.0)
     centred = linalg.LinearOperator(
@@ -190,8 +255,10 @@ def lsqr(
         rmatvec=lambda r: (X.T @ (root * r) - mean * (root @ r)) / scale,
     )
     columns, converged = [], True
-    for y in (root[:, np.newaxis] * (Y - offset[d:])).T:
-        found = linalg.lsqr(centred, y, atol=1e-15, btol=1e-15, conlim=0, iter_lim=10 * min(n, d))
+    damps = np.sqrt(np.zeros(Y.shape[1]) if penalties is None else penalties)
+    most = 10 * min(n, d)
+    for y, damp in zip((root[:, np.newaxis] * (Y - offset[d:])).T, damps, strict=True):
+        found = linalg.lsqr(centred, y, damp, atol=1e-15, btol=1e-15, conlim=0, iter_lim=most)
         columns.append(found[0] / scale)
         converged &= found[1] != 7
     return np.column_stack(columns), offset, converged

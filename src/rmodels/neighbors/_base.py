@@ -16,6 +16,7 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels import partitions
 from rmodels.arrays import (
     adopted,
     answered_in_kind,
@@ -28,9 +29,16 @@ from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Search, search
+from rmodels.neighbors._search import Scanned, Search, search
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
-from rmodels.validation import precomputed_distances, search_samples, search_targets
+from rmodels.partitions import is_dask
+from rmodels.scans import Scan
+from rmodels.validation import (
+    by_batches,
+    precomputed_distances,
+    search_samples,
+    search_targets,
+)
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
@@ -68,6 +76,10 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: Any = None) -> Any:
         """Check X and y, and prepare the points; return y."""
+        if isinstance(X, Scan):
+            return self._fit_scan(X, y)
+        if is_dask(X):
+            return self._fit_partitions(X, y)
         if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
             X = X._fit_X
         fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
@@ -89,6 +101,46 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         self.n_samples_fit_ = points.shape[0]
         self.engine_ = self._search.engine
         self.algorithm_ = self._search.algorithm
+        return target
+
+    def _fit_scan(self, scan: Scan, y: Any) -> Any:
+        """Check the columns of a scan, and how it is to be searched; return y."""
+        named = y is not None and scan.are_columns(y)
+        targets = [] if not named else [y] if isinstance(y, (str, int)) else list(y)
+        features = scan.features(targets)
+        self._set_effective_metric()
+        searched = Scanned(
+            scan,
+            features,
+            self.effective_metric_,
+            self.effective_metric_params_,
+            _ALGORITHMS[self.algorithm],
+        )
+        scan.record(self, features)
+        scan.check(features)
+        target = None
+        if self._needs_target():
+            target = scan.labels(y, targets) if named else np.asarray(y)
+        self.n_samples_fit_ = scan.count(features)
+        if target is not None and len(target) != self.n_samples_fit_:
+            raise ValueError(f"y has {len(target)} rows, and the scan {self.n_samples_fit_}")
+        self._search = searched
+        self.engine_, self.algorithm_ = searched.engine, searched.algorithm
+        return target
+
+    def _fit_partitions(self, X: Any, y: Any) -> Any:
+        """Check the partitions of a Dask collection; return y, gathered."""
+        self._set_effective_metric()
+        metric, p = _metrics.indexed(self.effective_metric_, self.effective_metric_params_)
+        partitions.record(self, X, reset=True)
+        target = None
+        if self._needs_target():
+            target = np.asarray(y.compute() if is_dask(y) else y)
+        self._search = partitions.Partitions(X, metric, p, _ALGORITHMS[self.algorithm])
+        self.n_samples_fit_ = self._search.count
+        if target is not None and len(target) != self.n_samples_fit_:
+            raise ValueError(f"y has {len(target)} rows, and X {self.n_samples_fit_}")
+        self.engine_, self.algorithm_ = self._search.engine, self._search.algorithm
         return target
 
     def _needs_target(self) -> bool:
@@ -182,6 +234,7 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
     """Searches for the k nearest."""
 
+    @by_batches
     @answered_in_kind
     def kneighbors(
         self,
@@ -193,7 +246,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features), default=None
             None asks for the neighbours of each indexed point, itself left out; behind more than k
             duplicates of lower index, the first of them is left out in its place. With
             metric="precomputed", the distances of each query to each point.

@@ -18,7 +18,7 @@ from rmodels.neighbors._predictors import (
 )
 from rmodels.neighbors._weights import Weights, votes
 from rmodels.scores import Classifier
-from rmodels.validation import all_or_nothing, class_targets
+from rmodels.validation import all_or_nothing, by_batches, class_targets
 
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
@@ -196,6 +196,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             )
         return sums
 
+    @by_batches
     @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
@@ -213,6 +214,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         found = [_picked(labels, s) for labels, s in zip(classes, sums, strict=True)]
         return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
 
+    @by_batches
     @answered_in_kind
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
@@ -381,6 +383,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             found.append(shares / namespace(total).where(total == 0.0, 1.0, total))
         return found
 
+    @by_batches
     @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
@@ -409,6 +412,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
             found.append(column)
         return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
 
+    @by_batches
     @answered_in_kind
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.

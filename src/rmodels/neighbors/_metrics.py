@@ -145,3 +145,20 @@ def _nan_euclidean(Q: NDArray, X: NDArray) -> Distances:
     with np.errstate(invalid="ignore"):
         found: Distances = np.sqrt(X.shape[1] / np.where(present, present, np.nan) * squares)
     return found
+
+
+def indexed(metric: Metric, parameters: dict[str, Any]) -> tuple[str, float]:
+    """Return the metric of an index, and its p, for points that are read part by part.
+
+    Raises
+    ------
+    ValueError
+        If the operation `nearest` does not have the metric.
+    """
+    found = INDEXED.get(metric) if isinstance(metric, str) else None
+    if found is None or parameters.get("w") is not None:
+        raise ValueError(
+            f"points of a scan or a Dask collection are searched by the metrics "
+            f"{', '.join(INDEXED)}, without weights; got metric={metric!r}"
+        )
+    return found, float(parameters.get("p", 2.0))

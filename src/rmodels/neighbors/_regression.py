@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from rmodels.arrays import answered_in_kind, as_dtype_of, beside
+from rmodels.arrays import answered_in_kind, as_dtype, beside
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -16,7 +16,7 @@ from rmodels.neighbors._predictors import (
 )
 from rmodels.neighbors._weights import Weights, means
 from rmodels.scores import Regressor
-from rmodels.validation import all_or_nothing
+from rmodels.validation import all_or_nothing, by_batches
 
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
@@ -27,6 +27,7 @@ class NeighborsRegressor(Regressor, Predictor):
     _y: NDArray
     _without_weight: str  # what to say of queries whose weights sum to 0
 
+    @by_batches
     @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the target of each query.
@@ -50,7 +51,7 @@ class NeighborsRegressor(Regressor, Predictor):
         if (found != found).any():
             warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
-            found = as_dtype_of(found, beside(self._y[:0], found))
+            found = as_dtype(found, beside(self._y[:0], found).dtype)
         return found[:, 0] if self._y.ndim == 1 else found
 
 

@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from rmodels.arrays import on_gpu
+from rmodels.arrays import on_gpu, on_host
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
+from rmodels.ops import choose
 from rmodels.ops import nearest as ops
+from rmodels.partitions import merged
+from rmodels.scans import Scan
 
-__all__ = ["Search", "search"]
+__all__ = ["Scanned", "Search", "search"]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -34,14 +37,17 @@ class Search(Protocol):
     Attributes
     ----------
     X : ndarray or CSR matrix
-        The points; with precomputed distances, those between them.
+        The points; with precomputed distances, those between them. An error for a scan's.
     algorithm : {"brute", "tree"}
     engine : {"reference", "native", "gpu", "scipy"}
     """
 
-    X: Any
     algorithm: str
     engine: str
+
+    @property
+    def X(self) -> Any:
+        """The points."""
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return what `rmodels.ops.nearest.nearest` returns; Q may be a CSR matrix, or None."""
@@ -139,6 +145,83 @@ class Indexed:
             ops.within(self._index, Q[rows].toarray(), radius, n_threads=n_threads)
             for rows in _blocks(Q.shape[0], Q.shape[1])
         )
+
+
+class Scanned:
+    """Searches points that are read anew for each search, a block at a time.
+
+    Each block has an index of its own, and its neighbours are merged with those of the blocks
+    before it by (distance, index): what is found is what one index of all points would find.
+
+    Parameters
+    ----------
+    scan : Scan
+    features : list of str or int
+        Columns of the points.
+    metric, parameters
+        As `_metrics.effective_metric` returns them.
+    algorithm : {"auto", "brute", "tree"}
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        features: list[str | int],
+        metric: Metric,
+        parameters: dict[str, Any],
+        algorithm: str,
+    ) -> None:
+        self._scan, self._features = scan, features
+        self._metric, self._p = _metrics.indexed(metric, parameters)
+        self._algorithm = algorithm
+        self.algorithm = "tree" if algorithm == "tree" else "brute"
+        self.engine = choose("nearest")
+
+    @property
+    def X(self) -> Any:
+        """The points: an error, as they are not kept."""
+        raise ValueError("the points of a scan are not in memory: give queries")
+
+    def _indices(self, n_threads: int) -> Iterator[tuple[int, ops.Index]]:
+        """Yield the number of the first point of each block, and the index of the block."""
+        first = 0
+        for points in self._scan.blocks(self._features):
+            yield (
+                first,
+                ops.index(
+                    points, self._metric, self._p, algorithm=self._algorithm, n_threads=n_threads
+                ),
+            )
+            first += len(points)
+
+    def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
+        """Return the k nearest points of each query."""
+        queries = self._given(Q)
+        found: tuple[Distances, Indices] | None = None
+        for first, index in self._indices(n_threads):
+            count = min(k, len(index.X))
+            distances, indices = ops.nearest(index, queries, count, n_threads=n_threads)
+            block = distances, indices + first
+            found = block if found is None else merged(found, block, k)
+        assert found is not None
+        return found
+
+    def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
+        """Return all points within a radius of each query."""
+        queries = self._given(Q)
+        parts = []
+        for first, index in self._indices(n_threads):
+            offsets, distances, indices = ops.within(index, queries, radius, n_threads=n_threads)
+            rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+            parts.append((rows, distances, indices + first))
+        rows, distances, indices = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return _sorted(rows, distances, indices, len(queries))
+
+    def _given(self, Q: Any) -> NDArray:
+        """Return queries as an array; None asks for the points."""
+        queries = self.X if Q is None else Q
+        found: NDArray = queries.toarray() if sparse.issparse(queries) else on_host(queries)
+        return found
 
 
 class Blockwise:

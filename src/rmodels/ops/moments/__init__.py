@@ -31,6 +31,8 @@ class Moments:
         M = Σ wᵢ (zᵢ − μ)(zᵢ − μ)ᵀ, symmetric.
     engine : str
         What computed it.
+    rest : ndarray of shape (n_features + n_targets,) or 0
+        What rounding the mean lost, where that is known: μ is mean + rest.
     """
 
     n_samples: int
@@ -39,7 +41,9 @@ class Moments:
     mean: Matrix
     scatter: Matrix
     engine: str
+    rest: Matrix | float = 0.0
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __add__(self, other: "Moments") -> "Moments":
         """Return the moments of both batches together.
 
@@ -49,14 +53,37 @@ class Moments:
         if (self.n_features, self.mean.shape) != (other.n_features, other.mean.shape):
             raise ValueError("moments of different columns cannot be added")
         weight = self.weight + other.weight
-        gap = other.mean - self.mean
+        gap = (other.mean - self.mean) + (other.rest - self.rest)
         share = other.weight / weight if weight else 0.0
+        step = share * gap + self.rest
+        mean = self.mean + step
+        part = mean - self.mean
         return Moments(
             self.n_samples + other.n_samples,
             self.n_features,
             weight,
-            self.mean + share * gap,
+            mean,
             self.scatter + other.scatter + (self.weight * share) * (gap[:, np.newaxis] * gap),
+            self.engine,
+            (self.mean - (mean - part)) + (step - part),
+        )
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Return the moments of this batch without the rows of another, which are part of it.
+
+        The rounding errors are those of this batch: what is left of a sum of squares has that much
+        fewer digits as it is smaller.
+        """
+        weight = self.weight - other.weight
+        gap = (self.mean - other.mean) + (self.rest - other.rest)
+        share = other.weight / weight if weight else 0.0
+        return Moments(
+            self.n_samples - other.n_samples,
+            self.n_features,
+            weight,
+            self.mean + (share * gap + self.rest),
+            self.scatter - other.scatter - (self.weight * share) * (gap[:, np.newaxis] * gap),
             self.engine,
         )
 
@@ -129,8 +156,8 @@ def moments(
     8 √n · 2⁻⁵³ √(M_ii M_jj) + 4 W · 2⁻¹⁰⁶ abs(μ_i μ_j); the last is what a column that does not
     vary may be left with. This holds for any offset of the columns, order of the rows and weights,
     as rounding errors go that are not all of one sign: the rows are shifted by a nearby constant
-    before they are multiplied. Sums of Moments know the means as they are rounded, so that an
-    offset of k standard deviations costs them a factor of 1 + k.
+    before they are multiplied. Sums of Moments know the means of what is added as they are
+    rounded, unless `rest` says more: an offset of k standard deviations costs a factor of 1 + k.
 
     A NaN or infinity in a column makes that column's diagonal entry of the scatter matrix NaN or
     infinite, so that no separate pass over X has to look for one. So does a sum that overflows.

@@ -1,0 +1,70 @@
+"""What the linear models share: coefficients, and predicting with them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin
+
+from rmodels.arrays import (
+    adopted,
+    answered_in_kind,
+    as_dtype,
+    as_kind_of,
+    beside,
+    contiguous,
+    namespace,
+    on_gpu,
+    on_host,
+)
+from rmodels.callbacks import CallbackSupport
+from rmodels.scores import Regressor
+from rmodels.validation import by_batches, prediction_samples
+
+__all__ = ["LinearModel"]
+
+
+class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
+    """A prediction X · coef + intercept."""
+
+    fit_intercept: bool
+
+    def _set_coefficients(
+        self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None
+    ) -> None:
+        """Set what predicts, from the coefficients and, last, the intercept: (d + 1, n_targets).
+
+        It is the kind of array that X is, where that is.
+        """
+        kept = as_dtype(beside(coefficients, adopted(X)), dtype)
+        if one_target:
+            slopes, intercept = kept[:-1, 0], kept[-1, 0]
+        else:
+            slopes, intercept = kept[:-1].T, kept[-1]
+        self.coef_ = as_kind_of(contiguous(slopes), X)
+        self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
+
+    @by_batches
+    @answered_in_kind
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict by X · coef + intercept.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        samples: Any = prediction_samples(self, X)
+        coef, intercept = adopted(self.coef_), adopted(self.intercept_)
+        if on_gpu(samples):
+            coef, intercept = beside(coef, samples), beside(intercept, samples)
+            dtype = namespace(samples).promote_types(samples.dtype, coef.dtype)
+            samples, coef = samples.to(dtype), coef.to(dtype)
+        else:
+            coef, intercept = on_host(coef), on_host(intercept)
+        predicted: NDArray = samples @ (coef if coef.ndim == 1 else coef.T)
+        predicted += intercept
+        return predicted

@@ -1,0 +1,496 @@
+"""Ridge regression, with a penalty that is given or chosen by cross-validation."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_scalar
+from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from rmodels.arrays import adopted, on_host
+from rmodels.linear_model import _penalised, _statistics
+from rmodels.linear_model._base import LinearModel
+from rmodels.rows import Rows, Source
+from rmodels.validation import all_or_nothing, regression_source
+
+__all__ = ["Ridge", "RidgeCV"]
+
+_SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}
+_DENSE_INTERCEPT = ("svd", "cholesky", "saga")  # scikit-learn's own restriction
+
+
+class _RidgeModel(LinearModel):
+    """What fits coefficients with penalties."""
+
+    coef_: NDArray
+    intercept_: Any
+
+    def _fit_penalties(
+        self,
+        source: Source,
+        penalties: NDArray[np.float64],
+        positive: bool,
+        one_target: bool,
+        X: Any,
+    ) -> str:
+        """Set the coefficients, as the kind of array that X is; return what found them."""
+        found = _penalised.ridge(
+            source, penalties, self.fit_intercept, positive, source.threads(None)
+        )
+        if not found.converged:
+            warnings.warn(
+                "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
+                "or raise memory_limit so that the moments of X fit.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        self.engine_ = found.engine
+        self._set_coefficients(found.coefficients, source.dtype, one_target, X)
+        if source.n_targets == 1:
+            self.coef_ = self.coef_.ravel()
+        return found.solver
+
+
+class Ridge(_RidgeModel):
+    """Least squares with a penalty on the squares of the coefficients.
+
+    Minimises Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² + α Σ coef², each target on its own. The
+    intercept has no penalty.
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (n_targets,), default=1.0
+        α, at least 0; 0 is least squares of minimum norm.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    copy_X : bool, default=True
+        Accepted for compatibility. X is never changed, and not copied.
+    max_iter : int, default=None
+        Accepted for compatibility, as are `tol` and `random_state`: nothing here iterates until a
+        tolerance is met.
+    tol : float, default=1e-4
+    solver : str, default="auto"
+        One of "auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga" and "lbfgs". Accepted
+        for compatibility, and restricted as scikit-learn restricts it: whichever is named, the
+        coefficients are the exact minimum, from the moments of the rows, or where those would lose
+        digits, from the rows.
+    positive : bool, default=False
+        Whether the coefficients must be at least 0. With solver="auto" or "lbfgs" only.
+    random_state : int, RandomState instance, default=None
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        In the dtype of X.
+    intercept_ : float or ndarray of shape (n_targets,)
+    n_iter_ : None
+    solver_ : str
+        `solver`; with "auto", what was used: "moments", "gram" (products of the rows), "rows" or
+        "lsqr" (a sparse X whose moments do not keep the setting `memory_limit`).
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What computed the moments or products; "scipy" those of a sparse X, and positive=True.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has feature names that are all strings.
+
+    Examples
+    --------
+    >>> from rmodels import Ridge
+    >>> model = Ridge(alpha=1.0).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.coef_.round(6), round(float(model.intercept_), 6)
+    (array([1.333333]), 1.666667)
+    """
+
+    _parameter_constraints: dict = {
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "copy_X": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions(_SOLVERS)],
+        "positive": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] | NDArray = 1.0,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-4,
+        solver: str = "auto",
+        positive: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.positive = positive
+        self.random_state = random_state
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "Ridge":
+        """Fit the model.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `LinearRegression.fit`.
+
+        Returns
+        -------
+        Ridge
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, there are not as many
+            penalties as targets, or parameters contradict each other.
+        TypeError
+            If X is on the GPU.
+        """
+        self._check_solver(sparse.issparse(X))
+        source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
+        penalties = np.asarray(self.alpha, dtype=np.float64).ravel()
+        if len(penalties) not in (1, source.n_targets):
+            raise ValueError(
+                "Number of targets and number of penalties do not correspond: "
+                f"{len(penalties)} != {source.n_targets}"
+            )
+        if not (penalties >= 0).all():
+            raise ValueError(f"alpha must be at least 0; got {self.alpha!r}")
+        penalties = np.broadcast_to(penalties, source.n_targets)
+        solver = self._fit_penalties(source, penalties, self.positive, one_target, X)
+        self.solver_ = solver if self.solver == "auto" else self.solver
+        self.n_iter_ = None
+        return self
+
+    def _check_solver(self, is_sparse: bool) -> None:
+        if self.solver == "lbfgs" and not self.positive:
+            raise ValueError(
+                "'lbfgs' solver can be used only when positive=True. Please use another solver."
+            )
+        if self.positive and self.solver not in ("auto", "lbfgs"):
+            raise ValueError(
+                f"solver='{self.solver}' does not support positive fitting. Please set the solver "
+                "to 'auto' or 'lbfgs', or set `positive=False`"
+            )
+        if is_sparse and self.fit_intercept and self.solver in _DENSE_INTERCEPT:
+            raise ValueError(
+                f"solver='{self.solver}' does not support fitting the intercept on sparse data. "
+                "Please set the solver to 'auto', or set `fit_intercept=False`"
+            )
+        if is_sparse and self.solver == "svd":
+            raise TypeError("SVD solver does not support sparse inputs: set the solver to 'auto'")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.solver != "svd" and not (
+            self.fit_intercept and self.solver in _DENSE_INTERCEPT
+        )
+        return tags
+
+
+class _Predicted(RegressorMixin, BaseEstimator):
+    """What a scorer is given for predictions that are already there."""
+
+    def fit(self, X: Any, y: Any = None) -> "_Predicted":
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Return whether a scorer has a parameter for the weights of the rows."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    return "sample_weight" in inspect.signature(scorer).parameters
+
+
+class RidgeCV(_RidgeModel):
+    """Ridge regression whose penalty is chosen by cross-validation.
+
+    Every α is tried from one eigendecomposition of the moments, or of the products of the rows if
+    they are at most as many as the columns.
+
+    Parameters
+    ----------
+    alphas : float or array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
+        Penalties to try, above 0; with `cv`, at least 0.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    scoring : str, callable, default=None
+        As in scikit-learn; None is the negative mean squared error if `cv` is None, else R².
+    cv : int, cross-validation generator or iterable, default=None
+        None leaves out each row in turn, by the exact formula.
+    gcv_mode : {"auto", "svd", "eigen"}, default=None
+        Accepted for compatibility.
+    store_cv_results : bool, default=False
+        Whether to keep `cv_results_`; with cv=None only.
+    alpha_per_target : bool, default=False
+        Whether each target has its own α; with cv=None only.
+
+    Attributes
+    ----------
+    alpha_ : float or ndarray of shape (n_targets,)
+        The first of the best.
+    best_score_ : float or ndarray of shape (n_targets,)
+        Its score.
+    cv_results_ : ndarray of shape (n_samples, n_alphas) or (n_samples, n_targets, n_alphas)
+        If stored: without `scoring` the weighted squares of the errors of rows left out, else their
+        predictions.
+    coef_, intercept_, engine_, n_features_in_, feature_names_in_
+        As in `Ridge`.
+
+    Notes
+    -----
+    Leave one out: with h the leverage of a row, its error is its residual over 1 − h. That takes
+    one more pass over the rows. K-fold: the moments of the training rows are those of all rows less
+    those of the fold, or where that would lose more than a digit, the sum of the other folds'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels import RidgeCV
+    >>> X = np.random.default_rng(0).standard_normal((50, 3))
+    >>> RidgeCV(alphas=[1e-3, 1.0, 1e3]).fit(X, X @ [1.0, 2.0, 3.0]).alpha_
+    0.001
+    """
+
+    _parameter_constraints: dict = {
+        "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "cv": ["cv_object"],
+        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
+        "store_cv_results": ["boolean"],
+        "alpha_per_target": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        alphas: float | Sequence[float] | NDArray = (0.1, 1.0, 10.0),
+        *,
+        fit_intercept: bool = True,
+        scoring: str | Callable[..., float] | None = None,
+        cv: int | Any | None = None,
+        gcv_mode: str | None = None,
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+    ) -> None:
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.scoring = scoring
+        self.cv = cv
+        self.gcv_mode = gcv_mode
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+
+    @all_or_nothing
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
+    ) -> "RidgeCV":
+        """Choose the penalty, and fit the model with it.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `LinearRegression.fit`.
+        **params
+            For the scorer, if scikit-learn's metadata routing is on.
+
+        Returns
+        -------
+        RidgeCV
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
+            parameters contradict each other.
+        TypeError
+            If X is on the GPU.
+        """
+        _raise_for_params(params, self, "fit")
+        penalties = self._penalties()
+        for name in ("store_cv_results", "alpha_per_target"):
+            if self.cv is not None and getattr(self, name):
+                raise ValueError(f"cv!=None and {name}=True are incompatible")
+        if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
+            warnings.warn(
+                "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
+                FutureWarning,
+                stacklevel=4,
+            )
+        y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
+        source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        if _routing_enabled():
+            params = process_routing(self, "fit", **params).scorer.score
+        if self.cv is None:
+            scores = self._leave_one_out(source, penalties, one_target, params)
+        else:
+            scores = self._k_fold(source, penalties, one_target, y)
+        best = np.argmax(scores, axis=0)
+        if scores.ndim == 2 and source.n_targets > 1:
+            self.alpha_ = penalties[best]
+            self.best_score_ = np.take_along_axis(scores, best[np.newaxis], axis=0)[0]
+        else:
+            chosen = int(np.ravel(best)[0])
+            self.alpha_ = float(penalties[chosen])
+            self.best_score_ = float(np.ravel(scores[chosen])[0])
+        chosen_penalties = np.broadcast_to(np.asarray(self.alpha_), source.n_targets)
+        self._fit_penalties(source, chosen_penalties, False, one_target, X)
+        return self
+
+    def _penalties(self) -> NDArray[np.float64]:
+        """Return the checked penalties: (n_alphas,)."""
+        given: Any = self.alphas
+        alphas = [given] if np.ndim(given) == 0 else list(given)
+        for index, alpha in enumerate(alphas):
+            check_scalar(
+                alpha,
+                f"alphas[{index}]" if len(alphas) > 1 else "alphas",
+                target_type=Real,
+                min_val=0.0,
+                include_boundaries="neither" if self.cv is None else "left",
+            )
+        return np.asarray(alphas, dtype=np.float64)
+
+    def _leave_one_out(
+        self,
+        source: Source,
+        penalties: NDArray[np.float64],
+        one_target: bool,
+        score_params: dict[str, Any],
+    ) -> NDArray[np.float64]:
+        """Return the score of each penalty: (n_alphas,), for each target: (n_alphas, n_targets)."""
+        few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
+        found = None
+        if not few:
+            sums = _statistics.moments(source, source.threads(None))
+            found = _penalised.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
+
+        def blocks(rows: Rows) -> Any:
+            if found is None:
+                each = _penalised.left_out_of_few(
+                    rows, penalties, self.fit_intercept, rows.threads(None)
+                )
+                return [(slice(None), each)]
+            return _penalised.left_out(found, rows, penalties)
+
+        if self.scoring is None and not self.store_cv_results:
+
+            def sums_of_squares(rows: Rows) -> NDArray[np.float64]:
+                total = np.zeros((len(penalties), source.n_targets + 1))
+                for _, block in blocks(rows):
+                    total[:, :-1] += (block.weights * block.residuals**2).sum(axis=1)
+                total[:, -1] = rows.X.shape[0]
+                return total
+
+            total = source.fold(sums_of_squares)
+            scores = -total[:, :-1] / total[:, -1:]
+            return scores if self.alpha_per_target else scores.mean(axis=1)
+        if not isinstance(source, Rows):
+            raise ValueError("scoring and store_cv_results need X as an array")
+        residuals = np.empty((len(penalties), *source.Y.shape))
+        weights = np.empty((source.Y.shape[0], 1))
+        for part, block in blocks(source):
+            residuals[:, part], weights[part] = block
+        results = weights * residuals**2 if self.scoring is None else source.Y - residuals
+        if self.store_cv_results:
+            kept = np.moveaxis(results, 0, -1).astype(source.dtype)
+            self.cv_results_ = kept[:, 0] if one_target else kept
+        if self.scoring is None:
+            scores = -results.mean(axis=1)
+            return scores if self.alpha_per_target else scores.mean(axis=1)
+        scorer, identity = self._get_scorer(), _Predicted()
+        Y = source.Y[:, 0] if one_target else source.Y
+        if one_target:
+            results = results[:, :, 0]
+        if self.alpha_per_target and source.n_targets > 1:
+            columns = range(source.n_targets)
+            found_scores = [
+                [scorer(identity, each[:, j], Y[:, j], **score_params) for j in columns]
+                for each in results
+            ]
+        else:
+            found_scores = [scorer(identity, each, Y, **score_params) for each in results]
+        return np.asarray(found_scores, dtype=np.float64)
+
+    def _k_fold(
+        self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
+    ) -> NDArray[np.float64]:
+        """Return the mean score of each penalty over the folds: (n_alphas,)."""
+        if not isinstance(source, Rows):
+            raise ValueError("cross-validation by folds needs X as an array; cv=None does not")
+        splits = list(check_cv(self.cv, y).split(source.X, y))
+        scorer = self._get_scorer()
+        weights = source.weights if _takes_weights(scorer) else None
+
+        def weighted(test: NDArray) -> dict[str, NDArray]:
+            return {} if weights is None else {"sample_weight": weights[test]}
+
+        scores = np.empty((len(splits), len(penalties)))
+        training = _penalised.training_moments(source, splits, source.threads(None))
+        for fold, ((_, test), (rows, sums)) in enumerate(zip(splits, training, strict=True)):
+            found = _penalised.spectrum(rows, sums, self.fit_intercept, float(penalties.min()))
+            X, Y = source.X[test], source.Y[test]
+            Y = Y[:, 0] if one_target else Y
+            for i, penalty in enumerate(penalties):
+                model = Ridge(float(penalty), fit_intercept=self.fit_intercept)
+                model.n_features_in_ = source.n_features
+                model._set_coefficients(found.coefficients(penalty), source.dtype, one_target)
+                scores[fold, i] = scorer(model, X, Y, **weighted(test))
+        mean: NDArray[np.float64] = scores.mean(axis=0)
+        return mean
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how scikit-learn's metadata routing hands on what `fit` is given.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        caller = MethodMapping().add(caller="fit", callee="score")
+        splitting = MethodMapping().add(caller="fit", callee="split")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(scorer=self._get_scorer(), method_mapping=caller)
+            .add(splitter=self.cv, method_mapping=splitting)
+        )
+
+    def _get_scorer(self) -> Any:
+        """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
+        if self.scoring is None and _routing_enabled():
+            return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
+        return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

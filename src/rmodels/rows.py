@@ -1,0 +1,143 @@
+"""Rows of samples with targets and weights, wherever they are, and the one way to read them.
+
+An estimator computes something of rows by `fold`: a function of rows in memory, and how two of its
+results combine. An array is one part; files are read in batches, and the partitions of a cluster
+are combined as a tree. So whatever is a fold works on all of them.
+"""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.arrays import on_host
+from rmodels.config import thread_count
+
+__all__ = ["WEIGHTLESS", "Rows", "Source"]
+
+WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Rows:
+    """Rows in memory.
+
+    Attributes
+    ----------
+    X : ndarray, CSR matrix or tensor of shape (n_samples, n_features)
+    Y : ndarray or tensor of shape (n_samples, n_targets)
+    weights : ndarray or tensor of shape (n_samples,) or None
+    assert_finite : callable
+        Raises an error if X holds a NaN or an infinity, and says where.
+    """
+
+    X: Any
+    Y: NDArray
+    weights: NDArray | None
+    assert_finite: Callable[[], None]
+    in_memory = True
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        columns: int = self.X.shape[1]
+        return columns
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of Y."""
+        return self.Y.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of X: float32 or float64."""
+        dtype: np.dtype = self.X.dtype
+        return dtype
+
+    @cached_property
+    def size(self) -> NDArray[np.float64]:
+        """How many rows whose weight is not 0, and Σ w."""
+        if self.weights is None:
+            return np.full(2, float(self.X.shape[0]))
+        weights = on_host(self.weights)
+        return np.array([np.count_nonzero(weights), weights.sum(dtype=np.float64)])
+
+    def on_host(self) -> "Rows":
+        """Return the rows with tensors copied to the processor."""
+        parts = on_host(self.X), on_host(self.Y), on_host(self.weights)
+        return Rows(*parts, self.assert_finite)
+
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation."""
+        return thread_count(n_jobs)
+
+    def taken(self, rows: NDArray) -> "Rows":
+        """Return some of the rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.X[rows], self.Y[rows], weights, self.assert_finite)
+
+    def fold(
+        self,
+        compute: Callable[["Rows"], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
+    ) -> T:
+        """Return what `compute` gives for all rows; see `Source.fold`."""
+        return compute(self)
+
+
+class Source(Protocol):
+    """Rows anywhere: `Rows` in memory, or in parts that are read when they are needed.
+
+    Attributes
+    ----------
+    in_memory : bool
+        Whether this is `Rows`.
+    """
+
+    in_memory: bool
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of Y."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of X: float32 or float64."""
+
+    @property
+    def size(self) -> NDArray[np.float64]:
+        """How many rows whose weight is not 0, and Σ w."""
+
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation, by an estimator's `n_jobs`; None: all."""
+
+    def fold(
+        self,
+        compute: Callable[[Rows], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
+    ) -> T:
+        """Return what `compute` gives for all rows: of each part, combined in pairs.
+
+        Parameters
+        ----------
+        compute : callable
+            Of `Rows`. It must not keep their arrays.
+        combine : callable
+            Of two results, associative but for rounding.
+        resumable : bool
+            Whether the results are moments, which a checkpoint may hold.
+        """

@@ -1,0 +1,224 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge as PeerRidge
+from sklearn.linear_model import RidgeCV as PeerRidgeCV
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSplit
+
+from rmodels import LinearRegression, Ridge, RidgeCV
+from rmodels.config import config_context
+from rmodels.linear_model import _penalised
+
+pytestmark = pytest.mark.usefixtures("on_engine")
+
+
+def _data(n=80, d=6, targets=None, offset=0.0):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)) + offset
+    Y = (X - offset) @ rng.standard_normal(d if targets is None else (d, targets))
+    Y += rng.standard_normal(Y.shape) + 2.0
+    return X, Y, rng.random(n) + 0.1
+
+
+def _assert_close(found, expected, tolerance=1e-11):
+    assert np.shape(found) == np.shape(expected)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
+
+
+class TestRidge:
+    def test_by_hand(self):
+        # x = −1, 0, 1 about the mean: S = 2, c = 4, coef = c / (S + α)
+        model = Ridge(alpha=2.0).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+        np.testing.assert_allclose(model.coef_, [1.0], rtol=1e-15)
+        np.testing.assert_allclose(model.intercept_, 2.0, rtol=1e-15)
+
+    @pytest.mark.parametrize("shape", [(80, 6), (20, 30)])
+    @pytest.mark.parametrize("targets", [None, 1, 3])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("fit_intercept", [False, True])
+    @pytest.mark.parametrize("alpha", [1e-6, 1.0, 1e6])
+    def test_equals_scikit_learn(self, shape, targets, weighted, fit_intercept, alpha):
+        X, y, w = _data(*shape, targets)
+        w = w if weighted else None
+        ours = Ridge(alpha, fit_intercept=fit_intercept).fit(X, y, w)
+        theirs = PeerRidge(alpha, fit_intercept=fit_intercept, solver="svd").fit(X, y, w)
+        _assert_close(ours.coef_, theirs.coef_, 1e-10)
+        _assert_close(ours.intercept_, theirs.intercept_, 1e-10)
+        _assert_close(ours.predict(X), theirs.predict(X), 1e-10)
+        assert ours.solver_ == ("gram" if shape[0] < shape[1] else "moments")
+
+    def test_each_target_has_its_penalty(self):
+        X, Y, w = _data(targets=3)
+        model = Ridge([0.0, 1.0, 50.0]).fit(X, Y, w)
+        for j, alpha in enumerate([0.0, 1.0, 50.0]):
+            _assert_close(model.coef_[j], Ridge(alpha).fit(X, Y[:, j], w).coef_)
+
+    def test_no_penalty_is_least_squares(self):
+        X, y, w = _data()
+        _assert_close(Ridge(0.0).fit(X, y, w).coef_, LinearRegression().fit(X, y, w).coef_)
+
+    @pytest.mark.parametrize("spread", [1e-3, 1e-7])
+    def test_ill_conditioned_columns(self, spread):
+        # against least squares of rows with √α I below them
+        X, y, _ = _data()
+        X[:, 1] = X[:, 0] + spread * X[:, 1]
+        alpha = spread**2
+        below = np.vstack([X, np.sqrt(alpha) * np.eye(6)])
+        expected = np.linalg.lstsq(below, np.concatenate([y, np.zeros(6)]), rcond=None)[0]
+        model = Ridge(alpha, fit_intercept=False).fit(X, y)
+        _assert_close(model.coef_, expected, 1e-16 / spread * 50)
+        assert model.solver_ == ("moments" if spread == 1e-3 else "rows")
+
+    def test_scales_far_apart(self):
+        X, y, _ = _data()
+        scales = 10.0 ** np.arange(-6, 6, 2)
+        ours = Ridge(1e-3).fit(X * scales, y)
+        D = (X - X.mean(axis=0)) * scales
+        Q, R = np.linalg.qr(np.vstack([D, np.sqrt(1e-3) * np.eye(6)]))
+        expected = np.linalg.solve(R, Q.T @ np.concatenate([y - y.mean(), np.zeros(6)]))
+        np.testing.assert_allclose(ours.coef_, expected, rtol=1e-9)
+
+    def test_offset(self):
+        X, y, _ = _data(offset=1e6)
+        X, origin = np.round(X, 6), 1e6
+        _assert_close(Ridge().fit(X, y).coef_, Ridge().fit(X - origin, y).coef_, 1e-9)
+
+    def test_positive(self):
+        X, y, w = _data()
+        y = y - 5 * X[:, 2]
+        ours = Ridge(2.0, positive=True).fit(X, y, w)
+        theirs = PeerRidge(2.0, positive=True, tol=1e-14).fit(X, y, w)
+        assert (ours.coef_ >= 0).all()
+        assert (ours.coef_ == 0).any()
+        _assert_close(ours.coef_, theirs.coef_, 1e-6)
+
+    def test_sparse_beyond_the_memory_limit(self, engine):
+        rng = np.random.default_rng(0)
+        X = sparse.random_array((400, 300), density=0.05, rng=rng, format="csr")
+        y = X @ rng.standard_normal(300) + 1.0
+        expected = Ridge(0.5).fit(X.toarray(), y)
+        if engine != "reference":
+            with (
+                config_context(memory_limit=1 << 20),
+                pytest.raises(RuntimeError, match="do not keep memory_limit"),
+            ):
+                Ridge(0.5).fit(X, y)
+            return
+        with config_context(memory_limit=1 << 20):
+            model = Ridge(0.5).fit(X, y)
+        assert model.solver_ == "lsqr"
+        _assert_close(model.coef_, expected.coef_, 1e-9)
+        _assert_close(model.intercept_, expected.intercept_, 1e-9)
+
+    def test_bad_penalties(self):
+        X, Y, _ = _data(targets=3)
+        with pytest.raises(ValueError, match="2 != 3"):
+            Ridge([1.0, 2.0]).fit(X, Y)
+        with pytest.raises(ValueError, match="at least 0"):
+            Ridge([1.0, -2.0, 1.0]).fit(X, Y)
+        X[3, 2] = np.nan
+        with pytest.raises(ValueError, match="contains NaN"):
+            Ridge().fit(X, Y)
+        with pytest.raises(ValueError, match="contains NaN"):
+            RidgeCV(cv=3).fit(X, Y)
+        with pytest.raises(ValueError, match="contains NaN"):
+            RidgeCV().fit(X[:5], Y[:5])
+
+
+ALPHAS = np.logspace(-2, 3, 4)
+
+
+class TestRidgeCV:
+    @pytest.mark.parametrize("shape", [(30, 4), (12, 12), (8, 20)])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("fit_intercept", [False, True])
+    @pytest.mark.parametrize("targets", [None, 2])
+    def test_leaves_out_each_row(self, shape, weighted, fit_intercept, targets):
+        X, y, w = _data(*shape, targets)
+        w = w if weighted else np.ones(len(X))
+        w[3] = 0.0 if weighted else 1.0
+        model = RidgeCV(ALPHAS, fit_intercept=fit_intercept, store_cv_results=True)
+        model.fit(X, y, w)
+        expected = np.empty((*y.shape, len(ALPHAS)))
+        for train, test in LeaveOneOut().split(X):
+            for i, alpha in enumerate(ALPHAS):
+                other = Ridge(alpha, fit_intercept=fit_intercept).fit(X[train], y[train], w[train])
+                expected[test, ..., i] = w[test] * (y[test] - other.predict(X[test])) ** 2
+        _assert_close(model.cv_results_, expected, 1e-9)
+        scores = -expected.reshape(-1, len(ALPHAS)).mean(axis=0)
+        assert model.alpha_ == ALPHAS[scores.argmax()]
+        assert model.best_score_ == pytest.approx(scores.max(), rel=1e-9)
+        _assert_close(
+            model.coef_, Ridge(model.alpha_, fit_intercept=fit_intercept).fit(X, y, w).coef_
+        )
+        summed = RidgeCV(ALPHAS, fit_intercept=fit_intercept).fit(X, y, w)
+        assert summed.best_score_ == pytest.approx(model.best_score_, rel=1e-12)
+
+    @pytest.mark.parametrize("cv", [4, KFold(5, shuffle=True, random_state=0), LeaveOneOut()])
+    @pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error"])
+    @pytest.mark.parametrize("shape", [(60, 6), (15, 30)])
+    def test_folds(self, cv, scoring, shape):
+        if isinstance(cv, LeaveOneOut) and scoring is None:
+            pytest.skip("R² of one row is not defined")
+        X, y, _ = _data(*shape)
+        w = None if isinstance(cv, int) else np.linspace(0.5, 2.0, len(X))
+        ours = RidgeCV(ALPHAS, cv=cv, scoring=scoring).fit(X, y, w)
+        theirs = GridSearchCV(PeerRidge(solver="svd"), {"alpha": ALPHAS}, cv=cv, scoring=scoring)
+        theirs.fit(X, y, sample_weight=w)
+        assert ours.alpha_ == theirs.best_params_["alpha"]
+        assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
+
+    def test_folds_that_are_no_partition(self):
+        X, y, _ = _data()
+        cv = ShuffleSplit(4, test_size=0.3, random_state=0)
+        ours = RidgeCV(ALPHAS, cv=cv).fit(X, y)
+        theirs = PeerRidgeCV(ALPHAS, cv=cv).fit(X, y)
+        assert ours.alpha_ == theirs.alpha_
+        assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
+
+    def test_a_fold_that_holds_all_of_a_column_is_not_subtracted(self, monkeypatch):
+        # without the first rows, the sums of squares of column 0 are 10⁻¹² of those of all rows
+        X, y, _ = _data()
+        X[:20, 0] *= 1e6
+        found = []
+        solve = _penalised.spectrum
+
+        def kept(source, moments, *arguments):
+            found.append((source, moments))
+            return solve(source, moments, *arguments)
+
+        monkeypatch.setattr(_penalised, "spectrum", kept)
+        RidgeCV(ALPHAS, cv=KFold(4)).fit(X, y)
+        assert len(found) == 4
+        for rows, moments in found:
+            D = np.column_stack([rows.X, rows.Y])
+            D = D - D.mean(axis=0)
+            spread = np.sqrt((D**2).sum(axis=0))
+            np.testing.assert_allclose(
+                moments.scatter / np.outer(spread, spread),
+                D.T @ D / np.outer(spread, spread),
+                atol=1e-13,
+            )
+
+    def test_penalty_for_each_target(self):
+        X, Y, _ = _data(targets=3)
+        Y[:, 1] = np.random.default_rng(1).standard_normal(len(Y))
+        ours = RidgeCV(ALPHAS, alpha_per_target=True).fit(X, Y)
+        theirs = PeerRidgeCV(ALPHAS, alpha_per_target=True).fit(X, Y)
+        np.testing.assert_array_equal(ours.alpha_, theirs.alpha_)
+        assert len(set(ours.alpha_)) > 1
+        _assert_close(ours.best_score_, theirs.best_score_, 1e-9)
+        _assert_close(ours.coef_, theirs.coef_, 1e-9)
+
+    def test_ill_conditioned_columns(self):
+        X, y, _ = _data()
+        X[:, 1] = X[:, 0] + 1e-7 * X[:, 1]
+        alphas = [1e-13, 1e-12]
+        model = RidgeCV(alphas, store_cv_results=True).fit(X, y)
+        for i, alpha in enumerate(alphas):
+            for test in (0, 40):
+                train = np.delete(np.arange(len(X)), test)
+                other = Ridge(alpha).fit(X[train], y[train])
+                expected = (y[test] - other.predict(X[[test]])[0]) ** 2
+                assert model.cv_results_[test, i] == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,215 @@
+"""Fitting and predicting on a real Dask cluster of worker processes."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+dask = pytest.importorskip("dask", reason="the extra dask is not installed: Dask")
+distributed = pytest.importorskip("distributed", reason="the extra dask is not installed: Dask")
+
+import dask.array as da  # noqa: E402
+import dask.dataframe as dd  # noqa: E402
+
+from rmodels import (  # noqa: E402
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    NearestNeighbors,
+    RadiusNeighborsRegressor,
+    Ridge,
+    RidgeCV,
+    config_context,
+)
+from rmodels.config import thread_count  # noqa: E402
+from rmodels.validation import regression_source  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")  # of Dask and its processes
+
+N, D = 1000, 4
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((N, D)) + 3.0
+Y = X @ RNG.standard_normal((D, 2)) + RNG.standard_normal((N, 2)) + 1.0
+W = RNG.random(N) + 0.1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def _chunked(A, rows=130):
+    return da.from_array(A, chunks=(rows, *A.shape[1:]))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearRegression(),
+        LinearRegression(fit_intercept=False),
+        LinearRegression(iterations=20),
+        LinearRegression(positive=True),
+        Ridge(2.0),
+        RidgeCV(),
+    ],
+)
+def test_linear_models(model):
+    expected = model.__class__(**model.get_params()).fit(X, Y, W)
+    model.fit(_chunked(X), _chunked(Y), _chunked(W))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-12, atol=1e-14)
+    predicted = model.predict(_chunked(X, 300))
+    assert isinstance(predicted, da.Array)
+    assert predicted.chunks[0] == (300, 300, 300, 100)
+    np.testing.assert_allclose(predicted.compute(), expected.predict(X), rtol=1e-12)
+
+
+def test_columns_in_several_chunks_and_arrays_beside():
+    expected = LinearRegression().fit(X, Y[:, 0])
+    model = LinearRegression().fit(da.from_array(X, chunks=(200, 2)), Y[:, 0])
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12)
+    assert model.coef_.shape == (D,)
+
+
+def test_ill_conditioned_columns_go_to_the_rows():
+    Z = X.copy()
+    Z[:, 1] = Z[:, 0] + 1e-7 * Z[:, 1]
+    expected = LinearRegression().fit(Z, Y[:, 0])
+    model = LinearRegression().fit(_chunked(Z), _chunked(Y[:, 0]))
+    assert model.solver_ == expected.solver_ == "rows"
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12)
+
+
+def test_frames():
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=Y[:, 0], w=W)
+    parts = dd.from_pandas(frame, npartitions=5)
+    expected = LinearRegression().fit(frame[list("abcd")], frame["y"], W)
+    by_name = LinearRegression().fit(parts, "y", "w")
+    by_series = LinearRegression().fit(parts[list("abcd")], parts["y"], parts["w"])
+    for model in (by_name, by_series):
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12)
+        assert model.feature_names_in_.tolist() == list("abcd")
+    found = by_name.predict(parts[list("abcd")])
+    np.testing.assert_allclose(found.compute(), expected.predict(frame[list("abcd")]), rtol=1e-12)
+    std = by_name.predict(parts[list("abcd")], return_std=True)[1]
+    np.testing.assert_allclose(std.compute()[:3], by_name.predict(frame[list("abcd")][:3], True)[1])
+    with pytest.raises(ValueError, match="feature names should match"):
+        by_name.predict(parts[list("bacd")])
+
+
+def test_summary_with_robust_errors():
+    model = LinearRegression().fit(_chunked(X), _chunked(Y[:, 0]))
+    found = model.summary(_chunked(X), _chunked(Y[:, 0]), robust="HC2")
+    expected = LinearRegression().fit(X, Y[:, 0]).summary(X, Y[:, 0], robust="HC2")
+    np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-10)
+
+
+class TestNeighbours:
+    points = RNG.integers(0, 5, (N, D)).astype(float)  # many equal distances
+    queries = RNG.integers(0, 5, (60, D)) + 0.25
+
+    @pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+    def test_points_and_queries_in_partitions(self, metric):
+        model = NearestNeighbors(n_neighbors=9, metric=metric)
+        expected = model.fit(self.points).kneighbors(self.queries)
+        model.fit(_chunked(self.points, 150))
+        for queries in (self.queries, _chunked(self.queries, 25)):
+            distances, indices = model.kneighbors(queries)
+            np.testing.assert_array_equal(np.asarray(distances), expected[0])
+            np.testing.assert_array_equal(np.asarray(indices), expected[1])
+        three = model.kneighbors(_chunked(self.queries, 25), n_neighbors=3, return_distance=False)
+        assert isinstance(three, da.Array)
+        np.testing.assert_array_equal(three.compute(), expected[1][:, :3])
+
+    @pytest.mark.parametrize("points", ["array", "partitions"])
+    def test_predictions(self, points):
+        labels = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
+        for model, target in (
+            (KNeighborsRegressor(5, weights="distance"), Y),
+            (KNeighborsClassifier(5), labels),
+        ):
+            expected = model.fit(self.points, target).predict(self.queries)
+            if points == "partitions":
+                model.fit(_chunked(self.points, 150), target)
+            found = model.predict(_chunked(self.queries, 25))
+            assert isinstance(found, da.Array)
+            np.testing.assert_array_equal(found.compute(), expected)
+
+    def test_what_partitions_cannot_do(self):
+        with pytest.raises(ValueError, match="searched by the metrics"):
+            NearestNeighbors(metric="canberra").fit(_chunked(self.points))
+        model = RadiusNeighborsRegressor().fit(_chunked(self.points), Y)
+        with pytest.raises(ValueError, match="within a radius need points in memory"):
+            model.predict(self.queries)
+        with pytest.raises(ValueError, match="n_neighbors = 2000"):
+            NearestNeighbors().fit(_chunked(self.points)).kneighbors(_chunked(self.queries), 2000)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda A: np.where(A > 5.5, np.nan, A), r"X, partition \d, contains NaN"),
+        (lambda A: A[:-1], "y has"),
+    ],
+)
+def test_errors_leave_the_model_as_it_was(change, message):
+    model = LinearRegression().fit(X, Y)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=message):
+        model.fit(_chunked(change(X)), Y)
+    assert vars(model) == before
+
+
+def _killing(rows, marker):
+    """Return rows, but end the worker the first time."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os._exit(1)
+    return rows
+
+
+def test_a_killed_worker_costs_only_time(tmp_path):
+    blocks = []
+    for i, rows in enumerate(np.array_split(X, 6)):
+        made = dask.delayed(_killing)(rows, tmp_path / "killed") if i == 4 else rows
+        block = da.from_delayed(dask.delayed(made), rows.shape, rows.dtype)
+        blocks.append(block)
+    model = LinearRegression().fit(da.concatenate(blocks), Y)
+    assert (tmp_path / "killed").exists()
+    expected = LinearRegression().fit(_chunked(X, 167), Y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-14)
+
+
+def test_threads_of_a_worker(client):
+    rows, _ = regression_source(LinearRegression(), _chunked(X), _chunked(Y), None)
+    allowed = rows.fold(lambda part: [thread_count()])
+    assert allowed == [thread_count()] * 8  # one task at a time on each worker
+    with config_context(n_threads=1):
+        assert rows.fold(lambda part: [thread_count()]) == [1] * 8
+    with config_context(engine="reference"):
+        assert LinearRegression().fit(_chunked(X), _chunked(Y)).engine_ == "reference"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_the_client_holds_no_rows():
+    # 128 MB of rows on the workers
+    rows = da.random.default_rng(0).standard_normal((1_000_000, 16), chunks=(125_000, 16))
+    LinearRegression().fit(rows[:1000].rechunk((500, 16)), rows[:1000, 0].rechunk(500))
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+
+    def memory(field):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+    before = memory("VmRSS")
+    LinearRegression().fit(rows, rows @ np.arange(16.0))
+    assert memory("VmHWM") - before < 30 << 20
