@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from sklearn import datasets
 from sklearn.linear_model import LinearRegression as Peer
+from sklearn.linear_model import Ridge as PeerRidge
+from sklearn.linear_model import RidgeCV as PeerRidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from rmodels import LinearRegression
+from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels.evidence.linear import (
     LEARNING_RATE,
     LinearData,
@@ -329,8 +331,42 @@ def _descent(quick: bool) -> Iterator[Case]:
             )
 
 
+def _penalised(X: NDArray, y: NDArray, root: float) -> NDArray:
+    """Return ridge regression of alpha = root², which is least squares with a row per feature."""
+    d = X.shape[1]
+    Z = np.block([[X, np.ones((len(X), 1))], [root * np.eye(d), np.zeros((d, 1))]])
+    return exact_least_squares(Z, np.concatenate([y, np.zeros(d)]), fit_intercept=False)
+
+
+def _ridge() -> Iterator[Case]:
+    for name in ("diabetes", "wine"):
+        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        y = y.astype(np.float64)
+        yield Case(
+            "Ridge",
+            name,
+            "alpha 4",
+            _EXACT,
+            1e-12,
+            partial(_fitted, Ridge, X, y, alpha=4.0),
+            _errors(cache(partial(_penalised, X, y, 2.0))),
+            {"scikit-learn": partial(_fitted, PeerRidge, X, y, alpha=4.0)},
+        )
+    X, y = datasets.load_diabetes(return_X_y=True)
+    alphas = tuple(10.0 ** np.arange(-3, 3))
+    yield Case(
+        "RidgeCV",
+        "diabetes",
+        "alpha by leave-one-out",
+        "scikit-learn",
+        1e-10,
+        partial(_fitted, RidgeCV, X, y, alphas=alphas),
+        _errors(partial(_fitted, PeerRidgeCV, X, y, alphas=alphas)),
+    )
+
+
 def linear_cases(quick: bool) -> Iterator[Case]:
-    """Yield the cases of linear regression.
+    """Yield the cases of linear models.
 
     Parameters
     ----------
@@ -340,3 +376,4 @@ def linear_cases(quick: bool) -> Iterator[Case]:
     yield from _bundled()
     yield from _made(quick)
     yield from _descent(quick)
+    yield from _ridge()

@@ -389,8 +389,10 @@ class LinearRegression(LinearModel):
                 solution = _least_squares.from_moments(sums, source, self.fit_intercept, threads)
             offset = sums.mean
         else:
-            self.engine_ = "scipy"
             source.assert_finite()
+            if self.solver == "auto":  # positive=True: what partial_fit goes on from
+                self._keep(_statistics.copied(_statistics.moments(source, threads)), source)
+            self.engine_ = "scipy"
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
