@@ -101,7 +101,7 @@ class Ridge(_RidgeModel):
     engine_ : {"reference", "native", "gpu", "scipy"}
         What computed the moments or products; "scipy" those of a sparse X, and positive=True.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
 
     Examples
