@@ -334,7 +334,7 @@ def scan(
     Parameters
     ----------
     source : str, path-like, list of them, pyarrow Dataset, ndarray or callable
-        - A Parquet or CSV file, a folder of them, or a pattern such as "data/*.parquet".
+        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``.
         - A dataset of pyarrow.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
         - A function without parameters that returns an iterable of batches, each time anew: arrays
