@@ -194,8 +194,10 @@ _PARTS = {
     ),
     "Conditioning": _Part(
         Conditioning,
-        _named("singular", "number", "rank"),
-        lambda singular, number, rank: Conditioning(lambda: singular, lambda: number, lambda: rank),
+        Conditioning.__getstate__,
+        lambda singular, number, rank, decided: Conditioning(
+            lambda: singular, lambda: number, lambda: rank, lambda: decided
+        ),
     ),
     "Indexed": _Part(
         Indexed,

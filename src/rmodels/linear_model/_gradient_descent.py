@@ -40,9 +40,11 @@ def _gain(eigenvalues: Matrix, learning_rate: float, iterations: Matrix) -> Matr
     step = learning_rate * eigenvalues
     t = iterations[:, np.newaxis]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        small = -np.expm1(t * np.log1p(-np.minimum(step, 0.5))) / eigenvalues
-        large = (1 - _power(eigenvalues, learning_rate, iterations)) / eigenvalues
-        return np.where(eigenvalues == 0, learning_rate * t, np.where(step < 0.5, small, large))
+        gain = -np.expm1(t * np.log1p(-np.minimum(step, 0.5))) / eigenvalues
+        if not (step < 0.5).all():
+            large = (1 - _power(eigenvalues, learning_rate, iterations)) / eigenvalues
+            gain = np.where(step < 0.5, gain, large)
+        return np.where(eigenvalues == 0, learning_rate * t, gain)
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ class Conditioning:
 
     Parameters
     ----------
-    singular, number, rank : callable
+    singular, number, rank, decided : callable
         Return what the properties give.
     """
 
@@ -65,10 +65,17 @@ class Conditioning:
         singular: Callable[[], Matrix],
         number: Callable[[], float],
         rank: Callable[[], int],
+        decided: Callable[[], bool] = lambda: True,
     ) -> None:
         self._singular = singular
         self._number = number
         self._rank = rank
+        self._decided = decided
+
+    @cached_property
+    def decided(self) -> bool:
+        """Whether the matrix could tell; if not, the other properties mean nothing."""
+        return self._decided()
 
     @cached_property
     def singular(self) -> Matrix:
@@ -89,46 +96,60 @@ class Conditioning:
         return self._rank()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"singular": self.singular, "number": self.number, "rank": self.rank}
+        known = {
+            name: self.decided and getattr(self, name) for name in ("singular", "number", "rank")
+        }
+        return known | {"decided": self.decided}
 
 
-def _of_scatter(scatter: Matrix, rank: int) -> Conditioning:
+def _of_scatter(
+    scatter: Matrix, rank: int, decided: Callable[[], bool] = lambda: True
+) -> Conditioning:
     """Return the conditioning of columns from their scatter matrix."""
     return Conditioning(
         lambda: _roots(scatter),
         lambda: _ratio_of_scaled(scatter) if rank == len(scatter) else np.inf,
         lambda: rank,
+        decided,
     )
 
 
-def _of_products(products: Matrix, rank: int) -> Conditioning:
+def _of_products(
+    products: Matrix, rank: int, decided: Callable[[], bool] = lambda: True
+) -> Conditioning:
     """Return the conditioning of rows from their products."""
     return Conditioning(
-        lambda: _roots(products), lambda: _ratio(_roots(products)[:rank]), lambda: rank
+        lambda: _roots(products), lambda: _ratio(_roots(products)[:rank]), lambda: rank, decided
     )
 
 
 def conditioning_of_gram(
     gram: Gram, n_features: int, weights: NDArray | None, fit_intercept: bool
-) -> Conditioning | None:
-    """Return the conditioning of the rows; None if it is too bad for their products to tell."""
-    eigenvalues = np.linalg.eigvalsh(gram.products)
-    active = len(eigenvalues) if weights is None else np.count_nonzero(weights)
+) -> Conditioning:
+    """Return the conditioning of the rows."""
+    active = len(gram.products) if weights is None else np.count_nonzero(weights)
     rank = min(int(active) - bool(fit_intercept), n_features)
-    decided = rank < 1 or eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1]
-    return _of_products(gram.products, rank) if decided else None
+
+    def decided() -> bool:
+        eigenvalues = np.linalg.eigvalsh(gram.products)
+        return rank < 1 or bool(eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1])
+
+    return _of_products(gram.products, rank, decided)
 
 
 def conditioning_of_moments(
     moments: Moments, source: Source | None, fit_intercept: bool
 ) -> Conditioning | None:
-    """Return the conditioning of the columns; None if it is too bad for moments to tell."""
+    """Return the conditioning of the columns; None if they are too small for moments to tell."""
     d = moments.n_features
     S, used = _scatter(moments, source, fit_intercept)
     if used is None:
         return None
-    decided = not len(used) or _factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1
-    return _of_scatter(S[:d, :d], len(used)) if decided else None
+    return _of_scatter(
+        S[:d, :d],
+        len(used),
+        lambda: not len(used) or bool(_factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1),
+    )
 
 
 def _scatter(

@@ -637,7 +637,7 @@ class LinearRegression(LinearModel):
     def _fitted(self, attribute: str, source: str) -> Any:
         """Return what an attribute is computed from."""
         value = vars(self).get(source)
-        if value is None:
+        if value is None or (isinstance(value, Conditioning) and not value.decided):
             if source not in vars(self):
                 reason = "it is not fitted"
             elif self.solver_ in ("stream", "lsqr"):

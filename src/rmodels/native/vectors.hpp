@@ -120,6 +120,17 @@ inline f64v upper_lanes(f64v a, f64v b, std::index_sequence<Lane...>) {
     return __builtin_shufflevector(a, b, (Lane & Step ? kF64 + int(Lane) : int(Lane) + Step)...);
 }
 
+template <int Lanes, std::size_t... Lane>
+inline f64v rotated_lanes(f64v v, std::index_sequence<Lane...>) {
+    return __builtin_shufflevector(v, v, int((Lane + Lanes) % kF64)...);
+}
+
+// Lane l is lane l + Lanes of v, and those that are pushed out at one end come in at the other.
+template <int Lanes>
+inline f64v rotated(f64v v) {
+    return rotated_lanes<Lanes>(v, std::make_index_sequence<kF64>());
+}
+
 // Lane l of vector i becomes lane i of vector l.
 template <int Step = 1>
 inline void transpose(f64v (&v)[kF64]) {

@@ -196,7 +196,8 @@ void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_
     slab.rows += last - first;
 }
 
-void Moments::merge(const Slab &slab) {
+void Moments::merge(Slab &slab) {
+    unrotate(slab.products.data(), columns_ + 1, width_);
     const double *C = slab.products.data(), *sums = C + columns_ * width_;
     if (slab.weight == 0) {  // its products are 0, or NaN where the rows hold something not finite
         for (std::size_t i = 0; i < columns_ * width_; i++) scatter_[i] += C[i];
@@ -241,7 +242,7 @@ void Moments::add(const Samples &samples, std::size_t first, std::size_t last, i
             const std::size_t start = first + task * slab_rows_;
             accumulate(slabs[task], samples, start, std::min(last, start + slab_rows_));
         });
-        for (const Slab &slab : slabs) merge(slab);
+        for (Slab &slab : slabs) merge(slab);
     }
 }
 
@@ -293,6 +294,7 @@ double RowProducts::subtract_mean(const Panels &block, std::size_t feature) cons
 }
 
 void RowProducts::finish(double *products) {
+    unrotate(products_.data(), rows_, width_);
     mirror(products_.data(), rows_, width_, products);
     for (std::size_t i = 0; i < rows_; i++)
         for (std::size_t j = 0; j < rows_; j++)

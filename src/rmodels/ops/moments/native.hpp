@@ -46,7 +46,7 @@ private:
     void begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
     void accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
     void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads);
-    void merge(const Slab &slab);
+    void merge(Slab &slab);
 
     std::size_t columns_, width_, slab_rows_;
     double weight_ = 0;

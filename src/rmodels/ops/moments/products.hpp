@@ -44,8 +44,38 @@ struct Carried {
 
 struct Nothing {};
 
-// C (Rows, Vectors · kF64) += Σ_k A[k] B[k]ᵀ over k < rows, at least one. `carried` has as many rows.
-template <int Rows, int Vectors, bool kScaled, class Carry>
+// Where a tile has as many rows as a vector has lanes, the square on the diagonal is computed as products of a vector
+// with itself, rotated: the half of the square that is needed, and little more.
+constexpr bool kRotates = kTileRows == kF64;
+constexpr int kRotations = kF64 / 2 + 1;
+
+// sum[r] += v · (v rotated by r lanes), in each lane.
+template <int Rotation = 0>
+inline void add_rotations(f64v v, f64v *sum) {
+    if constexpr (Rotation < kRotations) {
+        sum[Rotation] = fma(v, rotated<Rotation>(v), sum[Rotation]);
+        add_rotations<Rotation + 1>(v, sum);
+    }
+}
+
+// Turns the squares on the diagonal of C (columns, width), whose rows hold rotations, into the lower halves of
+// products.
+inline void unrotate(double *C, std::size_t columns, std::size_t width) {
+    for (std::size_t i = 0; kRotates && i + kF64 <= columns; i += kF64) {
+        double *square = C + i * width + i, sums[kRotations][kF64];
+        for (int r = 0; r < kRotations; r++) std::copy_n(square + std::size_t(r) * width, kF64, sums[r]);
+        for (int row = 0; row < kF64; row++)
+            for (int column = 0; column <= row; column++) {
+                const int apart = row - column;
+                square[std::size_t(row) * width + std::size_t(column)] =
+                    apart < kRotations ? sums[apart][column] : sums[kF64 - apart][row];
+            }
+    }
+}
+
+// C (Rows, Vectors · kF64) += Σ_k A[k] B[k]ᵀ over k < rows, at least one. `carried` has as many rows. kDiagonal: A is
+// the last vector of B, and the rows of its square in C take its rotations.
+template <int Rows, int Vectors, bool kDiagonal, bool kScaled, class Carry>
 void add_tile(const double *A, const double *B, std::size_t rows, double *C, std::size_t width, Ahead &ahead,
               Carry carried) {
     constexpr bool kCarries = !std::is_same_v<Carry, Nothing>;
@@ -53,10 +83,9 @@ void add_tile(const double *A, const double *B, std::size_t rows, double *C, std
     const char *line = any ? ahead.next : reinterpret_cast<const char *>(B);
     const std::size_t step = any ? ahead.pace * Rows * Vectors / 256 : 0;
     if (any) ahead.next += step * rows;
-    f64v sum[Rows][Vectors], centre;
+    constexpr int kFull = Vectors - kDiagonal;  // vectors that meet every row
+    f64v sum[Rows][Vectors]{}, turned[kRotations]{}, centre;
     if constexpr (kCarries) centre = load<f64v>(carried.shift);
-    for (int m = 0; m < Rows; m++)
-        for (int v = 0; v < Vectors; v++) sum[m][v] = f64v{};
     do {
         __builtin_prefetch(line, 0, 2);
         line += step;
@@ -71,16 +100,19 @@ void add_tile(const double *A, const double *B, std::size_t rows, double *C, std
         for (int v = 0; v < Vectors; v++) right[v] = load<f64v>(B + v * kF64);
         for (int m = 0; m < Rows; m++) {
             const f64v left = broadcast(A[m]);
-            for (int v = 0; v < Vectors; v++) sum[m][v] = fma(left, right[v], sum[m][v]);
+            for (int v = 0; v < kFull; v++) sum[m][v] = fma(left, right[v], sum[m][v]);
         }
+        if constexpr (kDiagonal) add_rotations(right[kFull], turned);
         A += kPanel;
         B += kPanel;
     } while (--rows);
+    auto add = [&](int m, int v, f64v part) {
+        double *to = C + m * width + v * kF64;
+        store(to, load<f64v>(to) + part);
+    };
     for (int m = 0; m < Rows; m++)
-        for (int v = 0; v < Vectors; v++) {
-            double *to = C + m * width + v * kF64;
-            store(to, load<f64v>(to) + sum[m][v]);
-        }
+        for (int v = 0; v < kFull; v++) add(m, v, sum[m][v]);
+    for (int r = 0; kDiagonal && r < kRotations; r++) add(r, kFull, turned[r]);
 }
 
 using AddTile = void (*)(const double *, const double *, std::size_t, double *, std::size_t, Ahead &, Nothing);
@@ -91,12 +123,19 @@ using AddCarryingTile = void (*)(const double *, const double *, std::size_t, do
 
 template <std::size_t... I>
 constexpr std::array<AddTile, sizeof...(I)> all_tiles(std::index_sequence<I...>) {
-    return {&add_tile<int(I) / kTileVectors + 1, int(I) % kTileVectors + 1, false, Nothing>...};
+    return {&add_tile<int(I) / kTileVectors + 1, int(I) % kTileVectors + 1, false, false, Nothing>...};
 }
 
+template <std::size_t... I>
+constexpr std::array<AddTile, sizeof...(I)> diagonal_tiles(std::index_sequence<I...>) {
+    return {&add_tile<kTileRows, int(I) + 1, kRotates, false, Nothing>...};
+}
+
+// By vectors, whether they are scaled, and whether the tile is on the diagonal.
 template <class Real, std::size_t... I>
 constexpr std::array<AddCarryingTile<Real>, sizeof...(I)> carrying_tiles(std::index_sequence<I...>) {
-    return {&add_tile<kTileRows, int(I) % kTileVectors + 1, (I >= kTileVectors), Carried<Real>>...};
+    return {&add_tile < kTileRows, int(I) % kTileVectors + 1, kRotates && (I >= 2 * kTileVectors),
+            I / kTileVectors % 2 == 1, Carried < Real >> ...};
 }
 
 // The strips of the next block that tiles have still to carry.
@@ -109,34 +148,38 @@ struct Load {
 
 // C += ZᵀZ for rows [first, last) of the packed Z: those of its rows and columns that are below
 // `columns` and in the rows of C from `top` to `bottom` and the panel of columns from `left`.
-// C is (columns, width); top and left are multiples of a panel; entries right of the diagonal are
-// written only as far as a tile reaches. A load has as many rows as Z.
+// C is (columns, width), its squares on the diagonal wait for unrotate; top and left are multiples of a panel; entries
+// right of the diagonal are written only as far as a tile reaches. A load has as many rows as Z.
 inline void add_products(const Panels &Z, std::size_t first, std::size_t last, std::size_t top, std::size_t bottom,
                          std::size_t left, double *C, std::size_t width, Ahead &ahead, Load &load) {
     static constexpr auto kTiles = all_tiles(std::make_index_sequence<kTileRows * kTileVectors>());
+    static constexpr auto kDiagonals = diagonal_tiles(std::make_index_sequence<kTileVectors>());
     for (std::size_t i = std::max(top, left); i < bottom; i += kTileRows) {
         const std::size_t tile_rows = std::min<std::size_t>(kTileRows, bottom - i);
         const std::size_t reach = std::min(kPanel, i + tile_rows - left);
         const std::size_t vectors = (reach + kF64 - 1) / kF64;
+        const bool diagonal = kRotates && tile_rows == kTileRows && i < left + kPanel;
         const double *A = Z.at(first, i), *B = Z.at(first, left);
         double *to = C + i * width + left;
         if (load.next < load.strips && tile_rows == kTileRows) {
             const std::size_t column = load.next++ * kF64;
             load.source.visit(0, column, [&](auto *from) {
                 using Real = std::remove_cvref_t<decltype(*from)>;
-                static constexpr auto kCarrying = carrying_tiles<Real>(std::make_index_sequence<2 * kTileVectors>());
-                kCarrying[vectors - 1 + (load.scale ? kTileVectors : 0)](
+                static constexpr auto kCarrying = carrying_tiles<Real>(std::make_index_sequence<4 * kTileVectors>());
+                kCarrying[vectors - 1 + (load.scale ? kTileVectors : 0) + (diagonal ? 2 * kTileVectors : 0)](
                     A, B, last - first, to, width, ahead,
                     Carried<Real>{from, load.source.row_stride, load.shift + column, load.scale,
                                   load.to.at(0, column)});
             });
         } else {
-            kTiles[(tile_rows - 1) * kTileVectors + vectors - 1](A, B, last - first, to, width, ahead, {});
+            const AddTile add =
+                diagonal ? kDiagonals[vectors - 1] : kTiles[(tile_rows - 1) * kTileVectors + vectors - 1];
+            add(A, B, last - first, to, width, ahead, {});
         }
     }
 }
 
-// C += ZᵀZ, shared among the members of a team. C is (columns, width).
+// C += ZᵀZ, shared among the members of a team. C is (columns, width), its squares on the diagonal wait for unrotate.
 inline void add_products(Team &team, const Panels &Z, std::size_t rows, std::size_t columns, double *C,
                          std::size_t width) {
     constexpr std::size_t kGroup = (192 + kPanel - 1) / kPanel * kPanel;  // rows of C in a task
