@@ -60,12 +60,9 @@ void mean_row(const Samples &samples, const Strided &source, std::size_t first, 
     });
 }
 
-// Writes √w of the rows [first, first + rows) to roots; returns Σ w.
+// Writes √w of the rows [first, first + rows) to roots, if there are weights; returns Σ w.
 double weigh(const Samples &samples, std::size_t first, std::size_t rows, double *roots) {
-    if (!samples.weights.data) {
-        std::fill(roots, roots + rows, 1.0);
-        return double(rows);
-    }
+    if (!samples.weights.data) return double(rows);
     double weight = 0;
     for_weights(samples, first, first + rows, [&](std::size_t i, double w) { weight += roots[i - first] = w; });
     for (std::size_t k = 0; k < rows; k++) roots[k] = std::sqrt(roots[k]);
@@ -79,8 +76,8 @@ void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, c
     const double *scale = samples.weights.data ? roots : nullptr;
     pack(samples.X.columns_from(from), first, rows, shift + from, scale, packed, row, from);
     pack(samples.Y, first, rows, shift + d, scale, packed, row, d);
-    double *last = packed.at(row, d + samples.Y.columns);
-    for (std::size_t k = 0; k < rows; k++) last[k * packed.width] = roots[k];
+    double *last = element(packed, row, d + samples.Y.columns);
+    for (std::size_t k = 0; k < rows; k++) last[k * kPanel] = scale ? scale[k] : 1.0;
 }
 
 // The rows [first, last) of X, if they lie in one piece of memory or nearly so; they are asked for while the products

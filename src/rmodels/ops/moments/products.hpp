@@ -138,6 +138,11 @@ constexpr std::array<AddCarryingTile<Real>, sizeof...(I)> carrying_tiles(std::in
             I / kTileVectors % 2 == 1, Carried < Real >> ...};
 }
 
+// Z.at(row, column), without a division: the panels of Z are kPanel wide.
+inline double *element(const Panels &Z, std::size_t row, std::size_t column) {
+    return Z.data + (column / kPanel * Z.rows + row) * kPanel + column % kPanel;
+}
+
 // The strips of the next block that tiles have still to carry.
 struct Load {
     Strided source;  // whose rows these are
@@ -159,7 +164,7 @@ inline void add_products(const Panels &Z, std::size_t first, std::size_t last, s
         const std::size_t reach = std::min(kPanel, i + tile_rows - left);
         const std::size_t vectors = (reach + kF64 - 1) / kF64;
         const bool diagonal = kRotates && tile_rows == kTileRows && i < left + kPanel;
-        const double *A = Z.at(first, i), *B = Z.at(first, left);
+        const double *A = element(Z, first, i), *B = element(Z, first, left);
         double *to = C + i * width + left;
         if (load.next < load.strips && tile_rows == kTileRows) {
             const std::size_t column = load.next++ * kF64;
@@ -169,7 +174,7 @@ inline void add_products(const Panels &Z, std::size_t first, std::size_t last, s
                 kCarrying[vectors - 1 + (load.scale ? kTileVectors : 0) + (diagonal ? 2 * kTileVectors : 0)](
                     A, B, last - first, to, width, ahead,
                     Carried<Real>{from, load.source.row_stride, load.shift + column, load.scale,
-                                  load.to.at(0, column)});
+                                  element(load.to, 0, column)});
             });
         } else {
             const AddTile add =
