@@ -16,6 +16,7 @@ public:
     void start(std::size_t k) {
         k_ = k;
         heap_.clear();
+        heap_.reserve(k);
     }
 
     bool full() const { return heap_.size() == k_; }

@@ -32,22 +32,23 @@ struct Wanted {
 
 class Collector {
 public:
+    // Values of memory that a search needs.
+    static std::size_t memory(Wanted wanted) { return 3 * room(wanted); }
+
     void start(const Searched &index, Wanted wanted, const double *query, const QuerySize &size, float *limit,
-               float *box_limit) {
+               float *box_limit, float *memory) {
         index_ = &index;
         wanted_ = wanted;
         query_ = query;
         size_ = size;
         limit_ = limit;
         box_limit_ = box_limit;
-        full_ = wanted.k + 16 + wanted.k / 2;
+        full_ = full(wanted);
         resolved_ = false;
         count_ = compared_ = 0;
-        if (positions_.size() < full_ + kGroup + kF32) {
-            highs_.resize(full_ + kGroup + kF32);
-            scores_.resize(full_ + kGroup + kF32);
-            positions_.resize(full_ + kGroup + kF32);
-        }
+        scores_ = memory;
+        highs_ = scores_ + room(wanted);
+        positions_ = highs_ + room(wanted);
         near_.clear();
         best_.start(wanted.k);
         reach_ = kInfinity;
@@ -129,6 +130,9 @@ private:
     static constexpr std::size_t kBins = 16, kFew = kBins / 2;
     static constexpr std::size_t kManyBins = kGroup;
 
+    static std::size_t full(Wanted wanted) { return wanted.k + 16 + wanted.k / 2; }
+    static std::size_t room(Wanted wanted) { return full(wanted) + kGroup + kF32; }
+
     void narrow(double reach) {
         if (!(reach < reach_)) return;
         reach_ = reach;
@@ -139,8 +143,8 @@ private:
     // A score that at least k candidates do not exceed when raised; the least such score unless k is small.
     float kth_high() {
         const std::size_t k = wanted_.k;
-        if (k <= kFew && count_ >= kBins) return kth_least(highs_.data(), count_, k);
-        sorted_.assign(highs_.begin(), highs_.begin() + count_);
+        if (k <= kFew && count_ >= kBins) return kth_least(highs_, count_, k);
+        sorted_.assign(highs_, highs_ + count_);
         std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
         return sorted_[k - 1];
     }
@@ -174,17 +178,17 @@ private:
         const f32v limit = broadcast(*limit_);
         count_ = 0;
         for (std::size_t i = 0; i < count; i += kF32) {
-            const f32v score = load<f32v>(scores_.data() + i), high = load<f32v>(highs_.data() + i);
-            const i32v position = load<i32v>(positions_.data() + i);
+            const f32v score = load<f32v>(scores_ + i), high = load<f32v>(highs_ + i);
+            const i32v position = load<i32v>(positions_ + i);
             keep(at_most(score, limit) & first_bits(count - i), score, high, position);
         }
     }
 
     // Adds the candidates whose bits are set, not before those that were read.
     void keep(unsigned lanes, f32v score, f32v high, i32v position) {
-        store_selected(scores_.data() + count_, score, lanes);
-        store_selected(highs_.data() + count_, high, lanes);
-        store_selected(positions_.data() + count_, position, lanes);
+        store_selected(scores_ + count_, score, lanes);
+        store_selected(highs_ + count_, high, lanes);
+        store_selected(positions_ + count_, position, lanes);
         count_ += std::size_t(std::popcount(lanes));
     }
 
@@ -203,7 +207,7 @@ private:
         std::uint32_t rows[kGroup];
         for (std::size_t first = 0; first < count_; first += kGroup) {
             const std::size_t count = std::min(kGroup, count_ - first);
-            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[positions_[first + j]];
+            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[std::bit_cast<std::uint32_t>(positions_[first + j])];
             offer(rows, count);
         }
         count_ = 0;
@@ -231,8 +235,8 @@ private:
     double reach_;                       // no point truly farther than this, scaled, matters
     bool resolved_;                      // whether some distances are in best_ or near_ already
     std::size_t count_;                  // of candidates, which are:
-    std::vector<float> scores_, highs_;  // the scores, and raised by their slack
-    std::vector<std::uint32_t> positions_;
+    float *scores_, *highs_;             // the scores, and raised by their slack
+    float *positions_;                   // their bits
     std::vector<float> sorted_;
     std::size_t compared_;
     std::vector<Neighbour> near_;

@@ -50,10 +50,12 @@ struct NearestIndex::Workspace {
     std::vector<char> screened;     // whether scores say anything
     std::vector<std::size_t> open;  // queries that are screened
     std::vector<Collector> collectors;
+    std::size_t room;   // for the candidates of a collector
+    Floats candidates;  // (block, room)
     std::vector<float> seeds;  // brute: scores of the first points for each query of a tile
     std::size_t scans = 0;
 
-    Workspace(std::size_t block, std::size_t d)
+    Workspace(std::size_t block, std::size_t d, Wanted wanted)
         : scaled(d),
           pairs(d + 1),
           queries(block * d),
@@ -64,6 +66,8 @@ struct NearestIndex::Workspace {
           home(block),
           screened(block),
           collectors(block),
+          room(Collector::memory(wanted)),
+          candidates(block * room),
           seeds(kTile * kSeedGroups * kGroup) {}
 };
 
@@ -218,7 +222,8 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
         const double *q = Q + who[i] * d;
         for (std::size_t c = 0; c < d; c++) work.scaled[c] = frame_.place(q[c], c);
         const QuerySize size = round(work, i);
-        work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i]);
+        work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i],
+                                 work.candidates.data() + i * work.room);
         work.screened[i] = searched_.bounds.screens(size);
         if (work.screened[i]) work.open.push_back(i);
         if (is_tree_ && groups_) {
@@ -288,7 +293,7 @@ void NearestIndex::seed_groups(Workspace &work, const std::size_t *who, std::siz
     for_scores<fold>(work, who, queries, first_group, last_group, limits,
                      [&](int m, std::size_t g, std::size_t offset, const float *scores) {
                          float *to = work.seeds.data() + (m * kSeedGroups + g - first_group) * kGroup + offset;
-                         std::copy_n(scores, kTilePoints, to);
+                         for (std::size_t v = 0; v < kTilePoints; v += kF32) store(to + v, load<f32v>(scores + v));
                      });
     const std::size_t first = first_group * kGroup, last = std::min(searched_.rows.size(), last_group * kGroup);
     for (std::size_t m = 0; m < queries; m++)
@@ -425,7 +430,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
     std::vector<std::vector<Neighbour>> parts(spans > 1 ? spans * queries : 0);  // (spans, queries)
     std::atomic<std::size_t> scans{0}, compared{0};
     parallel_for(blocks * spans, threads, [&](std::size_t task, int thread) {
-        if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d);
+        if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d, wanted);
         Workspace &work = *workspaces[thread];
         const std::size_t begin = task / spans * block, count = std::min(block, queries - begin), span = task % spans;
         const std::size_t first = groups_ * span / spans, last = groups_ * (span + 1) / spans;
