@@ -207,7 +207,8 @@ private:
         std::uint32_t rows[kGroup];
         for (std::size_t first = 0; first < count_; first += kGroup) {
             const std::size_t count = std::min(kGroup, count_ - first);
-            for (std::size_t j = 0; j < count; j++) rows[j] = index_->rows[std::bit_cast<std::uint32_t>(positions_[first + j])];
+            for (std::size_t j = 0; j < count; j++)
+                rows[j] = index_->rows[std::bit_cast<std::uint32_t>(positions_[first + j])];
             offer(rows, count);
         }
         count_ = 0;
@@ -231,12 +232,12 @@ private:
     const double *query_;
     QuerySize size_;
     float *limit_, *box_limit_;
-    std::size_t full_;                   // candidates at which to tighten
-    double reach_;                       // no point truly farther than this, scaled, matters
-    bool resolved_;                      // whether some distances are in best_ or near_ already
-    std::size_t count_;                  // of candidates, which are:
-    float *scores_, *highs_;             // the scores, and raised by their slack
-    float *positions_;                   // their bits
+    std::size_t full_;        // candidates at which to tighten
+    double reach_;            // no point truly farther than this, scaled, matters
+    bool resolved_;           // whether some distances are in best_ or near_ already
+    std::size_t count_;       // of candidates, which are:
+    float *scores_, *highs_;  // the scores, and raised by their slack
+    float *positions_;        // their bits
     std::vector<float> sorted_;
     std::size_t compared_;
     std::vector<Neighbour> near_;

@@ -50,8 +50,8 @@ struct NearestIndex::Workspace {
     std::vector<char> screened;     // whether scores say anything
     std::vector<std::size_t> open;  // queries that are screened
     std::vector<Collector> collectors;
-    std::size_t room;   // for the candidates of a collector
-    Floats candidates;  // (block, room)
+    std::size_t room;          // for the candidates of a collector
+    Floats candidates;         // (block, room)
     std::vector<float> seeds;  // brute: scores of the first points for each query of a tile
     std::size_t scans = 0;
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kSlab = 4096;  // rows whose column sums are added up by one task
 constexpr std::size_t kJoined = 16;
+constexpr std::size_t kShort = 8;  // features of rows that lie in a cache line or two: taken up by feature, in vectors
 constexpr std::size_t kFeatures = 64;  // packed at a time: their part of a group stays in the first-level cache
 
 }  // namespace
@@ -71,13 +72,17 @@ void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, 
                 float *group) {
     const std::size_t d = X.d;
     X.typed([&](auto *x) {
-        for (std::size_t first = 0; first < d; first += kFeatures) {
-            const std::size_t last = std::min(d, first + kFeatures);
-            for (std::size_t j = 0; j < count; j++) {
-                const auto *row = x + rows[j] * d;
-                for (std::size_t c = first; c < last; c++) group[c * kGroup + j] = float(frame.place(row[c], c));
-            }
+        auto put = [&](std::size_t j, std::size_t c) {
+            group[c * kGroup + j] = float(frame.place(x[rows[j] * d + c], c));
+        };
+        if (d <= kShort) {
+            for (std::size_t c = 0; c < d; c++)
+                for (std::size_t j = 0; j < count; j++) put(j, c);
+            return;
         }
+        for (std::size_t first = 0; first < d; first += kFeatures)
+            for (std::size_t j = 0; j < count; j++)
+                for (std::size_t c = first; c < std::min(d, first + kFeatures); c++) put(j, c);
     });
     for (std::size_t c = 0; c < d; c++)
         for (std::size_t j = count; j < kGroup; j++) group[c * kGroup + j] = blank;
