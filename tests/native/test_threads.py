@@ -234,7 +234,7 @@ ANSWERED = 2.0 if "libasan" in os.environ.get("LD_PRELOAD", "") else 0.2
 def test_an_interrupt_is_answered(call):
     prepared = LONG[call]()
     # The best of a few: other programs' work may delay one.
-    assert min(seconds_to_interrupt(prepared) for _ in range(3)) < ANSWERED
+    assert min(seconds_to_interrupt(prepared) for _ in range(5)) < ANSWERED
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to the own process")
