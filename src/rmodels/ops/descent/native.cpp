@@ -23,8 +23,8 @@ constexpr std::size_t kAhead = 8192;         // bytes from the row in work to th
 constexpr std::size_t kSlabs = 64;           // most parts that the rows are cut in, each with a slope of its own
 constexpr std::size_t kSlabWork = 1 << 15;   // fewest multiply-adds in a part
 constexpr std::size_t kMergeColumns = 4096;  // of the slope, in one task
-constexpr int kHalf = kF64 / 2;              // rows whose values stay in registers
-constexpr int kNarrow = kF64 == 8 ? 6 : 0;   // vectors of each, at most: where there are 32 registers
+constexpr std::size_t kShortRows = 8;        // that are taken up together
+constexpr int kShort = 6;                    // vectors of each, at most: their part of the slope stays in registers
 
 // Coefficients, or a slope, by target: (targets, width), padded by zeros; then the intercepts, and,
 // in a slope, the sums of squares.
@@ -99,75 +99,105 @@ void add_rows(const Real *const (&x)[kF64], std::size_t columns, const double *c
     if (rest) accumulate(whole, [rest](const Real *p) { return load_first(p, rest); });
 }
 
-// The same for one target and rows of Vectors vectors, which are converted once.
+// The same for one target and a block of rows of Vectors vectors, which are converted once: in passes over a few rows,
+// so that no product waits for the residual of its own row. y and weights: (kBlockRows), the weights 0 from `rows` on.
 template <int Vectors, class Real>
-void add_narrow_rows(const Real *const (&x)[kF64], std::size_t columns, const double *coefficients, double intercept,
-                     const double *y, const double *weights, double *slope, double *sums) {
+void add_short_rows(const Real *x, std::ptrdiff_t stride, std::size_t rows, std::size_t columns,
+                    const double *coefficients, double intercept, const double *y, const double *weights, double *slope,
+                    double *sums) {
+    constexpr bool kConverts = !std::is_same_v<Real, double>;
+    alignas(64) double converted[kConverts ? kShortRows : 1][Vectors * kF64];
     const int rest = int(columns - (Vectors - 1) * kF64);
-    const char *line = reinterpret_cast<const char *>(x[0]) + kAhead;
-    const f64v target = load<f64v>(y) - broadcast(intercept), w = load<f64v>(weights);
-    f64v residuals[2];
-    for (int half = 0; half < 2; half++) {
-        f64v v[kHalf][Vectors], dot[kF64];
-        for (int r = 0; r < kHalf; r++) {
-            const Real *row = x[half * kHalf + r];
+    auto value = [&](const Real *row, int j) {
+        return j + 1 < Vectors ? load_f64(row + j * kF64) : load_first(row + j * kF64, rest);
+    };
+    f64v g[Vectors], factors[Vectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; j++) {
+        g[j] = load<f64v>(slope + j * kF64);
+        factors[j] = load<f64v>(coefficients + j * kF64);
+    }
+    for (std::size_t first = 0; first < rows; first += kShortRows) {
+        const std::size_t count = std::min(kShortRows, rows - first);
+        const Real *begin = x + std::ptrdiff_t(first) * stride, *row = begin;
+        f64v dots[kShortRows];
+        for (std::size_t r = 0; r < count; r++, row += stride) {
+            const char *line = reinterpret_cast<const char *>(row) + kAhead;
             f64v sum{};
-            for (int j = 0; j < Vectors; j++, line += sizeof(Real) * kF64) {
-                __builtin_prefetch(line, 0, 2);
-                v[r][j] = j + 1 < Vectors ? load_f64(row + j * kF64) : load_first(row + j * kF64, rest);
-                sum = fma(v[r][j], load<f64v>(coefficients + j * kF64), sum);
+#pragma GCC unroll 8
+            for (int j = 0; j < Vectors; j++) {
+                if (j * kF64 * sizeof(Real) % 64 == 0) __builtin_prefetch(line + j * kF64 * sizeof(Real), 0, 2);
+                const f64v v = value(row, j);
+                if constexpr (kConverts) store(converted[r] + j * kF64, v);
+                sum = fma(v, factors[j], sum);
             }
-            dot[r] = dot[r + kHalf] = sum;
+            dots[r] = sum;
         }
-        residuals[half] = lane_sums(dot) - target;  // in the half of the lanes that are these rows'
-        double weighted[kF64];
-        store(weighted, w * residuals[half]);
-        for (int j = 0; j < Vectors; j++) {
-            f64v g = load<f64v>(slope + j * kF64);
-            for (int r = 0; r < kHalf; r++) g = fma(v[r][j], broadcast(weighted[half * kHalf + r]), g);
-            store(slope + j * kF64, g);
+        for (std::size_t r = count; r % kF64; r++) dots[r] = f64v{};
+
+        double pulls[kShortRows];
+        for (std::size_t r = 0; r < count; r += kF64) {
+            const f64v residual = lane_sums(dots + r) + broadcast(intercept) - load<f64v>(y + first + r);
+            const f64v pull = load<f64v>(weights + first + r) * residual;
+            store(pulls + r, pull);
+            store(sums, load<f64v>(sums) + pull);
+            store(sums + kF64, fma(pull, residual, load<f64v>(sums + kF64)));
+        }
+
+        row = begin;
+        for (std::size_t r = 0; r < count; r++, row += stride) {
+            const f64v pull = broadcast(pulls[r]);
+#pragma GCC unroll 8
+            for (int j = 0; j < Vectors; j++) {
+                if constexpr (kConverts)
+                    g[j] = fma(load<f64v>(converted[r] + j * kF64), pull, g[j]);
+                else
+                    g[j] = fma(value(row, j), pull, g[j]);
+            }
         }
     }
-    f64v residual = residuals[1];
-    for (int lane = 0; lane < kHalf; lane++) residual[lane] = residuals[0][lane];
-    const f64v pull = w * residual;
-    store(sums, load<f64v>(sums) + pull);
-    store(sums + kF64, fma(pull, residual, load<f64v>(sums + kF64)));
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; j++) store(slope + j * kF64, g[j]);
 }
 
 template <class Real>
-using AddNarrowRows = void (*)(const Real *const (&)[kF64], std::size_t, const double *, double, const double *,
-                               const double *, double *, double *);
+using AddShortRows = void (*)(const Real *, std::ptrdiff_t, std::size_t, std::size_t, const double *, double,
+                              const double *, const double *, double *, double *);
 
 template <class Real, std::size_t... I>
-constexpr std::array<AddNarrowRows<Real>, sizeof...(I)> narrow_rows(std::index_sequence<I...>) {
-    return {&add_narrow_rows<int(I) + 1, Real>...};
+constexpr std::array<AddShortRows<Real>, sizeof...(I)> short_rows(std::index_sequence<I...>) {
+    return {&add_short_rows<int(I) + 1, Real>...};
 }
 
+// A block of rows.
 template <class Real>
-void add_rows(const Real *const (&x)[kF64], const Shape &shape, const double *coefficients, const Bench &bench,
-              std::size_t row, double *slope, double *sums) {
-    if constexpr (kNarrow > 0) {
-        static constexpr auto kAdd = narrow_rows<Real>(std::make_index_sequence<kNarrow>());
-        const std::size_t vectors = shape.width / kF64;
-        if (shape.targets == 1 && vectors >= 1 && vectors <= kNarrow)
-            return kAdd[vectors - 1](x, shape.columns, coefficients, coefficients[shape.intercepts()],
-                                     bench.targets.data() + row, bench.weights + row, slope, sums);
+void add_rows(const Real *x, std::ptrdiff_t stride, std::size_t rows, const Shape &shape, const double *coefficients,
+              const Bench &bench, double *slope, double *sums) {
+    const std::size_t vectors = shape.width / kF64;
+    if (shape.targets == 1 && vectors >= 1 && vectors <= kShort) {
+        static constexpr auto kAdd = short_rows<Real>(std::make_index_sequence<kShort>());
+        return kAdd[vectors - 1](x, stride, rows, shape.columns, coefficients, coefficients[shape.intercepts()],
+                                 bench.targets.data(), bench.weights, slope, sums);
     }
-    for (std::size_t t = 0; t < shape.targets; t += kTargets) {
-        auto add = [&](auto targets) {
-            add_rows<targets.value>(x, shape.columns, coefficients + t * shape.width,
-                                    coefficients + shape.intercepts() + t, shape.width,
-                                    bench.targets.data() + t * kBlockRows + row, bench.weights + row,
-                                    slope + t * shape.width, sums + t * 2 * kF64);
-        };
-        const std::size_t left = shape.targets - t;
-        if (left >= 3)
-            add(std::integral_constant<int, 3>());
-        else if (left == 2)
-            add(std::integral_constant<int, 2>());
-        else
-            add(std::integral_constant<int, 1>());
+    for (std::size_t row = 0; row < rows; row += kF64) {
+        const Real *group[kF64];
+        // Rows that are not there repeat the last, with weight 0.
+        for (int r = 0; r < kF64; r++) group[r] = x + std::ptrdiff_t(std::min(row + r, rows - 1)) * stride;
+        for (std::size_t t = 0; t < shape.targets; t += kTargets) {
+            auto add = [&](auto targets) {
+                add_rows<targets.value>(group, shape.columns, coefficients + t * shape.width,
+                                        coefficients + shape.intercepts() + t, shape.width,
+                                        bench.targets.data() + t * kBlockRows + row, bench.weights + row,
+                                        slope + t * shape.width, sums + t * 2 * kF64);
+            };
+            const std::size_t left = shape.targets - t;
+            if (left >= 3)
+                add(std::integral_constant<int, 3>());
+            else if (left == 2)
+                add(std::integral_constant<int, 2>());
+            else
+                add(std::integral_constant<int, 1>());
+        }
     }
 }
 
@@ -180,17 +210,16 @@ void slope_of(const Regression &data, const Shape &shape, std::size_t first, std
     std::fill(bench.sums.begin(), bench.sums.end(), 0.0);
     for (std::size_t at = first; at < last; at += kBlockRows) {
         const std::size_t rows = std::min(kBlockRows, last - at);
-        pack(data.Y.rows_from(at, rows).transposed(), 0, shape.targets, nullptr, nullptr,
-             Panels{bench.targets.data(), shape.targets, kBlockRows}, 0, 0);
-        for (std::size_t k = 0; k < rows; k++) bench.weights[k] = data.weights.data ? data.weights.at(at + k) : 1.0;
+        for (std::size_t t = 0; t < shape.targets; t++)
+            data.Y.visit(at, t, [&](auto *y) {
+                double *to = bench.targets.data() + t * kBlockRows;
+                for (std::size_t k = 0; k < rows; k++) to[k] = y[std::ptrdiff_t(k) * data.Y.row_stride];
+            });
+        std::fill(bench.weights, bench.weights + rows, 1.0);
+        for (std::size_t k = 0; data.weights.data && k < rows; k++) bench.weights[k] = data.weights.at(at + k);
         std::fill(bench.weights + rows, bench.weights + kBlockRows, 0.0);
         auto add = [&](auto *x, std::ptrdiff_t stride) {
-            for (std::size_t row = 0; row < rows; row += kF64) {
-                std::remove_reference_t<decltype(x)> group[kF64];
-                // Rows that are not there repeat the last, with weight 0.
-                for (int r = 0; r < kF64; r++) group[r] = x + std::ptrdiff_t(std::min(row + r, rows - 1)) * stride;
-                add_rows(group, shape, coefficients, bench, row, slope, bench.sums.data());
-            }
+            add_rows(x, stride, rows, shape, coefficients, bench, slope, bench.sums.data());
         };
         if (must_pack(data)) {
             pack(data.X, at, rows, data.shift, nullptr, Panels{bench.rows.data(), kBlockRows, shape.width}, 0, 0);
