@@ -354,12 +354,14 @@ def search_samples(
         X = _checked_tensor(estimator, X, reset=reset)
         _assert_finite_tensor(estimator, X, "X")
         return X.contiguous()
-    if _is_plain(X) and X.ndim == 2 and _is_surely_finite(X):
-        if reset:
-            _record_columns(estimator, X)
-            return np.ascontiguousarray(X)
-        if _has_columns(estimator, X):
-            return np.ascontiguousarray(X)
+    if _is_plain(X) and X.ndim == 2:
+        X = np.ascontiguousarray(X)
+        if _is_surely_finite(X):
+            if reset:
+                _record_columns(estimator, X)
+                return X
+            if _has_columns(estimator, X):
+                return X
     return validate_data(
         estimator,
         X,
