@@ -73,6 +73,22 @@ def test_interleave_repeats_short_calls_within_a_sample():
     assert len(times["short"].seconds) == 46  # samples of 9 · 2⁻¹³ s until 50 ms have passed
 
 
+def test_interleave_ends_the_turns_of_what_takes_long():
+    clock = FakeClock()
+    times = interleave(
+        {"slow": clock.work(2.0), "fast": clock.work(0.25), "once": clock.work(8.0)},
+        0.0,
+        least_rounds=4,
+        longest=5.0,
+        known={"once": 8.0, "slow": 2.5},
+        clock=clock,
+        sleep=clock.pass_time,
+    )
+    assert times["once"].seconds == (8.0,)  # the call that was made before
+    assert times["slow"].seconds == pytest.approx((2.5, 2.0, 2.0))
+    assert times["fast"].seconds == pytest.approx((0.25,) * 4)
+
+
 def test_interleave_takes_turns():
     clock = FakeClock()
     order = []

@@ -61,7 +61,9 @@ class LogAxis:
 
 
 def curves(
-    series: Mapping[str, Sequence[tuple[int, float]]], least: Sequence[tuple[int, float]]
+    series: Mapping[str, Sequence[tuple[int, float]]],
+    least: Sequence[tuple[int, float]],
+    axis: str,
 ) -> dict[str, Any]:
     """Lay out times against sizes.
 
@@ -71,6 +73,8 @@ def curves(
         For each contender its sizes and seconds; the first is ours.
     least : sequence of (int, float)
         Sizes, and the seconds that the machine needs at least.
+    axis : str
+        What the sizes count.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def curves(
     edges = [_LEFT, *((a + b) / 2 for a, b in pairwise(centres)), _RIGHT]
     bands = []
     for place, size in enumerate(sizes):
-        said = [f"{size:,}"]
+        said = [f"{axis}: {size:,}"]
         for name, points in (*series.items(), ("limit", least)):
             said += [f"{name}  {duration(value)}" for at, value in points if at == size]
         bands.append(

@@ -1,7 +1,7 @@
 """Time against rows, features, neighbours and threads."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from rmodels.evidence.results import Curve, Outcome
 
 __all__ = ["Series", "measure_series", "scaling_series"]
 
-_LONGEST = 10.0  # seconds: a contender that is expected to take longer is left out
+_LONGEST = 5.0  # seconds: a contender that is expected to take longer is left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,8 @@ class Series:
 
 def measure_series(
     series: Series, options: Options, effort: Effort, advance: Advance = lambda share: None
-) -> Curve:
-    """Measure the problem at each size.
+) -> Iterator[Curve]:
+    """Measure the problem at each size, and yield what is known of the curve after each.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def measure_series(
         outcome = measure(series.problem(size), sized, effort, left_out=left_out)
         points.append((size, outcome))
         advance((place + 1) / len(series.sizes))
-    return Curve(series.name, series.title, series.axis, tuple(points))
+        yield Curve(series.name, series.title, series.axis, tuple(points))
 
 
 def _least_squares(n: int, d: int, threads: int) -> Problem:
