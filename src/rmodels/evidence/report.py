@@ -141,10 +141,10 @@ def _said(contender: Mapping[str, Any]) -> str:
     return text if seconds is None else duration(seconds)
 
 
-def _note(contender: Mapping[str, Any]) -> str:
-    """Return what a reader must know to judge a time, the number of samples if it is small."""
+def _note(contender: Mapping[str, Any], quick: bool = False) -> str:
+    """Return what a reader must know to judge a time, few samples where those are not the rule."""
     seconds = contender["seconds"]
-    few = {1: "measured once", 2: "measured twice"}
+    few = {} if quick else {1: "measured once", 2: "measured twice"}
     said = "" if seconds is None else few.get(len(seconds["samples"]), "")
     return "; ".join(part for part in (contender["note"], said) if part)
 
@@ -188,7 +188,7 @@ def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
         rungs.append(
             {
                 "name": each["name"],
-                "note": _note(each),
+                "note": _note(each, run["options"]["quick"]),
                 "said": _said(each),
                 "faster": "" if seconds is None else ratio_text(times[0] / seconds),
                 "place": place,
@@ -249,13 +249,16 @@ def _suites(
     """Yield the suites with peers: a value of each contender as bars, by problem."""
     problems = list(problems)
     for suite in (name for name in SUITES if name in _PEERED):
-        own = [(run, _bars(each, value, text)) for run, each in problems if each["suite"] == suite]
+        own = [
+            (run, _bars(run, each, value, text)) for run, each in problems if each["suite"] == suite
+        ]
         groups = [group for _, group in own if group["rows"]]
         if groups:
             yield {"name": suite, "groups": groups, "command": _command(own[0][0], suite)}
 
 
 def _bars(
+    run: Document,
     problem: Mapping[str, Any],
     value: Callable[[Mapping[str, Any]], float | None],
     text: Callable[[Mapping[str, Any]], str],
@@ -275,7 +278,7 @@ def _bars(
         rows.append(
             {
                 "name": name,
-                "note": _note(each) if value is _median else each["note"],
+                "note": _note(each, run["options"]["quick"] or value is not _median),
                 "ours": each["ours"],
                 "share": measured[name] / (max(measured.values()) or 1.0)
                 if name in measured
@@ -293,7 +296,11 @@ def _headlines(
 ) -> Iterator[tuple[str, str]]:
     """Yield the figures at the top: a number and what it says."""
     for name, peer, text in (
-        ("gradient-descent", "SGDRegressor", "the speed of SGDRegressor, to a lower loss"),
+        (
+            "gradient-descent",
+            "SGDRegressor",
+            "the speed of SGDRegressor, whose own path ends at a lower loss",
+        ),
         ("least-squares-40", "scikit-learn", "the speed of scikit-learn’s least squares"),
         ("knn-40", "scikit-learn brute", "the speed of scikit-learn’s neighbours, 40 features"),
     ):
