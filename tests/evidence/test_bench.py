@@ -274,7 +274,7 @@ def test_a_series_leaves_out_what_would_take_too_long(monkeypatch):
     assert size == 6
     assert first.time("slow") == 2.0
     assert math.isnan(second.time("slow"))
-    assert second.findings[1].left_out == "left out: above 5 s"
+    assert second.findings[1].left_out == "left out: above 10 s"
     assert whole(curves=(curve,)).is_right()
     assert whole(curves=(curve,)).to_dict()["curves"][0]["points"][1]["size"] == 6
 

@@ -1,3 +1,4 @@
+import gc
 import itertools
 
 import pytest
@@ -138,6 +139,27 @@ def test_interleave_goes_on_until_the_time_is_used_and_says_so():
     assert len(times["a"].seconds) == 9  # one warm-up, and a pause before each
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_interleave_collects_garbage_in_the_pauses_only(collecting):
+    within = []
+
+    def run():
+        within.append(gc.isenabled())
+        if len(within) == 3:
+            raise ArithmeticError
+
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        with pytest.raises(ArithmeticError):
+            interleave({"a": run}, 0.0, known={"a": 0.5})
+        assert gc.isenabled() is collecting
+        assert gc.get_freeze_count() == 0
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert within == [False] * 3
 
 
 def test_interleave_of_nothing():

@@ -13,7 +13,7 @@ from rmodels.evidence.results import Curve, Outcome
 
 __all__ = ["Series", "measure_series", "scaling_series"]
 
-_LONGEST = 5.0  # seconds: a contender that is expected to take longer is left out
+_LONGEST = 10.0  # seconds: a contender that is expected to take longer is left out
 
 
 @dataclass(frozen=True, eq=False)

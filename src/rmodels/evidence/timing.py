@@ -3,7 +3,8 @@
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,28 +119,38 @@ def interleave(
             alone = _sample(run, 1, clock)
         calls[name] = max(1, math.ceil(_LEAST_SAMPLE / max(alone, 1e-9)))
     rounds = 0
-    while rounds < least_rounds or clock() - begin < seconds:
-        turns = {name: run for name, run in runs.items() if sum(taken[name]) < longest}
-        if not turns:
-            break
-        for place, (name, run) in enumerate(turns.items()):
-            collecting = gc.isenabled()
-            gc.collect()
-            gc.disable()
-            try:
+    with _garbage_kept():
+        while rounds < least_rounds or clock() - begin < seconds:
+            turns = {name: run for name, run in runs.items() if sum(taken[name]) < longest}
+            if not turns:
+                break
+            for place, (name, run) in enumerate(turns.items()):
+                gc.collect()
                 sleep(_PAUSE)
                 taken_now: list[float] = []
                 turn = clock()
                 while not taken_now or clock() - turn < _TURN:
                     taken_now.append(_sample(run, calls[name], clock))
-            finally:
-                if collecting:
-                    gc.enable()
-            taken[name] += taken_now
-            done = (rounds + (place + 1) / len(turns)) / least_rounds
-            advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
-        rounds += 1
+                taken[name] += taken_now
+                done = (rounds + (place + 1) / len(turns)) / least_rounds
+                advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
+            rounds += 1
     return {name: Times(tuple(values), calls[name]) for name, values in taken.items()}
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Collect garbage only where told to, and only what was made since."""
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
 
 
 def _sample(run: Callable[[], Any], calls: int, clock: Callable[[], float]) -> float:
