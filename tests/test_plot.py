@@ -15,6 +15,7 @@ from rmodels import (
     KNeighborsRegressor,
     LinearRegression,
     NearestNeighbors,
+    RadiusNeighborsClassifier,
     plot,
 )
 
@@ -162,6 +163,12 @@ def test_neighbors_by_another_metric_and_number(corners):
     ax = plot.neighbors(model, [[0.0, 0.0]], n_neighbors=2)
     assert len(scattered(ax, "neighbours")) == 2
     assert not ax.patches
+
+
+def test_neighbors_within_a_radius_are_refused(corners):
+    X, y = corners
+    with pytest.raises(TypeError, match="RadiusNeighborsClassifier has no kneighbors to draw"):
+        plot.neighbors(RadiusNeighborsClassifier().fit(X, y), X)
 
 
 def test_without_matplotlib():

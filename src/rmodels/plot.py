@@ -206,6 +206,8 @@ def neighbors(
 
     Raises
     ------
+    TypeError
+        If the model does not find a number of neighbours, but those within a radius.
     ValueError
         If the model does not have two features.
     ImportError
@@ -217,6 +219,8 @@ def neighbors(
     >>> model = rmodels.NearestNeighbors(n_neighbors=2).fit([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
     >>> axes = rmodels.plot.neighbors(model, [[1.0, 1.0]])
     """
+    if not hasattr(model, "kneighbors"):
+        raise TypeError(f"{type(model).__name__} has no kneighbors to draw: use NearestNeighbors")
     names = _feature_names(model)
     queries = _points(X)
     with _without_names():

@@ -247,6 +247,7 @@ def test_problems_are_well_formed():
     assert sum(len(problem.goals) for problem in every) == 25
     series = [each.name for each in scaling_series(options)]
     assert len(set(series)) == len(series)
+    assert set(bench._SECONDS) <= {*names, *series}
 
 
 def test_data_are_always_the_same():

@@ -18,7 +18,7 @@ from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import measure_limits
 from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.measure import Effort, entrants, measure
+from rmodels.evidence.measure import Effort, measure
 from rmodels.evidence.peers import missing_peers
 from rmodels.evidence.problem import SUITES, Options
 from rmodels.evidence.progress import progress_bar
@@ -31,6 +31,20 @@ __all__ = ["add_arguments", "benchmark", "run"]
 
 _DEFAULT_SUITES = ("headline", "linear", "neighbors", "small")
 _FULL = Effort()
+# About how long each takes in full with all peers on two cores, if not 10 s: for the time left.
+_SECONDS = {
+    "gradient-descent": 25.0,
+    "knn-40": 40.0,
+    "knn-10": 30.0,
+    "knn-latent": 40.0,
+    "knn-784": 50.0,
+    "ladder-descent": 30.0,
+    "ladder-neighbors": 40.0,
+    "least-squares-rows": 60.0,
+    "least-squares-features": 40.0,
+    "knn-rows": 20.0,
+    "knn-neighbors": 30.0,
+}
 _QUICK = Effort(0.3, 1, memory=False, longest=1.0)
 
 
@@ -131,8 +145,8 @@ def benchmark(
     if names:
         chosen = [problem for problem in chosen if problem.name in names]
         series = [each for each in series if each.name in names]
-    work = [float(len(entrants(problem, options))) for problem in chosen]
-    work += [2.0 * len(each.sizes) for each in series]
+    order = [*(problem.name for problem in chosen), *(each.name for each in series)]
+    work = [_SECONDS.get(name, 10.0) for name in order]
     with_gpu = "gpu" in suites and not names
     no_gpu = (gpu.unavailable() or "") if with_gpu else ""
     on_gpu = None
