@@ -285,12 +285,13 @@ def test_labels_of_curves_do_not_overlap():
     labels = sorted(line["label"] for line in chart["lines"] if line["points"])
     assert len(labels) == 6
     assert min(np.diff(labels)) >= 14
-    _, _, top, bottom = chart["frame"]
+    _, right, top, bottom = chart["frame"]
     assert top <= labels[0]
     assert labels[-1] <= bottom
-    for line in chart["lines"]:
+    beyond = curves({"a": [(1, 1.0)]}, [(1, 0.1), (10, 5.0)], "rows")  # left out at 10
+    for line in (*chart["lines"], *beyond["lines"]):
         for x, y in line["points"]:
-            assert 0 <= x <= chart["width"]
+            assert x <= right
             assert top <= y <= bottom
 
 

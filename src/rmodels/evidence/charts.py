@@ -82,7 +82,7 @@ def curves(
         What the template draws: lines, ticks, labels that do not overlap, and a band for each
         size that says what the values are.
     """
-    sizes = sorted({size for points in series.values() for size, _ in points})
+    sizes = sorted({size for points in (*series.values(), least) for size, _ in points})
     seconds = [value for points in (*series.values(), least) for _, value in points]
     across = LogAxis(sizes[0], max(sizes[-1], sizes[0] + 1))
     up = LogAxis(min(seconds) / 1.3, max(seconds) * 1.3)

@@ -172,7 +172,7 @@ def scaling_series(options: Options) -> list[Series]:
             "k",
             (1, 10, 100) if quick else (1, 3, 10, 30, 100, 300, 1000),
             lambda k: _search(options.rows(100_000), 10, k, threads),
-            1,
+            0.5,
         ),
         Series(
             "knn-threads",
