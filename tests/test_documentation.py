@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,6 +23,13 @@ from matplotlib import pyplot
 import rmodels
 from rmodels import native
 from rmodels.cli import command_line, main
+from rmodels.evidence import bench, gpu, validate
+from rmodels.evidence.limits import Limits
+from rmodels.evidence.linear import linear_problems
+from rmodels.evidence.measure import Effort
+from rmodels.evidence.problem import Options
+from rmodels.evidence.scaling import Series
+from rmodels.evidence.validate_linear import linear_cases
 
 mpl.use("Agg")
 
@@ -114,12 +123,32 @@ def test_every_block_is_of_a_kind_that_is_checked(page):
         assert not re.search(r"^\s*\n {4,}\S", page.read_text("utf-8"), flags=re.MULTILINE)
 
 
+@pytest.fixture
+def tiny_evidence(monkeypatch):
+    """What `rmodels validate`, `bench` and `report` work through, cut down to a moment."""
+    options = Options(threads=1)
+    small = next(each for each in linear_problems(options) if each.name == "least-squares-diabetes")
+    suites = [replace(small, name=suite, suite=suite) for suite in ("small", "ladder")]
+    series = Series("rows", "time against rows", "rows", (1, 2), lambda n: small, 1)
+    monkeypatch.setattr(bench, "problems", lambda options: suites)
+    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
+    for effort in ("_FULL", "_QUICK"):
+        monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
+    monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
+    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+
+
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
-def test_shell(page):
-    """A command that installs, builds or takes long is not run; all that it names is there."""
+def test_shell(page, tmp_path, monkeypatch, tiny_evidence):
+    """Our commands are run, on little; what installs or builds is not, but names what is there."""
+    monkeypatch.chdir(tmp_path)
     for block in blocks(page, "sh"):
         for line in block.splitlines():
             assert_is_command(line)
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["rmodels"]:
+                assert main(words[1:]) == ("gpu" in words)  # which says that there is none
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
