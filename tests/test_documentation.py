@@ -209,6 +209,11 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
         pyplot.close("all")
 
 
+def test_every_extra_is_shown():
+    table = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
+    assert set(table) == set(EXTRAS) - {"docs", "gpu-test", "test"}
+
+
 def test_every_notebook_and_public_name_is_shown():
     gallery = (ROOT / "docs" / "notebooks" / "index.md").read_text("utf-8")
     assert {path.stem for path in NOTEBOOKS} == set(re.findall(r"^:link: (\w+)$", gallery, re.M))
