@@ -167,7 +167,7 @@ for factor in (0.1, 0.5, 0.95, 1.02):
 left.set(xlim=(-0.8, 5.0), ylim=(-1.4, 4.2), title="the first 8 steps")
 right.set(xlabel="iteration", ylabel="½ mean squared error above its minimum")
 right.set_title("only the last diverges")
-right.legend(title="learning rate $\\alpha$")
+right.legend(title="learning rate $\\alpha$", loc="best")
 plt.show()
 
 # %% [markdown]
@@ -335,7 +335,7 @@ ax.axhline(2**-53, color="0.5", linewidth=1, linestyle=":")
 ax.text(1e7, 2**-53 / 4, "one rounding, $2^{-53}$", color="0.4", fontsize=8, ha="right")
 ax.set(xlabel="offset of x, in standard deviations", ylabel="relative error of the slope")
 ax.set_title("an offset costs twice its digits, unless the means are subtracted")
-ax.legend()
+ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]

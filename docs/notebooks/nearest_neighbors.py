@@ -93,7 +93,7 @@ ax.semilogx(
 )
 ax.semilogx(counts, left_out, "o-", markersize=4, label="each point left out")
 ax.set(xlabel="neighbours k", ylabel="accuracy (share of points)")
-ax.legend()
+ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
@@ -159,7 +159,7 @@ fig, ax = plt.subplots(figsize=(7.5, 3.4))
 for name, shares, marker in zip(answers, np.transpose(found), "os^", strict=True):
     ax.semilogx(offsets, shares, marker=marker, markersize=4, label=name)
 ax.set(xlabel="offset of the data, in standard deviations", ylabel="share of neighbours found")
-ax.legend()
+ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
@@ -389,7 +389,7 @@ right.semilogx(
 )
 right.set(xlabel="dimensions", ylabel="groups whose box is within reach (%)")
 right.set_title("boxes help where the data is flat")
-right.legend()
+right.legend(loc="best")
 for ax in (left, right):
     ax.set_xticks([1, 2, 4, 8, 16, 32, 64], [1, 2, 4, 8, 16, 32, 64])
     ax.minorticks_off()
