@@ -67,6 +67,12 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    pyplot.close("all")
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
     if name.startswith("rmodels.ops.") and name.rpartition(".")[2] in ON_GPU:
@@ -199,14 +205,11 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
     shutil.copy(notebook, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pyplot, "show", lambda: None)  # the figures are kept, to be drawn below
-    try:
-        with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
-            runpy.run_path(notebook.name)
-            assert pyplot.get_fignums()
-            for number in pyplot.get_fignums():
-                pyplot.figure(number).canvas.draw()
-    finally:
-        pyplot.close("all")
+    with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
+        runpy.run_path(notebook.name)
+        assert pyplot.get_fignums()
+        for number in pyplot.get_fignums():
+            pyplot.figure(number).canvas.draw()
 
 
 def test_every_extra_is_shown():
