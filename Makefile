@@ -61,9 +61,12 @@ SITE = $(shell $(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 SANITIZERS = $(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libubsan.so)
 SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
   PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
+# Each process of pytest-xdist is started with -S, too. Tests of threads have the processor to themselves.
+WORKERS = --tx $(shell $(PY) -c 'import os; print(os.cpu_count())')'*popen//python=$(PY) -S'
 sanitize: build/sanitized
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
-	$(SANITIZED) -m pytest -q -p no:cacheprovider --ignore-glob='*test_gpu*' tests/ops tests/native
+	$(SANITIZED) -m pytest -q -p no:cacheprovider -d $(WORKERS) --ignore-glob='*test_gpu*' tests/ops
+	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/native
 
 build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(shell find src -name '*.py')
 	rm -rf build/sanitized

@@ -2,6 +2,8 @@
 
 import doctest
 import importlib
+import importlib.util
+import inspect
 import pkgutil
 import re
 import runpy
@@ -9,6 +11,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +22,14 @@ from matplotlib import pyplot
 
 import rmodels
 from rmodels import native
-from rmodels.cli import main
+from rmodels.cli import command_line, main
+from rmodels.evidence import bench, gpu, validate
+from rmodels.evidence.limits import Limits
+from rmodels.evidence.linear import linear_problems
+from rmodels.evidence.measure import Effort
+from rmodels.evidence.problem import Options
+from rmodels.evidence.scaling import Series
+from rmodels.evidence.validate_linear import linear_cases
 
 mpl.use("Agg")
 
@@ -29,19 +41,36 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(rmodels.__path__, "rmodels.")
     if not module.name.startswith(("rmodels.native._", "rmodels.__main__"))
 )
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
 ON_GPU = {"gpu", "kernels", "packing"}
 
 
-def blocks(path, language):
-    """The fenced blocks of a page, or of a notebook's text, in a language."""
+CHECKED = {"python", "console", "sh"}  # kinds of fences; {toctree} and the like are Sphinx's
+
+
+def text_of(path):
+    """The text of a page, or of a notebook."""
     text = path.read_text("utf-8")
-    if path.suffix == ".py":
-        text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+    return re.sub(r"^# ?", "", text, flags=re.MULTILINE) if path.suffix == ".py" else text
+
+
+def blocks(path, language):
+    """The fenced blocks of a language."""
+    text = text_of(path)
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def named(path):
     return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -78,8 +107,11 @@ def test_console(page, tmp_path, monkeypatch, capsys):
                 if not path.exists():
                     path.write_text(printed)
                 assert path.read_text() == printed
+            elif program == "python":
+                run = [sys.executable, *arguments]
+                assert subprocess.check_output(run, text=True, timeout=120) == printed
             elif not printed:  # a command that takes long, or whose output is the machine's
-                assert_is_understood(program, arguments)
+                assert_is_command(command)
             else:
                 assert program == "rmodels"
                 status = main(arguments)
@@ -88,12 +120,82 @@ def test_console(page, tmp_path, monkeypatch, capsys):
                 assert status == int(said.err.startswith("rmodels: error"))
 
 
-def assert_is_understood(program, arguments):
-    """--help is answered before anything runs, if all that stands before it is known."""
-    assert program == "rmodels"
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--help"])
-    assert ended.value.code == 0
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
+def test_every_block_is_of_a_kind_that_is_checked(page):
+    fences = re.findall(r"^ *`{3,}(.*)$", text_of(page), flags=re.MULTILINE)
+    assert not any(fences[1::2])  # what closes
+    assert {kind for kind in fences[::2] if not re.match(r"\{toctree\}$", kind)} <= CHECKED
+    if page in PAGES:
+        assert not re.search(r"^\s*\n {4,}\S", page.read_text("utf-8"), flags=re.MULTILINE)
+
+
+@pytest.fixture
+def tiny_evidence(monkeypatch):
+    """What `rmodels validate`, `bench` and `report` work through, cut down to a moment."""
+    options = Options(threads=1)
+    small = next(each for each in linear_problems(options) if each.name == "least-squares-diabetes")
+    suites = [replace(small, name=suite, suite=suite) for suite in ("small", "ladder")]
+    series = Series("rows", "time against rows", "rows", (1, 2), lambda n: small, 1)
+    monkeypatch.setattr(bench, "problems", lambda options: suites)
+    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
+    for effort in ("_FULL", "_QUICK"):
+        monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
+    monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
+    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
+def test_shell(page, tmp_path, monkeypatch, tiny_evidence):
+    """Our commands are run, on little; what installs or builds is not, but names what is there."""
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "sh"):
+        for line in block.splitlines():
+            assert_is_command(line)
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["rmodels"]:
+                assert main(words[1:]) == ("gpu" in words)  # which says that there is none
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
+def test_commands_within_text(page):
+    starts = r"RMODELS_BUILD=|make |pip install |python -m |rmodels "
+    for command in re.findall(rf"`((?:{starts})[^`]*)`", text_of(page)):
+        assert_is_command(command, whole=False)
+
+
+def assert_is_command(line, whole=True):
+    """What is not whole may lack required arguments."""
+    words = shlex.split(line, comments=True)
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        assert_is_variable(words.pop(0))
+    match words:
+        case []:  # a comment, or variables by themselves
+            pass
+        case ["make", *given]:
+            for word in given:
+                if "=" in word:
+                    assert_is_variable(word)
+                else:
+                    assert re.search(rf"^{re.escape(word)}:", MAKEFILE, flags=re.MULTILINE)
+        case ["pip", "install", what]:
+            extras = re.fullmatch(r"(?:\.|rmodels)(?:\[(.*)\])?", what)[1]
+            assert set((extras or "").split(",")) <= {"", *EXTRAS}
+        case ["python", "-m", module, *_]:
+            assert importlib.util.find_spec(module) is not None
+        case ["rmodels", *arguments] if whole:
+            assert callable(command_line().parse_args(arguments).run)
+        case ["rmodels", *arguments]:  # --help is answered if all that stands before it is known
+            with pytest.raises(SystemExit) as ended:
+                main([*arguments, "--help"])
+            assert ended.value.code == 0
+        case _:
+            pytest.fail(f"not known how to check: {line}")
+
+
+def assert_is_variable(assignment):
+    """One that the Makefile reads."""
+    assert f"$({assignment.partition('=')[0]})" in MAKEFILE
 
 
 @pytest.mark.skipif(native.load() is None, reason="they take minutes on the reference engine")
@@ -103,14 +205,16 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
     shutil.copy(notebook, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pyplot, "show", lambda: None)  # the figures are kept, to be drawn below
-    try:
-        with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
-            runpy.run_path(notebook.name)
-            assert pyplot.get_fignums()
-            for number in pyplot.get_fignums():
-                pyplot.figure(number).canvas.draw()
-    finally:
-        pyplot.close("all")
+    with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
+        runpy.run_path(notebook.name)
+        assert pyplot.get_fignums()
+        for number in pyplot.get_fignums():
+            pyplot.figure(number).canvas.draw()
+
+
+def test_every_extra_is_shown():
+    table = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
+    assert set(table) == set(EXTRAS) - {"docs", "gpu-test", "test"}
 
 
 def test_every_notebook_and_public_name_is_shown():
@@ -120,6 +224,32 @@ def test_every_notebook_and_public_name_is_shown():
     modules = {f"{each}.{name}" for each in ("exceptions", "plot") for name in public(each)}
     operations = {name for name in listed if name.startswith("ops.")}
     assert set(listed) - operations == set(rmodels.__all__) - {"plot"} | modules
+
+
+def test_every_public_function_and_method_has_an_example():
+    names = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
+    lacking = set()
+    for name in names:
+        module, _, last = f"rmodels.{name}".rpartition(".")
+        found = getattr(importlib.import_module(module), last)
+        members = {name: found}
+        if inspect.isclass(found) and not issubclass(found, Exception):
+            members |= {
+                f"{name}.{method}": function
+                for method, function in inspect.getmembers(found, inspect.isfunction)
+                if not method.startswith("_") and function.__module__.startswith("rmodels.")
+            }
+        lacking |= {each for each, value in members.items() if ">>>" not in value.__doc__}
+    # Results of functions that have an example, an error, and what scikit-learn itself calls.
+    assert lacking == {
+        "ops.moments.Gram",
+        "ops.moments.Moments",
+        "ops.descent.Descent",
+        "ops.descent.Gradient",
+        "ops.nearest.Index",
+        "exceptions.NotCoveredError",
+        "RidgeCV.get_metadata_routing",
+    }
 
 
 def public(module):

@@ -1,13 +1,15 @@
 """What the plots draw."""
 
+import itertools
 import subprocess
 import sys
+import types
 
 import matplotlib as mpl
 import numpy as np
 import pandas
 import pytest
-from matplotlib import pyplot
+from matplotlib import legend, pyplot
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 
 from rmodels import (
@@ -15,6 +17,7 @@ from rmodels import (
     KNeighborsRegressor,
     LinearRegression,
     NearestNeighbors,
+    RadiusNeighborsClassifier,
     plot,
 )
 
@@ -162,6 +165,27 @@ def test_neighbors_by_another_metric_and_number(corners):
     ax = plot.neighbors(model, [[0.0, 0.0]], n_neighbors=2)
     assert len(scattered(ax, "neighbours")) == 2
     assert not ax.patches
+
+
+def test_a_slow_drawing_does_not_warn(corners, monkeypatch):
+    """Matplotlib does, if finding a place for the legend takes a second and none was named."""
+    X, y = corners
+    clock = types.SimpleNamespace(perf_counter=itertools.count(0.0, 10.0).__next__)
+    monkeypatch.setattr(legend, "time", clock)
+    axes = [
+        plot.loss(LinearRegression(iterations=5).fit(X, X)),
+        plot.decision_boundary(KNeighborsClassifier(1).fit(X, y), X, y),
+        plot.neighbors(NearestNeighbors().fit(X), X[:1]),
+    ]
+    for ax in axes:
+        ax.figure.canvas.draw()
+    assert clock.perf_counter() >= 60.0  # asked twice for each
+
+
+def test_neighbors_within_a_radius_are_refused(corners):
+    X, y = corners
+    with pytest.raises(TypeError, match="RadiusNeighborsClassifier has no kneighbors to draw"):
+        plot.neighbors(RadiusNeighborsClassifier().fit(X, y), X)
 
 
 def test_without_matplotlib():

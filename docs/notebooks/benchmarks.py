@@ -263,8 +263,8 @@ for ax, results in zip(panels, (fits, searches), strict=True):
 panels[0].loglog(sizes, 1e3 * read * sizes * 20 / X.size, ":", color="C1", label="one read of X")
 panels[0].set(xlabel="rows of X", title="least squares, 20 features")
 panels[1].set(xlabel="points", title="5 neighbours of 1000 queries, 3 features")
-panels[0].legend()
-panels[1].legend()
+panels[0].legend(loc="best")
+panels[1].legend(loc="best")
 plt.show()
 
 # %% [markdown]

@@ -22,6 +22,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.linalg import solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
 from rmodels import LinearRegression
@@ -166,7 +167,7 @@ for factor in (0.1, 0.5, 0.95, 1.02):
 left.set(xlim=(-0.8, 5.0), ylim=(-1.4, 4.2), title="the first 8 steps")
 right.set(xlabel="iteration", ylabel="½ mean squared error above its minimum")
 right.set_title("only the last diverges")
-right.legend(title="learning rate $\\alpha$")
+right.legend(title="learning rate $\\alpha$", loc="best")
 plt.show()
 
 # %% [markdown]
@@ -334,7 +335,7 @@ ax.axhline(2**-53, color="0.5", linewidth=1, linestyle=":")
 ax.text(1e7, 2**-53 / 4, "one rounding, $2^{-53}$", color="0.4", fontsize=8, ha="right")
 ax.set(xlabel="offset of x, in standard deviations", ylabel="relative error of the slope")
 ax.set_title("an offset costs twice its digits, unless the means are subtracted")
-ax.legend()
+ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]
@@ -342,6 +343,39 @@ plt.show()
 # deviations on. The library first shifts all rows by one constant near the mean, so that what it
 # merges is small.
 #
+# ## The whole algorithm
+# Now nothing is missing: least squares with an intercept for any number of features, in one read
+# of rows that come in batches and need not fit in memory. With the scatter of $(x, y)$ in blocks,
+# $M_{xx}\,\mathbf w = M_{xy}$ for the slopes. $M_{xx}$ is symmetric and positive definite, so it
+# is $LL^\top$ with a triangular $L$ (Cholesky), and two triangular systems give $\mathbf w$. The
+# plane runs through the means: $b = \mu_y - \mu_x \cdot \mathbf w$.
+
+
+# %%
+def least_squares(batches):
+    """Slopes and intercept from batches of rows and targets."""
+    total = None
+    for X, y in batches:
+        found = moments(np.column_stack([X, y]))
+        total = found if total is None else merge(total, found)
+    _, mean, scatter = total
+    lower = np.linalg.cholesky(scatter[:-1, :-1])
+    w = solve_triangular(lower.T, solve_triangular(lower, scatter[:-1, -1], lower=True))
+    return w, mean[-1] - mean[:-1] @ w
+
+
+batches = [
+    (X_big[first : first + 1000], y_big[first : first + 1000]) for first in range(0, 20_000, 1000)
+]
+w, b = least_squares(batches)
+whole, in_batches = LinearRegression().fit(X_big, y_big), LinearRegression()
+for X, y in batches:
+    in_batches.partial_fit(X, y)
+for model in (whole, in_batches):
+    np.testing.assert_allclose(model.coef_, w, rtol=1e-12)
+    np.testing.assert_allclose(model.intercept_, b, rtol=0, atol=1e-12)
+
+# %% [markdown]
 # ## What the library adds
 # The same moments in C++ with SIMD and threads, in one read; least squares by Cholesky factors,
 # refined with the residuals of the rows or left for orthogonal transformations where $\kappa^2$

@@ -112,7 +112,7 @@ for name, marker, line in zip(
     ax.semilogx(kappa, line.clip(0), marker=marker, markersize=5, label=name)
 ax.set(xlabel="condition number of the scaled columns", ylabel="correct digits", ylim=(-0.5, 17.5))
 ax.set_title("polynomials of degree 1 to 12")
-ax.legend()
+ax.legend(loc="best")
 plt.show()
 
 # %% [markdown]

@@ -10,7 +10,7 @@ import rmodels
 from rmodels.evidence import bench, report, validate
 from rmodels.options import ALGORITHMS, EstimatorParser
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -117,19 +117,8 @@ def _add_files(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     score.set_defaults(run=_score)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The default is the program's own.
-
-    Returns
-    -------
-    int
-        The exit status.
-    """
+def command_line() -> argparse.ArgumentParser:
+    """Return what understands the arguments; what it returns has a function `run` of itself."""
     parser = argparse.ArgumentParser(prog="rmodels", description=rmodels.__doc__)
     parser.add_argument("--version", action="version", version=f"rmodels {rmodels.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -155,6 +144,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )
     versions.set_defaults(run=_versions)
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The default is the program's own.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parsed = command_line().parse_args(arguments)
     status: int = parsed.run(parsed)
     return status

@@ -110,7 +110,7 @@ def loss(model: Any, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Ax
     else:
         for target, line in enumerate(losses.T):
             ax.plot(steps, line, label=f"target {target}")
-        ax.legend()
+        ax.legend(loc="best")  # the default, which unnamed warns when drawing takes a second
     ax.set_yscale(yscale)
     ax.xaxis.set_major_locator(require("matplotlib.ticker", "plot").MaxNLocator(integer=True))
     ax.set_xlabel("iteration")
@@ -178,7 +178,7 @@ def decision_boundary(
         ax.scatter(x, y, s=30, color=color, edgecolor="white", label=str(label))
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
-    ax.legend(title="class")
+    ax.legend(title="class", loc="best")
     return ax
 
 
@@ -206,6 +206,8 @@ def neighbors(
 
     Raises
     ------
+    TypeError
+        If the model does not find a number of neighbours, but those within a radius.
     ValueError
         If the model does not have two features.
     ImportError
@@ -217,6 +219,8 @@ def neighbors(
     >>> model = rmodels.NearestNeighbors(n_neighbors=2).fit([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
     >>> axes = rmodels.plot.neighbors(model, [[1.0, 1.0]])
     """
+    if not hasattr(model, "kneighbors"):
+        raise TypeError(f"{type(model).__name__} has no kneighbors to draw: use NearestNeighbors")
     names = _feature_names(model)
     queries = _points(X)
     with _without_names():
@@ -241,5 +245,5 @@ def neighbors(
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
-    ax.legend()
+    ax.legend(loc="best")
     return ax

@@ -36,6 +36,13 @@ class Classifier(ClassifierMixin):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsClassifier
+        >>> model = KNeighborsClassifier(1).fit([[0.0], [5.0]], ["red", "blue"])
+        >>> model.score([[1.0], [4.0], [6.0], [7.0]], ["red", "blue", "blue", "red"])
+        0.75
         """
         return _scored(accuracy_score, self, X, y, sample_weight)
 
@@ -58,5 +65,12 @@ class Regressor(RegressorMixin):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> from rmodels import LinearRegression
+        >>> model = LinearRegression().fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0])
+        >>> round(model.score([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]), 3)
+        0.989
         """
         return _scored(r2_score, self, X, y, sample_weight)

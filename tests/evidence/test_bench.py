@@ -1,7 +1,9 @@
 import dataclasses
 import json
 import math
+import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -245,6 +247,7 @@ def test_problems_are_well_formed():
     assert sum(len(problem.goals) for problem in every) == 25
     series = [each.name for each in scaling_series(options)]
     assert len(set(series)) == len(series)
+    assert set(bench._SECONDS) <= {*names, *series}
 
 
 def test_data_are_always_the_same():
@@ -265,7 +268,8 @@ def test_a_series_leaves_out_what_would_take_too_long(monkeypatch):
     series = Series(
         "series", "time against n", "rows", (1, 6), lambda n: tiny(right(), right("slow")), 1
     )
-    curve = measure_series(series, OPTIONS, EFFORT)
+    half, curve = measure_series(series, OPTIONS, EFFORT)
+    assert half.points == curve.points[:1]
     assert curve.contenders() == ["rmodels", "slow"]
     (_, first), (size, second) = curve.points
     assert size == 6
@@ -391,7 +395,7 @@ def test_the_ladder_ends_with_marks():
         assert marks == sorted(marks)
 
 
-def test_interrupted_run_shows_what_was_measured(monkeypatch, capsys):
+def test_interrupted_run_shows_and_keeps_what_was_measured(tmp_path, monkeypatch, capsys):
     measured = []
 
     def once(problem, *rest):
@@ -401,11 +405,64 @@ def test_interrupted_run_shows_what_was_measured(monkeypatch, capsys):
         return measure.measure(problem, OPTIONS, EFFORT)
 
     monkeypatch.setattr(bench, "measure", once)
-    assert cli.main(["bench", "--suite", "small", "--quick"]) == 130
+    file = tmp_path / "some.json"
+    assert cli.main(["bench", "--suite", "small", "--quick", "--json", str(file)]) == 130
+    kept = json.loads(file.read_text())
+    assert [each["name"] for each in kept["problems"]] == ["least-squares-diabetes"]
+    assert kept["interrupted"] is True
     shown = capsys.readouterr().out
     assert "interrupted: only what was measured until then" in shown
     assert "least squares 442 × 10" in shown
     assert "one query" not in shown
+
+
+def test_what_is_measured_is_kept_at_once(monkeypatch):
+    """So that a run that is killed leaves what it has, each point of a curve included."""
+    series = Series("series", "time against n", "rows", (1, 2), lambda n: tiny(right()), 1)
+    monkeypatch.setattr(bench, "problems", lambda options: [tiny(right())])
+    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    kept = []
+    run = bench.benchmark(["small", "scaling"], OPTIONS, keep=kept.append)
+    assert [len(each.outcomes) for each in kept] == [1, 1, 1]
+    assert [[len(c.points) for c in each.curves] for each in kept] == [[], [1], [2]]
+    assert all(each.interrupted for each in kept)
+    assert not run.interrupted
+    assert (run.outcomes, run.curves) == (kept[-1].outcomes, kept[-1].curves)
+
+
+def test_a_slow_contender_is_measured_once_and_says_so(monkeypatch, capsys):
+    now = [0.0]
+    clock = types.SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr(measure, "time", clock)
+    calls = []
+
+    def slow(data):
+        def run():
+            calls.append("slow")
+            now[0] += 7.0
+            return data
+
+        return run
+
+    effort = dataclasses.replace(EFFORT, longest=5.0)
+    outcome = measure.measure(tiny(right(), Contender("slow", slow)), OPTIONS, effort)
+    assert calls == ["slow"]  # the call that gave the answer
+    assert outcome.findings[1].times == Times((7.0,))
+    print_run(whole(outcome), sys.stdout)
+    assert re.search(r"slow +7\.00 s +once", capsys.readouterr().out)
+
+
+def test_a_rung_that_the_machine_cannot_stand_on_says_why(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    for problem in suites.problems(OPTIONS):
+        said = [each.unavailable for each in problem.contenders if "GPU" in each.name]
+        assert said == ["not measured: no GPU"] * (problem.suite == "ladder")
+    never = Contender("gpu", failing("gpu").prepare, True, unavailable="not measured: no GPU")
+    outcome = measure.measure(tiny(right(), never), OPTIONS, EFFORT)
+    assert outcome.findings[1].left_out == "not measured: no GPU"
+    assert whole(outcome).is_right()
+    print_run(whole(outcome), sys.stdout)
+    assert "not measured: no GPU" in capsys.readouterr().out
 
 
 def test_command_line_refuses_unknown_problems(capsys):

@@ -113,7 +113,9 @@ def test_everything_is_there(page, run):
 def test_figures_on_hovering_and_in_tables(page):
     (svg,) = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     bands = re.findall(r'class="band" data-tip="(.*?)"', svg, re.DOTALL)
-    assert [band.partition("\n")[0] for band in bands] == ["1,000", "10,000", "100,000"]
+    assert [band.partition("\n")[0] for band in bands] == [
+        "rows: 1,000", "rows: 10,000", "rows: 100,000",
+    ]  # fmt: skip
     assert all("rmodels" in band and "limit" in band for band in bands)
     for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
         assert "<table" in figure
@@ -139,7 +141,44 @@ def test_parts_may_be_missing(run, checks):
     plain = run | {"problems": [], "curves": [], "gpu": None, "no_gpu": "there is none"}
     only_run = report.render([plain])
     assert 'id="validation"' not in only_run
-    assert "none: there is none" in only_run
+    assert "not measured: there is none" in only_run
+
+
+def test_a_rung_without_a_time_says_why(run):
+    ladder = next(each for each in run["problems"] if each["suite"] == "ladder")
+    rungs = [
+        *ladder["contenders"],
+        ladder["contenders"][0] | {"name": "GPU", "seconds": None, "left_out": "not measured"},
+    ]
+    rungs[1] = rungs[1] | {"seconds": rungs[1]["seconds"] | {"samples": [0.5]}}
+    found = run | {"problems": [ladder | {"contenders": rungs}]}
+    text = text_of(report.render([found]))
+    assert re.search(r"GPU a <note> & more not measured", text)
+    assert "a peer 500 ms" in text  # in a quick run, few samples are the rule
+    full = found | {"options": run["options"] | {"quick": False}}
+    assert "a peer measured once 500 ms" in text_of(report.render([full]))
+
+
+def test_an_interrupted_report_shows_what_there_is(monkeypatch, tmp_path, checks, capsys):
+    def benchmark(suites, options, command):
+        machine, began = describe_machine(), checks["began"]
+        return Run(
+            command, machine, options, LIMITS, (), (), (), 1.0, interrupted=True, began=began
+        )
+
+    monkeypatch.setattr(bench, "benchmark", benchmark)
+    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    out = tmp_path / "report.html"
+    assert cli.main(["report", "--quick", "-o", str(out)]) == 130
+    assert "A run was interrupted" in out.read_text("utf-8")
+
+    def stopped(quick):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "_cases", stopped)
+    assert cli.main(["report", "-o", str(tmp_path / "none.html")]) == 130
+    assert "interrupted before there was anything to show" in capsys.readouterr().err
+    assert not (tmp_path / "none.html").exists()
 
 
 def test_a_breach_is_shown(checks):
@@ -242,16 +281,17 @@ def test_logarithmic_axes():
 
 def test_labels_of_curves_do_not_overlap():
     ends = {f"line {i}": [(1, 1.0), (10, 5.0 + 0.01 * i)] for i in range(5)}
-    chart = curves(ends | {"nothing": []}, [(1, 0.1), (10, 5.0)])
+    chart = curves(ends | {"nothing": []}, [(1, 0.1), (10, 5.0)], "rows")
     labels = sorted(line["label"] for line in chart["lines"] if line["points"])
     assert len(labels) == 6
     assert min(np.diff(labels)) >= 14
-    _, _, top, bottom = chart["frame"]
+    _, right, top, bottom = chart["frame"]
     assert top <= labels[0]
     assert labels[-1] <= bottom
-    for line in chart["lines"]:
+    beyond = curves({"a": [(1, 1.0)]}, [(1, 0.1), (10, 5.0)], "rows")  # left out at 10
+    for line in (*chart["lines"], *beyond["lines"]):
         for x, y in line["points"]:
-            assert 0 <= x <= chart["width"]
+            assert x <= right
             assert top <= y <= bottom
 
 
@@ -309,7 +349,7 @@ def test_in_a_browser(page, tmp_path, dark):
         assert each["bars"] == 12  # time and memory of three contenders in two suites
         assert each["rungs"] == 3
         assert each["dots"] >= 9
-        assert each["tip"].startswith("1,000\nrmodels")
+        assert each["tip"].startswith("rows: 1,000\nrmodels")
         assert each["ground"] == ("rgb(21, 24, 26)" if dark else "rgb(252, 251, 248)")
     size = struct.unpack(">II", picture.read_bytes()[16:24])
     assert size == (1700, 4600)

@@ -1,3 +1,4 @@
+import gc
 import itertools
 
 import pytest
@@ -73,6 +74,22 @@ def test_interleave_repeats_short_calls_within_a_sample():
     assert len(times["short"].seconds) == 46  # samples of 9 · 2⁻¹³ s until 50 ms have passed
 
 
+def test_interleave_ends_the_turns_of_what_takes_long():
+    clock = FakeClock()
+    times = interleave(
+        {"slow": clock.work(2.0), "fast": clock.work(0.25), "once": clock.work(8.0)},
+        0.0,
+        least_rounds=4,
+        longest=5.0,
+        known={"once": 8.0, "slow": 2.5},
+        clock=clock,
+        sleep=clock.pass_time,
+    )
+    assert times["once"].seconds == (8.0,)  # the call that was made before
+    assert times["slow"].seconds == pytest.approx((2.5, 2.0, 2.0))
+    assert times["fast"].seconds == pytest.approx((0.25,) * 4)
+
+
 def test_interleave_takes_turns():
     clock = FakeClock()
     order = []
@@ -122,6 +139,27 @@ def test_interleave_goes_on_until_the_time_is_used_and_says_so():
     assert len(times["a"].seconds) == 9  # one warm-up, and a pause before each
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_interleave_collects_garbage_in_the_pauses_only(collecting):
+    within = []
+
+    def run():
+        within.append(gc.isenabled())
+        if len(within) == 3:
+            raise ArithmeticError
+
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        with pytest.raises(ArithmeticError):
+            interleave({"a": run}, 0.0, known={"a": 0.5})
+        assert gc.isenabled() is collecting
+        assert gc.get_freeze_count() == 0
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert within == [False] * 3
 
 
 def test_interleave_of_nothing():

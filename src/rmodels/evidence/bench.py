@@ -5,8 +5,9 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rmodels.evidence.contention import Contention
 from rmodels.evidence.ladder import instruction_set
 from rmodels.evidence.limits import measure_limits
 from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.measure import Effort, entrants, measure
+from rmodels.evidence.measure import Effort, measure
 from rmodels.evidence.peers import missing_peers
 from rmodels.evidence.problem import SUITES, Options
 from rmodels.evidence.progress import progress_bar
@@ -30,7 +31,21 @@ __all__ = ["add_arguments", "benchmark", "run"]
 
 _DEFAULT_SUITES = ("headline", "linear", "neighbors", "small")
 _FULL = Effort()
-_QUICK = Effort(0.3, 1, memory=False)
+# About how long each takes in full with all peers on two cores, if not 10 s: for the time left.
+_SECONDS = {
+    "gradient-descent": 25.0,
+    "knn-40": 40.0,
+    "knn-10": 30.0,
+    "knn-latent": 40.0,
+    "knn-784": 50.0,
+    "ladder-descent": 30.0,
+    "ladder-neighbors": 40.0,
+    "least-squares-rows": 60.0,
+    "least-squares-features": 40.0,
+    "knn-rows": 20.0,
+    "knn-neighbors": 30.0,
+}
+_QUICK = Effort(0.3, 1, memory=False, longest=1.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a quarter of the rows, few samples, no memory"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write all figures to a file, after each problem what there is",
+    )
     parser.add_argument(
         "--threads",
         type=_positive,
@@ -83,7 +103,12 @@ def _positive(text: str) -> int:
 
 
 def benchmark(
-    suites: Sequence[str], options: Options, *, names: Sequence[str] = (), command: str = ""
+    suites: Sequence[str],
+    options: Options,
+    *,
+    names: Sequence[str] = (),
+    command: str = "",
+    keep: Callable[[Run], object] = lambda found: None,
 ) -> Run:
     """Measure suites.
 
@@ -96,6 +121,8 @@ def benchmark(
         Only these problems and series of the suites, and not the suite "gpu"; all if empty.
     command : str
         What to say the run was started by.
+    keep : callable
+        Told what was found so far, after each problem and each point of a curve.
 
     Returns
     -------
@@ -118,14 +145,32 @@ def benchmark(
     if names:
         chosen = [problem for problem in chosen if problem.name in names]
         series = [each for each in series if each.name in names]
-    work = [float(len(entrants(problem, options))) for problem in chosen]
-    work += [2.0 * len(each.sizes) for each in series]
+    order = [*(problem.name for problem in chosen), *(each.name for each in series)]
+    work = [_SECONDS.get(name, 10.0) for name in order]
     with_gpu = "gpu" in suites and not names
     no_gpu = (gpu.unavailable() or "") if with_gpu else ""
     on_gpu = None
     outcomes: list[Outcome] = []
-    curves: list[Curve] = []
-    interrupted = False
+    curves: dict[str, Curve] = {}
+
+    def found(interrupted: bool) -> Run:
+        end = Contention.now()
+        return Run(
+            command,
+            describe_machine(),
+            options,
+            limits,
+            tuple(outcomes),
+            tuple(curves.values()),
+            missing_peers() if options.peers else (),
+            time.perf_counter() - start,
+            None if begin is None or end is None else end.share_since(begin),
+            interrupted,
+            on_gpu,
+            no_gpu,
+            began,
+        )
+
     with progress_bar(sum(work)) as show:
         show("the machine's limits", 0.0)
         limits = measure_limits(options.threads, 0.1 if options.quick else 0.5)
@@ -135,42 +180,27 @@ def benchmark(
                 outcome = measure(
                     problem,
                     options,
-                    effort,
+                    replace(effort, memory=effort.memory and problem.suite != "ladder"),
                     lambda done: show(problem.title, before + done * share),  # noqa: B023
                 )
                 outcomes.append(outcome)
+                keep(found(interrupted=True))
             for place, each in enumerate(series, start=len(chosen)):
                 before, share = sum(work[:place]), work[place]
-                curve = measure_series(
+                for curve in measure_series(
                     each,
                     options,
-                    Effort(0.3, 1, memory=False),
+                    _QUICK,
                     lambda done: show(each.title, before + done * share),  # noqa: B023
-                )
-                curves.append(curve)
+                ):
+                    curves[each.name] = curve
+                    keep(found(interrupted=True))
             if with_gpu and not no_gpu:
                 show("the suite gpu", sum(work))
                 on_gpu = gpu.run_suite(options.quick)
         except KeyboardInterrupt:
-            interrupted = True
-    end = Contention.now()
-    others = None if begin is None or end is None else end.share_since(begin)
-    missing = missing_peers() if options.peers else ()
-    return Run(
-        command,
-        describe_machine(),
-        options,
-        limits,
-        tuple(outcomes),
-        tuple(curves),
-        missing,
-        time.perf_counter() - start,
-        others,
-        interrupted,
-        on_gpu,
-        no_gpu,
-        began,
-    )
+            return found(interrupted=True)
+    return found(interrupted=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -182,7 +212,13 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if one of our own contenders failed or was wrong, or if the suite "gpu" is asked for
         by name and cannot run; 2 if the arguments contradict; 130 after Ctrl-C.
     """
-    from rmodels.files.writing import check_writable
+    from rmodels.files.writing import check_writable, whole_file
+
+    def keep(found: Run) -> None:
+        if arguments.json is not None:
+            with whole_file(arguments.json) as file:
+                text = json.dumps(found.to_dict(), indent=1, allow_nan=False)
+                file.write(f"{text}\n".encode())
 
     suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
     if "gpu" in arguments.suite and (reason := gpu.unavailable()):
@@ -203,14 +239,14 @@ def run(arguments: argparse.Namespace) -> int:
                 options,
                 names=arguments.problem,
                 command=shlex.join(["rmodels", "bench", *sys.argv[2:]]),
+                keep=keep,
             )
         except ValueError as error:
             print(f"rmodels bench: {error}", file=sys.stderr)
             return 2
     print_run(result, sys.stdout)
     print(f"\n{result.seconds:.0f} s in all")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
+    keep(result)
     if result.interrupted:
         return 130
     return 0 if result.is_right() else 1

@@ -61,7 +61,9 @@ class LogAxis:
 
 
 def curves(
-    series: Mapping[str, Sequence[tuple[int, float]]], least: Sequence[tuple[int, float]]
+    series: Mapping[str, Sequence[tuple[int, float]]],
+    least: Sequence[tuple[int, float]],
+    axis: str,
 ) -> dict[str, Any]:
     """Lay out times against sizes.
 
@@ -71,6 +73,8 @@ def curves(
         For each contender its sizes and seconds; the first is ours.
     least : sequence of (int, float)
         Sizes, and the seconds that the machine needs at least.
+    axis : str
+        What the sizes count.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def curves(
         What the template draws: lines, ticks, labels that do not overlap, and a band for each
         size that says what the values are.
     """
-    sizes = sorted({size for points in series.values() for size, _ in points})
+    sizes = sorted({size for points in (*series.values(), least) for size, _ in points})
     seconds = [value for points in (*series.values(), least) for _, value in points]
     across = LogAxis(sizes[0], max(sizes[-1], sizes[0] + 1))
     up = LogAxis(min(seconds) / 1.3, max(seconds) * 1.3)
@@ -104,7 +108,7 @@ def curves(
     edges = [_LEFT, *((a + b) / 2 for a, b in pairwise(centres)), _RIGHT]
     bands = []
     for place, size in enumerate(sizes):
-        said = [f"{size:,}"]
+        said = [f"{axis}: {size:,}"]
         for name, points in (*series.items(), ("limit", least)):
             said += [f"{name}  {duration(value)}" for at, value in points if at == size]
         bands.append(

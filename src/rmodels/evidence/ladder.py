@@ -98,9 +98,9 @@ def _two_passes(
     return run
 
 
-def _gpu() -> tuple[str, ...]:
-    """Return the engines beyond the processor's that have times to measure."""
-    return () if gpu.unavailable() else ("gpu",)
+def _without_gpu() -> str:
+    """Return what a rung of the GPU says where there is none to measure."""
+    return "not measured: no GPU" if gpu.unavailable() else ""
 
 
 def _set_in_use() -> tuple[str, ...]:
@@ -172,11 +172,12 @@ def _descent(options: Options) -> Problem:
             f"closed form, {label}",
             partial(_rung, prepare=closed, engine=engine),
             True,
+            unavailable=_without_gpu() if engine == "gpu" else "",
         )
         for engine, label in [
             ("reference", "NumPy reference"),
             *(("native", f"C++, {threads} threads, {name}") for name in best),
-            *(("gpu", "GPU, with the copy of the data") for _ in _gpu()),
+            ("gpu", "GPU, with the copy of the data"),
         ]
     ]
     return Problem(
@@ -258,9 +259,7 @@ def _neighbors(options: Options) -> Problem:
                 True,
             )
         )
-    native_rungs += [
-        brute("GPU group minima, with the copy of the data", q, engine=name) for name in _gpu()
-    ]
+    on_gpu = brute("GPU group minima, with the copy of the data", q, engine="gpu")
     few, some = 20, 250
     return Problem(
         "ladder-neighbors",
@@ -276,6 +275,7 @@ def _neighbors(options: Options) -> Problem:
                 note=f"{some} of {q:,} queries",
             ),
             *native_rungs,
+            replace(on_gpu, unavailable=_without_gpu()),
             Contender(
                 "brute force of scikit-learn",
                 partial(neighbors.scikit_learn, algorithm="brute", n_jobs=options.threads),

@@ -13,12 +13,9 @@ from rmodels.evidence.memory import extra_memory
 from rmodels.evidence.peers import fallbacks, is_installed
 from rmodels.evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
 from rmodels.evidence.results import Finding, Outcome
-from rmodels.evidence.timing import Times, interleave
+from rmodels.evidence.timing import interleave
 
 __all__ = ["Effort", "check_answers", "entrants", "measure"]
-
-# Seconds: the call that gives the answer is then the only sample, and memory is not measured.
-_LONG = 10.0
 
 Advance = Callable[[float], None]
 
@@ -34,11 +31,15 @@ class Effort:
     least_rounds : int
     memory : bool
         Whether each contender's memory is measured too.
+    longest : float
+        Seconds: a contender whose samples took as long gives no more. If a single call takes
+        longer, its memory is not measured.
     """
 
     seconds: float = 4.0
     least_rounds: int = 3
     memory: bool = True
+    longest: float = 5.0
 
 
 def entrants(problem: Problem, options: Options) -> list[Contender]:
@@ -99,8 +100,8 @@ def measure(
     findings: dict[Contender, Finding] = {}
     calls: dict[Contender, Callable[[], Any]] = {}
     for contender in contenders:
-        if contender.name in left_out:
-            findings[contender] = Finding(contender, left_out=left_out[contender.name])
+        if reason := left_out.get(contender.name) or contender.unavailable:
+            findings[contender] = Finding(contender, left_out=reason)
             continue
         findings[contender] = Finding(contender)
         try:
@@ -113,11 +114,11 @@ def measure(
         threadpool_limits(options.threads),
     ):
         known = _answer(problem, data, calls, findings, lambda share: advance(share / stages))
-        times = {name: Times((seconds,)) for name, seconds in known.items() if seconds > _LONG}
-        times |= interleave(
-            {each.name: call for each, call in calls.items() if each.name not in times},
+        times = interleave(
+            {each.name: call for each, call in calls.items()},
             effort.seconds,
             least_rounds=effort.least_rounds,
+            longest=effort.longest,
             known=known,
             advance=lambda share: advance((1 + share) / stages),
         )
@@ -126,7 +127,7 @@ def measure(
             findings[contender],
             times=times[contender.name].scaled(1 / contender.portion),
             memory=extra_memory(problem.name, contender.name, options)
-            if effort.memory and known[contender.name] <= _LONG
+            if effort.memory and known[contender.name] <= effort.longest
             else None,
         )
         advance((2 + place / len(calls)) / stages)

@@ -367,10 +367,10 @@ def neighbors_problems(options: Options) -> list[Problem]:
             "neighbors",
             (100_000, 10_000, 40, 5),
             goals=(
-                Goal(("scikit-learn brute", "scikit-learn kd_tree", "scikit-learn ball_tree"), 15),
+                Goal(("scikit-learn brute", "scikit-learn kd_tree"), 15),
                 Goal(("intelex brute",), 7),
             ),
-            scikit_learn_algorithms=("brute", "kd_tree", "ball_tree"),
+            scikit_learn_algorithms=("brute", "kd_tree"),
             intelex_algorithms=("brute",),
             data=_latent6,
         ),

@@ -98,6 +98,8 @@ class Contender:
         Used in place of the problem's check.
     mark : bool
         Whether it stands beside a ladder and is no rung of it.
+    unavailable : str
+        Why it is not measured on this machine; "" if it is.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Contender:
     note: str = ""
     check: "Check | None" = None
     mark: bool = False
+    unavailable: str = ""
 
 
 @dataclass(frozen=True)

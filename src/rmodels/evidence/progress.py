@@ -1,6 +1,7 @@
 """A bar with the time left, where somebody looks at it."""
 
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ def progress_bar(total: float) -> Iterator[Callable[[str, float], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # The time left is by the mean speed so far: of two tasks, one may take much longer than said.
+    with Progress(
+        *columns, console=console, transient=True, speed_estimate_period=math.inf
+    ) as progress:
         bar = progress.add_task("", total=total)
         yield lambda task, completed: progress.update(bar, description=task, completed=completed)

@@ -141,6 +141,14 @@ def _said(contender: Mapping[str, Any]) -> str:
     return text if seconds is None else duration(seconds)
 
 
+def _note(contender: Mapping[str, Any], quick: bool = False) -> str:
+    """Return what a reader must know to judge a time, few samples where those are not the rule."""
+    seconds = contender["seconds"]
+    few = {} if quick else {1: "measured once", 2: "measured twice"}
+    said = "" if seconds is None else few.get(len(seconds["samples"]), "")
+    return "; ".join(part for part in (contender["note"], said) if part)
+
+
 def _memory(contender: Mapping[str, Any]) -> float | None:
     memory: float | None = contender["extra_memory"]
     return memory
@@ -163,7 +171,7 @@ def _tip(contender: Mapping[str, Any]) -> str:
         lines.append(f"{contender['limit']['share']:.0%} of the limit: {contender['limit']['of']}")
     if contender["extra_memory"] is not None:
         lines.append(f"memory {bytes_text(contender['extra_memory'])}")
-    return "\n".join([*lines, contender["note"]]).strip()
+    return "\n".join([*lines, _note(contender)]).strip()
 
 
 def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,8 +188,8 @@ def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
         rungs.append(
             {
                 "name": each["name"],
-                "note": each["note"],
-                "time": _said(each),
+                "note": _note(each, run["options"]["quick"]),
+                "said": _said(each),
                 "faster": "" if seconds is None else ratio_text(times[0] / seconds),
                 "place": place,
                 "low": None if place is None else min(place, before),
@@ -225,7 +233,7 @@ def _curve(run: Document, curve: Mapping[str, Any]) -> dict[str, Any]:
         "axis": curve["axis"],
         "names": names,
         "rows": rows,
-        "chart": curves(series, least) if any(series.values()) else None,
+        "chart": curves(series, least, curve["axis"]) if any(series.values()) else None,
         "command": _command(run, "scaling", "--problem", curve["name"]),
     }
 
@@ -241,13 +249,16 @@ def _suites(
     """Yield the suites with peers: a value of each contender as bars, by problem."""
     problems = list(problems)
     for suite in (name for name in SUITES if name in _PEERED):
-        own = [(run, _bars(each, value, text)) for run, each in problems if each["suite"] == suite]
+        own = [
+            (run, _bars(run, each, value, text)) for run, each in problems if each["suite"] == suite
+        ]
         groups = [group for _, group in own if group["rows"]]
         if groups:
             yield {"name": suite, "groups": groups, "command": _command(own[0][0], suite)}
 
 
 def _bars(
+    run: Document,
     problem: Mapping[str, Any],
     value: Callable[[Mapping[str, Any]], float | None],
     text: Callable[[Mapping[str, Any]], str],
@@ -267,7 +278,7 @@ def _bars(
         rows.append(
             {
                 "name": name,
-                "note": each["note"],
+                "note": _note(each, run["options"]["quick"] or value is not _median),
                 "ours": each["ours"],
                 "share": measured[name] / (max(measured.values()) or 1.0)
                 if name in measured
@@ -285,7 +296,11 @@ def _headlines(
 ) -> Iterator[tuple[str, str]]:
     """Yield the figures at the top: a number and what it says."""
     for name, peer, text in (
-        ("gradient-descent", "SGDRegressor", "the speed of SGDRegressor, to a lower loss"),
+        (
+            "gradient-descent",
+            "SGDRegressor",
+            "the speed of SGDRegressor, whose own path ends at a lower loss",
+        ),
         ("least-squares-40", "scikit-learn", "the speed of scikit-learn’s least squares"),
         ("knn-40", "scikit-learn brute", "the speed of scikit-learn’s neighbours, 40 features"),
     ):
@@ -416,11 +431,12 @@ def run(arguments: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if a fresh run found a wrong result, or if the report cannot be made.
+        0; 1 if a fresh run found a wrong result, or if the report cannot be made; 130 after
+        Ctrl-C, when the report shows what was measured until then.
     """
     from rmodels.files.writing import check_writable
 
-    right = True
+    right, interrupted = True, False
     try:
         require("jinja2", "report")
         check_writable(arguments.output)
@@ -431,10 +447,16 @@ def run(arguments: argparse.Namespace) -> int:
             options = Options(thread_count(), "auto", arguments.peers, arguments.quick)
             measured = bench.benchmark(SUITES, options, command=command)
             right = checked.is_right() and measured.is_right()
+            interrupted = measured.interrupted
             documents = [checked.to_dict(), measured.to_dict()]
         arguments.output.write_text(render(documents), "utf-8")
+    except KeyboardInterrupt:
+        print("rmodels report: interrupted before there was anything to show", file=sys.stderr)
+        return 130
     except (ImportError, OSError, ValueError) as error:
         print(f"rmodels report: {error}", file=sys.stderr)
         return 1
     print(arguments.output)
+    if interrupted:
+        return 130
     return 0 if right else 1

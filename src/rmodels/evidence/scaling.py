@@ -1,7 +1,7 @@
 """Time against rows, features, neighbours and threads."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,8 +43,8 @@ class Series:
 
 def measure_series(
     series: Series, options: Options, effort: Effort, advance: Advance = lambda share: None
-) -> Curve:
-    """Measure the problem at each size.
+) -> Iterator[Curve]:
+    """Measure the problem at each size, and yield what is known of the curve after each.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def measure_series(
         outcome = measure(series.problem(size), sized, effort, left_out=left_out)
         points.append((size, outcome))
         advance((place + 1) / len(series.sizes))
-    return Curve(series.name, series.title, series.axis, tuple(points))
+        yield Curve(series.name, series.title, series.axis, tuple(points))
 
 
 def _least_squares(n: int, d: int, threads: int) -> Problem:
@@ -172,7 +172,7 @@ def scaling_series(options: Options) -> list[Series]:
             "k",
             (1, 10, 100) if quick else (1, 3, 10, 30, 100, 300, 1000),
             lambda k: _search(options.rows(100_000), 10, k, threads),
-            1,
+            0.5,
         ),
         Series(
             "knn-threads",

@@ -175,8 +175,8 @@ def _details(suite: str, outcomes: Sequence[Outcome], limits: Limits) -> Table:
 def _ladder(outcome: Outcome, limits: Limits) -> Table:
     table = Table(
         f"Ladder: {outcome.problem.title}",
-        ("rung", "time", "quartiles", "faster", "of the limit", "memory", "error", "note"),
-        left=(0, 7),
+        ("rung", "time", "quartiles", "faster", "of the limit", "error", "note"),
+        left=(0, 6),
     )
     first = outcome.time(outcome.findings[0].contender.name)
     for finding in outcome.findings:
@@ -187,7 +187,6 @@ def _ladder(outcome: Outcome, limits: Limits) -> Table:
                 _spread(finding),
                 ratio_text(first / outcome.time(finding.contender.name)),
                 _limit(outcome, finding, limits),
-                bytes_text(finding.memory),
                 _error(finding),
                 finding.note,
             )

@@ -3,7 +3,8 @@
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ __all__ = ["Times", "interleave", "quantile"]
 _LEAST_SAMPLE = 1e-3  # seconds: shorter calls are repeated within a sample
 _TURN = 0.05  # seconds after which a contender begins no other sample in its turn
 _NO_WARM_UP = 0.2  # seconds: a call that takes longer gains nothing from another before it
+_FIRST_COUNTS = 1.0  # seconds: beside so long a call, what a first one sets up is nothing
 # Threads of BLAS and OpenMP wait for work in a loop for up to 25 ms after a call.
 _PAUSE = 0.03
 
@@ -72,6 +74,7 @@ def interleave(
     seconds: float,
     *,
     least_rounds: int = 3,
+    longest: float = math.inf,
     known: Mapping[str, float] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
@@ -91,8 +94,11 @@ def interleave(
         Rounds go on until this time is used up.
     least_rounds : int
         Rounds that are done however long they take.
+    longest : float
+        Seconds: a contender whose samples took as long gives no more.
     known : mapping of str to float, optional
-        Seconds that a call made just before took: if they were many, there is no warm-up.
+        Seconds that a call made just before took: if they were many, there is no warm-up, or that
+        call is the first sample.
     clock, sleep : callable
         As in the module `time`.
     advance : callable
@@ -107,29 +113,44 @@ def interleave(
     begin = clock()
     for name, run in runs.items():
         alone = (known or {}).get(name, 0.0)
-        if alone < _NO_WARM_UP:
+        if alone >= _FIRST_COUNTS:
+            taken[name].append(alone)
+        elif alone < _NO_WARM_UP:
             alone = _sample(run, 1, clock)
         calls[name] = max(1, math.ceil(_LEAST_SAMPLE / max(alone, 1e-9)))
     rounds = 0
-    while runs and (rounds < least_rounds or clock() - begin < seconds):
-        for place, (name, run) in enumerate(runs.items()):
-            collecting = gc.isenabled()
-            gc.collect()
-            gc.disable()
-            try:
+    with _garbage_kept():
+        while rounds < least_rounds or clock() - begin < seconds:
+            turns = {name: run for name, run in runs.items() if sum(taken[name]) < longest}
+            if not turns:
+                break
+            for place, (name, run) in enumerate(turns.items()):
+                gc.collect()
                 sleep(_PAUSE)
                 taken_now: list[float] = []
                 turn = clock()
                 while not taken_now or clock() - turn < _TURN:
                     taken_now.append(_sample(run, calls[name], clock))
-            finally:
-                if collecting:
-                    gc.enable()
-            taken[name] += taken_now
-            done = (rounds + (place + 1) / len(runs)) / least_rounds
-            advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
-        rounds += 1
+                taken[name] += taken_now
+                done = (rounds + (place + 1) / len(turns)) / least_rounds
+                advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
+            rounds += 1
     return {name: Times(tuple(values), calls[name]) for name, values in taken.items()}
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Collect garbage only where told to, and only what was made since."""
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
 
 
 def _sample(run: Callable[[], Any], calls: int, clock: Callable[[], float]) -> float:

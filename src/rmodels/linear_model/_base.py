@@ -56,6 +56,12 @@ class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
+
+        Examples
+        --------
+        >>> from rmodels import LinearRegression
+        >>> LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[3.0]]).round(6)
+        array([7.])
         """
         samples: Any = prediction_samples(self, X)
         coef, intercept = adopted(self.coef_), adopted(self.intercept_)

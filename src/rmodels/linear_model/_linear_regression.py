@@ -213,6 +213,13 @@ class LinearRegression(LinearModel):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, if parameters contradict each
             other, or if gradient descent overflows.
+
+        Examples
+        --------
+        >>> from rmodels import LinearRegression
+        >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+        >>> model.coef_.round(6), round(float(model.intercept_), 6)
+        (array([2.]), 1.0)
         """
         self._check_combination()
         source, one_target = regression_source(
@@ -277,6 +284,15 @@ class LinearRegression(LinearModel):
             If the moments are so ill-conditioned that half of the digits may be lost.
         ConvergenceWarning, UserWarning
             As in `fit`.
+
+        Examples
+        --------
+        >>> from rmodels import LinearRegression
+        >>> model = LinearRegression()
+        >>> for X, y in [([[0.0], [1.0]], [1.0, 3.0]), ([[4.0]], [9.0])]:
+        ...     model = model.partial_fit(X, y)
+        >>> model.coef_.round(6)
+        array([2.])
         """
         self._check_combination()
         begun = hasattr(self, "coef_")
@@ -749,6 +765,14 @@ class LinearRegression(LinearModel):
         prediction : ndarray of shape (n_samples,) or (n_samples, n_targets)
         std : ndarray of the same shape
             Only if `return_std`.
+
+        Examples
+        --------
+        >>> from rmodels import LinearRegression
+        >>> model = LinearRegression().fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0])
+        >>> prediction, std = model.predict([[4.0]], return_std=True)
+        >>> prediction.round(2), std.round(2)
+        (array([10.]), array([0.61]))
         """
         prediction = super().predict(X)
         if not return_std:
@@ -773,6 +797,15 @@ class LinearRegression(LinearModel):
         Returns
         -------
         matplotlib.axes.Axes
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("Agg")  # no window
+        >>> from rmodels import LinearRegression
+        >>> model = LinearRegression(iterations=50).fit([[0.0], [1.0]], [0.0, 1.0])
+        >>> model.plot_loss(yscale="log").get_xlabel()
+        'iteration'
         """
         return plot.loss(self, ax, yscale=yscale)
 

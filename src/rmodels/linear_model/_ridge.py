@@ -165,6 +165,12 @@ class Ridge(_RidgeModel):
             penalties as targets, or parameters contradict each other.
         TypeError
             If X is on the GPU.
+
+        Examples
+        --------
+        >>> from rmodels import Ridge
+        >>> Ridge(alpha=1.0).fit([[-1.0], [1.0]], [-3.0, 3.0]).coef_.round(6)  # 6 / (2 + alpha)
+        array([2.])
         """
         self._check_solver(sparse.issparse(X))
         source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
@@ -332,6 +338,14 @@ class RidgeCV(_RidgeModel):
             parameters contradict each other.
         TypeError
             If X is on the GPU.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels import RidgeCV
+        >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+        >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
+        0.01
         """
         _raise_for_params(params, self, "fit")
         penalties = self._penalties()

@@ -182,6 +182,13 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         -------
         KNeighborsClassifier
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsClassifier
+        >>> model = KNeighborsClassifier(1).fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.classes_.tolist()
+        ['blue', 'red']
         """
         self._fit_classes(X, y)
         self._set_point_weights(sample_weight)
@@ -209,6 +216,13 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         Returns
         -------
         ndarray of shape (n_queries,) or (n_queries, n_outputs)
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsClassifier
+        >>> model = KNeighborsClassifier(1).fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.predict([[0.4], [4.0]]).tolist()
+        ['red', 'blue']
         """
         sums, (classes, _) = self._votes(X), self._outputs()
         found = [_picked(labels, s) for labels, s in zip(classes, sums, strict=True)]
@@ -227,6 +241,13 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         Returns
         -------
         ndarray of shape (n_queries, n_classes), or a list of them, one for each output
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsClassifier
+        >>> model = KNeighborsClassifier(2).fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.predict_proba([[4.0]])  # in the order of classes_: blue, red
+        array([[0.5, 0.5]])
         """
         found = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(X)]
         return found if self.outputs_2d_ else found[0]
@@ -319,6 +340,14 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         -------
         RadiusNeighborsClassifier
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsClassifier
+        >>> model = RadiusNeighborsClassifier(radius=1.0)
+        >>> model = model.fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.classes_.tolist()
+        ['blue', 'red']
         """
         self._fit_classes(X, y)
         self._set_point_weights(sample_weight)
@@ -401,6 +430,14 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         ------
         ValueError
             If a query is an outlier and `outlier_label` is None.
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsClassifier
+        >>> model = RadiusNeighborsClassifier(1.0, outlier_label="blue")
+        >>> model = model.fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.predict([[0.4], [4.0], [9.0]]).tolist()
+        ['red', 'blue', 'blue']
         """
         found = []
         shares = self._shares(X)
@@ -430,6 +467,14 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         ------
         ValueError
             If a query is an outlier and `outlier_label` is None.
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsClassifier
+        >>> model = RadiusNeighborsClassifier(4.0)
+        >>> model = model.fit([[0.0], [1.0], [5.0]], ["red", "red", "blue"])
+        >>> model.predict_proba([[1.0]]).round(3)  # in the order of classes_: blue, red
+        array([[0.333, 0.667]])
         """
         shares = self._shares(X)
         return shares if self.outputs_2d_ else shares[0]

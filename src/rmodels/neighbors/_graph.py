@@ -225,6 +225,13 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
         -------
         KNeighborsTransformer
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsTransformer
+        >>> model = KNeighborsTransformer(n_neighbors=1).fit([[0.0], [2.5], [9.0]])
+        >>> model.n_samples_fit_
+        3
         """
         self._fit(X)
         self._n_features_out = self.n_samples_fit_
@@ -241,6 +248,13 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
         -------
         sparse matrix of shape (n_queries, n_samples_fit) in CSR format
             The entries of each row are in the order of (distance, index).
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsTransformer
+        >>> model = KNeighborsTransformer(n_neighbors=1).fit([[0.0], [2.5], [9.0]])
+        >>> model.transform([[1.0]]).toarray()
+        array([[1. , 1.5, 0. ]])
         """
         check_is_fitted(self)
         k = self._check_n_neighbors(None)
@@ -257,6 +271,14 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
         Returns
         -------
         sparse matrix of shape (n_samples, n_samples) in CSR format
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsTransformer
+        >>> KNeighborsTransformer(n_neighbors=1).fit_transform([[0.0], [2.5], [9.0]]).toarray()
+        array([[0. , 2.5, 0. ],
+               [2.5, 0. , 0. ],
+               [0. , 6.5, 0. ]])
         """
         return self.fit(X).transform(X)
 
@@ -330,6 +352,13 @@ class RadiusNeighborsTransformer(
         -------
         RadiusNeighborsTransformer
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsTransformer
+        >>> model = RadiusNeighborsTransformer(radius=3.0).fit([[0.0], [2.5], [9.0]])
+        >>> model.n_samples_fit_
+        3
         """
         self._fit(X)
         self._n_features_out = self.n_samples_fit_
@@ -346,6 +375,13 @@ class RadiusNeighborsTransformer(
         -------
         sparse matrix of shape (n_queries, n_samples_fit) in CSR format
             The entries of each row are in the order of (distance, index).
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsTransformer
+        >>> model = RadiusNeighborsTransformer(radius=3.0).fit([[0.0], [2.5], [9.0]])
+        >>> model.transform([[1.0]]).toarray()
+        array([[1. , 1.5, 0. ]])
         """
         check_is_fitted(self)
         return self.radius_neighbors_graph(X, mode=self.mode, sort_results=True)
@@ -361,5 +397,13 @@ class RadiusNeighborsTransformer(
         Returns
         -------
         sparse matrix of shape (n_samples, n_samples) in CSR format
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsTransformer
+        >>> RadiusNeighborsTransformer(radius=3.0).fit_transform([[0.0], [2.5], [9.0]]).toarray()
+        array([[0. , 2.5, 0. ],
+               [2.5, 0. , 0. ],
+               [0. , 0. , 0. ]])
         """
         return self.fit(X).transform(X)

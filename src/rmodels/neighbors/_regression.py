@@ -45,6 +45,13 @@ class NeighborsRegressor(Regressor, Predictor):
         -----
         UserWarning
             If a query has no neighbours, or their weights sum to 0: the prediction is NaN.
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsRegressor
+        >>> model = KNeighborsRegressor(2).fit([[0.0], [1.0], [5.0]], [1.0, 3.0, 9.0])
+        >>> model.predict([[0.4]])
+        array([2.])
         """
         neighbours = self._neighbours(X)
         found = means(neighbours, self._y.reshape(len(self._y), -1))
@@ -129,6 +136,13 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
         -------
         KNeighborsRegressor
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import KNeighborsRegressor
+        >>> model = KNeighborsRegressor(2).fit([[0.0], [1.0], [5.0]], [1.0, 3.0, 9.0])
+        >>> model.n_samples_fit_
+        3
         """
         self._y = self._fit(X, y)
         self._set_point_weights(sample_weight)
@@ -204,6 +218,13 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         -------
         RadiusNeighborsRegressor
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import RadiusNeighborsRegressor
+        >>> model = RadiusNeighborsRegressor(1.0).fit([[0.0], [1.0], [5.0]], [1.0, 3.0, 9.0])
+        >>> model.n_samples_fit_
+        3
         """
         self._y = self._fit(X, y)
         self._set_point_weights(sample_weight)

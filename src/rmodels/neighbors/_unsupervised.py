@@ -78,6 +78,13 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
         -------
         NearestNeighbors
             The estimator itself.
+
+        Examples
+        --------
+        >>> from rmodels import NearestNeighbors
+        >>> model = NearestNeighbors().fit([[0.0, 1.0], [2.0, 3.0]])
+        >>> model.n_samples_fit_, model.n_features_in_
+        (2, 2)
         """
         self._fit(X)
         return self

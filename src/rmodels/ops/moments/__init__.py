@@ -88,7 +88,16 @@ class Moments:
         )
 
     def about_zero(self) -> Matrix:
-        """Return Σ wᵢ zᵢ zᵢᵀ = M + W μ μᵀ."""
+        """Return Σ wᵢ zᵢ zᵢᵀ = M + W μ μᵀ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels.ops.moments import moments
+        >>> moments(np.array([[1.0], [3.0]]), np.array([[2.0], [0.0]])).about_zero()
+        array([[10.,  2.],
+               [ 2.,  4.]])
+        """
         return self.scatter + self.weight * (self.mean[:, np.newaxis] * self.mean)
 
     @cached_property

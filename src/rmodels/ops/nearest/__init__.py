@@ -138,6 +138,14 @@ def nearest(
     -----
     Memory beyond index and result: a fixed amount per thread, with or without distances; never a
     matrix of n_queries by n_samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import index, nearest
+    >>> distances, indices = nearest(index(np.array([[0.0], [1.0], [3.0]])), None, k=1)
+    >>> distances.ravel(), indices.ravel()  # each point's nearest but itself
+    (array([1., 1., 2.]), array([1, 0, 1]))
     """
     engine = ops.implementation("nearest", ops.choose("nearest", index.engine, Q))
     if Q is not None:
@@ -159,6 +167,15 @@ def nearest_without_itself(distances: Distances, indices: Indices) -> tuple[Dist
     distances, indices : ndarray of shape (n_samples, k)
         Without the point itself; without the first where k + 1 of its duplicates have a lower
         index, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import nearest_without_itself
+    >>> nearest_without_itself(np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([[0, 1], [1, 0]]))
+    (array([[1.],
+           [1.]]), array([[1],
+           [0]]))
     """
     itself = _counting(indices)
     if isinstance(indices, np.ndarray) and (indices[:, 0] == itself).all():  # no duplicates
