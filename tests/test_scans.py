@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import KFold
 
 import rmodels
@@ -172,6 +173,80 @@ def test_partial_fit_goes_on_with_a_scan(folder):
     model = LinearRegression().fit(scan(folder / "part0.parquet", NAMES), "y")
     model.partial_fit(scan([folder / f"part{i}.parquet" for i in (1, 2)]), "y")
     np.testing.assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(), RidgeCV(), KNeighborsRegressor()])
+def test_score_of_numbers(folder, model, weighted):
+    X, y, w = _data()
+    model.fit(pd.DataFrame(X, columns=NAMES), y)
+    given = w if weighted else None
+    expected = model.score(pd.DataFrame(X, columns=NAMES), y, given)
+    for source in (folder / "*.parquet", folder / "csv"):
+        rows = scan(source, NAMES)
+        assert model.score(rows, "y", "w" if weighted else None) == pytest.approx(
+            expected, rel=1e-12
+        )
+        assert model.score(rows, y, given) == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_far_from_zero_and_of_several_targets(tmp_path):
+    X, y, _ = _data()
+    Y = np.column_stack([y + 1e8, np.full(N, 3.0)])
+    columns = {**dict(zip(NAMES, X.T, strict=True)), "y": Y[:, 0], "z": Y[:, 1]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    model = KNeighborsRegressor(3).fit(X, Y)
+    found = model.score(scan(tmp_path, NAMES), ["y", "z"])
+    assert found == pytest.approx(model.score(X, Y), rel=1e-12)
+    with pytest.raises(ValueError, match="y has 1 columns, and predictions 2"):
+        model.score(scan(tmp_path, NAMES), "y")
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(scan(X[:1]), Y[:1]))
+
+
+@pytest.mark.parametrize("kind", ["*.parquet", "csv"])
+@pytest.mark.parametrize("text", [False, True])
+def test_score_of_classes(tmp_path, kind, text):
+    X, _, w = _data()
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, (N, 2))
+    if text:
+        labels = np.array(["a", "b", "NA"], dtype=object)[labels]
+    frame = pd.DataFrame(X, columns=NAMES).assign(
+        p=labels[:, 0], q=labels[:, 1], r=labels[:, 1], w=w
+    )
+    for i, part in enumerate((frame[:400], frame[400:])):
+        part.to_parquet(tmp_path / f"{i}.parquet", row_group_size=150)
+        (tmp_path / "csv").mkdir(exist_ok=True)
+        part.to_csv(tmp_path / "csv" / f"{i}.csv", index=False)
+    rows = scan(tmp_path / kind, NAMES)
+    flipped = np.where(rng.random(N) < 0.3, np.roll(labels[:, 0], 1), labels[:, 0])
+    model = KNeighborsClassifier(1).fit(frame[NAMES], flipped)
+    for given, weights in ((None, None), ("w", w)):
+        expected = model.score(frame[NAMES], labels[:, 0], weights)
+        assert 0.5 < expected < 0.95
+        assert model.score(rows, "p", given) == pytest.approx(expected, rel=1e-12)
+        assert model.score(rows, labels[:, 0], weights) == pytest.approx(expected, rel=1e-12)
+    model = KNeighborsClassifier(1).fit(rows, "p")  # labels from the files
+    assert model.classes_.tolist() == np.unique(labels[:, 0]).tolist()
+    assert model.score(rows, "p") == 1.0
+    both = KNeighborsClassifier(1).fit(frame[NAMES], np.column_stack([labels[:, 0], flipped]))
+    expected = np.mean((labels[:, 0] == labels[:, 1]) & (flipped == labels[:, 1]))
+    found = both.score(rows, ["q", "r"])
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_faults_of_labels(tmp_path):
+    columns = {"x": np.arange(6.0), "y": ["a", "b", None, "a", "b", "a"]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=2)
+    place = r"a\.parquet, row group 2 of 3, row 1 of the batch, column 'y': missing value"
+    with pytest.raises(ValueError, match=place):
+        KNeighborsClassifier().fit(scan(tmp_path), "y")
+    model = KNeighborsClassifier(1).fit(pd.DataFrame({"x": [0.0, 1.0]}), ["a", "b"])
+    with pytest.raises(ValueError, match=place):
+        model.score(scan(tmp_path), "y")
+    with pytest.raises(ValueError, match="column 'y': numbers are needed, and it holds string"):
+        KNeighborsRegressor().fit(scan(tmp_path), "y")
 
 
 def test_reads_ahead():
@@ -392,8 +467,8 @@ class TestCheckpoint:
         read = []
         arrays = rmodels.scans.Scan.arrays
 
-        def counted(self, columns, task, start=0):
-            for batch, X in arrays(self, columns, task, start):
+        def counted(self, columns, task, start=0, *labels):
+            for batch, X in arrays(self, columns, task, start, *labels):
                 read.append(len(X))
                 yield batch, X
 

@@ -47,7 +47,7 @@ class NeighborsRegressor(Regressor, Predictor):
             If a query has no neighbours, or their weights sum to 0: the prediction is NaN.
         """
         neighbours = self._neighbours(X)
-        found = means(neighbours, self._y.reshape(len(self._y), -1))
+        found = means(neighbours, self._y[:, None] if self._y.ndim == 1 else self._y)
         if (found != found).any():
             warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
@@ -130,8 +130,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
         KNeighborsRegressor
             The estimator itself.
         """
-        self._y = self._fit(X, y)
-        self._set_point_weights(sample_weight)
+        self._y = self._fit_weighted(X, y, sample_weight)
         return self
 
 
@@ -205,6 +204,5 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         RadiusNeighborsRegressor
             The estimator itself.
         """
-        self._y = self._fit(X, y)
-        self._set_point_weights(sample_weight)
+        self._y = self._fit_weighted(X, y, sample_weight)
         return self

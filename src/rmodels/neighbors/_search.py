@@ -19,7 +19,7 @@ from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
-from rmodels.partitions import merged
+from rmodels.partitions import joined, merged
 from rmodels.scans import Scan
 
 __all__ = ["Scanned", "Search", "search"]
@@ -197,14 +197,14 @@ class Scanned:
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
         queries = self._given(Q)
-        found: tuple[Distances, Indices] | None = None
+        found: tuple[NDArray, ...] | None = None
         for first, index in self._indices(n_threads):
             count = min(k, len(index.X))
             distances, indices = ops.nearest(index, queries, count, n_threads=n_threads)
             block = distances, indices + first
             found = block if found is None else merged(found, block, k)
         assert found is not None
-        return found
+        return found[0], found[1]
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
@@ -212,10 +212,9 @@ class Scanned:
         parts = []
         for first, index in self._indices(n_threads):
             offsets, distances, indices = ops.within(index, queries, radius, n_threads=n_threads)
-            rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-            parts.append((rows, distances, indices + first))
-        rows, distances, indices = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return _sorted(rows, distances, indices, len(queries))
+            parts.append((offsets, distances, indices + first))
+        offsets, distances, indices = joined(parts)
+        return offsets, distances, indices
 
     def _given(self, Q: Any) -> NDArray:
         """Return queries as an array; None asks for the points."""
