@@ -501,32 +501,93 @@ class TestCheckpoint:
         assert model.n_features_in_ == D + 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_memory_stays_under_the_limit(tmp_path):
-    # 380 MB of numbers in one row group, in the memory of a process that may use 100 MB for them
-    path = tmp_path / "a.parquet"
+LARGE = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """380 MB of numbers, a million rows in each row group."""
+    path = tmp_path_factory.mktemp("large") / "a.parquet"
     schema = pa.schema([(f"x{i}", pa.float64()) for i in range(16)])
     rng = np.random.default_rng(0)
     with pq.ParquetWriter(path, schema, use_dictionary=False, compression="NONE") as writer:
         for _ in range(3):
             arrays = [pa.array(rng.standard_normal(1_000_000)) for _ in range(16)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), 1_000_000)
-    code = """
-        import json, sys
-        import numpy as np, pyarrow.parquet
-        import rmodels
-        def peak():
-            lines = open("/proc/self/status").read().splitlines()
-            return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
-        rmodels.set_config(memory_limit=100 << 20)
-        warm = np.random.default_rng(0).standard_normal((2000, 16))
-        rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
-        before = peak()
-        model = rmodels.LinearRegression().fit(rmodels.scan(sys.argv[1]), "x15")
-        print(json.dumps([peak() - before, model._counted]))
-    """
-    done = _run(code, path)
-    assert done.returncode == 0, done.stderr
-    used, rows = json.loads(done.stdout)
-    assert rows == 3_000_000
-    assert used < 100 << 20
+    return path
+
+
+PEAK = """
+import json, sys
+import numpy as np, pyarrow.parquet
+import rmodels
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
+rmodels.set_config(memory_limit=100 << 20)
+warm = np.random.default_rng(0).standard_normal((2000, 16))
+rows = rmodels.scan(sys.argv[1], [f"x{i}" for i in range(15)])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+class TestMemory:
+    """A process that may use 100 MB for 380 MB of numbers."""
+
+    def test_of_a_fit_and_a_score(self, large):
+        code = """
+            rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
+            before = peak()
+            model = rmodels.LinearRegression().fit(rows, "x15")
+            score = model.score(rows, "x15")
+            print(json.dumps([peak() - before, model._counted, score]))
+        """
+        done = _run(PEAK + textwrap.dedent(code), large)
+        assert done.returncode == 0, done.stderr
+        used, rows, score = json.loads(done.stdout)
+        assert rows == LARGE
+        assert 0 < score < 1e-4
+        assert used < 100 << 20
+
+    def test_of_neighbours_of_points_on_disk(self, large):
+        code = """
+            rmodels.NearestNeighbors(n_neighbors=3).fit(warm).kneighbors(warm[:20])
+            before = peak()
+            model = rmodels.NearestNeighbors(n_neighbors=3, radius=2.0).fit(rows)
+            distances, indices = model.kneighbors(warm[:20, :15])
+            within = model.radius_neighbors(warm[:5, :15], return_distance=False)
+            used = peak() - before
+            print(json.dumps([used, distances.tolist(), indices.tolist(),
+                              [each.tolist() for each in within]]))
+        """
+        done = _run(PEAK + textwrap.dedent(code), large)
+        assert done.returncode == 0, done.stderr
+        used, distances, indices, within = json.loads(done.stdout)
+        assert used < 100 << 20
+        names = [f"x{i}" for i in range(15)]
+        columns = [pq.read_table(large, columns=[name])[name].to_numpy() for name in names]
+        queries = np.random.default_rng(0).standard_normal((2000, 16))[:20, :15]
+        model = NearestNeighbors(n_neighbors=3, radius=2.0).fit(np.stack(columns, axis=1))
+        expected = model.kneighbors(queries)
+        np.testing.assert_array_equal(distances, expected[0])
+        np.testing.assert_array_equal(indices, expected[1])
+        expected = model.radius_neighbors(queries[:5], return_distance=False)
+        assert within == [each.tolist() for each in expected]
+        assert any(within)
+
+    def test_of_a_prediction_by_the_command(self, large, tmp_path):
+        model = LinearRegression().fit(np.eye(16)[:, :15], np.arange(16.0))
+        model.feature_names_in_ = np.array([f"x{i}" for i in range(15)], dtype=object)
+        rmodels.save(model, tmp_path / "a.rmodel")
+        code = """
+            from rmodels.cli import main
+            rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
+            before = peak()
+            assert main(["predict", sys.argv[2], sys.argv[1], "-o", sys.argv[3]]) == 0
+            print(json.dumps(peak() - before))
+        """
+        output = tmp_path / "out.parquet"
+        done = _run(PEAK + textwrap.dedent(code), large, tmp_path / "a.rmodel", output)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) < 100 << 20
+        assert pq.read_metadata(output).num_rows == LARGE

@@ -22,7 +22,7 @@ __all__ = ["Scan", "ScannedRows", "scan"]
 T = TypeVar("T")
 
 _LARGEST_BATCH = 1 << 24  # bytes
-_BLOCK_SHARE = 8  # of the memory limit that a block of points may take, less its index
+_BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
 _SHARE = 32  # of the memory limit that a batch may take: it is held as Arrow and as array, twice
 _END = object()
 
@@ -170,19 +170,23 @@ class Scan:
         return self.n_rows
 
     def blocks(self, columns: list[Column]) -> Iterator[NDArray]:
-        """Yield all rows as C-contiguous arrays that with an index take a share of the limit."""
+        """Yield all rows as C-contiguous arrays that with an index take a share of the limit.
+
+        Each is overwritten by the next.
+        """
         size = max(1, get_config()["memory_limit"] // (_BLOCK_SHARE * 8 * len(columns)))
-        held: list[NDArray] = []
+        held = np.empty((size, len(columns)), self._reader.dtype(columns))
         rows = 0
         for batch, X in self.arrays(columns, "search"):
             self.assert_finite(batch.place, X, columns)
-            held.append(X)
-            rows += len(X)
-            if rows >= size:
-                yield np.ascontiguousarray(np.concatenate(held))
-                held, rows = [], 0
-        if held:
-            yield np.ascontiguousarray(np.concatenate(held))
+            for first in range(0, len(X), size):
+                part = X[first : first + size]
+                if rows + len(part) > size:
+                    yield held[:rows]
+                    rows = 0
+                held[rows : rows + len(part)] = part
+                rows += len(part)
+        yield held[:rows]
 
     def labels(self, y: Any, targets: list[Column], numbers: bool) -> NDArray:
         """Return columns of numbers or text: (rows,), or (rows, targets) if `y` lists them.

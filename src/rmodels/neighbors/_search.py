@@ -6,6 +6,7 @@ compute: engine "scipy". Every search finds all neighbours, in the order of (dis
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -182,38 +183,39 @@ class Scanned:
         """The points: an error, as they are not kept."""
         raise ValueError("the points of a scan are not in memory: give queries")
 
-    def _indices(self, n_threads: int) -> Iterator[tuple[int, ops.Index]]:
-        """Yield the number of the first point of each block, and the index of the block."""
+    def _found(
+        self, find: Callable[[ops.Index], tuple[NDArray, ...]], n_threads: int
+    ) -> Iterator[tuple[NDArray, ...]]:
+        """Yield what is found among the points of each block; last, their numbers."""
         first = 0
         for points in self._scan.blocks(self._features):
-            yield (
-                first,
+            *places, indices = find(
                 ops.index(
                     points, self._metric, self._p, algorithm=self._algorithm, n_threads=n_threads
-                ),
+                )
             )
+            yield *places, indices + first
             first += len(points)
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
         queries = self._given(Q)
-        found: tuple[NDArray, ...] | None = None
-        for first, index in self._indices(n_threads):
-            count = min(k, len(index.X))
-            distances, indices = ops.nearest(index, queries, count, n_threads=n_threads)
-            block = distances, indices + first
-            found = block if found is None else merged(found, block, k)
-        assert found is not None
-        return found[0], found[1]
+
+        def find(index: ops.Index) -> tuple[NDArray, ...]:
+            return ops.nearest(index, queries, min(k, len(index.X)), n_threads=n_threads)
+
+        blocks = self._found(find, n_threads)
+        distances, indices = reduce(lambda one, other: merged(one, other, k), blocks)
+        return distances, indices
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
         queries = self._given(Q)
-        parts = []
-        for first, index in self._indices(n_threads):
-            offsets, distances, indices = ops.within(index, queries, radius, n_threads=n_threads)
-            parts.append((offsets, distances, indices + first))
-        offsets, distances, indices = joined(parts)
+
+        def find(index: ops.Index) -> tuple[NDArray, ...]:
+            return ops.within(index, queries, radius, n_threads=n_threads)
+
+        offsets, distances, indices = joined(list(self._found(find, n_threads)))
         return offsets, distances, indices
 
     def _given(self, Q: Any) -> NDArray:
