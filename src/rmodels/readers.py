@@ -419,15 +419,17 @@ def _label(column: Any, as_text: bool) -> NDArray:
     return found
 
 
-def matrix(rows: Any, columns: Sequence[Column], dtype: np.dtype) -> NDArray:
-    """Return columns of a batch as an array that owns its memory, column after column."""
+def matrix(rows: Any, columns: Sequence[Column], dtype: np.dtype, room: NDArray) -> NDArray:
+    """Return columns of a batch as an array: in `room`, column after column, if they fit there."""
     if isinstance(rows, np.ndarray):
         whole = list(columns) == list(range(rows.shape[1]))
         found: NDArray = np.array(rows if whole else rows[:, np.array(columns)], dtype)
         return found
     pyarrow = require("pyarrow", "files")
     kinds = pyarrow.types
-    held = np.empty((len(columns), rows.num_rows), dtype)
+    shape = len(columns), rows.num_rows
+    size = shape[0] * shape[1]
+    held = (room[:size] if size <= room.size else np.empty(size, dtype)).reshape(shape)
     for place, name in enumerate(columns):
         column = rows.column(name)
         if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):

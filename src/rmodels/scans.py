@@ -7,6 +7,7 @@ import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -81,6 +82,12 @@ class Scan:
         limit = min(_LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
         return max(1, limit // (8 * columns))
 
+    def tables(
+        self, columns: Sequence[Column], start: int = 0, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
+        """Yield batches as they are read."""
+        return self._reader.batches(columns, self._size(len(columns)), start, texts)
+
     def arrays(
         self,
         columns: Sequence[Column],
@@ -89,11 +96,12 @@ class Scan:
         labels: Sequence[Column] = (),
         as_text: bool = False,
     ) -> Iterator[tuple[Batch, NDArray]]:
-        """Yield batches with their columns as an array, and labels apart; count the rows."""
+        """Yield batches with their columns as an array, and labels apart; count the rows.
+
+        An array is overwritten when the next but one is asked for.
+        """
         met = start
-        chosen = [*columns, *labels]
-        texts = labels if as_text else ()
-        batches = self._reader.batches(chosen, self._size(len(chosen)), start, texts)
+        batches = self.tables([*columns, *labels], start, labels if as_text else ())
         for batch in _shown(_ahead(self._read(batches, columns, labels, as_text)), task):
             met += len(batch.rows)
             yield batch, batch.rows
@@ -109,12 +117,15 @@ class Scan:
         as_text: bool,
     ) -> Iterator[Batch]:
         dtype = self._reader.dtype(columns)
+        # used in turn: new memory for each batch would take as long as filling it
+        size = self._size(len(columns) + len(labels)) * len(columns)
+        rooms = cycle([np.empty(size, dtype), np.empty(size, dtype)])
         try:
-            for place, rows, done, _ in batches:
+            for (place, rows, done, _), room in zip(batches, rooms, strict=False):
                 apart = None
                 if labels:
                     apart = np.stack(labels_of(place, rows, labels, as_text), axis=1)
-                yield Batch(place, matrix(rows, columns, dtype), done, apart)
+                yield Batch(place, matrix(rows, columns, dtype, room), done, apart)
         except ValueError as error:
             numbers = [*columns, *(() if as_text else labels)]
             raise ValueError(self._reader.fault(str(error), numbers) or str(error)) from error
@@ -196,7 +207,7 @@ class Scan:
         """
         self._reader.check(targets if numbers else (), targets)
         texts = () if self._reader.has_types or numbers else targets
-        batches = self._reader.batches(targets, self._size(len(targets)), 0, texts)
+        batches = self.tables(targets, 0, texts)
         parts = [labels_of(batch.place, batch.rows, targets, False) for batch in batches]
         if not parts:
             raise ValueError(f"{self._reader.name} has no rows")
