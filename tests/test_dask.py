@@ -58,14 +58,20 @@ def _chunked(A, rows=130):
         LinearRegression(),
         LinearRegression(fit_intercept=False),
         LinearRegression(iterations=20),
+        LinearRegression(iterations=4, learning_rate=0.01, solver="stream"),
         LinearRegression(positive=True),
         Ridge(2.0),
         RidgeCV(),
+        RidgeCV(scoring="neg_mean_absolute_error", alpha_per_target=True),
+        RidgeCV(cv=3),
     ],
 )
 def test_linear_models(model):
     expected = model.__class__(**model.get_params()).fit(X, Y, W)
     model.fit(_chunked(X), _chunked(Y), _chunked(W))
+    if isinstance(model, RidgeCV):
+        np.testing.assert_array_equal(model.alpha_, expected.alpha_)
+        np.testing.assert_allclose(model.best_score_, expected.best_score_, rtol=1e-12)
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-12, atol=1e-14)
     predicted = model.predict(_chunked(X, 300))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.model_selection import KFold
 
 import rmodels
@@ -110,14 +110,30 @@ def test_memmap(tmp_path):
         LinearRegression().fit(rows, y[:-1])
 
 
+ALPHAS = [0.1, 1.0, 10.0, 100.0]
+RIDGES = [
+    RidgeCV(ALPHAS),
+    RidgeCV(ALPHAS, scoring="r2"),
+    RidgeCV(ALPHAS, scoring="neg_mean_absolute_error", fit_intercept=False),
+    RidgeCV(ALPHAS, cv=4),
+    RidgeCV(ALPHAS, cv=KFold(7), fit_intercept=False),
+    RidgeCV(ALPHAS, cv=3, scoring="neg_root_mean_squared_error"),
+    RidgeCV(ALPHAS, cv=3, scoring="neg_mean_squared_error"),
+]
+
+
 @pytest.mark.parametrize(
     "model",
     [
         LinearRegression(iterations=50),
+        LinearRegression(iterations=50, solver="stream"),
+        LinearRegression(iterations=50, solver="stream", learning_rate=0.1, fit_intercept=False),
         LinearRegression(positive=True),
+        LinearRegression(positive=True, fit_intercept=False),
         LinearRegression(solver="rows"),
         Ridge(3.0),
-        RidgeCV([0.1, 1.0, 10.0]),
+        Ridge(3.0, positive=True),
+        *RIDGES,
     ],
 )
 def test_every_linear_model(folder, model):
@@ -125,9 +141,58 @@ def test_every_linear_model(folder, model):
     expected = model.__class__(**model.get_params()).fit(X, y, w)
     model.fit(scan(str(folder / "*.parquet"), NAMES), "y", "w")
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-11, atol=1e-14)
+    if getattr(model, "solver", "") == "stream":
+        assert (model.solver_, model.engine_) == ("stream", expected.engine_)
+        np.testing.assert_allclose(model.loss_history_, expected.loss_history_, rtol=1e-12)
     if isinstance(model, RidgeCV):
         assert model.alpha_ == expected.alpha_
         assert model.best_score_ == pytest.approx(expected.best_score_, rel=1e-12)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_ridge_of_ill_conditioned_columns_and_several_targets(tmp_path, cv):
+    X, y, w = _data()
+    X[:, 1] = X[:, 0] + 1e-7 * X[:, 1]
+    Y = np.column_stack([y, y**2])
+    model, scoring = RidgeCV([1e-10, 1e-3], cv=cv), None if cv else "r2"
+    given = {"scoring": scoring, "alpha_per_target": cv is None}
+    expected = RidgeCV([1e-10, 1e-3], cv=cv, **given).fit(X, Y, w)
+    model.set_params(**given).fit(scan(X), Y, w)
+    np.testing.assert_array_equal(model.alpha_, expected.alpha_)
+    np.testing.assert_allclose(model.best_score_, expected.best_score_, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-8)
+
+
+def test_passes_over_the_rows(folder, monkeypatch):
+    passes = []
+    arrays = rmodels.scans.Scan.arrays
+
+    def counted(self, *args):
+        passes.append(args)
+        return arrays(self, *args)
+
+    monkeypatch.setattr(rmodels.scans.Scan, "arrays", counted)
+    for model, expected in (
+        (LinearRegression(), 1),
+        (LinearRegression(iterations=9), 1),
+        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 11),  # and y alone
+        (LinearRegression(positive=True), 3),
+        (Ridge(), 1),
+        (RidgeCV(), 2),
+        (RidgeCV(cv=5), 3),
+    ):
+        passes.clear()
+        model.fit(scan(folder / "*.parquet"), "y")
+        assert len(passes) == expected, model
+
+
+def test_streams_diverge_and_name_a_rate(folder):
+    model = LinearRegression(iterations=5, solver="stream", learning_rate=5.0)
+    with pytest.warns(ConvergenceWarning, match="the largest stable one is"):
+        model.fit(scan(folder / "*.parquet"), "y")
+    model.set_params(iterations=5000)
+    with pytest.raises(ValueError, match="overflowed in 5000 iterations"):
+        model.fit(scan(folder / "part0.parquet"), "y")
 
 
 def test_ill_conditioned_columns_are_refined_in_further_passes(tmp_path):
@@ -425,10 +490,26 @@ class TestErrors:
             scan(folder / "part0.parquet", ["z"])
         with pytest.raises(ValueError, match="expecting 4 features"):
             LinearRegression().fit(np.eye(4), np.arange(4)).predict(scan(folder / "*.parquet"))
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            LinearRegression(solver="gram"),
+            LinearRegression(solver="gram", iterations=5),
+            RidgeCV(cv=KFold(3, shuffle=True)),
+            RidgeCV(cv=[([0], [1])]),
+            RidgeCV(scoring="explained_variance"),
+            RidgeCV(store_cv_results=True),
+        ],
+    )
+    def test_what_batches_cannot_do(self, folder, model, monkeypatch):
+        monkeypatch.delattr("rmodels.scans.Scan.tables")  # nothing is read
         with pytest.raises(ValueError, match="needs X as an array"):
-            LinearRegression(solver="gram").fit(scan(folder / "*.parquet"), "y")
-        with pytest.raises(ValueError, match="needs X as an array"):
-            RidgeCV(cv=KFold(3)).fit(scan(folder / "*.parquet"), "y")
+            model.fit(scan(folder / "*.parquet"), "y")
+
+    def test_more_folds_than_rows(self):
+        with pytest.raises(ValueError, match="n_splits=4 greater than the number of samples"):
+            RidgeCV(cv=4).fit(scan(np.eye(3)), np.arange(3.0))
 
 
 def _run(code, *arguments, **kwargs):

@@ -10,6 +10,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -131,7 +132,7 @@ def _array(block: Any, dtype: Any, number: int, name: str) -> NDArray:
     return found
 
 
-def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int) -> Rows:
+def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int, first: int) -> Rows:
     """Return the checked rows of a partition."""
     A = _array(X, dtype, number, "X")
     Y = _array(y, np.float64, number, "y").reshape(len(A), -1)
@@ -141,7 +142,7 @@ def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int) -> Rows:
         assert_all_finite(A, input_name=f"X, partition {number},")
         assert_all_finite(Y, input_name=f"y, partition {number},")
 
-    return Rows(A, Y, w, assert_finite)
+    return Rows(A, Y, w, assert_finite, first)
 
 
 def _weights(weights: Any, n_rows: int, number: int) -> NDArray | None:
@@ -157,9 +158,15 @@ def _weights(weights: Any, n_rows: int, number: int) -> NDArray | None:
 
 
 def _folded(
-    compute: Callable[[Rows], T], dtype: np.dtype, X: Any, y: Any, weights: Any, number: int
+    compute: Callable[[Rows], T],
+    dtype: np.dtype,
+    X: Any,
+    y: Any,
+    weights: Any,
+    number: int,
+    first: int,
 ) -> tuple[T, NDArray[np.float64]] | None:
-    rows = _part(X, y, weights, dtype, number)
+    rows = _part(X, y, weights, dtype, number, first)
     return (compute(rows), rows.size) if len(rows.Y) else None
 
 
@@ -187,7 +194,14 @@ class DaskRows:
         self._weights: list[Any] = [None] * len(self._X)
         if sample_weight is not None:
             self._weights = _aligned(sample_weight, X, "sample_weight")
+        self._firsts = [0] * len(self._X)
         self._size: NDArray[np.float64] | None = None
+
+    def numbered(self) -> int:
+        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        (counts,) = require("dask", "dask").compute([_task(len)(X) for X in self._X])
+        self._firsts = np.cumsum([0, *counts])[:-1].tolist()
+        return int(sum(counts))
 
     @property
     def size(self) -> NDArray[np.float64]:
@@ -211,10 +225,8 @@ class DaskRows:
         """Return what `compute` gives for all rows; see `rmodels.rows.Source.fold`."""
         dask = require("dask", "dask")
         task = _task(partial(_folded, compute, self.dtype))
-        found = [
-            task(X, y, w, number)
-            for number, (X, y, w) in enumerate(zip(self._X, self._y, self._weights, strict=True))
-        ]
+        parts = zip(self._X, self._y, self._weights, count(), self._firsts, strict=False)
+        found = [task(*each) for each in parts]
         (total,) = dask.compute(_tree(found, partial(_combined, combine)))
         if total is None:
             raise ValueError("X has no rows")
@@ -424,11 +436,11 @@ class Partitions:
         self._classes: list[NDArray] | None = None
         self.like = None if y is None else _like(y)
         numbered = list(enumerate(zip(blocks, self._targets, strict=True)))
-        count = _task(partial(_counted, dtype))
-        (counts,) = dask.compute([count(block, y, number) for number, (block, y) in numbered])
+        task = _task(partial(_counted, dtype))
+        (counts,) = dask.compute([task(block, y, number) for number, (block, y) in numbered])
         self.algorithm = "tree" if algorithm == "tree" else "brute"
         self.count = sum(counts)
-        self._firsts = np.concatenate([[0], np.cumsum(counts)])[:-1].astype(int).tolist()
+        self._firsts = np.cumsum([0, *counts])[:-1].tolist()
         build = _task(partial(_index, dtype, metric, p, algorithm))
         self._indices = [build(block, number) for number, (block, _) in numbered]
 

@@ -330,7 +330,11 @@ class ScannedRows:
             if self._given is not None and Y.dtype.kind == "f" and not np.isfinite(Y).all():
                 raise ValueError(f"y holds a NaN or an infinity, for {batch.place}")
 
-        return Rows(X, Y, weights, assert_finite)
+        return Rows(X, Y, weights, assert_finite, first)
+
+    def numbered(self) -> int:
+        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        return self.fold(lambda rows: len(rows.Y))
 
     def fold(
         self,

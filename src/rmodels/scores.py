@@ -16,9 +16,11 @@ from rmodels.partitions import is_dask
 from rmodels.scans import Scan
 from rmodels.validation import Checked
 
-__all__ = ["Classifier", "Hits", "Regressor", "Residuals", "tallied"]
+__all__ = ["SUMMED", "Classifier", "Hits", "Regressor", "Residuals", "tallied"]
 
 Matrix = NDArray[np.float64]
+
+SUMMED = ("r2", "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,15 @@ class Residuals:
     def score(self) -> float:
         """The mean R² of the targets."""
         return float(self.each.mean())
+
+    def named(self, scoring: str) -> Matrix:
+        """Return a score of each target, by one of the names in `SUMMED`."""
+        if scoring == "r2":
+            return self.each
+        if scoring == "neg_mean_absolute_error":
+            return -self.sizes / self.weight
+        mean = self.squares / self.weight
+        return -mean if scoring == "neg_mean_squared_error" else -np.sqrt(mean)
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,11 +88,11 @@ def fit(
 
 def _reads_batches(model: Any) -> bool:
     """Return whether a model is fitted to batches; else it needs all rows at once."""
-    needs = ("cv", "scoring", "store_cv_results")
     return (
         isinstance(model, LinearModel)
-        and getattr(model, "solver", "auto") not in ("gram", "stream")
-        and not any(getattr(model, name, None) for name in needs)
+        and getattr(model, "solver", "auto") != "gram"
+        and not getattr(model, "store_cv_results", False)
+        and getattr(model, "scoring", None) in (None, *scores.SUMMED)
     )
 
 
