@@ -175,7 +175,8 @@ def test_passes_over_the_rows(folder, monkeypatch):
     for model, expected in (
         (LinearRegression(), 1),
         (LinearRegression(iterations=9), 1),
-        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 11),  # and y alone
+        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 10),
+        (Ridge(positive=True), 3),
         (LinearRegression(positive=True), 3),
         (Ridge(), 1),
         (RidgeCV(), 2),

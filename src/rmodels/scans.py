@@ -385,10 +385,10 @@ def scan(
 ) -> Scan:
     """Let estimators read data that does not fit in memory.
 
-    What is returned takes the place of X in `fit`, `predict` and `kneighbors`. In `fit`, y and
-    sample_weight are the names (or numbers) of columns, or arrays of as many rows. Batches are read
-    while the ones before are computed with, and all of them take no more than the setting
-    `memory_limit`.
+    What is returned takes the place of X in `fit`, `predict`, `score`, `kneighbors` and
+    `radius_neighbors`. In `fit` and `score`, y and sample_weight are the names (or numbers) of
+    columns, or arrays of as many rows. Batches are read while the ones before are computed with,
+    and all of them take no more than the setting `memory_limit`.
 
     Parameters
     ----------

@@ -211,10 +211,12 @@ class Regressor(RegressorMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features) or None
             As in `predict`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Of a scan also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column.
 
         Returns
         -------

@@ -79,7 +79,8 @@ class LinearRegression(LinearModel):
         - "moments": from the second moments of [X y], one read of X. Gradient descent in closed
           form; least squares by Cholesky factors, refined with the residuals of the rows where
           that gains digits.
-        - "gram": from the inner products of the rows, for fewer rows than columns.
+        - "gram": from the inner products of the rows, for fewer rows than columns. Not of a scan or
+          a Dask collection.
         - "stream": gradient descent that reads every row in every iteration.
         - "rows": least squares by orthogonal transformations of the rows.
         - "auto": gradient descent by whichever of the first three costs the fewest
@@ -226,10 +227,7 @@ class LinearRegression(LinearModel):
                 coefficients = self._fit_least_squares(source, threads)
             else:
                 coefficients = self._fit_gradient_descent(source, threads)
-        self._set_coefficients(coefficients, source.dtype, one_target, X)
-        self.n_iter_ = self.iterations
-        self._targets = None if one_target else source.n_targets
-        return self
+        return self._fitted_to(source, coefficients, source.dtype, one_target, X)
 
     def _adds_up(self) -> bool:
         if self.solver in ("auto", "moments"):
@@ -311,6 +309,12 @@ class LinearRegression(LinearModel):
         else:
             coefficients = self._descend_moments(moments, None)
         self._moments, self._counted = moments, counted
+        return self._fitted_to(source, coefficients, dtype, one_target, X)
+
+    def _fitted_to(
+        self, source: Source, coefficients: Matrix, dtype: Any, one_target: bool, X: Any
+    ) -> "LinearRegression":
+        """Set what `fit` and `partial_fit` both set; return the estimator."""
         self._set_coefficients(coefficients, dtype, one_target, X)
         self.n_iter_ = self.iterations
         self._targets = None if one_target else source.n_targets
@@ -569,7 +573,9 @@ class LinearRegression(LinearModel):
     def _stream(self, source: Source, rate: float, threads: int | None) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
-        found = _statistics.descent(source, rate, self.iterations, self.fit_intercept, threads)
+        found, first = _statistics.descent(
+            source, rate, self.iterations, self.fit_intercept, threads
+        )
         self.engine_ = found.engine
         self.learning_rate_ = rate
         self._history = found.losses
@@ -577,7 +583,7 @@ class LinearRegression(LinearModel):
         if isinstance(source, Rows) and not (np.isfinite(coefficients).all() and self.iterations):
             source.assert_finite()
         with np.errstate(over="ignore", invalid="ignore"):
-            losses = np.vstack([source.fold(_squares) / source.size[1], on_host(found.losses)])
+            losses = np.vstack([first, on_host(found.losses)])
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
         if not falls.all():
             largest = _largest_eigenvalue(source, self.fit_intercept, threads)
@@ -731,7 +737,7 @@ class LinearRegression(LinearModel):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to return the standard deviation of a new observation of weight 1 about its
             prediction, too: σ √(1 + leverage). Least squares only, from the moments.
@@ -779,14 +785,6 @@ _TOO_LARGE = "X or y holds values so large that their squares overflow: scale th
 
 def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
-
-
-def _squares(rows: Rows) -> Matrix:
-    """Return ½ Σ w y² of each target."""
-    squares = np.square(on_host(rows.Y), dtype=np.float64)
-    weights = None if rows.weights is None else on_host(rows.weights)
-    found: Matrix = 0.5 * (squares.sum(axis=0) if weights is None else weights @ squares)
-    return found
 
 
 def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None) -> float:

@@ -218,10 +218,16 @@ def descent(
     iterations: int,
     fit_intercept: bool,
     n_threads: int | None,
-) -> Descent:
-    """Take steps from zero as `rmodels.ops.descent.descent` does; of parts, a fold for each."""
+) -> tuple[Descent, Matrix]:
+    """Take steps from zero as `rmodels.ops.descent.descent` does; of parts, a fold for each.
+
+    Also return the losses before the first, (n_targets,).
+    """
     start = np.zeros((source.n_features + 1, source.n_targets))
     if isinstance(source, Rows):
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.square(on_host(source.Y), dtype=np.float64)
+            first = 0.5 * np.average(squares, axis=0, weights=on_host(source.weights))
         return descent_operation.descent(
             source.X,
             source.Y,
@@ -231,7 +237,7 @@ def descent(
             source.weights,
             fit_intercept=fit_intercept,
             n_threads=n_threads,
-        )
+        ), first
     coefficients, losses = start, np.empty((iterations + 1, source.n_targets))
     for step in range(iterations + 1):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -242,7 +248,7 @@ def descent(
                 coefficients = coefficients - learning_rate * found[:-1]
         if not fit_intercept:
             coefficients[-1] = 0.0
-    return Descent(coefficients, losses[1:], choose("descent"))
+    return Descent(coefficients, losses[1:], choose("descent")), losses[0]
 
 
 def _steepest(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:

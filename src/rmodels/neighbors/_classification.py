@@ -180,12 +180,14 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels: numbers or strings.
+            Labels: numbers or strings. Of a scan or a Dask data frame also a column, or a list of
+            columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the points, at least 0, their sum at least k: see the notes.
+            Weights of the points, at least 0, their sum at least k: see the notes. Not for points
+            in a Dask collection.
 
         Returns
         -------
@@ -211,7 +213,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -229,7 +231,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             As in `predict`.
 
         Returns
@@ -399,7 +401,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -428,7 +430,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             As in `predict`.
 
         Returns

@@ -34,7 +34,7 @@ class NeighborsRegressor(Regressor, Predictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -119,9 +119,10 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Of a scan or a Dask data frame also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
             As in `KNeighborsClassifier`.
 
