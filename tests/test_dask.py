@@ -202,9 +202,11 @@ class TestNeighbours:
             assert model.classes_.tolist() == ["a", "b", "c"]
             found = model.predict(dd.from_pandas(queries, npartitions=2)).compute()
             assert found.tolist() == expected.predict(queries).tolist()
-            assert model.score(parts, "label") == expected.score(
-                frame[list("abcd")], frame["label"]
-            )
+            share = expected.score(frame[list("abcd")], frame["label"])
+            assert model.score(parts, "label") == share
+            assert model.score(parts, ["label"]) == share
+            with pytest.raises(ValueError, match="y has 2 columns, and predictions 1"):
+                model.score(parts[list("abcd")], parts[["a", "label"]])
 
     def test_targets_stay_on_the_workers(self):
         model = KNeighborsRegressor(3).fit(_chunked(self.points, 150), _chunked(Y, 150))

@@ -313,6 +313,11 @@ def test_faults_of_labels(tmp_path):
         model.score(scan(tmp_path), "y")
     with pytest.raises(ValueError, match="column 'y': numbers are needed, and it holds string"):
         KNeighborsRegressor().fit(scan(tmp_path), "y")
+    (tmp_path / "a.csv").write_text("x,y\n0,1\n1,inf\n")
+    with pytest.raises(ValueError, match=r"a\.csv, line 3, column 'y': 'inf' is not finite"):
+        KNeighborsRegressor().fit(scan(tmp_path / "a.csv"), "y")
+    with pytest.raises(ValueError, match="y has 4 rows, and the scan 6"):
+        KNeighborsRegressor().fit(scan(tmp_path / "a.parquet", ["x"]), np.zeros(4))
 
 
 def test_reads_ahead():

@@ -402,8 +402,10 @@ def labels_of(place: str, rows: Any, columns: Sequence[Column], as_text: bool) -
         else:
             absent = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(1, bool)
         if absent.any():
-            row = int(absent.argmax()) + 1
-            raise ValueError(f"{place}, row {row} of the batch, column {name!r}: missing value")
+            row = int(absent.argmax())
+            infinite = column.dtype != object and np.isinf(column[row])
+            fault = f"{column[row]} is not finite" if infinite else "missing value"
+            raise ValueError(f"{place}, row {row + 1} of the batch, column {name!r}: {fault}")
     return found
 
 

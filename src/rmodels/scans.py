@@ -206,7 +206,15 @@ class Scan:
         if all of a column is.
         """
         self._reader.check(targets if numbers else (), targets)
-        texts = () if self._reader.has_types or numbers else targets
+        one = isinstance(y, (str, int))
+        if numbers:
+            held = []
+            for batch, Y in self.arrays(targets, "fit"):
+                self.assert_finite(batch.place, Y, targets)
+                held.append(Y.copy())
+            found = np.concatenate(held)
+            return found[:, 0] if one else found
+        texts = () if self._reader.has_types else targets
         batches = self.tables(targets, 0, texts)
         parts = [labels_of(batch.place, batch.rows, targets, False) for batch in batches]
         if not parts:
@@ -216,7 +224,7 @@ class Scan:
             from rmodels.tables import typed
 
             columns = [typed(column) for column in columns]
-        return columns[0] if isinstance(y, (str, int)) else np.column_stack(columns)
+        return columns[0] if one else np.column_stack(columns)
 
     def are_columns(self, y: Any) -> bool:
         """Return whether y names columns, and is not an array of targets."""

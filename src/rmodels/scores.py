@@ -23,6 +23,14 @@ Matrix = NDArray[np.float64]
 SUMMED = ("r2", "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error")
 
 
+def _columns(y: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
+    """Return targets and predictions, each (n, n_targets)."""
+    Y, P = (part[:, np.newaxis] if part.ndim == 1 else part for part in (y, predicted))
+    if Y.shape != P.shape:
+        raise ValueError(f"y has {Y.shape[1]} columns, and predictions {P.shape[1]}")
+    return Y, P
+
+
 @dataclass(frozen=True, eq=False)
 class Residuals:
     """What the scores of a regression need of some rows; those of two parts are added.
@@ -52,7 +60,7 @@ class Residuals:
     def of(cls, y: Any, predicted: Any, weights: Any = None) -> "Residuals":
         """Return those of targets and predictions, (n,) or (n, n_targets)."""
         n = len(y)
-        Y, P = (np.asarray(part, np.float64).reshape(n, -1) for part in (y, predicted))
+        Y, P = _columns(np.asarray(y, np.float64), np.asarray(predicted, np.float64))
         w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
         weight = float(w.sum())
         mean = w @ Y / (weight or 1.0)
@@ -123,7 +131,8 @@ class Hits:
     def of(cls, y: Any, predicted: Any, weights: Any = None) -> "Hits":
         """Return those of labels and predictions, (n,) or (n, n_outputs)."""
         n = len(y)
-        equal = np.asarray(np.asarray(y) == np.asarray(predicted)).reshape(n, -1)
+        Y, P = _columns(np.asarray(y), np.asarray(predicted))
+        equal = Y == P
         w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
         return cls(float(w.sum()), w @ np.column_stack([equal, equal.all(axis=1)]))
 
@@ -156,12 +165,7 @@ def tallied(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
 
     def part(rows: Any) -> Any:
         rows.assert_finite()
-        predicted = estimator.predict(Checked(rows.X)).reshape(len(rows.Y), -1)
-        if predicted.shape != rows.Y.shape:
-            raise ValueError(
-                f"y has {rows.Y.shape[1]} columns, and predictions {predicted.shape[1]}"
-            )
-        return tally.of(rows.Y, predicted, rows.weights)
+        return tally.of(rows.Y, estimator.predict(Checked(rows.X)), rows.weights)
 
     return source.fold(part)
 
