@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -342,10 +343,13 @@ def test_reads_ahead():
 
 
 @pytest.mark.parametrize("kind", ["*.parquet", "csv"])
-def test_progress(folder, kind, capsys):
+def test_progress(folder, kind, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if it were a terminal
     with rmodels.config_context(progress=True):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
+    assert re.search(r"fit .*100% .*0:00:0\d", shown)  # the share that is done, and the time left
 
 
 class TestNeighbours:
