@@ -208,6 +208,18 @@ class TestNeighbours:
             with pytest.raises(ValueError, match="y has 2 columns, and predictions 1"):
                 model.score(parts[list("abcd")], parts[["a", "label"]])
 
+    def test_empty_partitions(self):
+        frame = pd.DataFrame(self.points, columns=list("abcd"))
+        frame = frame.assign(label=self.labels[:, 0], row=np.arange(N))
+        parts = dd.from_pandas(frame, npartitions=4)
+        rest = parts[parts["row"] >= 300].drop(columns="row")  # nothing of the first partition
+        for model in (KNeighborsClassifier(3), RadiusNeighborsClassifier(1.5)):
+            expected = model.fit(self.points[300:], self.labels[300:, 0]).predict(self.points[300:])
+            model.fit(rest, "label")
+            found = model.predict(rest[list("abcd")]).compute()
+            assert found.tolist() == expected.tolist()
+            assert model.score(rest, "label") == np.mean(expected == self.labels[300:, 0])
+
     def test_targets_stay_on_the_workers(self):
         model = KNeighborsRegressor(3).fit(_chunked(self.points, 150), _chunked(Y, 150))
         assert model._y.shape == (0, 2)

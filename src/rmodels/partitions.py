@@ -381,7 +381,8 @@ def _counted(dtype: np.dtype, block: Any, y: Any, number: int) -> int:
 def _labels(y: Any) -> list[dict[Any, int]]:
     """Return how often each label of a partition's outputs is there."""
     Y = np.asarray(y)
-    found = (np.unique(column, return_counts=True) for column in Y.reshape(len(Y), -1).T)
+    columns = Y.T if Y.ndim == 2 else [Y]
+    found = (np.unique(column, return_counts=True) for column in columns)
     return [dict(zip(labels.tolist(), counts.tolist(), strict=True)) for labels, counts in found]
 
 
@@ -503,6 +504,11 @@ def _called(
     return getattr(model, name)(Checked(X), *given, **named)
 
 
+def _of_block(empty: Any, call: Callable[..., Any], model: Any, found: Any, *block: Any) -> Any:
+    """Return what a call gives for a block of queries, `empty` if there are none."""
+    return call(model, found, *block) if len(block[0]) else empty
+
+
 def _is_single(block: Any) -> bool:
     kinds = list(block.dtypes) if hasattr(block, "dtypes") else [block.dtype]
     return all(kind == np.float32 for kind in kinds)
@@ -552,7 +558,10 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
                 example = *example, np.zeros((*example[-1].shape, width), model._y.dtype)
     query = np.zeros((1, model.n_features_in_), dtype)
     sample = _called(name, given, named, model, example, query, 0)
-    task, one = _task(partial(_called, name, given, named)), dask.delayed(kept, traverse=False)
+    several = isinstance(sample, (tuple, list))
+    empty = type(sample)(each[:0] for each in sample) if several else sample[:0]
+    task = _task(partial(_of_block, empty, partial(_called, name, given, named)))
+    one = dask.delayed(kept, traverse=False)
     results = [
         task(one, each, block, number)
         for number, (each, block) in enumerate(zip(found, blocks, strict=True))
@@ -566,7 +575,7 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
             [arrays.from_delayed(each, shape, like.dtype) for each, shape in parts]
         )
 
-    if isinstance(sample, (tuple, list)):
+    if several:
         return type(sample)(
             array([each[i] for each in results], like) for i, like in enumerate(sample)
         )
