@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pandas
-import pyarrow
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import r2_score
@@ -21,6 +20,7 @@ from rmodels import (
 )
 from rmodels.cli import main
 from rmodels.options import ALGORITHMS
+from rmodels.validation import Checked
 
 
 def iris():
@@ -73,8 +73,8 @@ def read(path):
 
 
 def predicted(model, X):
-    """Return predictions from X as it lies in memory when it is read from a file."""
-    return model.predict(pyarrow.Table.from_pandas(X, preserve_index=False))
+    """Return predictions from X as a batch of a file lies in memory: column after column."""
+    return model.predict(Checked(np.asfortranarray(X)))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -217,6 +217,48 @@ def test_models_without_names(folder, run):
     assert "c holds a NearestNeighbors, which does not predict" in run(
         "predict", "c", "new.csv", status=1
     )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_predicts_and_scores_in_batches(folder, run, monkeypatch, kind):
+    X, y, *_ = split("diabetes", "target")
+    model = LinearRegression().fit(X, y)
+    rmodels.save(model, "linear", target_names=["target"])
+    flowers = iris().drop(columns="sepal length")
+    votes = KNeighborsClassifier(3).fit(flowers.drop(columns="species"), flowers["species"])
+    rmodels.save(votes, "votes", target_names=["species"])
+    whole = {name: run("score", name, table) for name, table in
+             (("linear", f"diabetes_train.{kind}"), ("votes", f"iris_train.{kind}"))}  # fmt: skip
+    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
+    batches = []
+    predict = LinearRegression.predict
+    monkeypatch.setattr(
+        LinearRegression, "predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
+    )
+    run("predict", "linear", f"diabetes_train.{kind}", "-o", f"out.{kind}")
+    assert len(batches) > 10
+    assert max(batches) <= 25
+    np.testing.assert_allclose(read(f"out.{kind}")["target"], model.predict(Checked(X.to_numpy())))
+    assert run("predict", "linear", f"diabetes_train.{kind}").count("\n") == 332
+    assert run("score", "linear", f"diabetes_train.{kind}") == whole["linear"]
+    assert run("score", "votes", f"iris_train.{kind}") == whole["votes"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_fault_in_a_late_batch_leaves_the_old_file(folder, run, monkeypatch, kind):
+    run("fit", "linear-regression", "diabetes_train.csv", "--target", "target", "-o", "a")
+    data = pandas.read_csv("diabetes_train.csv")
+    data.loc[300, "bmi"] = np.nan
+    data.to_csv("late.csv", index=False)
+    data.to_parquet("late.parquet", index=False)
+    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)
+    (folder / f"out.{kind}").write_text("before")
+    before = {each.name for each in folder.iterdir()}
+    error = run("predict", "a", f"late.{kind}", "-o", f"out.{kind}", status=1)
+    place = {"csv": "late.csv, line 302, column 'bmi'", "parquet": "late.parquet, row group 1 of 1"}
+    assert place[kind] in error
+    assert (folder / f"out.{kind}").read_text() == "before"
+    assert {each.name for each in folder.iterdir()} == before
 
 
 FIT = ("fit", "linear-regression", "a.csv", "--target", "y", "-o", "a")

@@ -19,6 +19,7 @@ from rmodels import (  # noqa: E402
     KNeighborsRegressor,
     LinearRegression,
     NearestNeighbors,
+    RadiusNeighborsClassifier,
     RadiusNeighborsRegressor,
     Ridge,
     RidgeCV,
@@ -57,14 +58,20 @@ def _chunked(A, rows=130):
         LinearRegression(),
         LinearRegression(fit_intercept=False),
         LinearRegression(iterations=20),
+        LinearRegression(iterations=4, learning_rate=0.01, solver="stream"),
         LinearRegression(positive=True),
         Ridge(2.0),
         RidgeCV(),
+        RidgeCV(scoring="neg_mean_absolute_error", alpha_per_target=True),
+        RidgeCV(cv=3),
     ],
 )
 def test_linear_models(model):
     expected = model.__class__(**model.get_params()).fit(X, Y, W)
     model.fit(_chunked(X), _chunked(Y), _chunked(W))
+    if isinstance(model, RidgeCV):
+        np.testing.assert_array_equal(model.alpha_, expected.alpha_)
+        np.testing.assert_allclose(model.best_score_, expected.best_score_, rtol=1e-12)
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-12, atol=1e-14)
     predicted = model.predict(_chunked(X, 300))
@@ -130,28 +137,124 @@ class TestNeighbours:
         assert isinstance(three, da.Array)
         np.testing.assert_array_equal(three.compute(), expected[1][:, :3])
 
-    @pytest.mark.parametrize("points", ["array", "partitions"])
-    def test_predictions(self, points):
-        labels = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
-        for model, target in (
+    labels = np.array(["a", "b", "c"])[RNG.integers(0, 3, (N, 2))]
+
+    @pytest.mark.parametrize("points", ["array", "partitions", "targets", "queries"])
+    @pytest.mark.parametrize(
+        ("model", "target"),
+        [
             (KNeighborsRegressor(5, weights="distance"), Y),
+            (KNeighborsRegressor(5), Y[:, 0].astype("f4")),
+            (KNeighborsClassifier(5), labels[:, 0]),
             (KNeighborsClassifier(5), labels),
+            (RadiusNeighborsRegressor(1.2, weights="distance"), Y),
+            (RadiusNeighborsClassifier(1.2), labels[:, 0]),
+            (RadiusNeighborsClassifier(0.1, outlier_label="most_frequent"), labels),
+        ],
+        ids=lambda given: type(given).__name__ if hasattr(given, "fit") else None,
+    )
+    def test_predictions(self, points, model, target):
+        expected = model.fit(self.points, target).predict(self.queries)
+        if hasattr(model, "predict_proba"):
+            shares = model.predict_proba(self.queries)
+        if points != "array":
+            given = target if points == "partitions" else _chunked(target, 90)
+            model.fit(_chunked(self.points, 150), given)
+        queries = self.queries if points == "queries" else _chunked(self.queries, 25)
+        found = model.predict(queries)
+        assert isinstance(found, np.ndarray if points == "queries" else da.Array)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(np.asarray(found), expected)
+        if hasattr(model, "predict_proba"):
+            np.testing.assert_array_equal(np.asarray(model.predict_proba(queries)), shares)
+            assert np.shape(model.classes_)[-1] == 3
+
+    def test_within_a_radius(self):
+        model = NearestNeighbors(radius=1.3)
+        expected = model.fit(self.points).radius_neighbors(self.queries, sort_results=True)
+        by_index = model.radius_neighbors(self.queries, return_distance=False)
+        assert max(map(len, expected[0])) > 20
+        queries = _chunked(self.queries, 25)
+        found = [model.radius_neighbors(queries, sort_results=True)]  # of points in memory
+        model.fit(_chunked(self.points, 150))
+        found.append(model.radius_neighbors(queries, sort_results=True))
+        found.append(model.radius_neighbors(self.queries, sort_results=True))
+        for both in found:
+            for parts, wanted in zip(both, expected, strict=True):
+                for part, one in zip(np.asarray(parts), wanted, strict=True):
+                    np.testing.assert_array_equal(part, one)
+        indices = model.radius_neighbors(queries, return_distance=False).compute()
+        for part, one in zip(indices, by_index, strict=True):
+            np.testing.assert_array_equal(part, one)
+        graph = model.radius_neighbors_graph(self.queries)
+        assert graph.sum() == sum(map(len, expected[0]))
+
+    def test_frames(self):
+        frame = pd.DataFrame(self.points, columns=list("abcd"))
+        frame["label"] = self.labels[:, 0]
+        queries = pd.DataFrame(self.queries, columns=list("abcd"))
+        expected = KNeighborsClassifier(3).fit(frame[list("abcd")], frame["label"])
+        parts = dd.from_pandas(frame, npartitions=4)
+        for model in (
+            KNeighborsClassifier(3).fit(parts, "label"),
+            KNeighborsClassifier(3).fit(parts[list("abcd")], parts["label"]),
         ):
-            expected = model.fit(self.points, target).predict(self.queries)
-            if points == "partitions":
-                model.fit(_chunked(self.points, 150), target)
-            found = model.predict(_chunked(self.queries, 25))
-            assert isinstance(found, da.Array)
-            np.testing.assert_array_equal(found.compute(), expected)
+            assert model.classes_.tolist() == ["a", "b", "c"]
+            found = model.predict(dd.from_pandas(queries, npartitions=2)).compute()
+            assert found.tolist() == expected.predict(queries).tolist()
+            share = expected.score(frame[list("abcd")], frame["label"])
+            assert model.score(parts, "label") == share
+            assert model.score(parts, ["label"]) == share
+            with pytest.raises(ValueError, match="y has 2 columns, and predictions 1"):
+                model.score(parts[list("abcd")], parts[["a", "label"]])
+
+    def test_empty_partitions(self):
+        frame = pd.DataFrame(self.points, columns=list("abcd"))
+        frame = frame.assign(label=self.labels[:, 0], row=np.arange(N))
+        parts = dd.from_pandas(frame, npartitions=4)
+        rest = parts[parts["row"] >= 300].drop(columns="row")  # nothing of the first partition
+        for model in (KNeighborsClassifier(3), RadiusNeighborsClassifier(1.5)):
+            expected = model.fit(self.points[300:], self.labels[300:, 0]).predict(self.points[300:])
+            model.fit(rest, "label")
+            found = model.predict(rest[list("abcd")]).compute()
+            assert found.tolist() == expected.tolist()
+            assert model.score(rest, "label") == np.mean(expected == self.labels[300:, 0])
+
+    def test_targets_stay_on_the_workers(self):
+        model = KNeighborsRegressor(3).fit(_chunked(self.points, 150), _chunked(Y, 150))
+        assert model._y.shape == (0, 2)
+        expected = KNeighborsRegressor(3).fit(self.points, Y)
+        weights = _chunked(W, 150)
+        assert model.score(_chunked(self.points, 150), _chunked(Y, 150), weights) == pytest.approx(
+            expected.score(self.points, Y, W), rel=1e-12
+        )
 
     def test_what_partitions_cannot_do(self):
+        rows = _chunked(self.points)
         with pytest.raises(ValueError, match="searched by the metrics"):
-            NearestNeighbors(metric="canberra").fit(_chunked(self.points))
-        model = RadiusNeighborsRegressor().fit(_chunked(self.points), Y)
-        with pytest.raises(ValueError, match="within a radius need points in memory"):
-            model.predict(self.queries)
+            NearestNeighbors(metric="canberra").fit(rows)
+        with pytest.raises(ValueError, match="sample_weight needs points in memory"):
+            KNeighborsRegressor().fit(rows, Y, W)
+        with pytest.raises(ValueError, match="requires y"):
+            KNeighborsRegressor().fit(rows, None)
+        with pytest.raises(ValueError, match="Unknown label type"):
+            KNeighborsClassifier().fit(rows, _chunked(Y[:, 0]))
+        with pytest.raises(ValueError, match=r"y, partition \d, contains NaN"):
+            KNeighborsRegressor().fit(rows, _chunked(np.where(Y > 0, np.nan, Y)))
+        model = NearestNeighbors().fit(rows)
         with pytest.raises(ValueError, match="n_neighbors = 2000"):
-            NearestNeighbors().fit(_chunked(self.points)).kneighbors(_chunked(self.queries), 2000)
+            model.kneighbors(_chunked(self.points), 2000)
+        with pytest.raises(ValueError, match="give queries"):
+            model.radius_neighbors()
+        with pytest.raises(ValueError, match="radius must be one number"):
+            model.radius_neighbors(_chunked(self.queries), np.ones(60))
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(), RidgeCV()])
+def test_scores(model):
+    expected = model.fit(X, Y).score(X, Y, W)
+    assert model.score(_chunked(X), _chunked(Y), _chunked(W)) == pytest.approx(expected, rel=1e-12)
+    assert model.score(_chunked(X), Y) == pytest.approx(model.score(X, Y), rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.model_selection import KFold
 
 import rmodels
@@ -109,14 +111,30 @@ def test_memmap(tmp_path):
         LinearRegression().fit(rows, y[:-1])
 
 
+ALPHAS = [0.1, 1.0, 10.0, 100.0]
+RIDGES = [
+    RidgeCV(ALPHAS),
+    RidgeCV(ALPHAS, scoring="r2"),
+    RidgeCV(ALPHAS, scoring="neg_mean_absolute_error", fit_intercept=False),
+    RidgeCV(ALPHAS, cv=4),
+    RidgeCV(ALPHAS, cv=KFold(7), fit_intercept=False),
+    RidgeCV(ALPHAS, cv=3, scoring="neg_root_mean_squared_error"),
+    RidgeCV(ALPHAS, cv=3, scoring="neg_mean_squared_error"),
+]
+
+
 @pytest.mark.parametrize(
     "model",
     [
         LinearRegression(iterations=50),
+        LinearRegression(iterations=50, solver="stream"),
+        LinearRegression(iterations=50, solver="stream", learning_rate=0.1, fit_intercept=False),
         LinearRegression(positive=True),
+        LinearRegression(positive=True, fit_intercept=False),
         LinearRegression(solver="rows"),
         Ridge(3.0),
-        RidgeCV([0.1, 1.0, 10.0]),
+        Ridge(3.0, positive=True),
+        *RIDGES,
     ],
 )
 def test_every_linear_model(folder, model):
@@ -124,9 +142,59 @@ def test_every_linear_model(folder, model):
     expected = model.__class__(**model.get_params()).fit(X, y, w)
     model.fit(scan(str(folder / "*.parquet"), NAMES), "y", "w")
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-11, atol=1e-14)
+    if getattr(model, "solver", "") == "stream":
+        assert (model.solver_, model.engine_) == ("stream", expected.engine_)
+        np.testing.assert_allclose(model.loss_history_, expected.loss_history_, rtol=1e-12)
     if isinstance(model, RidgeCV):
         assert model.alpha_ == expected.alpha_
         assert model.best_score_ == pytest.approx(expected.best_score_, rel=1e-12)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_ridge_of_ill_conditioned_columns_and_several_targets(tmp_path, cv):
+    X, y, w = _data()
+    X[:, 1] = X[:, 0] + 1e-7 * X[:, 1]
+    Y = np.column_stack([y, y**2])
+    model, scoring = RidgeCV([1e-10, 1e-3], cv=cv), None if cv else "r2"
+    given = {"scoring": scoring, "alpha_per_target": cv is None}
+    expected = RidgeCV([1e-10, 1e-3], cv=cv, **given).fit(X, Y, w)
+    model.set_params(**given).fit(scan(X), Y, w)
+    np.testing.assert_array_equal(model.alpha_, expected.alpha_)
+    np.testing.assert_allclose(model.best_score_, expected.best_score_, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-8)
+
+
+def test_passes_over_the_rows(folder, monkeypatch):
+    passes = []
+    arrays = rmodels.scans.Scan.arrays
+
+    def counted(self, *args):
+        passes.append(args)
+        return arrays(self, *args)
+
+    monkeypatch.setattr(rmodels.scans.Scan, "arrays", counted)
+    for model, expected in (
+        (LinearRegression(), 1),
+        (LinearRegression(iterations=9), 1),
+        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 10),
+        (Ridge(positive=True), 3),
+        (LinearRegression(positive=True), 3),
+        (Ridge(), 1),
+        (RidgeCV(), 2),
+        (RidgeCV(cv=5), 3),
+    ):
+        passes.clear()
+        model.fit(scan(folder / "*.parquet"), "y")
+        assert len(passes) == expected, model
+
+
+def test_streams_diverge_and_name_a_rate(folder):
+    model = LinearRegression(iterations=5, solver="stream", learning_rate=5.0)
+    with pytest.warns(ConvergenceWarning, match="the largest stable one is"):
+        model.fit(scan(folder / "*.parquet"), "y")
+    model.set_params(iterations=5000)
+    with pytest.raises(ValueError, match="overflowed in 5000 iterations"):
+        model.fit(scan(folder / "part0.parquet"), "y")
 
 
 def test_ill_conditioned_columns_are_refined_in_further_passes(tmp_path):
@@ -174,6 +242,85 @@ def test_partial_fit_goes_on_with_a_scan(folder):
     np.testing.assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(), RidgeCV(), KNeighborsRegressor()])
+def test_score_of_numbers(folder, model, weighted):
+    X, y, w = _data()
+    model.fit(pd.DataFrame(X, columns=NAMES), y)
+    given = w if weighted else None
+    expected = model.score(pd.DataFrame(X, columns=NAMES), y, given)
+    for source in (folder / "*.parquet", folder / "csv"):
+        rows = scan(source, NAMES)
+        assert model.score(rows, "y", "w" if weighted else None) == pytest.approx(
+            expected, rel=1e-12
+        )
+        assert model.score(rows, y, given) == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_far_from_zero_and_of_several_targets(tmp_path):
+    X, y, _ = _data()
+    Y = np.column_stack([y + 1e8, np.full(N, 3.0)])
+    columns = {**dict(zip(NAMES, X.T, strict=True)), "y": Y[:, 0], "z": Y[:, 1]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    model = KNeighborsRegressor(3).fit(X, Y)
+    found = model.score(scan(tmp_path, NAMES), ["y", "z"])
+    assert found == pytest.approx(model.score(X, Y), rel=1e-12)
+    with pytest.raises(ValueError, match="y has 1 columns, and predictions 2"):
+        model.score(scan(tmp_path, NAMES), "y")
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(scan(X[:1]), Y[:1]))
+
+
+@pytest.mark.parametrize("kind", ["*.parquet", "csv"])
+@pytest.mark.parametrize("text", [False, True])
+def test_score_of_classes(tmp_path, kind, text):
+    X, _, w = _data()
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, (N, 2))
+    if text:
+        labels = np.array(["a", "b", "NA"], dtype=object)[labels]
+    frame = pd.DataFrame(X, columns=NAMES).assign(
+        p=labels[:, 0], q=labels[:, 1], r=labels[:, 1], w=w
+    )
+    for i, part in enumerate((frame[:400], frame[400:])):
+        part.to_parquet(tmp_path / f"{i}.parquet", row_group_size=150)
+        (tmp_path / "csv").mkdir(exist_ok=True)
+        part.to_csv(tmp_path / "csv" / f"{i}.csv", index=False)
+    rows = scan(tmp_path / kind, NAMES)
+    flipped = np.where(rng.random(N) < 0.3, np.roll(labels[:, 0], 1), labels[:, 0])
+    model = KNeighborsClassifier(1).fit(frame[NAMES], flipped)
+    for given, weights in ((None, None), ("w", w)):
+        expected = model.score(frame[NAMES], labels[:, 0], weights)
+        assert 0.5 < expected < 0.95
+        assert model.score(rows, "p", given) == pytest.approx(expected, rel=1e-12)
+        assert model.score(rows, labels[:, 0], weights) == pytest.approx(expected, rel=1e-12)
+    model = KNeighborsClassifier(1).fit(rows, "p")  # labels from the files
+    assert model.classes_.tolist() == np.unique(labels[:, 0]).tolist()
+    assert model.score(rows, "p") == 1.0
+    both = KNeighborsClassifier(1).fit(frame[NAMES], np.column_stack([labels[:, 0], flipped]))
+    expected = np.mean((labels[:, 0] == labels[:, 1]) & (flipped == labels[:, 1]))
+    found = both.score(rows, ["q", "r"])
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_faults_of_labels(tmp_path):
+    columns = {"x": np.arange(6.0), "y": ["a", "b", None, "a", "b", "a"]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=2)
+    place = r"a\.parquet, row group 2 of 3, row 1 of the batch, column 'y': missing value"
+    with pytest.raises(ValueError, match=place):
+        KNeighborsClassifier().fit(scan(tmp_path), "y")
+    model = KNeighborsClassifier(1).fit(pd.DataFrame({"x": [0.0, 1.0]}), ["a", "b"])
+    with pytest.raises(ValueError, match=place):
+        model.score(scan(tmp_path), "y")
+    with pytest.raises(ValueError, match="column 'y': numbers are needed, and it holds string"):
+        KNeighborsRegressor().fit(scan(tmp_path), "y")
+    (tmp_path / "a.csv").write_text("x,y\n0,1\n1,inf\n")
+    with pytest.raises(ValueError, match=r"a\.csv, line 3, column 'y': 'inf' is not finite"):
+        KNeighborsRegressor().fit(scan(tmp_path / "a.csv"), "y")
+    with pytest.raises(ValueError, match="y has 4 rows, and the scan 6"):
+        KNeighborsRegressor().fit(scan(tmp_path / "a.parquet", ["x"]), np.zeros(4))
+
+
 def test_reads_ahead():
     X, y, _ = _data()
     asked, computed = [], []
@@ -196,10 +343,13 @@ def test_reads_ahead():
 
 
 @pytest.mark.parametrize("kind", ["*.parquet", "csv"])
-def test_progress(folder, kind, capsys):
+def test_progress(folder, kind, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if it were a terminal
     with rmodels.config_context(progress=True):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
+    assert re.search(r"fit .*100% .*0:00:0\d", shown)  # the share that is done, and the time left
 
 
 class TestNeighbours:
@@ -350,10 +500,26 @@ class TestErrors:
             scan(folder / "part0.parquet", ["z"])
         with pytest.raises(ValueError, match="expecting 4 features"):
             LinearRegression().fit(np.eye(4), np.arange(4)).predict(scan(folder / "*.parquet"))
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            LinearRegression(solver="gram"),
+            LinearRegression(solver="gram", iterations=5),
+            RidgeCV(cv=KFold(3, shuffle=True)),
+            RidgeCV(cv=[([0], [1])]),
+            RidgeCV(scoring="explained_variance"),
+            RidgeCV(store_cv_results=True),
+        ],
+    )
+    def test_what_batches_cannot_do(self, folder, model, monkeypatch):
+        monkeypatch.delattr("rmodels.scans.Scan.tables")  # nothing is read
         with pytest.raises(ValueError, match="needs X as an array"):
-            LinearRegression(solver="gram").fit(scan(folder / "*.parquet"), "y")
-        with pytest.raises(ValueError, match="needs X as an array"):
-            RidgeCV(cv=KFold(3)).fit(scan(folder / "*.parquet"), "y")
+            model.fit(scan(folder / "*.parquet"), "y")
+
+    def test_more_folds_than_rows(self):
+        with pytest.raises(ValueError, match="n_splits=4 greater than the number of samples"):
+            RidgeCV(cv=4).fit(scan(np.eye(3)), np.arange(3.0))
 
 
 def _run(code, *arguments, **kwargs):
@@ -392,8 +558,8 @@ class TestCheckpoint:
         read = []
         arrays = rmodels.scans.Scan.arrays
 
-        def counted(self, columns, task, start=0):
-            for batch, X in arrays(self, columns, task, start):
+        def counted(self, columns, task, start=0, *labels):
+            for batch, X in arrays(self, columns, task, start, *labels):
                 read.append(len(X))
                 yield batch, X
 
@@ -426,32 +592,93 @@ class TestCheckpoint:
         assert model.n_features_in_ == D + 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_memory_stays_under_the_limit(tmp_path):
-    # 380 MB of numbers in one row group, in the memory of a process that may use 100 MB for them
-    path = tmp_path / "a.parquet"
+LARGE = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """380 MB of numbers, a million rows in each row group."""
+    path = tmp_path_factory.mktemp("large") / "a.parquet"
     schema = pa.schema([(f"x{i}", pa.float64()) for i in range(16)])
     rng = np.random.default_rng(0)
     with pq.ParquetWriter(path, schema, use_dictionary=False, compression="NONE") as writer:
         for _ in range(3):
             arrays = [pa.array(rng.standard_normal(1_000_000)) for _ in range(16)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), 1_000_000)
-    code = """
-        import json, sys
-        import numpy as np, pyarrow.parquet
-        import rmodels
-        def peak():
-            lines = open("/proc/self/status").read().splitlines()
-            return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
-        rmodels.set_config(memory_limit=100 << 20)
-        warm = np.random.default_rng(0).standard_normal((2000, 16))
-        rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
-        before = peak()
-        model = rmodels.LinearRegression().fit(rmodels.scan(sys.argv[1]), "x15")
-        print(json.dumps([peak() - before, model._counted]))
-    """
-    done = _run(code, path)
-    assert done.returncode == 0, done.stderr
-    used, rows = json.loads(done.stdout)
-    assert rows == 3_000_000
-    assert used < 100 << 20
+    return path
+
+
+PEAK = """
+import json, sys
+import numpy as np, pyarrow.parquet
+import rmodels
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
+rmodels.set_config(memory_limit=100 << 20)
+warm = np.random.default_rng(0).standard_normal((2000, 16))
+rows = rmodels.scan(sys.argv[1], [f"x{i}" for i in range(15)])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+class TestMemory:
+    """A process that may use 100 MB for 380 MB of numbers."""
+
+    def test_of_a_fit_and_a_score(self, large):
+        code = """
+            rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
+            before = peak()
+            model = rmodels.LinearRegression().fit(rows, "x15")
+            score = model.score(rows, "x15")
+            print(json.dumps([peak() - before, model._counted, score]))
+        """
+        done = _run(PEAK + textwrap.dedent(code), large)
+        assert done.returncode == 0, done.stderr
+        used, rows, score = json.loads(done.stdout)
+        assert rows == LARGE
+        assert 0 < score < 1e-4
+        assert used < 100 << 20
+
+    def test_of_neighbours_of_points_on_disk(self, large):
+        code = """
+            rmodels.NearestNeighbors(n_neighbors=3).fit(warm).kneighbors(warm[:20])
+            before = peak()
+            model = rmodels.NearestNeighbors(n_neighbors=3, radius=2.0).fit(rows)
+            distances, indices = model.kneighbors(warm[:20, :15])
+            within = model.radius_neighbors(warm[:5, :15], return_distance=False)
+            used = peak() - before
+            print(json.dumps([used, distances.tolist(), indices.tolist(),
+                              [each.tolist() for each in within]]))
+        """
+        done = _run(PEAK + textwrap.dedent(code), large)
+        assert done.returncode == 0, done.stderr
+        used, distances, indices, within = json.loads(done.stdout)
+        assert used < 100 << 20
+        names = [f"x{i}" for i in range(15)]
+        columns = [pq.read_table(large, columns=[name])[name].to_numpy() for name in names]
+        queries = np.random.default_rng(0).standard_normal((2000, 16))[:20, :15]
+        model = NearestNeighbors(n_neighbors=3, radius=2.0).fit(np.stack(columns, axis=1))
+        expected = model.kneighbors(queries)
+        np.testing.assert_array_equal(distances, expected[0])
+        np.testing.assert_array_equal(indices, expected[1])
+        expected = model.radius_neighbors(queries[:5], return_distance=False)
+        assert within == [each.tolist() for each in expected]
+        assert any(within)
+
+    def test_of_a_prediction_by_the_command(self, large, tmp_path):
+        model = LinearRegression().fit(np.eye(16)[:, :15], np.arange(16.0))
+        model.feature_names_in_ = np.array([f"x{i}" for i in range(15)], dtype=object)
+        rmodels.save(model, tmp_path / "a.rmodel")
+        code = """
+            from rmodels.cli import main
+            rmodels.LinearRegression().fit(rmodels.scan(warm), 15)
+            before = peak()
+            assert main(["predict", sys.argv[2], sys.argv[1], "-o", sys.argv[3]]) == 0
+            print(json.dumps(peak() - before))
+        """
+        output = tmp_path / "out.parquet"
+        done = _run(PEAK + textwrap.dedent(code), large, tmp_path / "a.rmodel", output)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) < 100 << 20
+        assert pq.read_metadata(output).num_rows == LARGE

@@ -232,7 +232,7 @@ def test_numbers_come_back(tmp_path_factory, values, single, data):
             array = array.astype(np.float32)
         assume(np.isfinite(array).all())
     for path in (folder / "a.csv", folder / "a.parquet"):
-        write_table(path, {"x": array})
+        write_table(path, [{"x": array[:1]}, {"x": array[1:]}])
         found = numbers(path, "x")[:, 0]
         np.testing.assert_array_equal(found.astype(array.dtype), array)
         np.testing.assert_array_equal(np.signbit(found), np.signbit(array))
@@ -247,7 +247,7 @@ def test_text_comes_back(tmp_path_factory, words, name):
     assume(not name.startswith("﻿"))
     folder = tmp_path_factory.mktemp("text")
     for path in (folder / "a.csv", folder / "a.parquet"):
-        write_table(path, {name: np.array(words, dtype=object)})
+        write_table(path, [{name: np.array(words, dtype=object)}])
         assert open_table(path).names == [name]
         assert labels(path, name, as_text=True).tolist() == words
 
@@ -282,14 +282,23 @@ def test_csv_agrees_with_another_reader(tmp_path_factory, rows):
 
 
 def test_printed_as_csv():
-    columns = {"y": np.array([0.1 + 0.2, -0.0]), "s": np.array(['a"b', "c,d"])}
-    assert to_csv(columns) == '"y","s"\n0.30000000000000004,"a""b"\n-0,"c,d"\n'
+    batches = [
+        {"y": np.array([0.1 + 0.2]), "s": np.array(['a"b'])},
+        {"y": np.array([-0.0]), "s": np.array(["c,d"])},
+    ]
+    assert list(to_csv(batches)) == ['"y","s"\n0.30000000000000004,"a""b"\n', '-0,"c,d"\n']
 
 
-def test_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.csv"
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_written_whole_or_not_at_all(tmp_path, name):
+    path = tmp_path / name
     path.write_text("before")
+
+    def batches():
+        yield {"a": np.zeros(2), "b": np.zeros(2)}
+        yield {"a": np.zeros(2), "b": np.zeros(3)}
+
     with pytest.raises(pyarrow.ArrowInvalid):
-        write_table(path, {"a": np.zeros(2), "b": np.zeros(3)})
+        write_table(path, batches())
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

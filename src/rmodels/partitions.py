@@ -7,9 +7,11 @@ queries with each block of points, and merge the nearest on the way.
 
 import copy
 import operator
+from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, reduce
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,20 @@ from rmodels.extras import require
 from rmodels.ops import nearest
 from rmodels.rows import WEIGHTLESS, Rows
 
-__all__ = ["DaskRows", "Partitions", "applied", "is_dask", "merged"]
+__all__ = [
+    "DaskRows",
+    "Partitions",
+    "answered",
+    "applied",
+    "is_dask",
+    "joined",
+    "merged",
+    "points",
+    "tallied",
+]
 
 T = TypeVar("T")
-Found = tuple[NDArray[np.float64], NDArray[np.int64]]
+Found = tuple[NDArray, ...]
 
 _FAN_IN = 8  # results that one task combines
 
@@ -63,6 +75,31 @@ def _aligned(A: Any, X: Any, name: str) -> list[Any]:
     return found
 
 
+def _named(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, bool]:
+    """Return X, y and weights, columns of a frame for their names, and whether y is one target."""
+    one_target = isinstance(y, str) or (y is not None and not _are_names(y) and y.ndim == 1)
+    if _is_frame(X):
+        left = [y] if isinstance(y, str) else list(y) if _are_names(y) else []
+        weight = [sample_weight] if isinstance(sample_weight, str) else []
+        y = X[y] if left else y
+        sample_weight = X[sample_weight] if weight else sample_weight
+        X = X[[name for name in X.columns if name not in {*left, *weight}]]
+    return X, y, sample_weight, one_target
+
+
+def _are_names(y: Any) -> bool:
+    return isinstance(y, list) and all(isinstance(name, str) for name in y)
+
+
+def _tree(found: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
+    """Return what delayed results lead to when some at a time are merged, delayed."""
+    merging = require("dask", "dask").delayed(merge, pure=False)
+    while True:
+        found = [merging(found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
+        if len(found) == 1:
+            return found[0]
+
+
 def _task(work: Callable[..., T]) -> Any:
     """Return a delayed function that does some work in a task, with the settings of now."""
     dask = require("dask", "dask")
@@ -95,27 +132,41 @@ def _array(block: Any, dtype: Any, number: int, name: str) -> NDArray:
     return found
 
 
-def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int) -> Rows:
+def _part(X: Any, y: Any, weights: Any, dtype: np.dtype, number: int, first: int) -> Rows:
     """Return the checked rows of a partition."""
     A = _array(X, dtype, number, "X")
     Y = _array(y, np.float64, number, "y").reshape(len(A), -1)
-    w = None if weights is None else _array(weights, np.float64, number, "sample_weight").ravel()
-    if w is not None and not (np.isfinite(w).all() and (w >= 0).all() and len(w) == len(A)):
-        raise ValueError(
-            f"partition {number}: weights must be finite, at least 0, one for each row"
-        )
+    w = _weights(weights, len(A), number)
 
     def assert_finite() -> None:
         assert_all_finite(A, input_name=f"X, partition {number},")
         assert_all_finite(Y, input_name=f"y, partition {number},")
 
-    return Rows(A, Y, w, assert_finite)
+    return Rows(A, Y, w, assert_finite, first)
+
+
+def _weights(weights: Any, n_rows: int, number: int) -> NDArray | None:
+    """Return the checked weights of a partition."""
+    if weights is None:
+        return None
+    w = _array(weights, np.float64, number, "sample_weight").ravel()
+    if not (np.isfinite(w).all() and (w >= 0).all() and len(w) == n_rows):
+        raise ValueError(
+            f"partition {number}: weights must be finite, at least 0, one for each row"
+        )
+    return w
 
 
 def _folded(
-    compute: Callable[[Rows], T], dtype: np.dtype, X: Any, y: Any, weights: Any, number: int
+    compute: Callable[[Rows], T],
+    dtype: np.dtype,
+    X: Any,
+    y: Any,
+    weights: Any,
+    number: int,
+    first: int,
 ) -> tuple[T, NDArray[np.float64]] | None:
-    rows = _part(X, y, weights, dtype, number)
+    rows = _part(X, y, weights, dtype, number, first)
     return (compute(rows), rows.size) if len(rows.Y) else None
 
 
@@ -133,20 +184,9 @@ class DaskRows:
     in_memory = False
 
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, reset: bool) -> None:
-        targets = None
-        if _is_frame(X):
-            named = isinstance(y, str) or (
-                isinstance(y, list) and all(isinstance(name, str) for name in y)
-            )
-            targets = y if named else None
-            left = [] if not named else [y] if isinstance(y, str) else list(y)
-            weight = [sample_weight] if isinstance(sample_weight, str) else []
-            y = X[y] if named else y
-            sample_weight = X[sample_weight] if weight else sample_weight
-            X = X[[name for name in X.columns if name not in {*left, *weight}]]
+        X, y, sample_weight, self.one_target = _named(X, y, sample_weight)
         record(estimator, X, reset)
         self.dtype = _dtype(X)
-        self.one_target = isinstance(targets, str) or (targets is None and y.ndim == 1)
         self.n_features = int(X.shape[1]) if not _is_frame(X) else len(X.columns)
         self.n_targets = 1 if self.one_target else _width(y)
         self._X = _blocks(X)
@@ -154,7 +194,14 @@ class DaskRows:
         self._weights: list[Any] = [None] * len(self._X)
         if sample_weight is not None:
             self._weights = _aligned(sample_weight, X, "sample_weight")
+        self._firsts = [0] * len(self._X)
         self._size: NDArray[np.float64] | None = None
+
+    def numbered(self) -> int:
+        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        (counts,) = require("dask", "dask").compute([_task(len)(X) for X in self._X])
+        self._firsts = np.cumsum([0, *counts])[:-1].tolist()
+        return int(sum(counts))
 
     @property
     def size(self) -> NDArray[np.float64]:
@@ -178,16 +225,9 @@ class DaskRows:
         """Return what `compute` gives for all rows; see `rmodels.rows.Source.fold`."""
         dask = require("dask", "dask")
         task = _task(partial(_folded, compute, self.dtype))
-        found = [
-            task(X, y, w, number)
-            for number, (X, y, w) in enumerate(zip(self._X, self._y, self._weights, strict=True))
-        ]
-        merge = dask.delayed(partial(_combined, combine), pure=False)
-        while True:
-            found = [merge(found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
-            if len(found) == 1:
-                break
-        (total,) = dask.compute(found[0])
+        parts = zip(self._X, self._y, self._weights, count(), self._firsts, strict=False)
+        found = [task(*each) for each in parts]
+        (total,) = dask.compute(_tree(found, partial(_combined, combine)))
         if total is None:
             raise ValueError("X has no rows")
         if not total[1][1]:
@@ -231,11 +271,30 @@ def _dtype(X: Any) -> np.dtype:
 
 
 def merged(first: Found, second: Found, k: int) -> Found:
-    """Return the k nearest of two searches, those of the first before equals of the second."""
-    distances = np.concatenate([first[0], second[0]], axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    indices = np.concatenate([first[1], second[1]], axis=1)
-    return np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1)
+    """Return the k nearest of two searches, those of the first before equals of the second.
+
+    Each is distances, indices and what else is known of the neighbours: (queries, neighbours, ...).
+    """
+    both = [np.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)]
+    order = np.argsort(both[0], axis=1, kind="stable")[:, :k]
+    rows = np.arange(len(order))[:, np.newaxis]
+    return tuple(each[rows, order] for each in both)
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """Return the neighbours within a radius of all parts, in the order of (distance, index).
+
+    Each is offsets of the queries, distances, indices and what else is known of the neighbours:
+    (pairs, ...).
+    """
+    rows = np.concatenate([np.repeat(np.arange(len(o) - 1), np.diff(o)) for o, *_ in parts])
+    distances, indices, *others = (
+        np.concatenate(each) for each in list(zip(*parts, strict=True))[1:]
+    )
+    order = np.lexsort((indices, distances, rows))
+    counts = np.bincount(rows, minlength=len(parts[0][0]) - 1)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return offsets, distances[order], indices[order], *(each[order] for each in others)
 
 
 def _checked_block(block: Any, dtype: np.dtype, number: int) -> NDArray:
@@ -244,24 +303,100 @@ def _checked_block(block: Any, dtype: np.dtype, number: int) -> NDArray:
     return A
 
 
+def points(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """Return points and targets, columns of a frame for their names; record the columns of X."""
+    X, y, _, _ = _named(X, y, None)
+    record(estimator, X, reset=True)
+    return X, y if y is None or hasattr(y, "dtype") or is_dask(y) else np.asarray(y)
+
+
+class _Asked(NamedTuple):
+    """What a search looks for: the k nearest, or if k is 0 all within a radius."""
+
+    k: int
+    radius: float
+
+    def of(self, index: Any, queries: NDArray) -> Found:
+        """Return the neighbours among the points of an index; none if that is None."""
+        if index is None or not len(queries):
+            if self.k:
+                return np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
+            return np.zeros(len(queries) + 1, int), np.empty(0), np.empty(0, np.int64)
+        if self.k:
+            return nearest.nearest(index, queries, min(self.k, len(index.X)))
+        return nearest.within(index, queries, self.radius)
+
+    def merged(self, found: Sequence[Found]) -> Found:
+        """Return the neighbours among the points of several indices."""
+        if not self.k:
+            return joined(found)
+        return reduce(lambda first, second: merged(first, second, self.k), found)
+
+    def example(self) -> Found:
+        """Return what may be found for one query."""
+        distances, indices = np.zeros((1, self.k or 1)), np.zeros((1, self.k or 1), np.int64)
+        return (distances, indices) if self.k else (np.array([0, 1]), distances[0], indices[0])
+
+
 def _index(dtype: np.dtype, metric: str, p: float, algorithm: str, block: Any, number: int) -> Any:
     points = _checked_block(block, dtype, number)
     return nearest.index(points, metric, p, algorithm=algorithm) if len(points) else None
 
 
-def _nearest(dtype: np.dtype, k: int, index: Any, first: int, Q: Any, number: int) -> Found:
-    queries = _checked_block(Q, dtype, number)
-    if index is None or not len(queries):
-        return np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
-    found = nearest.nearest(index, queries, min(k, len(index.X)))
-    return found[0], found[1] + first
+def _searched(
+    dtype: np.dtype,
+    asked: _Asked,
+    classes: Sequence[NDArray] | None,
+    index: Any,
+    first: int,
+    y: Any,
+    Q: Any,
+    number: int,
+) -> Found:
+    """Return the neighbours of a block of queries in a block of points, and their targets."""
+    *places, indices = asked.of(index, _checked_block(Q, dtype, number))
+    found = *places, indices + first
+    if y is None:
+        return found
+    Y = np.asarray(y)
+    Y = (Y[:, np.newaxis] if Y.ndim == 1 else Y)[indices]
+    if classes is not None:
+        codes = [np.searchsorted(each, Y[..., j]) for j, each in enumerate(classes)]
+        Y = np.stack(codes, axis=-1)
+    return *found, Y
 
 
-def _all_merged(k: int, found: Sequence[Found]) -> Found:
-    total = found[0]
-    for each in found[1:]:
-        total = merged(total, each, k)
-    return total
+def _counted(dtype: np.dtype, block: Any, y: Any, number: int) -> int:
+    """Return how many points a partition has, checked with their targets."""
+    n = len(_checked_block(block, dtype, number))
+    if y is not None:
+        Y = np.asarray(y)
+        if len(Y) != n:
+            raise ValueError(f"partition {number}: y has {len(Y)} rows, and X {n}")
+        if Y.dtype.kind == "f":
+            assert_all_finite(Y, input_name=f"y, partition {number},")
+    return n
+
+
+def _labels(y: Any) -> list[dict[Any, int]]:
+    """Return how often each label of a partition's outputs is there."""
+    Y = np.asarray(y)
+    columns = Y.T if Y.ndim == 2 else [Y]
+    found = (np.unique(column, return_counts=True) for column in columns)
+    return [dict(zip(labels.tolist(), counts.tolist(), strict=True)) for labels, counts in found]
+
+
+def _labels_added(found: Sequence[list[dict[Any, int]]]) -> list[dict[Any, int]]:
+    return [dict(sum(map(Counter, each), Counter())) for each in zip(*found, strict=True)]
+
+
+def _like(y: Any) -> NDArray:
+    """Return an array of no rows like y."""
+    if not _is_frame(y):
+        return np.empty((0, *y.shape[1:]), y.dtype)
+    kinds = [y.dtype] if y.ndim == 1 else list(y.dtypes)
+    dtype = np.result_type(*(k if isinstance(k, np.dtype) else np.dtype(object) for k in kinds))
+    return np.empty((0,) if y.ndim == 1 else (0, len(kinds)), dtype)
 
 
 class _Known:
@@ -274,59 +409,80 @@ class _Known:
         """Return what was found."""
         return self._found
 
+    def within(self, Q: Any, radius: float, n_threads: int) -> Found:
+        """Return what was found."""
+        return self._found
+
 
 class Partitions:
     """Searches points in the partitions of a Dask collection.
 
+    Neither points nor targets are gathered: a neighbour's targets are found with it.
+
     Parameters
     ----------
     X : Dask array or data frame
+    y : Dask collection, array or None
+        Targets.
     metric, p, algorithm
         As of `rmodels.ops.nearest.index`.
     """
 
     engine = "dask"
 
-    def __init__(self, X: Any, metric: str, p: float, algorithm: str) -> None:
+    def __init__(self, X: Any, y: Any, metric: str, p: float, algorithm: str) -> None:
         dask = require("dask", "dask")
         blocks, dtype = _blocks(X), _dtype(X)
-        count = _task(lambda block, number: len(_checked_block(block, dtype, number)))
-        (counts,) = dask.compute([count(block, number) for number, block in enumerate(blocks)])
+        self._targets = [None] * len(blocks) if y is None else _aligned(y, X, "y")
+        self._classes: list[NDArray] | None = None
+        self.like = None if y is None else _like(y)
+        numbered = list(enumerate(zip(blocks, self._targets, strict=True)))
+        task = _task(partial(_counted, dtype))
+        (counts,) = dask.compute([task(block, y, number) for number, (block, y) in numbered])
         self.algorithm = "tree" if algorithm == "tree" else "brute"
         self.count = sum(counts)
-        self._firsts = np.concatenate([[0], np.cumsum(counts)])[:-1].astype(int).tolist()
+        self._firsts = np.cumsum([0, *counts])[:-1].tolist()
         build = _task(partial(_index, dtype, metric, p, algorithm))
-        self._indices = [build(block, number) for number, block in enumerate(blocks)]
+        self._indices = [build(block, number) for number, (block, _) in numbered]
+
+    def encode(self) -> tuple[list[NDArray], list[NDArray]]:
+        """Have the targets be positions among the classes; return those, and their counts."""
+        (found,) = require("dask", "dask").compute(
+            _tree([_task(_labels)(y) for y in self._targets], _labels_added)
+        )
+        dtype = None if self.like is None else self.like.dtype
+        self._classes = [np.array(sorted(each), dtype=dtype) for each in found]
+        counts = [np.array([each[label] for label in sorted(each)]) for each in found]
+        return self._classes, counts
 
     @property
     def X(self) -> Any:
         """The points: an error, as they are on the cluster."""
         raise ValueError("the points of a Dask collection are not in memory: give queries")
 
-    def delayed(self, Q: Any, dtype: np.dtype, number: int, k: int) -> Any:
-        """Return the k nearest points of a block of queries, delayed: a tree over the points."""
-        dask = require("dask", "dask")
-        task = _task(partial(_nearest, dtype, k))
-        found = [
-            task(index, first, Q, number)
-            for index, first in zip(self._indices, self._firsts, strict=True)
-        ]
-        merge = dask.delayed(partial(_all_merged, k), pure=False)
-        while len(found) > 1:
-            found = [merge(found[i : i + _FAN_IN]) for i in range(0, len(found), _FAN_IN)]
-        return found[0]
+    def delayed(self, Q: Any, dtype: np.dtype, number: int, asked: _Asked) -> Any:
+        """Return the neighbours of a block of queries, delayed: a tree over the points."""
+        task = _task(partial(_searched, dtype, asked, self._classes))
+        blocks = zip(self._indices, self._firsts, self._targets, strict=True)
+        found = [task(index, first, y, Q, number) for index, first, y in blocks]
+        return _tree(found, asked.merged)
 
-    def nearest(self, Q: Any, k: int, n_threads: int) -> Found:
+    def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[NDArray, NDArray]:
         """Return the k nearest points of each query."""
-        dask = require("dask", "dask")
+        distances, indices, *_ = self._of_one_block(Q, _Asked(k, 0.0))
+        return distances, indices
+
+    def within(self, Q: Any, radius: float, n_threads: int) -> tuple[NDArray, NDArray, NDArray]:
+        """Return all points within a radius of each query."""
+        offsets, distances, indices, *_ = self._of_one_block(Q, _Asked(0, radius))
+        return offsets, distances, indices
+
+    def _of_one_block(self, Q: Any, asked: _Asked) -> Found:
         queries = self.X if Q is None else Q.toarray() if hasattr(Q, "toarray") else on_host(Q)
-        (found,) = dask.compute(self.delayed(queries, queries.dtype, 0, k))
+        dask = require("dask", "dask")
+        (found,) = dask.compute(self.delayed(queries, queries.dtype, 0, asked))
         result: Found = found
         return result
-
-    def within(self, Q: Any, radius: float, n_threads: int) -> Any:
-        """Not for points on a cluster."""
-        raise ValueError("neighbours within a radius need points in memory")
 
 
 def _called(
@@ -337,14 +493,39 @@ def _called(
 
     if found is not None:
         model = copy.copy(model)
-        model._search = _Known(found)
+        places = 3 if found[0].ndim == 1 else 2  # distances and indices, after offsets or not
+        if len(found) > places and name not in ("kneighbors", "radius_neighbors"):
+            *rest, indices, targets = found
+            Y = targets.reshape(indices.size, targets.shape[-1])
+            model._y = Y[:, 0] if model._y.ndim == 1 else Y
+            found = *rest, np.arange(indices.size).reshape(indices.shape)
+        model._search = _Known(found[:places])
     X = _checked_block(block, np.dtype("f4" if _is_single(block) else "f8"), number)
     return getattr(model, name)(Checked(X), *given, **named)
+
+
+def _of_block(empty: Any, call: Callable[..., Any], model: Any, found: Any, *block: Any) -> Any:
+    """Return what a call gives for a block of queries, `empty` if there are none."""
+    return call(model, found, *block) if len(block[0]) else empty
 
 
 def _is_single(block: Any) -> bool:
     kinds = list(block.dtypes) if hasattr(block, "dtypes") else [block.dtype]
     return all(kind == np.float32 for kind in kinds)
+
+
+def _asked(model: Any, name: str, given: tuple, named: dict) -> _Asked:
+    """Return what a method of a neighbours estimator searches for."""
+    parameter = given[0] if given and name in ("kneighbors", "radius_neighbors") else None
+    if name != "radius_neighbors" and hasattr(model, "kneighbors"):
+        k = model._check_n_neighbors(named.get("n_neighbors", parameter))
+        if k > model.n_samples_fit_:
+            raise ValueError(
+                f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
+                f"n_samples_fit = {model.n_samples_fit_}"
+            )
+        return _Asked(k, 0.0)
+    return _Asked(0, model._check_radius(named.get("radius", parameter), several=False))
 
 
 def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
@@ -362,33 +543,28 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
     dask, arrays = require("dask", "dask"), require("dask.array", "dask")
     record(model, X, reset=False)
     search = vars(model).get("_search")
-    points = search if isinstance(search, Partitions) else None
     blocks, dtype = _blocks(X), _dtype(X)
-    k = 0
-    example: Any = None
-    kept = model
-    if points is not None:
-        asked = given[0] if given else named.get("n_neighbors")
-        k = asked if name == "kneighbors" and asked is not None else model.n_neighbors
-        if k > points.count:
-            raise ValueError(
-                f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {points.count}"
-            )
-        kept = copy.copy(model)
-        del kept._search
-        example = np.zeros((1, k)), np.zeros((1, k), np.int64)
+    found: list[Any] = [None] * len(blocks)
+    example, kept = None, model
+    if search is not None:
+        asked = _asked(model, name, given, named)
+        example = asked.example()
+        if isinstance(search, Partitions):
+            found = [search.delayed(Q, dtype, number, asked) for number, Q in enumerate(blocks)]
+            kept = copy.copy(model)
+            del kept._search
+            if name not in ("kneighbors", "radius_neighbors"):
+                width = model._y.shape[1] if model._y.ndim == 2 else 1
+                example = *example, np.zeros((*example[-1].shape, width), model._y.dtype)
     query = np.zeros((1, model.n_features_in_), dtype)
     sample = _called(name, given, named, model, example, query, 0)
-    task, one = _task(partial(_called, name, given, named)), dask.delayed(kept, traverse=False)
+    several = isinstance(sample, (tuple, list))
+    empty = type(sample)(each[:0] for each in sample) if several else sample[:0]
+    task = _task(partial(_of_block, empty, partial(_called, name, given, named)))
+    one = dask.delayed(kept, traverse=False)
     results = [
-        task(
-            one,
-            None if points is None else points.delayed(block, dtype, number, k),
-            block,
-            number,
-        )
-        for number, block in enumerate(blocks)
+        task(one, each, block, number)
+        for number, (each, block) in enumerate(zip(found, blocks, strict=True))
     ]
     sizes = [np.nan] * len(blocks) if _is_frame(X) else X.chunks[0]
 
@@ -399,8 +575,53 @@ def applied(model: Any, name: str, X: Any, *given: Any, **named: Any) -> Any:
             [arrays.from_delayed(each, shape, like.dtype) for each, shape in parts]
         )
 
-    if isinstance(sample, (tuple, list)):
+    if several:
         return type(sample)(
             array([each[i] for each in results], like) for i, like in enumerate(sample)
         )
     return array(results, sample)
+
+
+def answered(model: Any, name: str, X: NDArray, *given: Any, **named: Any) -> Any:
+    """Return what a method of a model of points in partitions gives for an array: arrays."""
+    queries = require("dask.array", "dask").from_array(X, chunks=X.shape)
+    lazy = applied(model, name, queries, *given, **named)
+    return require("dask", "dask").compute(lazy)[0]
+
+
+def tallied(tally: Callable[..., Any], model: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+    """Return the sum of what `tally` gives for the targets and predictions of each partition.
+
+    Parameters
+    ----------
+    tally : callable
+        Of targets, predictions and weights or None.
+    model : estimator
+    X, y, sample_weight
+        As in `fit`.
+    """
+    X, y, sample_weight, _ = _named(X, y, sample_weight)
+    predicted = _blocks(model.predict(X))
+    weights = [None] * len(predicted)
+    if sample_weight is not None:
+        weights = _aligned(sample_weight, X, "sample_weight")
+    task = _task(partial(_tallied, tally))
+    parts = zip(_aligned(y, X, "y"), predicted, weights, strict=True)
+    found = [task(*each, number) for number, each in enumerate(parts)]
+    (total,) = require("dask", "dask").compute(_tree(found, partial(_combined, operator.add)))
+    if total is None:
+        raise ValueError("X has no rows")
+    if not total[1]:
+        raise ValueError(WEIGHTLESS)
+    return total[0]
+
+
+def _tallied(tally: Callable[..., T], y: Any, predicted: Any, weights: Any, number: int) -> Any:
+    Y = np.asarray(y)
+    if len(Y) != len(predicted):
+        raise ValueError(f"partition {number}: y has {len(Y)} rows, and X {len(predicted)}")
+    if Y.dtype.kind == "f":
+        assert_all_finite(Y, input_name=f"y, partition {number},")
+    w = _weights(weights, len(Y), number)
+    weight = float(len(Y) if w is None else w.sum())
+    return (tally(Y, predicted, w), weight) if len(Y) else None

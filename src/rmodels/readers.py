@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rmodels.extras import require
 
-__all__ = ["Batch", "Column", "Reader", "check_names", "column_of", "matrix", "reader_of"]
+__all__ = ["Batch", "Column", "Reader", "check_names", "labels_of", "matrix", "reader_of"]
 
 Column = str | int
 
@@ -25,11 +25,15 @@ _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
 
 class Batch(NamedTuple):
-    """Some rows: where they are from, a table or array, and the share of all rows with them."""
+    """Some rows: where they are from, a table or array, and the share of all rows with them.
+
+    What is asked for as labels stands apart, (rows, columns), when the rows have become an array.
+    """
 
     place: str
     rows: Any
     done: float | None
+    labels: NDArray | None = None
 
 
 class Reader(ABC):
@@ -40,25 +44,31 @@ class Reader(ABC):
     name : str
     columns : list of str, or range
         Names, or numbers if they have none.
+    has_types : bool
+        Whether columns have types; else text may be numbers.
     """
 
+    has_types = True
     name: str
     columns: Sequence[Column]
 
     @abstractmethod
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         """Yield batches of at most `size` rows with at least some columns, from row `start` on.
 
-        A `start` other than 0 is where a batch of the same size began.
+        A `start` other than 0 is where a batch of the same size began. The columns of a file
+        without types are numbers, but for `texts`.
         """
 
     @abstractmethod
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         """Return float32 if all columns fit in it, else float64."""
 
-    def check(self, numbers: Sequence[Column]) -> None:
+    def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         """Raise an error if a column is not everywhere, or is known not to hold numbers."""
-        check_names(self.name, self.columns, numbers)
+        check_names(self.name, self.columns, [*numbers, *labels])
 
     def fault(self, place: str, columns: Sequence[Column]) -> str | None:
         """Return what is wrong with a file's text, where that is known better than by rows."""
@@ -85,7 +95,9 @@ class _Parquet(Reader):
         self._schemas = [metadata.schema.to_arrow_schema() for metadata in self._metadata]
         self.columns = _distinct(self._schemas[0].names, self.name)
 
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         parquet = require("pyarrow.parquet", "files")
         total = sum(metadata.num_rows for metadata in self._metadata)
         first = 0
@@ -107,9 +119,9 @@ class _Parquet(Reader):
                                 yield Batch(place, batch, row / total)
                     first += rows
 
-    def check(self, numbers: Sequence[Column]) -> None:
+    def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         for path, schema in zip(self._paths, self._schemas, strict=True):
-            _check_schema(str(path), schema, numbers)
+            _check_schema(str(path), schema, numbers, labels)
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         types = [schema.field(name).type for schema in self._schemas for name in columns]
@@ -122,6 +134,8 @@ class _Parquet(Reader):
 class _CSV(Reader):
     """CSV files (UTF-8, with a header, separated by commas)."""
 
+    has_types = False
+
     def __init__(self, paths: list[Path]) -> None:
         from rmodels.tables import open_table
 
@@ -130,7 +144,9 @@ class _CSV(Reader):
         self._headers = [open_table(path).names for path in paths]
         self.columns = self._headers[0]
 
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         pyarrow, reader = require("pyarrow", "files"), require("pyarrow.csv", "files")
         sizes = [path.stat().st_size for path in self._paths]
         bytes_of_row = 8 * len(self.columns)
@@ -141,7 +157,10 @@ class _CSV(Reader):
                     reader.ReadOptions(block_size=max(1 << 16, size * bytes_of_row)),
                     reader.ParseOptions(newlines_in_values=True),
                     reader.ConvertOptions(
-                        column_types={name: pyarrow.float64() for name in columns},
+                        column_types={
+                            name: pyarrow.string() if name in texts else pyarrow.float64()
+                            for name in columns
+                        },
                         include_columns=list(columns),
                     ),
                 )
@@ -156,9 +175,9 @@ class _CSV(Reader):
                             yield Batch(f"{path}, row {row + first + 1} and after", piece, done)
                     row += batch.num_rows
 
-    def check(self, numbers: Sequence[Column]) -> None:
+    def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         for path, names in zip(self._paths, self._headers, strict=True):
-            check_names(str(path), names, numbers)
+            check_names(str(path), names, [*numbers, *labels])
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         return np.dtype(np.float64)
@@ -183,7 +202,9 @@ class _Dataset(Reader):
         self._dataset = dataset
         self.columns = _distinct(dataset.schema.names, self.name)
 
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         places = []
         for fragment in self._dataset.get_fragments():
             path = getattr(fragment, "path", "") or "a fragment in memory"
@@ -209,15 +230,18 @@ class _Dataset(Reader):
                 elif batch.num_rows:
                     yield Batch(place, batch, (number + 1) / len(places))
 
-    def check(self, numbers: Sequence[Column]) -> None:
-        _check_schema(self.name, self._dataset.schema, numbers)
+    def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
+        _check_schema(self.name, self._dataset.schema, numbers, labels)
         datasets = require("pyarrow.dataset", "files")
         for fragment in self._dataset.get_fragments():
             path = getattr(fragment, "path", "") or "a fragment in memory"
             with _reading(path):
                 schema = fragment.physical_schema
             keys = datasets.get_partition_keys(fragment.partition_expression)
-            _check_schema(path, schema, [name for name in numbers if name not in keys])
+            numbers_there, labels_there = (
+                [name for name in names if name not in keys] for names in (numbers, labels)
+            )
+            _check_schema(path, schema, numbers_there, labels_there)
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         return _dtype([self._dataset.schema.field(name).type for name in columns])
@@ -242,7 +266,9 @@ class _Array(Reader):
         self._array = array
         self.columns = range(array.shape[1])
 
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         n = len(self._array)
         for first in range(start, n, size):
             last = min(first + size, n)
@@ -268,7 +294,9 @@ class _Calls(Reader):
             else _distinct(self._first.column_names, self.name)
         )
 
-    def batches(self, columns: Sequence[Column], size: int, start: int) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
         for number, given in enumerate(self._function(), 1):
             place = f"batch {number}"
             if isinstance(given, np.ndarray):
@@ -339,10 +367,12 @@ def check_names(place: str, names: Sequence[Column], wanted: Sequence[Column]) -
             raise ValueError(f"{place}: no column {name!r}; {known}".rstrip("; "))
 
 
-def _check_schema(place: str, schema: Any, wanted: Sequence[Column]) -> None:
-    check_names(place, schema.names, wanted)
+def _check_schema(
+    place: str, schema: Any, numbers: Sequence[Column], labels: Sequence[Column] = ()
+) -> None:
+    check_names(place, schema.names, [*numbers, *labels])
     types = require("pyarrow", "files").types
-    for name in wanted:
+    for name in numbers:
         kind = schema.field(name).type
         if not (
             types.is_boolean(kind)
@@ -360,27 +390,48 @@ def _dtype(types: list[Any]) -> np.dtype:
     return np.dtype(np.float32 if narrow else np.float64)
 
 
-def column_of(rows: Any, name: Column) -> NDArray:
-    """Return a column of a batch: numbers, or objects that are text."""
+def labels_of(place: str, rows: Any, columns: Sequence[Column], as_text: bool) -> list[NDArray]:
+    """Return columns of a batch, none of which may lack a value: numbers, or objects of text."""
     if isinstance(rows, np.ndarray):
-        numbered: NDArray = rows[:, int(name)]
-        return numbered
-    column = rows.column(name)
-    if hasattr(column, "combine_chunks"):
+        found = [rows[:, int(name)] for name in columns]
+    else:
+        found = [_label(rows.column(name), as_text) for name in columns]
+    for name, column in zip(columns, found, strict=True):
+        if column.dtype == object:
+            absent = np.array([value is None or value == "" for value in column])
+        else:
+            absent = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(1, bool)
+        if absent.any():
+            row = int(absent.argmax())
+            infinite = column.dtype != object and np.isinf(column[row])
+            fault = f"{column[row]} is not finite" if infinite else "missing value"
+            raise ValueError(f"{place}, row {row + 1} of the batch, column {name!r}: {fault}")
+    return found
+
+
+def _label(column: Any, as_text: bool) -> NDArray:
+    pyarrow = require("pyarrow", "files")
+    if isinstance(column, pyarrow.ChunkedArray):
         column = column.combine_chunks()
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if as_text:
+        column = column.cast(pyarrow.string())
     found: NDArray = column.to_numpy(zero_copy_only=False)
     return found
 
 
-def matrix(rows: Any, columns: Sequence[Column], dtype: np.dtype) -> NDArray:
-    """Return columns of a batch as an array that owns its memory, column after column."""
+def matrix(rows: Any, columns: Sequence[Column], dtype: np.dtype, room: NDArray) -> NDArray:
+    """Return columns of a batch as an array: in `room`, column after column, if they fit there."""
     if isinstance(rows, np.ndarray):
         whole = list(columns) == list(range(rows.shape[1]))
         found: NDArray = np.array(rows if whole else rows[:, np.array(columns)], dtype)
         return found
     pyarrow = require("pyarrow", "files")
     kinds = pyarrow.types
-    held = np.empty((len(columns), rows.num_rows), dtype)
+    shape = len(columns), rows.num_rows
+    size = shape[0] * shape[1]
+    held = (room[:size] if size <= room.size else np.empty(size, dtype)).reshape(shape)
     for place, name in enumerate(columns):
         column = rows.column(name)
         if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rmodels.arrays import on_host
 from rmodels.config import thread_count
 
-__all__ = ["WEIGHTLESS", "Rows", "Source"]
+__all__ = ["WEIGHTLESS", "Rows", "Source", "Without"]
 
 WEIGHTLESS = "sample_weight is 0 for every sample: at least one must be positive"
 
@@ -35,12 +35,15 @@ class Rows:
     weights : ndarray or tensor of shape (n_samples,) or None
     assert_finite : callable
         Raises an error if X holds a NaN or an infinity, and says where.
+    first : int
+        Number of the first row, if these are a part of a source whose rows are `numbered`.
     """
 
     X: Any
     Y: NDArray
     weights: NDArray | None
     assert_finite: Callable[[], None]
+    first: int = 0
     in_memory = True
 
     @property
@@ -77,10 +80,20 @@ class Rows:
         """Return most threads of a computation."""
         return thread_count(n_jobs)
 
-    def taken(self, rows: NDArray) -> "Rows":
-        """Return some of the rows, by their numbers."""
+    def taken(self, rows: NDArray | slice) -> "Rows":
+        """Return some of the rows, by their places here."""
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.X[rows], self.Y[rows], weights, self.assert_finite)
+
+    def numbered(self) -> int:
+        """Return how many rows there are; see `Source.numbered`."""
+        return self.X.shape[0]
+
+    def within(self, numbers: range) -> slice:
+        """Return the places here of the rows with some numbers."""
+        n = self.X.shape[0]
+        first, last = (min(max(0, each - self.first), n) for each in (numbers.start, numbers.stop))
+        return slice(first, last)
 
     def fold(
         self,
@@ -123,6 +136,9 @@ class Source(Protocol):
     def threads(self, n_jobs: int | None) -> int | None:
         """Return most threads of a computation, by an estimator's `n_jobs`; None: all."""
 
+    def numbered(self) -> int:
+        """Have the parts that a fold meets know the number of their first row; count the rows."""
+
     def fold(
         self,
         compute: Callable[[Rows], T],
@@ -141,3 +157,50 @@ class Source(Protocol):
         resumable : bool
             Whether the results are moments, which a checkpoint may hold.
         """
+
+
+class Without:
+    """The rows of a numbered source but for some; see `Source`."""
+
+    in_memory = False
+
+    def __init__(self, source: Source, left_out: range) -> None:
+        self._source = source
+        self._left_out = left_out
+        self.n_features = source.n_features
+        self.n_targets = source.n_targets
+        self.dtype = source.dtype
+        self.threads = source.threads
+
+    @cached_property
+    def size(self) -> NDArray[np.float64]:
+        """How many rows whose weight is not 0, and Σ w."""
+        return self.fold(lambda rows: rows.size)
+
+    def numbered(self) -> int:
+        """Return how many rows there are; their numbers are those of the source."""
+        return self._source.numbered() - len(self._left_out)
+
+    def fold(
+        self,
+        compute: Callable[[Rows], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
+    ) -> T:
+        """Return what `compute` gives for the rows; see `Source.fold`."""
+
+        def of_part(rows: Rows) -> T | None:
+            left_out = rows.within(self._left_out)
+            if left_out.start == left_out.stop:
+                return compute(rows)
+            kept = np.delete(np.arange(rows.X.shape[0]), left_out)
+            return compute(rows.taken(kept)) if len(kept) else None
+
+        def both(first: T | None, second: T | None) -> T | None:
+            return second if first is None else first if second is None else combine(first, second)
+
+        found = self._source.fold(of_part, both)
+        if found is None:
+            raise ValueError("a fold holds all rows")
+        return found

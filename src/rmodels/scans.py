@@ -7,14 +7,15 @@ import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from itertools import cycle
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.extras import require
-from rmodels.readers import Batch, Column, Reader, check_names, column_of, matrix, reader_of
+from rmodels.readers import Batch, Column, Reader, check_names, labels_of, matrix, reader_of
 from rmodels.rows import WEIGHTLESS, Rows
 
 __all__ = ["Scan", "ScannedRows", "scan"]
@@ -22,7 +23,7 @@ __all__ = ["Scan", "ScannedRows", "scan"]
 T = TypeVar("T")
 
 _LARGEST_BATCH = 1 << 24  # bytes
-_BLOCK_SHARE = 8  # of the memory limit that a block of points may take, less its index
+_BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
 _SHARE = 32  # of the memory limit that a batch may take: it is held as Arrow and as array, twice
 _END = object()
 
@@ -81,14 +82,27 @@ class Scan:
         limit = min(_LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
         return max(1, limit // (8 * columns))
 
+    def tables(
+        self, columns: Sequence[Column], start: int = 0, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
+        """Yield batches as they are read."""
+        return self._reader.batches(columns, self._size(len(columns)), start, texts)
+
     def arrays(
-        self, columns: Sequence[Column], task: str, start: int = 0
+        self,
+        columns: Sequence[Column],
+        task: str,
+        start: int = 0,
+        labels: Sequence[Column] = (),
+        as_text: bool = False,
     ) -> Iterator[tuple[Batch, NDArray]]:
-        """Yield batches with their columns as an array; count the rows."""
-        dtype = self._reader.dtype(columns)
+        """Yield batches with their columns as an array, and labels apart; count the rows.
+
+        An array is overwritten when the next but one is asked for.
+        """
         met = start
-        batches = self._reader.batches(columns, self._size(len(columns)), start)
-        for batch in _shown(_ahead(self._read(batches, columns, dtype)), task):
+        batches = self.tables([*columns, *labels], start, labels if as_text else ())
+        for batch in _shown(_ahead(self._read(batches, columns, labels, as_text)), task):
             met += len(batch.rows)
             yield batch, batch.rows
         if not met:
@@ -96,13 +110,25 @@ class Scan:
         self.n_rows = met
 
     def _read(
-        self, batches: Iterator[Batch], columns: Sequence[Column], dtype: np.dtype
+        self,
+        batches: Iterator[Batch],
+        columns: Sequence[Column],
+        labels: Sequence[Column],
+        as_text: bool,
     ) -> Iterator[Batch]:
+        dtype = self._reader.dtype(columns)
+        # used in turn: new memory for each batch would take as long as filling it
+        size = self._size(len(columns) + len(labels)) * len(columns)
+        rooms = cycle([np.empty(size, dtype), np.empty(size, dtype)])
         try:
-            for batch in batches:
-                yield batch._replace(rows=matrix(batch.rows, columns, dtype))
+            for (place, rows, done, _), room in zip(batches, rooms, strict=False):
+                apart = None
+                if labels:
+                    apart = np.stack(labels_of(place, rows, labels, as_text), axis=1)
+                yield Batch(place, matrix(rows, columns, dtype, room), done, apart)
         except ValueError as error:
-            raise ValueError(self._reader.fault(str(error), columns) or str(error)) from error
+            numbers = [*columns, *(() if as_text else labels)]
+            raise ValueError(self._reader.fault(str(error), numbers) or str(error)) from error
 
     def assert_finite(self, place: str, values: NDArray, columns: Sequence[Column]) -> None:
         """Raise an error that says where a value is missing or not finite."""
@@ -155,52 +181,78 @@ class Scan:
         return self.n_rows
 
     def blocks(self, columns: list[Column]) -> Iterator[NDArray]:
-        """Yield all rows as C-contiguous arrays that with an index take a share of the limit."""
+        """Yield all rows as C-contiguous arrays that with an index take a share of the limit.
+
+        Each is overwritten by the next.
+        """
         size = max(1, get_config()["memory_limit"] // (_BLOCK_SHARE * 8 * len(columns)))
-        held: list[NDArray] = []
+        held = np.empty((size, len(columns)), self._reader.dtype(columns))
         rows = 0
         for batch, X in self.arrays(columns, "search"):
             self.assert_finite(batch.place, X, columns)
-            held.append(X)
-            rows += len(X)
-            if rows >= size:
-                yield np.ascontiguousarray(np.concatenate(held))
-                held, rows = [], 0
-        if held:
-            yield np.ascontiguousarray(np.concatenate(held))
+            for first in range(0, len(X), size):
+                part = X[first : first + size]
+                if rows + len(part) > size:
+                    yield held[:rows]
+                    rows = 0
+                held[rows : rows + len(part)] = part
+                rows += len(part)
+        yield held[:rows]
 
-    def labels(self, y: Any, targets: list[Column]) -> NDArray:
-        """Return columns of numbers or text: (rows,), or (rows, targets) if `y` lists them."""
-        check_names(self._reader.name, self.columns, targets)
-        parts: list[list[NDArray]] = [[] for _ in targets]
-        for batch in self._reader.batches(targets, self._size(len(targets)), 0):
-            for part, name in zip(parts, targets, strict=True):
-                column = column_of(batch.rows, name)
-                if column.dtype.kind == "f" and not np.isfinite(column).all():
-                    raise ValueError(f"{batch.place}, column {name!r}: missing value or NaN")
-                if any(value is None for value in column):
-                    raise ValueError(f"{batch.place}, column {name!r}: missing value")
-                part.append(column)
-        columns = [np.concatenate(part) for part in parts]
-        return columns[0] if isinstance(y, (str, int)) else np.column_stack(columns)
+    def labels(self, y: Any, targets: list[Column], numbers: bool) -> NDArray:
+        """Return columns of numbers or text: (rows,), or (rows, targets) if `y` lists them.
+
+        Text is an error if they must be `numbers`; else that of a file without types is numbers
+        if all of a column is.
+        """
+        self._reader.check(targets if numbers else (), targets)
+        one = isinstance(y, (str, int))
+        if numbers:
+            held = []
+            for batch, Y in self.arrays(targets, "fit"):
+                self.assert_finite(batch.place, Y, targets)
+                held.append(Y.copy())
+            found = np.concatenate(held)
+            return found[:, 0] if one else found
+        texts = () if self._reader.has_types else targets
+        batches = self.tables(targets, 0, texts)
+        parts = [labels_of(batch.place, batch.rows, targets, False) for batch in batches]
+        if not parts:
+            raise ValueError(f"{self._reader.name} has no rows")
+        columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        if texts:
+            from rmodels.tables import typed
+
+            columns = [typed(column) for column in columns]
+        return columns[0] if one else np.column_stack(columns)
 
     def are_columns(self, y: Any) -> bool:
         """Return whether y names columns, and is not an array of targets."""
         return isinstance(y, (str, int)) or _are_columns(y)
 
-    def samples(self, estimator: Any, task: str) -> Iterator[NDArray]:
-        """Yield the columns that a fitted estimator predicts from, finite, in batches."""
-        features = self.fitted(estimator)
+    def samples(self, features: list[Column], task: str) -> Iterator[NDArray]:
+        """Yield the columns that an estimator predicts from, finite, in batches."""
         for batch, X in self.arrays(features, task):
             self.assert_finite(batch.place, X, features)
             yield X
 
-    def regression(
-        self, estimator: Any, y: Any, sample_weight: Any, reset: bool
+    def with_targets(
+        self,
+        estimator: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        reset: bool = False,
+        labels: Literal["numbers", "text"] | None = None,
+        task: str = "fit",
     ) -> tuple["ScannedRows", bool]:
-        """Return rows to fit an estimator to, and whether y is one target."""
+        """Return rows to fit an estimator to or to score it on, and whether y is one target.
+
+        Targets are numbers of float64; or `labels`, numbers as they are or text.
+        """
         named = isinstance(y, (str, int))
-        targets = [y] if named else list(y) if _are_columns(y) else np.asarray(y, np.float64)
+        given = np.float64 if labels is None else None
+        targets = [y] if named else list(y) if _are_columns(y) else np.asarray(y, given)
         chosen = [] if isinstance(targets, np.ndarray) else targets
         weight = sample_weight if isinstance(sample_weight, (str, int)) else None
         features = self.features([*chosen, *([] if weight is None else [weight])])
@@ -213,7 +265,7 @@ class Scan:
         for name in chosen:
             if name in features:
                 raise ValueError(f"column {name!r} is asked for twice")
-        rows = ScannedRows(self, features, targets, sample_weight)
+        rows = ScannedRows(self, features, targets, sample_weight, labels, task)
         return rows, named or getattr(targets, "ndim", 2) == 1
 
 
@@ -227,9 +279,16 @@ class ScannedRows:
     in_memory = False
 
     def __init__(
-        self, scan: Scan, features: list[Column], targets: Any, sample_weight: Any
+        self,
+        scan: Scan,
+        features: list[Column],
+        targets: Any,
+        sample_weight: Any,
+        labels: Literal["numbers", "text"] | None,
+        task: str,
     ) -> None:
         self._scan = scan
+        self._task = task
         self._features = features
         self._targets = targets if isinstance(targets, list) else []
         self._given = None if isinstance(targets, list) else targets.reshape(len(targets), -1)
@@ -238,11 +297,14 @@ class ScannedRows:
         self._weights = None
         if not column and sample_weight is not None:
             self._weights = np.asarray(sample_weight, np.float64)
-        self._columns = [*features, *self._targets, *self._weight]
+        self._as_text = labels == "text"
+        self._labels = [] if labels is None else self._targets
+        numbers = self._targets if labels is None else []
+        self._columns = [*features, *numbers, *self._weight]
         self._size: NDArray[np.float64] | None = None
         self.n_features = len(features)
         self.n_targets = len(self._targets) if self._given is None else self._given.shape[1]
-        scan._reader.check(self._columns)
+        scan._reader.check(self._columns, self._labels)
         self.dtype = scan._reader.dtype(features)
 
     @property
@@ -259,7 +321,7 @@ class ScannedRows:
     def _rows(self, batch: Batch, Z: NDArray, first: int) -> Rows:
         d, t = self.n_features, len(self._targets)
         part = slice(first, first + len(Z))
-        X, Y = Z[:, :d], Z[:, d : d + t]
+        X, Y = Z[:, :d], Z[:, d : d + t] if batch.labels is None else batch.labels
         weights = Z[:, -1] if self._weight else None
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if given is not None and part.stop > len(given):
@@ -273,10 +335,14 @@ class ScannedRows:
 
         def assert_finite() -> None:
             self._scan.assert_finite(batch.place, Z, self._columns)
-            if not np.isfinite(Y).all():
+            if self._given is not None and Y.dtype.kind == "f" and not np.isfinite(Y).all():
                 raise ValueError(f"y holds a NaN or an infinity, for {batch.place}")
 
-        return Rows(X, Y, weights, assert_finite)
+        return Rows(X, Y, weights, assert_finite, first)
+
+    def numbered(self) -> int:
+        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        return self.fold(lambda rows: len(rows.Y))
 
     def fold(
         self,
@@ -299,7 +365,8 @@ class ScannedRows:
         size, first = np.zeros(2), 0
         if kept is not None and (saved := kept.read()) is not None:
             total, size, first = saved
-        for batch, Z in self._scan.arrays(self._columns, "fit", first):
+        batches = self._scan.arrays(self._columns, self._task, first, self._labels, self._as_text)
+        for batch, Z in batches:
             rows = self._rows(batch, Z, first)
             found = compute(rows)
             total = found if total is None else combine(total, found)
@@ -326,10 +393,10 @@ def scan(
 ) -> Scan:
     """Let estimators read data that does not fit in memory.
 
-    What is returned takes the place of X in `fit`, `predict` and `kneighbors`. In `fit`, y and
-    sample_weight are the names (or numbers) of columns, or arrays of as many rows. Batches are read
-    while the ones before are computed with, and all of them take no more than the setting
-    `memory_limit`.
+    What is returned takes the place of X in `fit`, `predict`, `score`, `kneighbors` and
+    `radius_neighbors`. In `fit` and `score`, y and sample_weight are the names (or numbers) of
+    columns, or arrays of as many rows. Batches are read while the ones before are computed with,
+    and all of them take no more than the setting `memory_limit`.
 
     Parameters
     ----------

@@ -1,17 +1,179 @@
-"""Scores of predictions, wherever these are: scikit-learn computes them on the processor."""
+"""Scores of predictions, wherever these are: of rows in parts, what they need of each adds up."""
 
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, RegressorMixin
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, r2_score
 
+from rmodels import partitions
 from rmodels.arrays import adopted, on_host
+from rmodels.partitions import is_dask
+from rmodels.scans import Scan
+from rmodels.validation import Checked
 
-__all__ = ["Classifier", "Regressor"]
+__all__ = ["SUMMED", "Classifier", "Hits", "Regressor", "Residuals", "tallied"]
+
+Matrix = NDArray[np.float64]
+
+SUMMED = ("r2", "neg_mean_squared_error", "neg_root_mean_squared_error", "neg_mean_absolute_error")
+
+
+def _columns(y: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
+    """Return targets and predictions, each (n, n_targets)."""
+    Y, P = (part[:, np.newaxis] if part.ndim == 1 else part for part in (y, predicted))
+    if Y.shape != P.shape:
+        raise ValueError(f"y has {Y.shape[1]} columns, and predictions {P.shape[1]}")
+    return Y, P
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """What the scores of a regression need of some rows; those of two parts are added.
+
+    Attributes
+    ----------
+    count : int
+    weight : float
+        Σ w.
+    mean, rest, scatter : ndarray of shape (n_targets,)
+        Of y: Σ w y / Σ w, what its rounding lost, and Σ w (y − mean − rest)².
+    squares, sizes : ndarray of shape (n_targets,)
+        Σ w (y − ŷ)² and Σ w |y − ŷ|.
+    """
+
+    measure = "R²"
+
+    count: int
+    weight: float
+    mean: Matrix
+    rest: Matrix
+    scatter: Matrix
+    squares: Matrix
+    sizes: Matrix
+
+    @classmethod
+    def of(cls, y: Any, predicted: Any, weights: Any = None) -> "Residuals":
+        """Return those of targets and predictions, (n,) or (n, n_targets)."""
+        n = len(y)
+        Y, P = _columns(np.asarray(y, np.float64), np.asarray(predicted, np.float64))
+        w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+        weight = float(w.sum())
+        mean = w @ Y / (weight or 1.0)
+        rest = w @ (Y - mean) / (weight or 1.0)
+        scatter = w @ (Y - mean) ** 2 - weight * rest**2
+        left = Y - P
+        return cls(n, weight, mean, rest, scatter, w @ left**2, w @ abs(left))
+
+    def __add__(self, other: "Residuals") -> "Residuals":
+        weight = self.weight + other.weight
+        share = other.weight / weight if weight else 0.0
+        apart = other.mean - self.mean + (other.rest - self.rest)
+        mean = self.mean + share * apart
+        return Residuals(
+            self.count + other.count,
+            weight,
+            mean,
+            self.rest + (self.mean - mean + share * apart),
+            self.scatter + other.scatter + self.weight * share * apart**2,
+            self.squares + other.squares,
+            self.sizes + other.sizes,
+        )
+
+    @property
+    def each(self) -> Matrix:
+        """R² of each target; of one that does not vary 1 if all is right, else 0."""
+        if self.count < 2:
+            message = "R^2 score is not well-defined with less than two samples."
+            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+            return np.full(len(self.mean), np.nan)
+        varies = self.scatter > 0
+        constant = np.where(self.squares > 0, 0.0, 1.0)
+        return np.where(varies, 1 - self.squares / np.where(varies, self.scatter, 1.0), constant)
+
+    @property
+    def score(self) -> float:
+        """The mean R² of the targets."""
+        return float(self.each.mean())
+
+    def named(self, scoring: str) -> Matrix:
+        """Return a score of each target, by one of the names in `SUMMED`."""
+        if scoring == "r2":
+            return self.each
+        if scoring == "neg_mean_absolute_error":
+            return -self.sizes / self.weight
+        mean = self.squares / self.weight
+        return -mean if scoring == "neg_mean_squared_error" else -np.sqrt(mean)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What the accuracy of a classification needs of some rows; those of two parts are added.
+
+    Attributes
+    ----------
+    weight : float
+        Σ w.
+    right : ndarray of shape (n_outputs + 1,)
+        Σ w of the rows whose label is right, for each output; last, of those where all are.
+    """
+
+    measure = "accuracy"
+
+    weight: float
+    right: Matrix
+
+    @classmethod
+    def of(cls, y: Any, predicted: Any, weights: Any = None) -> "Hits":
+        """Return those of labels and predictions, (n,) or (n, n_outputs)."""
+        n = len(y)
+        Y, P = _columns(np.asarray(y), np.asarray(predicted))
+        equal = Y == P
+        w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+        return cls(float(w.sum()), w @ np.column_stack([equal, equal.all(axis=1)]))
+
+    def __add__(self, other: "Hits") -> "Hits":
+        return Hits(self.weight + other.weight, self.right + other.right)
+
+    @property
+    def each(self) -> Matrix:
+        """The accuracy of each output."""
+        return self.right[:-1] / self.weight
+
+    @property
+    def score(self) -> float:
+        """The share of the rows of which all labels are right."""
+        return float(self.right[-1] / self.weight)
+
+
+def tallied(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    """Return `Residuals` or `Hits` of an estimator's predictions of a scan or Dask collection."""
+    tally: Any = Residuals
+    labels: Any = None
+    if is_classifier(estimator):
+        tally = Hits
+        classes = estimator.classes_
+        kind = np.result_type(*classes) if isinstance(classes, list) else classes.dtype
+        labels = "text" if kind.kind in "OSU" else "numbers"
+    if is_dask(X):
+        return partitions.tallied(tally.of, estimator, X, y, sample_weight)
+    source, _ = X.with_targets(estimator, y, sample_weight, labels=labels, task="score")
+
+    def part(rows: Any) -> Any:
+        rows.assert_finite()
+        return tally.of(rows.Y, estimator.predict(Checked(rows.X)), rows.weights)
+
+    return source.fold(part)
 
 
 def _scored(measure: Any, estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
+    if isinstance(X, Scan) or is_dask(X):
+        found: float = tallied(estimator, X, y, sample_weight).score
+        return found
     given, predicted, weights = (
         on_host(adopted(part)) for part in (y, estimator.predict(X), sample_weight)
     )
@@ -28,10 +190,13 @@ class Classifier(ClassifierMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             As in `predict`.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            Of a scan also a column, or a list of columns; with several, a row counts as right if
+            all are.
         sample_weight : array-like of shape (n_queries,), default=None
+            Of a scan also a column.
 
         Returns
         -------
@@ -57,10 +222,12 @@ class Regressor(RegressorMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features) or None
             As in `predict`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Of a scan also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column.
 
         Returns
         -------

@@ -8,8 +8,8 @@ import csv
 import io
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from rmodels.extras import require
 from rmodels.files.writing import whole_file
 
-__all__ = ["DataFile", "check_format", "open_table", "to_csv", "write_table"]
+__all__ = ["DataFile", "check_format", "open_table", "to_csv", "typed", "write_table"]
+
+Columns = Mapping[str, NDArray]
 
 _BLOCK = 1 << 23  # bytes that pyarrow parses at a time: a row must fit
 _RECORDS = 1 << 14  # rows that are looked up at a time
@@ -230,6 +232,13 @@ def _numbers(column: Any) -> Any:
     return None
 
 
+def typed(texts: NDArray) -> NDArray:
+    """Return the cells of a CSV column as numbers if all are, without leading zeros."""
+    pyarrow = require("pyarrow", "files")
+    found = _numbers(pyarrow.array(texts, pyarrow.string()))
+    return texts if found is None else np.asarray(found)
+
+
 def _absent() -> list[str]:
     """Return what pyarrow takes for a missing value."""
     absent: list[str] = require("pyarrow.csv", "files").ConvertOptions().null_values
@@ -372,31 +381,40 @@ def open_table(path: str | os.PathLike[str]) -> DataFile:
     return _CSV(Path(path)) if check_format(path) == ".csv" else _Parquet(Path(path))
 
 
-def to_csv(columns: dict[str, NDArray]) -> str:
-    """Return columns as the text of a CSV file; numbers are written so that they read back equal.
+def to_csv(batches: Iterable[Columns]) -> Iterator[str]:
+    """Yield the text of a CSV file; numbers are written so that they read back equal.
 
     Parameters
     ----------
-    columns : dict of ndarray of shape (n,)
+    batches : iterable of dict of ndarray of shape (n,)
+        Columns, the same in each.
     """
     pyarrow, writer = require("pyarrow", "files"), require("pyarrow.csv", "files")
-    buffer = io.BytesIO()
-    writer.write_csv(pyarrow.table(columns), buffer)
-    return buffer.getvalue().decode()
+    for number, columns in enumerate(batches):
+        buffer = io.BytesIO()
+        options = writer.WriteOptions(include_header=not number)
+        writer.write_csv(pyarrow.table(columns), buffer, options)
+        yield buffer.getvalue().decode()
 
 
-def write_table(path: str | os.PathLike[str], columns: dict[str, NDArray]) -> None:
+def write_table(path: str | os.PathLike[str], batches: Iterable[Columns]) -> None:
     """Write columns to a CSV or Parquet file, whole or not at all.
 
     Parameters
     ----------
     path : str or path-like
-    columns : dict of ndarray of shape (n,)
+    batches : iterable of dict of ndarray of shape (n,)
+        At least one; the same columns in each. They are written as they come.
     """
     suffix = check_format(path)
     pyarrow, parquet = require("pyarrow", "files"), require("pyarrow.parquet", "files")
     with whole_file(path) as file:
         if suffix == ".csv":
-            file.write(to_csv(columns).encode())
-        else:
-            parquet.write_table(pyarrow.table(columns), file)
+            for text in to_csv(batches):
+                file.write(text.encode())
+            return
+        tables = map(pyarrow.table, batches)
+        first = next(tables)
+        with parquet.ParquetWriter(file, first.schema) as writer:
+            for table in chain([first], tables):
+                writer.write_table(table)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
@@ -27,7 +28,7 @@ from rmodels import patch
 from rmodels.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
 from rmodels.callbacks import with_callbacks
 from rmodels.exceptions import NotCoveredError
-from rmodels.partitions import DaskRows, applied, is_dask
+from rmodels.partitions import DaskRows, Partitions, answered, applied, is_dask
 from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.scans import Scan
 
@@ -211,7 +212,7 @@ def regression_source(
         Whether y has one dimension.
     """
     if isinstance(X, Scan):
-        return X.regression(estimator, y, sample_weight, reset)
+        return X.with_targets(estimator, y, sample_weight, reset=reset)
     if is_dask(X):
         parts = DaskRows(estimator, X, y, sample_weight, reset)
         return parts, parts.one_target
@@ -299,17 +300,27 @@ def by_batches(method: Method) -> Method:
             check_is_fitted(self)
             return applied(self, method.__name__, X, *args, **kwargs)
         if not isinstance(X, Scan):
+            if isinstance(search := vars(self).get("_search"), Partitions):
+                queries = search.X if X is None else _dense_queries(self, X)
+                return answered(self, method.__name__, queries, *args, **kwargs)
             return method(self, X, *args, **kwargs)
         check_is_fitted(self)
         found = [
-            method(self, Checked(samples), *args, **kwargs)
-            for samples in X.samples(self, method.__name__)
+            batched(self, Checked(samples), *args, **kwargs)
+            for samples in X.samples(X.fitted(self), method.__name__)
         ]
         if isinstance(found[0], (tuple, list)):
             return type(found[0])(np.concatenate(parts) for parts in zip(*found, strict=True))
         return np.concatenate(found)
 
     return batched  # type: ignore[return-value]
+
+
+def _dense_queries(estimator: Any, X: Any) -> NDArray:
+    """Return queries as an array of floats on the processor."""
+    queries = search_samples(estimator, X, floats=True, allow_nan=False)
+    found: NDArray = queries.toarray() if sparse.issparse(queries) else on_host(queries)
+    return found
 
 
 def prediction_samples(estimator: Any, X: Any) -> NDArray:
@@ -413,9 +424,9 @@ def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     return X
 
 
-def point_weights(sample_weight: Any, X: Any) -> NDArray[np.float64]:
+def point_weights(sample_weight: Any, n_points: int) -> NDArray[np.float64]:
     """Return weights of points as float64, at least 0, not all 0."""
-    rows = np.empty((X.shape[0], 0))
+    rows = np.empty((n_points, 0))
     weights = _check_sample_weight(
         on_host(adopted(sample_weight)), rows, dtype=np.float64, ensure_non_negative=True
     )

@@ -3,6 +3,7 @@
 from rmodels.evidence.ladder import ladder_problems
 from rmodels.evidence.linear import linear_problems
 from rmodels.evidence.neighbors import neighbors_problems
+from rmodels.evidence.parquet import parquet_problems
 from rmodels.evidence.problem import Options, Problem
 
 __all__ = ["find_problem", "problems"]
@@ -12,6 +13,7 @@ def problems(options: Options) -> list[Problem]:
     """Return the problems of all suites but "scaling", in the order of the tables."""
     return [
         *linear_problems(options),
+        *parquet_problems(options),
         *neighbors_problems(options),
         *ladder_problems(options),
     ]

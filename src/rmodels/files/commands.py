@@ -1,19 +1,22 @@
 """Fitting, predicting and scoring with models and tables in files."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
-from sklearn.metrics import r2_score
 
 import rmodels
-from rmodels import files, tables
+from rmodels import files, scores, tables
 from rmodels.files.writing import check_writable
 from rmodels.linear_model._base import LinearModel
-from rmodels.readers import check_names
+from rmodels.readers import Column, check_names
+from rmodels.scans import Scan
+from rmodels.validation import Checked
 
 __all__ = ["fit", "predict", "score"]
 
@@ -85,11 +88,11 @@ def fit(
 
 def _reads_batches(model: Any) -> bool:
     """Return whether a model is fitted to batches; else it needs all rows at once."""
-    needs = ("cv", "scoring", "store_cv_results")
     return (
         isinstance(model, LinearModel)
-        and getattr(model, "solver", "auto") not in ("gram", "stream")
-        and not any(getattr(model, name, None) for name in needs)
+        and getattr(model, "solver", "auto") != "gram"
+        and not getattr(model, "store_cv_results", False)
+        and getattr(model, "scoring", None) in (None, *scores.SUMMED)
     )
 
 
@@ -138,49 +141,63 @@ def _samples(
 
 
 def predict(model: Path, data: Path, output: Path | None = None) -> str:
-    """Predict with a saved model from a table.
+    """Predict with a saved model from a table, which is read in batches.
 
     Parameters
     ----------
     model : str or path-like
         Model file.
     data : str or path-like
-        CSV or Parquet file with the columns that the model was fitted to, in any order.
+        CSV or Parquet file with the columns that the model was fitted to, in any order; also a
+        folder or pattern of them.
     output : str or path-like, default=None
-        CSV or Parquet file to write.
+        CSV or Parquet file to write, whole or not at all; without, the predictions are printed as
+        CSV, batch by batch.
 
     Returns
     -------
     str
-        What was done, or without `output` the predictions as CSV.
+        What was done; empty without `output`.
     """
     if output is not None:
         tables.check_format(output)
         check_writable(output)
     fitted, names = _predictor(model)
-    table = tables.open_table(data)
-    X, _ = table.read(_needed(fitted, model, table, ()))
-    predicted = fitted.predict(_as_fitted(fitted, X))
-    columns = predicted.reshape(len(predicted), -1).T
-    if names is None:
-        several = [f"prediction_{i}" for i in range(len(columns))]
-        names = ["prediction"] if len(columns) == 1 else several
-    named = dict(zip(names, columns, strict=True))
+    rows = rmodels.scan(data)
+    batches = _predictions(fitted, names, rows, _needed(fitted, model, data, rows, ()))
     if output is None:
-        return tables.to_csv(named)
-    tables.write_table(output, named)
-    return f"{output}: {', '.join(names)}, {len(predicted)} rows\n"
+        for text in tables.to_csv(batches):
+            sys.stdout.write(text)
+        return ""
+    first = next(batches)
+    tables.write_table(output, chain([first], batches))
+    return f"{output}: {', '.join(first)}, {rows.n_rows} rows\n"
+
+
+def _predictions(
+    fitted: Any, names: list[str] | None, rows: Scan, features: list[Column]
+) -> Iterator[dict[str, NDArray]]:
+    """Yield named columns of predictions, a batch of rows at a time."""
+    for samples in rows.samples(features, "predict"):
+        predicted = fitted.predict(Checked(samples))
+        columns = predicted.reshape(len(predicted), -1).T
+        if names is None:
+            several = [f"prediction_{i}" for i in range(len(columns))]
+            names = ["prediction"] if len(columns) == 1 else several
+        yield dict(zip(names, columns, strict=True))
 
 
 def score(model: Path, data: Path, targets: Sequence[str] = ()) -> str:
-    """Score a saved model on a table: R² of numbers, accuracy of classes, for each target.
+    """Score a saved model on a table, which is read in batches.
+
+    It is R² of numbers and the accuracy of classes, for each target.
 
     Parameters
     ----------
     model : str or path-like
         Model file.
     data : str or path-like
-        CSV or Parquet file.
+        CSV or Parquet file; also a folder or pattern of them.
     targets : sequence of str
         Columns to compare the predictions with; if none, those that the model was fitted to.
 
@@ -193,27 +210,24 @@ def score(model: Path, data: Path, targets: Sequence[str] = ()) -> str:
     names = list(targets) or names
     if names is None:
         raise ValueError(f"{model} does not name its targets: give them with --target")
-    table = tables.open_table(data)
-    needed = _needed(fitted, model, table, names)
-    if not is_classifier(fitted):
-        X, Y = _samples(table, needed, names, classes=False)
-    else:
-        outputs = fitted.classes_ if isinstance(fitted.classes_, list) else [fitted.classes_]
-        as_text = outputs[0].dtype.kind in "OSU"
-        X, labels = table.read(needed, names, as_text=as_text)
-        texts = [name for name, each in zip(names, labels, strict=True) if each.dtype == object]
-        if texts and not as_text:
-            table.read(texts)  # raises: it says where the first text is
-        Y = np.stack(labels, axis=1)
-    predicted = fitted.predict(_as_fitted(fitted, X)).reshape(len(Y), -1)
-    if predicted.shape != Y.shape:
-        raise ValueError(f"{model} predicts {predicted.shape[1]} targets; got {len(names)}")
-    if is_classifier(fitted):
-        measure, values = "accuracy", np.mean(predicted == Y, axis=0)
-    else:
-        measure, values = "R²", r2_score(Y, predicted, multioutput="raw_values")
-    lines = zip(names, values.tolist(), strict=True)
-    return "".join(f"{measure} of {name}: {value:.6g}\n" for name, value in lines)
+    rows = rmodels.scan(data)
+    check_names(str(data), rows.columns, names)
+    width = _n_targets(fitted)
+    if len(names) != width:
+        raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
+    rows = rmodels.scan(data, _needed(fitted, model, data, rows, names))
+    found = scores.tallied(fitted, rows, names)
+    lines = zip(names, found.each.tolist(), strict=True)
+    return "".join(f"{found.measure} of {name}: {value:.6g}\n" for name, value in lines)
+
+
+def _n_targets(model: Any) -> int:
+    """Return how many targets a model predicts."""
+    if isinstance(model, LinearModel):
+        return 1 if np.ndim(model.intercept_) == 0 and model.coef_.ndim == 1 else len(model.coef_)
+    if is_classifier(model):
+        return len(model.classes_) if isinstance(model.classes_, list) else 1
+    return 1 if model._y.ndim == 1 else int(model._y.shape[1])
 
 
 def _predictor(path: Path) -> tuple[Any, list[str] | None]:
@@ -224,23 +238,20 @@ def _predictor(path: Path) -> tuple[Any, list[str] | None]:
     return model, names
 
 
-def _needed(model: Any, path: Path, table: tables.DataFile, left: Sequence[str]) -> list[str]:
+def _needed(model: Any, path: Path, data: Path, rows: Scan, left: Sequence[str]) -> list[Column]:
     """Return the columns of a table that a model predicts from.
 
     By their names, or if it was fitted without, all but those left, in their order.
     """
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
-        return [str(name) for name in names]
-    chosen = [name for name in table.names if name not in left]
+        chosen: list[Column] = [str(name) for name in names]
+        rows.check(chosen)
+        return chosen
+    chosen = rows.features(left)
     if len(chosen) != model.n_features_in_:
         raise ValueError(
             f"{path} was fitted without names of columns, to {model.n_features_in_} of them; "
-            f"{table.path} has {len(chosen)} to predict from"
+            f"{data} has {len(chosen)} to predict from"
         )
     return chosen
-
-
-def _as_fitted(model: Any, X: Any) -> Any:
-    """Return a table as it is if the model was fitted with names of columns, else an array."""
-    return X if hasattr(model, "feature_names_in_") else np.asarray(X)

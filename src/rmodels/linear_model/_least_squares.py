@@ -339,15 +339,20 @@ def _stacked(R: Matrix, Z: Matrix) -> Matrix:
     return triangle
 
 
-def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Matrix]:
+def triangular(
+    source: Source, fit_intercept: bool, moments: Moments | None = None
+) -> tuple[Matrix, Matrix, Matrix]:
     """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
+
+    Of rows that are not in memory, moments that are known save passes that find offset and scale.
 
     Returns
     -------
     R : ndarray of shape (min(n_samples, n_features + n_targets), n_features + n_targets)
         RᵀR is the scatter matrix of the scaled columns.
     offset, scale : ndarray of shape (n_features + n_targets,)
-        R belongs to (column − offset) / scale; scale is the largest |column − offset|, or 1.
+        R belongs to (column − offset) / scale; scale is the largest |column − offset|, or with
+        moments its root mean square.
     """
 
     def largest(offset: Matrix) -> Matrix:
@@ -355,6 +360,13 @@ def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Mat
         return np.where(found > 0, found, 1.0)
 
     offset = np.zeros(source.n_features + source.n_targets)
+    squares = None if moments is None else _squares(moments, fit_intercept)
+    if moments is not None and squares is not None and not source.in_memory:
+        scale = np.sqrt(squares / moments.weight)
+        if fit_intercept:
+            sums = source.fold(partial(_sums, offset=moments.mean, scale=scale))
+            offset = moments.mean + scale * (sums / source.size[1])
+        return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
     if fit_intercept:
         for _ in range(2):  # the second removes the rounding of the first
             scale = largest(offset)
@@ -362,6 +374,14 @@ def triangular(source: Source, fit_intercept: bool) -> tuple[Matrix, Matrix, Mat
             offset = offset + scale * (sums / source.size[1])
     scale = largest(offset)
     return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
+
+
+def _squares(moments: Moments, fit_intercept: bool) -> Matrix | None:
+    """Return the columns' sums of squares, None where they may have overflowed or underflowed."""
+    if not moments.is_finite:
+        return None
+    squares: Matrix = (moments.scatter if fit_intercept else moments.about_zero()).diagonal()
+    return None if (squares < _TINY).any() else squares
 
 
 def penalised(R: Matrix, scale: Matrix, penalty: float, d: int) -> Matrix:
@@ -385,14 +405,18 @@ def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
 
 
 def from_rows(
-    source: Source, fit_intercept: bool, penalty: float = 0.0, positive: bool = False
+    source: Source,
+    fit_intercept: bool,
+    penalty: float = 0.0,
+    positive: bool = False,
+    moments: Moments | None = None,
 ) -> tuple[Solution, Matrix]:
     """Solve by singular values of the triangular factor; also return the columns' offsets.
 
     With `positive`, the coefficients are those that are at least 0.
     """
     (n, weight), d = source.size, source.n_features
-    R, offset, scale = triangular(source, fit_intercept)
+    R, offset, scale = triangular(source, fit_intercept, moments)
     R = penalised(R, scale, penalty, d)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))

@@ -21,7 +21,6 @@ from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._inference import ROBUST, Factor, Summary
 from rmodels.linear_model._least_squares import Conditioning
-from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import Gram, Moments
 from rmodels.rows import WEIGHTLESS, Rows, Source
 from rmodels.validation import (
@@ -80,7 +79,8 @@ class LinearRegression(LinearModel):
         - "moments": from the second moments of [X y], one read of X. Gradient descent in closed
           form; least squares by Cholesky factors, refined with the residuals of the rows where
           that gains digits.
-        - "gram": from the inner products of the rows, for fewer rows than columns.
+        - "gram": from the inner products of the rows, for fewer rows than columns. Not of a scan or
+          a Dask collection.
         - "stream": gradient descent that reads every row in every iteration.
         - "rows": least squares by orthogonal transformations of the rows.
         - "auto": gradient descent by whichever of the first three costs the fewest
@@ -234,10 +234,7 @@ class LinearRegression(LinearModel):
                 coefficients = self._fit_least_squares(source, threads)
             else:
                 coefficients = self._fit_gradient_descent(source, threads)
-        self._set_coefficients(coefficients, source.dtype, one_target, X)
-        self.n_iter_ = self.iterations
-        self._targets = None if one_target else source.n_targets
-        return self
+        return self._fitted_to(source, coefficients, source.dtype, one_target, X)
 
     def _adds_up(self) -> bool:
         if self.solver in ("auto", "moments"):
@@ -328,6 +325,12 @@ class LinearRegression(LinearModel):
         else:
             coefficients = self._descend_moments(moments, None)
         self._moments, self._counted = moments, counted
+        return self._fitted_to(source, coefficients, dtype, one_target, X)
+
+    def _fitted_to(
+        self, source: Source, coefficients: Matrix, dtype: Any, one_target: bool, X: Any
+    ) -> "LinearRegression":
+        """Set what `fit` and `partial_fit` both set; return the estimator."""
         self._set_coefficients(coefficients, dtype, one_target, X)
         self.n_iter_ = self.iterations
         self._targets = None if one_target else source.n_targets
@@ -383,7 +386,7 @@ class LinearRegression(LinearModel):
         self.learning_rate_ = None
         self._history = np.empty((0, source.n_targets))
         d = source.n_features
-        solution = None
+        solution = sums = None
         solver = "rows" if self.positive else self.solver
         if solver == "auto":
             solver = "moments"
@@ -406,14 +409,17 @@ class LinearRegression(LinearModel):
             offset = sums.mean
         else:
             source.assert_finite()
-            if self.solver == "auto":  # positive=True: what partial_fit goes on from
+            if self.solver == "auto":  # positive=True: one read to six of "rows", for partial_fit
                 self._keep(_statistics.copied(_statistics.moments(source, threads)), source)
             self.engine_ = "scipy"
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
             solution, offset = _least_squares.from_rows(
-                source, self.fit_intercept, positive=self.positive
+                source,
+                self.fit_intercept,
+                positive=self.positive,
+                moments=None if self.solver == "rows" else sums,
             )
         self._conditioning = solution.conditioning
         rank = solution.conditioning.rank
@@ -442,7 +448,10 @@ class LinearRegression(LinearModel):
 
     def _in_memory(self, source: Source) -> Rows:
         if not isinstance(source, Rows):
-            raise ValueError(f"solver={self.solver!r} needs X as an array")
+            raise ValueError(
+                f"solver={self.solver!r} needs X as an array: the products of rows of different "
+                "batches do not add up. Choose 'auto' or 'moments'"
+            )
         return source
 
     def _warn_of_rank(self, rank: int, full_rank: int) -> None:
@@ -479,7 +488,7 @@ class LinearRegression(LinearModel):
         rate = self.learning_rate
         if self.solver_ == "stream" and rate != "auto":
             self._conditioning = None
-            return self._stream(self._in_memory(source), float(rate), threads)
+            return self._stream(source, float(rate), threads)
         if self.solver_ == "gram":
             products, rows = self._products(source, threads)
             if not np.isfinite(products.products.diagonal()).all():
@@ -509,7 +518,7 @@ class LinearRegression(LinearModel):
         coefficients = self._descend_moments(kept, source)
         if self.solver_ == "stream":
             assert self.learning_rate_ is not None
-            return self._stream(self._in_memory(source), self.learning_rate_, threads)
+            return self._stream(source, self.learning_rate_, threads)
         return coefficients
 
     def _steps_fit(self, source: Source) -> bool:
@@ -577,34 +586,23 @@ class LinearRegression(LinearModel):
             costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
         return min(costs, key=lambda name: costs[name])
 
-    def _stream(self, rows: Rows, rate: float, threads: int | None) -> Matrix:
+    def _stream(self, source: Source, rate: float, threads: int | None) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
-        X, Y, weights = rows.X, rows.Y, rows.weights
-        start = np.zeros((X.shape[1] + 1, Y.shape[1]))
-        found = descent(
-            X,
-            Y,
-            start,
-            rate,
-            self.iterations,
-            weights,
-            fit_intercept=self.fit_intercept,
-            n_threads=threads,
+        found, first = _statistics.descent(
+            source, rate, self.iterations, self.fit_intercept, threads
         )
         self.engine_ = found.engine
         self.learning_rate_ = rate
         self._history = found.losses
         coefficients: Matrix = on_host(found.coefficients)
-        if not np.isfinite(coefficients).all() or self.iterations == 0:
-            rows.assert_finite()
+        if isinstance(source, Rows) and not (np.isfinite(coefficients).all() and self.iterations):
+            source.assert_finite()
         with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.square(on_host(Y), dtype=np.float64)
-            first = 0.5 * np.average(squares, axis=0, weights=on_host(weights))
             losses = np.vstack([first, on_host(found.losses)])
             falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
         if not falls.all():
-            largest = _largest_eigenvalue(X, weights, self.fit_intercept, threads)
+            largest = _largest_eigenvalue(source, self.fit_intercept, threads)
             self._check_convergence(coefficients, largest)
         return coefficients
 
@@ -755,7 +753,7 @@ class LinearRegression(LinearModel):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to return the standard deviation of a new observation of weight 1 about its
             prediction, too: σ √(1 + leverage). Least squares only, from the moments.
@@ -822,12 +820,9 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
     return np.average(Y.astype(np.float64), axis=0, weights=weights)
 
 
-def _largest_eigenvalue(
-    X: NDArray, weights: NDArray | None, fit_intercept: bool, threads: int | None
-) -> float:
+def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None) -> float:
     """Return λ_max of the second moments of [X 1], to about a percent, by power iteration."""
-    vector = np.random.default_rng(0).standard_normal((X.shape[1] + 1, 1))
-    zeros = beside(np.zeros((len(X), 1)), X)
+    vector = np.random.default_rng(0).standard_normal((source.n_features + 1, 1))
     largest = 0.0
     for _ in range(50):
         if not fit_intercept:
@@ -835,7 +830,7 @@ def _largest_eigenvalue(
         norm = float(np.linalg.norm(vector))
         if not norm:
             break
-        vector = on_host(gradient(X, zeros, vector / norm, weights, n_threads=threads).gradient)
+        vector = _statistics.curvature(source, vector / norm, threads)
         previous, largest = largest, float(np.linalg.norm(vector))
         if abs(largest - previous) <= 1e-3 * largest:
             break

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,18 @@ from scipy import linalg
 from rmodels.linear_model import _least_squares, _statistics
 from rmodels.linear_model._statistics import array
 from rmodels.ops.moments import Moments
-from rmodels.rows import Rows, Source
+from rmodels.rows import Rows, Source, Without
 
 __all__ = [
     "LeftOut",
     "Ridged",
     "Spectrum",
+    "each_added",
     "left_out",
     "ridge",
     "spectrum",
     "training_moments",
+    "training_moments_of_ranges",
 ]
 
 Matrix = NDArray[np.float64]
@@ -47,9 +49,17 @@ class Ridged(NamedTuple):
 
 
 def ridge(
-    source: Source, penalties: Matrix, fit_intercept: bool, positive: bool, n_threads: int | None
+    source: Source,
+    penalties: Matrix,
+    fit_intercept: bool,
+    positive: bool,
+    n_threads: int | None,
+    moments: Moments | None = None,
 ) -> Ridged:
-    """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α."""
+    """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α.
+
+    Moments of the source are computed if they are needed and not known.
+    """
     d = source.n_features
     rows = source if isinstance(source, Rows) else None
     wide = rows is not None and rows.X.shape[0] < d
@@ -64,6 +74,7 @@ def ridge(
         coefficients[d] = offset[d:] - offset[:d] @ found
         return Ridged(coefficients, "lsqr", "scipy", converged)
     solver = "rows" if positive else "gram" if wide else "moments"
+    sums = None
     if rows is not None and positive:
         engine = "scipy"
         rows.assert_finite()
@@ -78,7 +89,7 @@ def ridge(
             means = np.average(rows.Y.astype(np.float64), axis=0, weights=rows.weights)
             offset = np.concatenate([products.mean, means])
     else:
-        sums = _statistics.moments(source, n_threads)
+        sums = moments or _statistics.moments(source, n_threads)
         engine, offset = sums.engine, sums.mean
         solve = partial(_least_squares.from_moments, sums, source, fit_intercept, n_threads)
     for penalty in np.unique(penalties):
@@ -88,7 +99,7 @@ def ridge(
         if solution is None:
             solver = "rows"
             solution, used = _least_squares.from_rows(
-                source, fit_intercept, float(penalty), positive
+                source, fit_intercept, float(penalty), positive, sums
             )
         found, intercept = solution.coefficients, solution.intercept
         if intercept is None:
@@ -149,7 +160,9 @@ def spectrum(
         The smallest penalty that will be asked for.
     """
     d = source.n_features
-    weight = float(source.size[1]) if fit_intercept else np.inf
+    weight = np.inf
+    if fit_intercept:
+        weight = float(source.size[1] if moments is None else moments.weight)
     if moments is not None and moments.is_finite:
         mean = moments.mean if fit_intercept else np.zeros(len(moments.mean))
         S = moments.scatter if fit_intercept else moments.about_zero()
@@ -157,7 +170,7 @@ def spectrum(
         values = np.maximum(values, 0.0)
         if values[-1] + smallest <= _MOST_RATIO * (values[0] + smallest):
             return Spectrum(values, V, V.T @ S[:d, d:], mean, weight)
-    R, mean, scale = _least_squares.triangular(source, fit_intercept)
+    R, mean, scale = _least_squares.triangular(source, fit_intercept, moments)
     U, singular, Vt = linalg.svd(R[:d, :d] * scale[:d], full_matrices=False, check_finite=False)
     noise = max(d, source.size[0]) * np.finfo(np.float64).eps * singular[:1]
     kept = singular > noise
@@ -190,9 +203,44 @@ def training_moments(
         if whole is None:
             yield chosen, _statistics.moments(chosen, n_threads)
             continue
-        found = whole - folds[i]
-        lost = whole.scatter.diagonal() > _MOST_LOST * found.scatter.diagonal()
-        yield chosen, reduce(add, folds[:i] + folds[i + 1 :]) if lost.any() else found
+        yield chosen, _others(folds, i, whole)
+
+
+def _others(folds: list[Moments], i: int, whole: Moments) -> Moments:
+    """Return the moments of all folds but one."""
+    found = whole - folds[i]
+    lost = whole.scatter.diagonal() > _MOST_LOST * found.scatter.diagonal()
+    return reduce(add, folds[:i] + folds[i + 1 :]) if lost.any() else found
+
+
+def training_moments_of_ranges(
+    source: Source, ranges: list[range], n_threads: int | None
+) -> tuple[list[tuple[Source, Moments]], Moments]:
+    """Return the same for test rows that are ranges of all rows' numbers, and the moments of all.
+
+    It takes one pass over the rows.
+    """
+
+    def of_part(rows: Rows) -> list[Moments | None]:
+        parts = [rows.taken(rows.within(numbers)) for numbers in ranges]
+        return [
+            _statistics.moments(part, n_threads, added=True) if len(part.Y) else None
+            for part in parts
+        ]
+
+    folds: list[Any] = source.fold(of_part, each_added)
+    whole: Moments = reduce(add, folds)
+    training: list[tuple[Source, Moments]] = [
+        (Without(source, numbers), _others(folds, i, whole)) for i, numbers in enumerate(ranges)
+    ]
+    return training, whole
+
+
+def each_added(first: list[Any], second: list[Any]) -> list[Any]:
+    """Return the sums of what two lists hold, where None is nothing."""
+    return [
+        a if b is None else b if a is None else a + b for a, b in zip(first, second, strict=True)
+    ]
 
 
 class LeftOut(NamedTuple):

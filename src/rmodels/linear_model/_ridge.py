@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -21,8 +22,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from rmodels.arrays import adopted, on_host
 from rmodels.linear_model import _penalised, _statistics
 from rmodels.linear_model._base import LinearModel
+from rmodels.ops.moments import Moments
 from rmodels.rows import Rows, Source
-from rmodels.validation import all_or_nothing, regression_source
+from rmodels.scores import SUMMED, Residuals
+from rmodels.validation import Checked, all_or_nothing, regression_source
 
 __all__ = ["Ridge", "RidgeCV"]
 
@@ -43,10 +46,11 @@ class _RidgeModel(LinearModel):
         positive: bool,
         one_target: bool,
         X: Any,
+        moments: Moments | None = None,
     ) -> str:
         """Set the coefficients, as the kind of array that X is; return what found them."""
         found = _penalised.ridge(
-            source, penalties, self.fit_intercept, positive, source.threads(None)
+            source, penalties, self.fit_intercept, positive, source.threads(None), moments
         )
         if not found.converged:
             warnings.warn(
@@ -234,6 +238,19 @@ def _takes_weights(scorer: Any) -> bool:
     return "sample_weight" in inspect.signature(scorer).parameters
 
 
+def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Residuals | None]:
+    """Return the residuals of each fold's rows here for each of its models."""
+    found: list[Residuals | None] = []
+    for numbers, models in folds:
+        part = rows.taken(rows.within(numbers))
+        X: Any = Checked(part.X)
+        found += [
+            Residuals.of(part.Y, model.predict(X), part.weights) if len(part.Y) else None
+            for model in models
+        ]
+    return found
+
+
 class RidgeCV(_RidgeModel):
     """Ridge regression whose penalty is chosen by cross-validation.
 
@@ -247,9 +264,12 @@ class RidgeCV(_RidgeModel):
     fit_intercept : bool, default=True
         Whether the model has an intercept.
     scoring : str, callable, default=None
-        As in scikit-learn; None is the negative mean squared error if `cv` is None, else R².
+        As in scikit-learn; None is the negative mean squared error if `cv` is None, else R². Of a
+        scan or a Dask collection "r2" or the negative mean squared, root mean squared or mean
+        absolute error.
     cv : int, cross-validation generator or iterable, default=None
-        None leaves out each row in turn, by the exact formula.
+        None leaves out each row in turn, by the exact formula. Of a scan or a Dask collection an
+        integer, or KFold without shuffle.
     gcv_mode : {"auto", "svd", "eigen"}, default=None
         Accepted for compatibility.
     store_cv_results : bool, default=False
@@ -360,14 +380,16 @@ class RidgeCV(_RidgeModel):
             )
         y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
         source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
+        if not isinstance(source, Rows):
+            self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
         if _routing_enabled():
             params = process_routing(self, "fit", **params).scorer.score
         if self.cv is None:
-            scores = self._leave_one_out(source, penalties, one_target, params)
+            scores, moments = self._leave_one_out(source, penalties, one_target, params)
         else:
-            scores = self._k_fold(source, penalties, one_target, y)
+            scores, moments = self._k_fold(source, penalties, one_target, y)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -377,8 +399,25 @@ class RidgeCV(_RidgeModel):
             self.alpha_ = float(penalties[chosen])
             self.best_score_ = float(np.ravel(scores[chosen])[0])
         chosen_penalties = np.broadcast_to(np.asarray(self.alpha_), source.n_targets)
-        self._fit_penalties(source, chosen_penalties, False, one_target, X)
+        self._fit_penalties(source, chosen_penalties, False, one_target, X, moments)
         return self
+
+    def _check_batches(self) -> None:
+        """Raise an error if choosing the penalty needs all rows at once."""
+        if self.store_cv_results:
+            raise ValueError("store_cv_results=True needs X as an array: it keeps every row's")
+        if self.scoring is not None and self.scoring not in SUMMED:
+            raise ValueError(
+                f"scoring={self.scoring!r} needs X as an array: what can be added up over batches "
+                f"is {', '.join(SUMMED)}"
+            )
+        if self.cv is not None:
+            splitter = check_cv(self.cv)
+            if type(splitter) is not KFold or splitter.shuffle:
+                raise ValueError(
+                    f"cv={self.cv!r} needs X as an array: of batches, folds are consecutive rows, "
+                    "an integer or KFold without shuffle"
+                )
 
     def _penalties(self) -> NDArray[np.float64]:
         """Return the checked penalties: (n_alphas,)."""
@@ -400,10 +439,13 @@ class RidgeCV(_RidgeModel):
         penalties: NDArray[np.float64],
         one_target: bool,
         score_params: dict[str, Any],
-    ) -> NDArray[np.float64]:
-        """Return the score of each penalty: (n_alphas,), for each target: (n_alphas, n_targets)."""
+    ) -> tuple[NDArray[np.float64], Moments | None]:
+        """Return the score of each penalty and, if they were computed, the moments of all rows.
+
+        Scores are (n_alphas,), or (n_alphas, n_targets) for each target.
+        """
         few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
-        found = None
+        found = sums = None
         if not few:
             sums = _statistics.moments(source, source.threads(None))
             found = _penalised.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
@@ -427,9 +469,22 @@ class RidgeCV(_RidgeModel):
 
             total = source.fold(sums_of_squares)
             scores = -total[:, :-1] / total[:, -1:]
-            return scores if self.alpha_per_target else scores.mean(axis=1)
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
         if not isinstance(source, Rows):
-            raise ValueError("scoring and store_cv_results need X as an array")
+            weighted = "sample_weight" in score_params
+
+            def tallies(rows: Rows) -> list[Any]:
+                total: list[Any] = [None] * len(penalties)
+                for part, block in blocks(rows):
+                    Y = np.asarray(rows.Y[part], np.float64)
+                    w = block.weights[:, 0] if weighted else None
+                    found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
+                    total = _penalised.each_added(total, found)
+                return total
+
+            added = source.fold(tallies, _penalised.each_added)
+            by_target = np.array([each.named(self.scoring) for each in added])
+            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), sums
         residuals = np.empty((len(penalties), *source.Y.shape))
         weights = np.empty((source.Y.shape[0], 1))
         for part, block in blocks(source):
@@ -440,7 +495,7 @@ class RidgeCV(_RidgeModel):
             self.cv_results_ = kept[:, 0] if one_target else kept
         if self.scoring is None:
             scores = -results.mean(axis=1)
-            return scores if self.alpha_per_target else scores.mean(axis=1)
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
         scorer, identity = self._get_scorer(), _Predicted()
         Y = source.Y[:, 0] if one_target else source.Y
         if one_target:
@@ -453,14 +508,14 @@ class RidgeCV(_RidgeModel):
             ]
         else:
             found_scores = [scorer(identity, each, Y, **score_params) for each in results]
-        return np.asarray(found_scores, dtype=np.float64)
+        return np.asarray(found_scores, dtype=np.float64), sums
 
     def _k_fold(
         self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
-    ) -> NDArray[np.float64]:
-        """Return the mean score of each penalty over the folds: (n_alphas,)."""
+    ) -> tuple[NDArray[np.float64], Moments | None]:
+        """Return the mean score of each penalty over the folds, and the moments as above."""
         if not isinstance(source, Rows):
-            raise ValueError("cross-validation by folds needs X as an array; cv=None does not")
+            return self._k_fold_of_batches(source, penalties, one_target)
         splits = list(check_cv(self.cv, y).split(source.X, y))
         scorer = self._get_scorer()
         weights = source.weights if _takes_weights(scorer) else None
@@ -474,13 +529,48 @@ class RidgeCV(_RidgeModel):
             found = _penalised.spectrum(rows, sums, self.fit_intercept, float(penalties.min()))
             X, Y = source.X[test], source.Y[test]
             Y = Y[:, 0] if one_target else Y
-            for i, penalty in enumerate(penalties):
-                model = Ridge(float(penalty), fit_intercept=self.fit_intercept)
-                model.n_features_in_ = source.n_features
-                model._set_coefficients(found.coefficients(penalty), source.dtype, one_target)
-                scores[fold, i] = scorer(model, X, Y, **weighted(test))
-        mean: NDArray[np.float64] = scores.mean(axis=0)
-        return mean
+            models = self._models(found, penalties, source, one_target)
+            scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]
+        return scores.mean(axis=0), None
+
+    def _models(
+        self,
+        found: _penalised.Spectrum,
+        penalties: NDArray[np.float64],
+        source: Source,
+        one_target: bool,
+    ) -> list["Ridge"]:
+        """Return a model for each penalty."""
+        models = [Ridge(float(penalty), fit_intercept=self.fit_intercept) for penalty in penalties]
+        for model, penalty in zip(models, penalties, strict=True):
+            model.n_features_in_ = source.n_features
+            model._set_coefficients(found.coefficients(penalty), source.dtype, one_target)
+        return models
+
+    def _k_fold_of_batches(
+        self, source: Source, penalties: NDArray[np.float64], one_target: bool
+    ) -> tuple[NDArray[np.float64], Moments]:
+        """Return the same from three passes: the rows' number, their moments, the residuals."""
+        n, k = source.numbered(), check_cv(self.cv).get_n_splits()
+        if k > n:
+            raise ValueError(
+                f"Cannot have number of splits n_splits={k} greater than the number of samples: "
+                f"n_samples={n}."
+            )
+        sizes = np.full(k, n // k) + (np.arange(k) < n % k)
+        bounds = [0, *np.cumsum(sizes).tolist()]
+        ranges = list(map(range, bounds[:-1], bounds[1:]))
+        training, whole = _penalised.training_moments_of_ranges(
+            source, ranges, source.threads(None)
+        )
+        smallest = float(penalties.min())
+        folds = []
+        for numbers, (rest, sums) in zip(ranges, training, strict=True):
+            found = _penalised.spectrum(rest, sums, self.fit_intercept, smallest)
+            folds.append((numbers, self._models(found, penalties, source, one_target)))
+        added = source.fold(partial(_residuals, folds=folds), _penalised.each_added)
+        scores = [each.named(self.scoring or "r2").mean() for each in added]
+        return np.reshape(scores, (k, -1)).mean(axis=0), whole
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how scikit-learn's metadata routing hands on what `fit` is given.

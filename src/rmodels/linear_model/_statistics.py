@@ -14,15 +14,28 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from rmodels.arrays import on_host
+from rmodels.arrays import beside, on_host
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
+from rmodels.ops import choose
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
+from rmodels.ops.descent import Descent
 from rmodels.ops.moments import Gram, Moments
 from rmodels.rows import Rows, Source
 
-__all__ = ["array", "copied", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
+__all__ = [
+    "array",
+    "copied",
+    "curvature",
+    "descent",
+    "fits_moments",
+    "gradient",
+    "gram",
+    "lsqr",
+    "moments",
+    "spread",
+]
 
 Matrix = NDArray[np.float64]
 Statistics = TypeVar("Statistics", Moments, Gram)
@@ -197,6 +210,71 @@ def _gradient(
     if shift is not None:
         slope -= np.outer(shift, total)
     return np.vstack([slope, total]) / rows.size[1]
+
+
+def descent(
+    source: Source,
+    learning_rate: float,
+    iterations: int,
+    fit_intercept: bool,
+    n_threads: int | None,
+) -> tuple[Descent, Matrix]:
+    """Take steps from zero as `rmodels.ops.descent.descent` does; of parts, a fold for each.
+
+    Also return the losses before the first, (n_targets,).
+    """
+    start = np.zeros((source.n_features + 1, source.n_targets))
+    if isinstance(source, Rows):
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.square(on_host(source.Y), dtype=np.float64)
+            first = 0.5 * np.average(squares, axis=0, weights=on_host(source.weights))
+        return descent_operation.descent(
+            source.X,
+            source.Y,
+            start,
+            learning_rate,
+            iterations,
+            source.weights,
+            fit_intercept=fit_intercept,
+            n_threads=n_threads,
+        ), first
+    coefficients, losses = start, np.empty((iterations + 1, source.n_targets))
+    for step in range(iterations + 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = source.fold(partial(_steepest, coefficients=coefficients, n_threads=n_threads))
+            found = found / source.size[1]
+            losses[step] = found[-1]
+            if step < iterations:
+                coefficients = coefficients - learning_rate * found[:-1]
+        if not fit_intercept:
+            coefficients[-1] = 0.0
+    return Descent(coefficients, losses[1:], choose("descent")), losses[0]
+
+
+def _steepest(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:
+    """Return Σ w times the gradient and, last, the losses: (n_features + 2, n_targets)."""
+    weight = rows.size[1]
+    if not weight:
+        return np.zeros((len(coefficients) + 1, coefficients.shape[1]))
+    found = descent_operation.gradient(
+        rows.X, rows.Y, coefficients, rows.weights, n_threads=n_threads
+    )
+    total: Matrix = weight * np.vstack([array(found.gradient), array(found.losses)])
+    if not np.isfinite(total).all():
+        rows.assert_finite()
+    return total
+
+
+def curvature(source: Source, vector: Matrix, n_threads: int | None) -> Matrix:
+    """Return the second moments of [X 1] times a vector: (n_features + 1, 1)."""
+
+    def of_part(rows: Rows) -> Matrix:
+        zeros = beside(np.zeros((rows.X.shape[0], 1)), rows.X)
+        alike = Rows(rows.X, zeros, rows.weights, rows.assert_finite)
+        return _steepest(alike, vector, n_threads)[:-1]
+
+    total: Matrix = source.fold(of_part) / source.size[1]
+    return total
 
 
 def spread(source: Source, columns: NDArray) -> Matrix:

@@ -9,7 +9,7 @@ import numpy as np
 import sklearn
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
 from sklearn.neighbors import _base as scikit_learn
@@ -34,6 +34,7 @@ from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 from rmodels.partitions import is_dask
 from rmodels.scans import Scan
 from rmodels.validation import (
+    Checked,
     by_batches,
     precomputed_distances,
     search_samples,
@@ -120,7 +121,8 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         scan.check(features)
         target = None
         if self._needs_target():
-            target = scan.labels(y, targets) if named else np.asarray(y)
+            numbers = is_regressor(self)
+            target = scan.labels(y, targets, numbers) if named else search_targets(self, y, y)
         self.n_samples_fit_ = scan.count(features)
         if target is not None and len(target) != self.n_samples_fit_:
             raise ValueError(f"y has {len(target)} rows, and the scan {self.n_samples_fit_}")
@@ -129,19 +131,16 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         return target
 
     def _fit_partitions(self, X: Any, y: Any) -> Any:
-        """Check the partitions of a Dask collection; return y, gathered."""
+        """Check the partitions of a Dask collection; return an array of no rows like y."""
         self._set_effective_metric()
         metric, p = _metrics.indexed(self.effective_metric_, self.effective_metric_params_)
-        partitions.record(self, X, reset=True)
-        target = None
-        if self._needs_target():
-            target = np.asarray(y.compute() if is_dask(y) else y)
-        self._search = partitions.Partitions(X, metric, p, _ALGORITHMS[self.algorithm])
-        self.n_samples_fit_ = self._search.count
-        if target is not None and len(target) != self.n_samples_fit_:
-            raise ValueError(f"y has {len(target)} rows, and X {self.n_samples_fit_}")
-        self.engine_, self.algorithm_ = self._search.engine, self._search.algorithm
-        return target
+        if self._needs_target() and y is None:
+            search_targets(self, X, y)  # raises
+        X, y = partitions.points(self, X, y if self._needs_target() else None)
+        searched = partitions.Partitions(X, y, metric, p, _ALGORITHMS[self.algorithm])
+        self._search, self.n_samples_fit_ = searched, searched.count
+        self.engine_, self.algorithm_ = searched.engine, searched.algorithm
+        return searched.like
 
     def _needs_target(self) -> bool:
         needed: bool = self.__sklearn_tags__().target_tags.required
@@ -357,11 +356,7 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         """Return offsets, distances and indices, each query's by distance or by index."""
         check_is_fitted(self)
         queries = self._queries(X)
-        if radius is None:
-            radius = self.radius
-        radius = on_host(adopted(radius))
-        if radius is None or not np.all(np.asarray(radius) >= 0):
-            raise ValueError(f"radius must be a number of at least 0. Got {radius}")
+        radius = self._check_radius(radius, several=not isinstance(X, Checked))
         found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
         if np.ndim(radius):
             offsets, distances, indices = found
@@ -382,6 +377,18 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         graph.sort_indices()
         return offsets, graph.data, graph.indices.astype(np.int64, copy=False)
 
+    def _check_radius(self, radius: Any, *, several: bool) -> Any:
+        """Return a radius, or one for each query if there may be several."""
+        if radius is None:
+            radius = self.radius
+        radius = on_host(adopted(radius))
+        if radius is None or not np.all(np.asarray(radius) >= 0):
+            raise ValueError(f"radius must be a number of at least 0. Got {radius}")
+        if not several and np.ndim(radius):
+            raise ValueError("radius must be one number for queries in batches or partitions")
+        return radius
+
+    @by_batches
     def radius_neighbors(
         self,
         X: ArrayLike | None = None,
@@ -393,10 +400,10 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features), default=None
             None asks for the neighbours of each indexed point, itself left out.
         radius : float or array-like of shape (n_queries,), default=None
-            The default is the estimator's.
+            The default is the estimator's. One number if X is a scan or in partitions.
         return_distance : bool, default=True
         sort_results : bool, default=False
             Whether the neighbours are in the order of (distance, index); else in that of index.
@@ -423,7 +430,7 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
         offsets, distances, indices = self._within(X, radius, sort_results)
-        if X is not None:
+        if X is not None and not isinstance(X, Checked):
             distances, indices = as_kind_of((distances, indices), X)
         if not return_distance:
             return pieces(indices, offsets)

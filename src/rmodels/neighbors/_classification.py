@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.arrays import answered_in_kind, beside, namespace, on_host
 from rmodels.neighbors._base import NeighborsBase
@@ -17,6 +18,7 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
+from rmodels.partitions import Partitions
 from rmodels.scores import Classifier
 from rmodels.validation import all_or_nothing, by_batches, class_targets
 
@@ -26,16 +28,23 @@ __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 class NeighborsClassifier(Classifier, Predictor):
     """Classification by summed weights of neighbours."""
 
-    def _fit_classes(self, X: Any, y: Any) -> None:
-        target = self._fit(X, y)
-        self.outputs_2d_, classes, codes = class_targets(target)
+    def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> None:
+        target = self._fit_weighted(X, y, sample_weight)
+        if isinstance(self._search, Partitions):
+            self.outputs_2d_ = target.ndim == 2 and target.shape[1] != 1
+            classes, self._counts = self._search.encode()
+            for labels in classes:
+                check_classification_targets(labels)
+            codes = np.empty((0, len(classes)), np.intp)
+        else:
+            self.outputs_2d_, classes, codes = class_targets(target)
         self.classes_ = classes if self.outputs_2d_ else classes[0]
         self._y = codes if self.outputs_2d_ else codes[:, 0]
 
     def _outputs(self) -> tuple[list[NDArray], NDArray[np.intp]]:
         """Return the classes of each output, and the codes of the labels: (n_samples, outputs)."""
         if self.outputs_2d_:
-            return self.classes_, self._y
+            return list(self.classes_), self._y
         return [self.classes_], self._y[:, np.newaxis]  # type: ignore[list-item]
 
     def _votes(self, X: Any) -> list[NDArray[np.float64]]:
@@ -171,12 +180,14 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels: numbers or strings.
+            Labels: numbers or strings. Of a scan or a Dask data frame also a column, or a list of
+            columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the points, at least 0, their sum at least k: see the notes.
+            Weights of the points, at least 0, their sum at least k: see the notes. Not for points
+            in a Dask collection.
 
         Returns
         -------
@@ -190,8 +201,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         >>> model.classes_.tolist()
         ['blue', 'red']
         """
-        self._fit_classes(X, y)
-        self._set_point_weights(sample_weight)
+        self._fit_classes(X, y, sample_weight)
         return self
 
     def _votes(self, X: Any) -> list[NDArray[np.float64]]:
@@ -210,7 +220,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -235,7 +245,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             As in `predict`.
 
         Returns
@@ -349,8 +359,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         >>> model.classes_.tolist()
         ['blue', 'red']
         """
-        self._fit_classes(X, y)
-        self._set_point_weights(sample_weight)
+        self._fit_classes(X, y, sample_weight)
         self.outlier_label_ = self._outlier_labels()
         return self
 
@@ -361,10 +370,12 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         if given is None:
             return None
         if isinstance(given, str) and given == "most_frequent":
-            return [
-                labels[np.bincount(on_host(column), self._sample_weight).argmax()]
-                for labels, column in zip(classes, codes.T, strict=True)
-            ]
+            counts = (
+                self._counts
+                if isinstance(self._search, Partitions)
+                else [np.bincount(on_host(column), self._sample_weight) for column in codes.T]
+            )
+            return [labels[each.argmax()] for labels, each in zip(classes, counts, strict=True)]
         if np.ndim(given) == 0:
             given = [given] * len(classes)
         if len(given) != len(classes):
@@ -419,7 +430,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -456,7 +467,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             As in `predict`.
 
         Returns

@@ -10,6 +10,7 @@ from rmodels.arrays import beside, counting, on_host
 from rmodels.config import thread_count
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._weights import Neighbours, Weights, offsets_of
+from rmodels.partitions import is_dask
 from rmodels.validation import point_weights
 
 __all__ = ["KNeighborsPredictor", "Predictor", "RadiusNeighborsPredictor"]
@@ -21,10 +22,15 @@ class Predictor(NeighborsBase):
     weights: Weights
     _sample_weight: NDArray[np.float64] | None
 
-    def _set_point_weights(self, sample_weight: Any) -> None:
+    def _fit_weighted(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Check X, y and the points' weights, and prepare the points; return y."""
+        if sample_weight is not None and is_dask(X):
+            raise ValueError("sample_weight needs points in memory or in a scan, not in partitions")
+        target = self._fit(X, y)
         self._sample_weight = (
-            None if sample_weight is None else point_weights(sample_weight, self._fit_X)
+            None if sample_weight is None else point_weights(sample_weight, self.n_samples_fit_)
         )
+        return target
 
     def _neighbours(self, X: Any) -> Neighbours:
         """Return the neighbours that decide about each query, and their weights."""

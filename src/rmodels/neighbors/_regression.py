@@ -34,7 +34,7 @@ class NeighborsRegressor(Regressor, Predictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_queries, n_features) or None
+        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
             None asks for the indexed points, each predicted without itself.
 
         Returns
@@ -54,7 +54,7 @@ class NeighborsRegressor(Regressor, Predictor):
         array([2.])
         """
         neighbours = self._neighbours(X)
-        found = means(neighbours, self._y.reshape(len(self._y), -1))
+        found = means(neighbours, self._y[:, None] if self._y.ndim == 1 else self._y)
         if (found != found).any():
             warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
@@ -126,9 +126,10 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
             With metric="precomputed", distances of shape (n_samples, n_samples).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Of a scan or a Dask data frame also a column, or a list of columns.
         sample_weight : array-like of shape (n_samples,), default=None
             As in `KNeighborsClassifier`.
 
@@ -144,8 +145,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
         >>> model.n_samples_fit_
         3
         """
-        self._y = self._fit(X, y)
-        self._set_point_weights(sample_weight)
+        self._y = self._fit_weighted(X, y, sample_weight)
         return self
 
 
@@ -226,6 +226,5 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         >>> model.n_samples_fit_
         3
         """
-        self._y = self._fit(X, y)
-        self._set_point_weights(sample_weight)
+        self._y = self._fit_weighted(X, y, sample_weight)
         return self

@@ -6,6 +6,7 @@ compute: engine "scipy". Every search finds all neighbours, in the order of (dis
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
-from rmodels.partitions import merged
+from rmodels.partitions import joined, merged
 from rmodels.scans import Scan
 
 __all__ = ["Scanned", "Search", "search"]
@@ -182,40 +183,40 @@ class Scanned:
         """The points: an error, as they are not kept."""
         raise ValueError("the points of a scan are not in memory: give queries")
 
-    def _indices(self, n_threads: int) -> Iterator[tuple[int, ops.Index]]:
-        """Yield the number of the first point of each block, and the index of the block."""
+    def _found(
+        self, find: Callable[[ops.Index], tuple[NDArray, ...]], n_threads: int
+    ) -> Iterator[tuple[NDArray, ...]]:
+        """Yield what is found among the points of each block; last, their numbers."""
         first = 0
         for points in self._scan.blocks(self._features):
-            yield (
-                first,
+            *places, indices = find(
                 ops.index(
                     points, self._metric, self._p, algorithm=self._algorithm, n_threads=n_threads
-                ),
+                )
             )
+            yield *places, indices + first
             first += len(points)
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
         queries = self._given(Q)
-        found: tuple[Distances, Indices] | None = None
-        for first, index in self._indices(n_threads):
-            count = min(k, len(index.X))
-            distances, indices = ops.nearest(index, queries, count, n_threads=n_threads)
-            block = distances, indices + first
-            found = block if found is None else merged(found, block, k)
-        assert found is not None
-        return found
+
+        def find(index: ops.Index) -> tuple[NDArray, ...]:
+            return ops.nearest(index, queries, min(k, len(index.X)), n_threads=n_threads)
+
+        blocks = self._found(find, n_threads)
+        distances, indices = reduce(lambda one, other: merged(one, other, k), blocks)
+        return distances, indices
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
         queries = self._given(Q)
-        parts = []
-        for first, index in self._indices(n_threads):
-            offsets, distances, indices = ops.within(index, queries, radius, n_threads=n_threads)
-            rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-            parts.append((rows, distances, indices + first))
-        rows, distances, indices = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return _sorted(rows, distances, indices, len(queries))
+
+        def find(index: ops.Index) -> tuple[NDArray, ...]:
+            return ops.within(index, queries, radius, n_threads=n_threads)
+
+        offsets, distances, indices = joined(list(self._found(find, n_threads)))
+        return offsets, distances, indices
 
     def _given(self, Q: Any) -> NDArray:
         """Return queries as an array; None asks for the points."""

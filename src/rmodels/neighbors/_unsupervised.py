@@ -70,7 +70,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or scan of shape (n_samples, n_features)
         y : None
             Not used.
 
