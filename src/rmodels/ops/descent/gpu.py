@@ -12,7 +12,7 @@ from rmodels.ops.moments import Moments
 __all__ = ["descent", "gradient", "largest_eigenvalue", "steps_from_moments"]
 
 # What a program holds at a time: rows × columns × targets, and at most so many of each.
-_TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 4096, 4096, 64, 8
+_TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 2048, 4096, 64, 8
 if device.interpreted():
     _TILE, _MOST_COLUMNS = 1 << 18, 1024
 _WARPS = 4
