@@ -1,4 +1,4 @@
-"""What least squares needs to know of the rows.
+"""What least squares needs to know of the rows, on the processor wherever the rows are.
 
 X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
 products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from rmodels.arrays import on_host
+from rmodels.arrays import namespace, on_host
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import descent as descent_operation
@@ -22,7 +22,7 @@ from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments
 from rmodels.rows import Rows, Source
 
-__all__ = ["array", "copied", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
+__all__ = ["array", "fits_moments", "gradient", "gram", "lsqr", "moments", "spread"]
 
 Matrix = NDArray[np.float64]
 Statistics = TypeVar("Statistics", Moments, Gram)
@@ -39,11 +39,16 @@ def array(X: Any) -> NDArray:
     return rows
 
 
-def copied(statistics: Statistics) -> Statistics:
-    """Return statistics of data on the GPU as arrays on the processor."""
+def _copied(statistics: Statistics) -> Statistics:
+    """Return statistics of data on the GPU as arrays on the processor, by one copy."""
     if isinstance(statistics.mean, np.ndarray):
         return statistics
-    values = {field.name: on_host(getattr(statistics, field.name)) for field in fields(statistics)}
+    values = {field.name: getattr(statistics, field.name) for field in fields(statistics)}
+    there = {name: value for name, value in values.items() if hasattr(value, "numel")}
+    flat = on_host(namespace(statistics.mean).cat([value.reshape(-1) for value in there.values()]))
+    for name, value in there.items():
+        part, flat = np.split(flat, [value.numel()])
+        values[name] = part.reshape(value.shape)
     return type(statistics)(**values)
 
 
@@ -64,7 +69,7 @@ def moments(source: Source, n_threads: int | None, *, added: bool = False) -> Mo
 
 def _moments(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     """Return the moments of rows in memory, ready to be added to others if `added`."""
-    found = _moments_of(rows.X, rows.Y, rows.weights, n_threads)
+    found = _copied(_moments_of(rows.X, rows.Y, rows.weights, n_threads))
     if not found.is_finite:
         rows.assert_finite()
     return _with_rest(found, rows) if added else found
@@ -80,9 +85,9 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
     lost = np.zeros(len(far))
     for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
         block = slice(first, first + _ROWS_AT_A_TIME)
-        Z = np.hstack([array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
+        Z = np.hstack([array(rows.X[block])[:, far[:d]], array(rows.Y[block])[:, far[d:]]])
         D = Z.astype(np.float64) - found.mean[far]
-        lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
+        lost[far] += D.sum(axis=0) if rows.weights is None else array(rows.weights[block]) @ D
     return replace(found, rest=lost / found.weight)
 
 
@@ -134,7 +139,7 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
 def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
     """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
     if not sparse.issparse(X):
-        return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
+        return _copied(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     if get_config()["engine"] == "auto":
