@@ -1,4 +1,4 @@
-"""Every launch of the engine compiles, for GPUs that need not be there: what came of it fits them."""
+"""Every launch of the engine compiles, and fits GPUs that need not be there."""
 
 import json
 import os

@@ -81,7 +81,8 @@ def _gradient(
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.staged(arrays, max(1, step), "gradient", where):
         total += _sums(x, y, w, shift, coefficients)
-    return total[:-2] / total[-1], total[-2] / total[-1]
+    means = total[:-1] / total[-1]
+    return means[:-1], means[-1]
 
 
 @device.beside_its_data
@@ -125,7 +126,7 @@ def descent(
         if step < iterations:
             if not fit_intercept:
                 slope[-1] = 0.0
-            coefficients -= learning_rate * slope
+            coefficients.sub_(slope, alpha=learning_rate)
     return Descent(device.like(coefficients, *given), device.like(losses, *given), "gpu")
 
 

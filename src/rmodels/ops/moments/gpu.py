@@ -116,7 +116,7 @@ def _tiles(columns: int) -> tuple[int, int, int]:
 
 @cache
 def _pairs(columns: int, where: torch.device) -> torch.Tensor:
-    """Return which tiles of columns the tiles of P belong to: (tiles, 2), the first ≤ the second."""
+    """Return which tiles of columns each tile of P is of, i ≤ j: (tiles, 2)."""
     side = -(-(columns + 1) // _tiles(columns)[0])
     return torch.tensor(np.stack(np.triu_indices(side), axis=1), dtype=torch.int32, device=where)
 
