@@ -9,9 +9,8 @@ import pytest
 from rmodels import ops
 from rmodels.ops import device
 
-REASON = ops.unavailable("gpu")
-if REASON is not None:
-    pytest.skip(f"the GPU engine cannot run: {REASON}", allow_module_level=True)
+if ops.unavailable("gpu") is not None:
+    pytest.skip(f"the GPU engine cannot run: {ops.unavailable('gpu')}", allow_module_level=True)
 
 import torch
 import triton
@@ -66,9 +65,8 @@ def test_scores_err_less_than_the_constant(features, step, record_property):
         Q, X = np.asarray(factors, dtype=np.float16)
         scores = torch.empty((SIZE, SIZE), dtype=torch.float32, device=there)
         given = (torch.from_numpy(np.ascontiguousarray(part)).to(there) for part in (-2 * Q, X))
-        scores_kernel[(1,)](
-            *given, scores, FEATURES=features, STEP=step, SIZE=SIZE, num_warps=8, num_stages=3
-        )
+        options = {"num_warps": 8, "num_stages": 3, "enable_fp_fusion": True}
+        scores_kernel[(1,)](*given, scores, FEATURES=features, STEP=step, SIZE=SIZE, **options)
         wide = (-2 * Q).astype(np.float64), X.astype(np.float64)
         exact = wide[0] @ wide[1].T
         sizes = np.linalg.norm(wide[0], axis=1)[:, np.newaxis] / 2 + np.linalg.norm(wide[1], axis=1)
