@@ -108,6 +108,20 @@ def test_linear_regression(place, parameters, targets, weighted):
         assert ours.rank_ == theirs.rank_
 
 
+@pytest.mark.parametrize("parameters", [LINEAR[5], LINEAR[6], LINEAR[7]], ids=str)
+@pytest.mark.parametrize("targets", [1, 2])
+def test_gradient_descent_of_many_columns(place, parameters, targets, monkeypatch):
+    monkeypatch.setattr("rmodels.linear_model._linear_regression._FEW", 0)
+    y = VALUES if targets == 1 else np.stack([VALUES, X[:, 0] - 2 * VALUES], axis=1)
+    ours, theirs = both(lambda: LinearRegression(solver="moments", **parameters), place, X, y)
+    close = {"rtol": 1e-10, "atol": 1e-11}
+    assert_same(ours.coef_, theirs.coef_, place, **close)
+    assert_same(ours.loss_history_, theirs.loss_history_, place, **close)
+    np.testing.assert_allclose(ours.learning_rate_, theirs.learning_rate_, rtol=1e-12)
+    on_device = engine_at(place) == "gpu"
+    assert isinstance(vars(ours)["_history"], torch.Tensor) is on_device
+
+
 @pytest.mark.parametrize("robust", [None, "HC3"])
 @pytest.mark.parametrize("columns", [4, 9])
 def test_summary(place, robust, columns):
