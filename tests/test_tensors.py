@@ -458,7 +458,14 @@ def test_what_cannot_run_on_the_gpu_raises():
 @pytest.mark.skipif(ops.unavailable("gpu") is not None, reason="needs the engine gpu")
 def test_the_engine_asked_for_moves_arrays():
     with rmodels.config_context(engine="gpu"):
-        for model in (LinearRegression(), LinearRegression(iterations=9), KNeighborsRegressor()):
+        for model in (
+            LinearRegression(),
+            LinearRegression(iterations=9),
+            Ridge(),
+            RidgeCV(),
+            RidgeCV(cv=3),
+            KNeighborsRegressor(),
+        ):
             found = model.fit(X, VALUES).predict(QUERIES)
             assert model.engine_ == "gpu"
             with rmodels.config_context(engine="reference"):
