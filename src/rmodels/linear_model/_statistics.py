@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from rmodels.arrays import namespace, on_host
+from rmodels.arrays import namespace, on_gpu, on_host
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import descent as descent_operation
@@ -82,13 +82,26 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
     if not found.weight or not far.any():
         return found
     d = found.n_features
+    if on_gpu(rows.X):
+        parts = (rows.X, found.mean[:d]), (rows.Y, found.mean[d:])
+        gaps = [_mean_about(A, centre, rows.weights) for A, centre in parts]
+        return replace(found, rest=np.concatenate(gaps))
     lost = np.zeros(len(far))
     for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
         block = slice(first, first + _ROWS_AT_A_TIME)
-        Z = np.hstack([array(rows.X[block])[:, far[:d]], array(rows.Y[block])[:, far[d:]]])
+        Z = np.hstack([array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
         D = Z.astype(np.float64) - found.mean[far]
-        lost[far] += D.sum(axis=0) if rows.weights is None else array(rows.weights[block]) @ D
+        lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
     return replace(found, rest=lost / found.weight)
+
+
+def _mean_about(A: Any, centre: Matrix, weights: Any) -> Matrix:
+    """Return the mean of the rows of a tensor less a constant: a gradient at residuals of 1."""
+    start = np.zeros((A.shape[1] + 1, 1))
+    start[-1] = 1.0
+    blank = namespace(A).zeros((len(A), 1), device=A.device)
+    found = descent_operation.gradient(A, blank, start, weights, shift=centre)
+    return array(found.gradient)[:-1, 0]
 
 
 def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
