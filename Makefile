@@ -31,7 +31,7 @@ test-gpu: .venv/gpu-$(SETTINGS)
 	  then $(PY) -m pytest -n 4 -k 'gpu or tensors'; \
 	  else $(INTERPRETER) -k 'gpu or tensors'; fi
 
-# The part of it that takes a minute or two, in the interpreter.
+# The part of it that takes a few minutes, in the interpreter, and whether all kernels compile for GPUs.
 test-interpreter: .venv/gpu-$(SETTINGS)
 	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/test_tensors.py
 

@@ -3,8 +3,12 @@
 Without a GPU, tensors are viewed as arrays; to Triton's interpreter, they are on the GPU.
 """
 
+import pickle
+
+import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import rmodels
 from rmodels import (
@@ -104,8 +108,18 @@ def test_linear_regression(place, parameters, targets, weighted):
         assert ours.rank_ == theirs.rank_
 
 
-def refuses(place):
-    return place == "cuda" or device.interpreted()
+@pytest.mark.parametrize("parameters", [LINEAR[5], LINEAR[6], LINEAR[7]], ids=str)
+@pytest.mark.parametrize("targets", [1, 2])
+def test_gradient_descent_of_many_columns(place, parameters, targets, monkeypatch):
+    monkeypatch.setattr("rmodels.linear_model._linear_regression._FEW", 0)
+    y = VALUES if targets == 1 else np.stack([VALUES, X[:, 0] - 2 * VALUES], axis=1)
+    ours, theirs = both(lambda: LinearRegression(solver="moments", **parameters), place, X, y)
+    close = {"rtol": 1e-10, "atol": 1e-11}
+    assert_same(ours.coef_, theirs.coef_, place, **close)
+    assert_same(ours.loss_history_, theirs.loss_history_, place, **close)
+    np.testing.assert_allclose(ours.learning_rate_, theirs.learning_rate_, rtol=1e-12)
+    on_device = engine_at(place) == "gpu"
+    assert isinstance(vars(ours)["_history"], torch.Tensor) is on_device
 
 
 @pytest.mark.parametrize("robust", [None, "HC3"])
@@ -124,36 +138,115 @@ def test_summary(place, robust, columns):
 
 
 @pytest.mark.parametrize("parameters", [{}, {"positive": True}, {"iterations": 50}], ids=str)
-def test_partial_fit(place, parameters):
-    theirs = LinearRegression(**parameters).fit(X, VALUES)
-    ours = LinearRegression(**parameters).fit(tensor(X[:30], place), tensor(VALUES[:30], place))
-    rest = tensor(X[30:], place), tensor(VALUES[30:], place)
-    if refuses(place):
-        with pytest.raises(TypeError, match=r"partial_fit does not take .* pass NumPy arrays"):
-            ours.partial_fit(*rest)
-        ours.partial_fit(X[30:], VALUES[30:])
-        assert isinstance(ours.coef_, np.ndarray)
-    else:
-        ours.partial_fit(*rest)
-        assert isinstance(ours.coef_, torch.Tensor)
-    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-11)
-
-
-@pytest.mark.parametrize("make", [Ridge, RidgeCV, lambda: RidgeCV(cv=3)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_ridge(place, make, weighted):
-    data = [X, VALUES, WEIGHTS] if weighted else [X, VALUES]
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_partial_fit(place, parameters, weighted, offset):
+    A = X + offset
+    weights = np.where(np.arange(60) < 30, 0.0, WEIGHTS) if weighted else None
+    theirs, ours = LinearRegression(**parameters), LinearRegression(**parameters)
+    for part in (slice(30, 60), slice(30), slice(50)):
+        batch = [None if a is None else a[part] for a in (A, VALUES, weights)]
+        theirs.partial_fit(*batch)
+        ours.partial_fit(*(tensor(a, place) for a in batch))
+        assert ours.engine_ == engine_at(place)
+        assert_same(ours.coef_, theirs.coef_, place, rtol=1e-11)
+    queries = tensor(QUERIES + offset, place)
+    assert_same(ours.predict(queries), theirs.predict(QUERIES + offset), place, rtol=1e-7)
+    ours.partial_fit(A[:9], VALUES[:9])  # goes on with arrays
+    assert isinstance(ours.coef_, np.ndarray)
+
+
+RIDGES = [
+    lambda: Ridge(),
+    lambda: Ridge(0.5, positive=True),
+    lambda: Ridge(2.0, fit_intercept=False),
+    lambda: RidgeCV(),
+    lambda: RidgeCV(scoring="neg_mean_absolute_error", store_cv_results=True),
+    lambda: RidgeCV(store_cv_results=True, alpha_per_target=True),
+    lambda: RidgeCV(cv=3),
+]
+
+
+@pytest.mark.parametrize("make", RIDGES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize(("rows", "columns"), [(60, 4), (6, 9)])
+def test_ridge(place, make, weighted, targets, rows, columns):
+    y = VALUES if targets == 1 else np.stack([VALUES, X[:, 0] - 2 * VALUES], axis=1)
+    A, queries = (np.tile(part, 3)[:, :columns] ** 2 for part in (X, QUERIES))
+    A[:, 4:] = np.sin(A[:, 4:] + np.arange(columns - 4))
+    data = [part[:rows] for part in ([A, y, WEIGHTS] if weighted else [A, y])]
     given = [tensor(part, place) for part in data]
-    theirs = make().fit(*data)
-    if refuses(place):
-        with pytest.raises(TypeError, match=r"fit does not take .* pass NumPy arrays"):
-            make().fit(*given)
-    else:
-        ours = make().fit(*given)
-        assert_same(ours.coef_, theirs.coef_, place)
-        assert_same(ours.predict(tensor(QUERIES, place)), theirs.predict(QUERIES), place)
-    found = make().fit(X, *given[1:]).predict(tensor(QUERIES, place))
-    assert_same(found, theirs.predict(QUERIES), place, rtol=1e-12)
+    ours, theirs = both(make, place, *data)
+    close = {"rtol": 1e-9, "atol": 1e-11}
+    assert_same(ours.coef_, theirs.coef_, place, **close)
+    assert_same(ours.predict(tensor(queries, place)), theirs.predict(queries), place, **close)
+    if isinstance(ours, RidgeCV):
+        np.testing.assert_array_equal(ours.alpha_, theirs.alpha_)
+        np.testing.assert_allclose(ours.best_score_, theirs.best_score_, **close)
+        if ours.store_cv_results:
+            assert_same(ours.cv_results_, theirs.cv_results_, place, **close)
+    found = make().fit(data[0], *given[1:]).predict(tensor(queries, place))
+    assert_same(found, theirs.predict(queries), place, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_ridge_of_short_floats(place, dtype):
+    short = [tensor(part, place, getattr(torch, dtype)) for part in (X, VALUES)]
+    for make in (Ridge, RidgeCV, lambda: RidgeCV(cv=3)):
+        ours = make().fit(*short)
+        theirs = make().fit(*(part.double().cpu().numpy() for part in short))
+        assert ours.coef_.dtype in (torch.float32, torch.float64)
+        np.testing.assert_allclose(ours.coef_.cpu(), theirs.coef_, rtol=1e-5, atol=1e-6)
+
+
+KEPT = {
+    "least squares": lambda: LinearRegression(),
+    "stream": lambda: LinearRegression(iterations=5, learning_rate=0.1, solver="stream"),
+    "ridge": lambda: RidgeCV(),
+    "search": lambda: NearestNeighbors(n_neighbors=3),
+    "cosine": lambda: NearestNeighbors(n_neighbors=3, metric="cosine"),
+    "votes": lambda: KNeighborsClassifier(n_neighbors=3, weights="distance"),
+    "votes in a radius": lambda: RadiusNeighborsClassifier(0.8, outlier_label="most_frequent"),
+    "means": lambda: KNeighborsRegressor(n_neighbors=3),
+}
+
+
+def saved(model, folder):
+    rmodels.save(model, folder / "model.rmodel")
+    return rmodels.load(folder / "model.rmodel")
+
+
+def joblibbed(model, folder):
+    joblib.dump(model, folder / "model.joblib")
+    return joblib.load(folder / "model.joblib")
+
+
+def pickled(model, folder):
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("copied", [saved, pickled, joblibbed])
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_kept_models_answer_the_same(place, copied, name, dtype, tmp_path):
+    y = LABELS if "votes" in name else VALUES
+    queries = tensor(QUERIES, place, getattr(torch, dtype))
+    model = KEPT[name]().fit(tensor(X, place, getattr(torch, dtype)), tensor(y, place))
+    copy = copied(model, tmp_path)
+    assert copy.get_params() == model.get_params()
+    if isinstance(model, NearestNeighbors):
+        for given in (queries, queries.cpu().numpy()):
+            for a, b in zip(copy.kneighbors(given), model.kneighbors(given), strict=True):
+                assert type(a) is type(b)
+                np.testing.assert_array_equal(torch.as_tensor(a).cpu(), torch.as_tensor(b).cpu())
+        return
+    found, expected = copy.predict(queries), model.predict(queries)
+    assert found.device == expected.device
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found.cpu(), expected.cpu(), rtol=1e-14, atol=1e-14)
+    fresh = clone(copy).fit(X, y)
+    np.testing.assert_array_equal(fresh.predict(QUERIES), KEPT[name]().fit(X, y).predict(QUERIES))
 
 
 def test_points_of_a_scan(place):
@@ -365,7 +458,14 @@ def test_what_cannot_run_on_the_gpu_raises():
 @pytest.mark.skipif(ops.unavailable("gpu") is not None, reason="needs the engine gpu")
 def test_the_engine_asked_for_moves_arrays():
     with rmodels.config_context(engine="gpu"):
-        for model in (LinearRegression(), LinearRegression(iterations=9), KNeighborsRegressor()):
+        for model in (
+            LinearRegression(),
+            LinearRegression(iterations=9),
+            Ridge(),
+            RidgeCV(),
+            RidgeCV(cv=3),
+            KNeighborsRegressor(),
+        ):
             found = model.fit(X, VALUES).predict(QUERIES)
             assert model.engine_ == "gpu"
             with rmodels.config_context(engine="reference"):

@@ -92,9 +92,11 @@ def beside(array: Any, other: Any) -> Any:
 
 
 def as_dtype(array: Any, dtype: Any) -> Any:
-    """Return an ndarray or tensor in a dtype of its package; a tensor in at least 32 bits."""
+    """Return an ndarray or tensor in a dtype of NumPy or PyTorch; a tensor in at least 32 bits."""
     if isinstance(array, np.ndarray):
         return array.astype(dtype, copy=False)
+    if isinstance(dtype, np.dtype):
+        dtype = getattr(namespace(array), dtype.name)
     return array.to(dtype) if dtype.itemsize >= 4 else array.float()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.arrays import on_host
+from rmodels.arrays import as_dtype, namespace, on_host
 from rmodels.config import thread_count
 
 __all__ = ["WEIGHTLESS", "Rows", "Source", "Without"]
@@ -59,17 +59,20 @@ class Rows:
 
     @property
     def dtype(self) -> np.dtype:
-        """That of X: float32 or float64."""
-        dtype: np.dtype = self.X.dtype
-        return dtype
+        """That of X: float32, which stands for shorter ones on the GPU, too, or float64."""
+        return np.dtype(np.float32 if self.X.dtype.itemsize < 8 else np.float64)
 
     @cached_property
     def size(self) -> NDArray[np.float64]:
         """How many rows whose weight is not 0, and Σ w."""
         if self.weights is None:
             return np.full(2, float(self.X.shape[0]))
-        weights = on_host(self.weights)
-        return np.array([np.count_nonzero(weights), weights.sum(dtype=np.float64)])
+        if isinstance(self.weights, np.ndarray):
+            return np.array([np.count_nonzero(self.weights), self.weights.sum(dtype=np.float64)])
+        wide: Any = as_dtype(self.weights, np.dtype(np.float64))
+        both = namespace(wide).stack([(wide != 0).sum(dtype=wide.dtype), wide.sum()])
+        size: NDArray[np.float64] = on_host(both)
+        return size
 
     def on_host(self) -> "Rows":
         """Return the rows with tensors copied to the processor."""

@@ -1,6 +1,7 @@
 """The only place that checks, casts or copies what a user passes in."""
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -159,6 +160,8 @@ def _target_tensor(estimator: Any, y: Any, X: Any, name: str = "y") -> Any:
 
 def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
     """Raise scikit-learn's error if a tensor holds a NaN or an infinity."""
+    if math.isfinite(float(A.sum())):  # one kernel; the sum may overflow
+        return
     finite = namespace(A).isfinite(A)
     if not bool(finite.all()):
         assert_all_finite(
@@ -167,7 +170,7 @@ def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
 
 
 def _regression_tensors(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, part: bool
 ) -> tuple[Any, Any, Any | None]:
     """Return checked X, y and weights as tensors on the GPU, where X is."""
     X = _checked_tensor(estimator, X, reset=reset)
@@ -181,7 +184,7 @@ def _regression_tensors(
         raise ValueError("Sample weights must be 1D array or scalar")
     if bool((weights < 0).any()):
         raise ValueError("Negative values in data passed to `sample_weight`")
-    if not bool(weights.any()):
+    if not part and not bool(weights.any()):
         raise ValueError(WEIGHTLESS)
     return X, y, as_dtype(weights, X.dtype)
 
@@ -195,14 +198,13 @@ def regression_source(
     accept_sparse: bool = True,
     reset: bool = True,
     part: bool = False,
-    tensors: bool = True,
 ) -> tuple[Source, bool]:
     """Return X, y and weights as float32 or float64 rows, not copied where they are already.
 
     Records `n_features_in_` and `feature_names_in_`, or compares them if not `reset`. X is not
     searched for NaN and infinity: the operations meet every value anyway, and the rows'
     `assert_finite` names what they met. The weights may all be 0 if these are a `part` of the rows.
-    An X on the GPU stays there, as a tensor, or is refused if the estimator takes no `tensors`.
+    An X on the GPU stays there, as a tensor.
 
     Returns
     -------
@@ -218,12 +220,7 @@ def regression_source(
         return parts, parts.one_target
     X, y, sample_weight = adopted(X), adopted(y), adopted(sample_weight)
     if on_gpu(X):
-        if not tensors:
-            raise TypeError(
-                f"{type(estimator).__name__}.{'partial_fit' if part else 'fit'} does not take "
-                "arrays on the GPU: pass NumPy arrays"
-            )
-        X, y, weights = _regression_tensors(estimator, X, y, sample_weight, reset=reset)
+        X, y, weights = _regression_tensors(estimator, X, y, sample_weight, reset=reset, part=part)
         return _rows(estimator, X, y, weights)
     y, sample_weight = on_host(y), on_host(sample_weight)
     if (

@@ -288,3 +288,40 @@ def test_moments_of_tensors_add_and_tell_what_is_not_finite():
     found, products = gram(tensors(X)[0]), gram(X)
     assert found.products.device == there[0].device
     np.testing.assert_allclose(found.products.cpu(), products.products, atol=1e-13)
+
+
+@pytest.mark.skipif(
+    HERE is not None or device.interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
+)
+def test_copies_wait_for_what_had_the_memory_before():
+    import torch
+
+    rows, step = np.ones((1 << 18, 4)), 1 << 16
+    for _ in range(3):
+        before = torch.zeros((2, step, 4), dtype=torch.float64, device="cuda")
+        torch.cuda._sleep(1 << 27)
+        total = before.sum()
+        del before  # the copies' buffers may get its memory
+        parts = [block.sum() for _, (block,) in device.staged([rows], step, "", device.device())]
+        assert total == 0
+        assert sum(parts) == rows.size
+
+
+@pytest.mark.skipif(
+    HERE is not None or device.interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
+)
+def test_on_a_stream_of_its_own():
+    import torch
+
+    from rmodels.ops.moments import moments
+    from rmodels.ops.nearest import index, nearest
+
+    rng = np.random.default_rng(10)
+    X, Y, Q = rng.normal(size=(20000, 16)), rng.normal(size=(20000, 1)), rng.normal(size=(300, 16))
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream), config_context(engine="gpu"):
+        found, pairs = moments(X, Y), nearest(index(X), Q, 5)
+    np.testing.assert_allclose(found.scatter, moments(X, Y).scatter, rtol=1e-12, atol=1e-9)
+    for a, b in zip(pairs, nearest(index(X, engine="reference"), Q, 5), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rmodels.config import config_context
+from rmodels.linear_model import LinearRegression
 from rmodels.ops import device
 from rmodels.ops.descent import descent
 from rmodels.ops.moments import moments
@@ -187,25 +188,29 @@ def _linear(limits: Limits, quick: bool) -> list[Line]:
         floor = (_STEPS + 1) * X.nbytes / limits.bandwidth
         problem = f"{_STEPS} streamed steps, {n} x {d}"
         lines.append(Line(problem, "rmodels gpu, data there", seconds, floor / seconds))
-        if (n, d) == (200_000, 40):
-            both = _on_device([partial(_descend, *a) for a in data], 20)
-            lines.append(
-                Line(
-                    f"1000 steps, {n} x {d}",
-                    "rmodels gpu, data there",
-                    both,
-                    None,
-                    _met(both, 5e-4),
-                )
-            )
+        if (n, d) == _SHAPES[0]:
+            lines += _descents(data)
     return lines
 
 
-def _descend(X: Any, Y: Any) -> Any:
-    """Return 1000 steps of gradient descent from zeros."""
-    from rmodels.ops.descent.gpu import steps_from_moments
+def _descents(data: Sequence[tuple[Any, Any]]) -> list[Line]:
+    """Return the times of 1000 steps of gradient descent, by the estimator."""
+    (n, d), host = data[0][0].shape, [_host(part) for part in data[0]]
+    truth, found = _descend(*host).coef_, _host(_descend(*data[0]).coef_)
+    if not np.abs(found - truth).max() <= 1e-6 * np.abs(truth).max():
+        raise AssertionError("the coefficients are not those of the processor")
+    name = f"1000 steps, {n} x {d}"
+    there = _on_device([partial(_descend, *each) for each in data], 20)
+    with config_context(engine="auto"):
+        here = _on_host(partial(_descend, *host), 5)
+    return [
+        Line(name, "rmodels gpu, data there", there, None, _met(there, 5e-4)),
+        Line(name, "rmodels cpu", here),
+    ]
 
-    return steps_from_moments(moments(X, Y), 0.05, 1000, True)
+
+def _descend(X: Any, Y: Any) -> LinearRegression:
+    return LinearRegression(iterations=1000, solver="moments").fit(X, Y[:, 0])
 
 
 def _stream(X: Any, Y: Any) -> Any:

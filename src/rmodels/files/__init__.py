@@ -57,6 +57,9 @@ def save(
 
     Notes
     -----
+    Tensors and other arrays with DLPack are written as NumPy arrays: what `load` returns holds
+    arrays on the processor, and answers tensors with tensors as any model does.
+
     Neighbours estimators keep their points: the file is as large as they are. Saving and loading
     take memory for the file twice.
 
@@ -80,7 +83,8 @@ def save(
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a model that `save` wrote.
 
-    It predicts bitwise what the saved one did, on the engine that fitted it. Nothing in the file is
+    It predicts bitwise what the saved one did, on the engine that fitted it; one that was fitted to
+    tensors on the GPU predicts on the processor, within rounding. Nothing in the file is
     executed: it can name one of the estimators of rmodels, parameters and arrays, and no more.
 
     Parameters

@@ -10,6 +10,9 @@ read. Values become JSON and named arrays:
   booleans, strings or dates; {"scalar": ...} a NumPy scalar, written as an array;
 - {"objects": [...], "shape": [...]}: an array of Python objects;
 - {"part": NAME, "fields": {...}}: one of `_PARTS`.
+
+Tensors, and other arrays with DLPack, are written as the arrays that they hold: what is read is a
+model of NumPy arrays on the processor, which predicts the same.
 """
 
 import math
@@ -25,6 +28,8 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 import rmodels
+from rmodels import ops
+from rmodels.arrays import adopted, on_host
 from rmodels.linear_model._gradient_descent import ClosedForm
 from rmodels.linear_model._least_squares import Conditioning
 from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
@@ -149,7 +154,18 @@ def _indexed(X: Any, metric: str, p: float, algorithm: str, engine: str) -> Inde
     )
     if not sound:
         raise ValueError("the points to search, or how to search them, are not valid")
+    engine = ops.choose("nearest", "auto") if engine == "auto" else engine
     return Indexed(X, Index(points, metric, p, algorithm, engine))
+
+
+def _fields_of_indexed(search: Indexed) -> dict[str, Any]:
+    """Return what `_indexed` takes; tensors as arrays, for any engine that searches those."""
+    X: Any = search.X
+    fields = {"X": X, **_named("metric", "p", "algorithm", "engine")(search._index)}
+    if sparse.issparse(X) or isinstance(X, np.ndarray):
+        return fields
+    X = on_host(X)
+    return fields | {"X": X.astype(np.result_type(X, np.float32)), "engine": "auto"}
 
 
 def _rows(kind: type) -> _Part:
@@ -201,9 +217,7 @@ _PARTS = {
     ),
     "Indexed": _Part(
         Indexed,
-        lambda search: (
-            {"X": search.X} | _named("metric", "p", "algorithm", "engine")(search._index)
-        ),
+        _fields_of_indexed,
         _indexed,
     ),
     "Moments": _Part(
@@ -327,6 +341,9 @@ def _encode(value: Any, path: str, arrays: Arrays) -> Any:
                 "part": name,
                 "fields": {k: _encode(v, f"{path}.{k}", arrays) for k, v in fields},
             }
+    array = on_host(adopted(value))
+    if isinstance(array, np.ndarray):
+        return _encode(array if array.ndim else array[()], path, arrays)
     raise TypeError(f"{path} cannot be written: a model file does not hold {type(value)}")
 
 

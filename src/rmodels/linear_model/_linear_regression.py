@@ -1,6 +1,7 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
-from rmodels.arrays import adopted, answered_in_kind, as_kind_of, beside, on_host
+from rmodels.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
 from rmodels.blas import blas_threads
 from rmodels.config import get_config
 from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
@@ -40,6 +41,7 @@ Matrix = NDArray[np.float64]
 # Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
+_FEW = 256  # columns: their eigenvectors take LAPACK less time than it takes to start kernels
 _MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
@@ -272,8 +274,6 @@ class LinearRegression(LinearModel):
             As in `fit`, and if an earlier fit kept no moments.
         AttributeError
             If `solver` is neither "auto" nor "moments".
-        TypeError
-            If X is on the GPU.
 
         Warns
         -----
@@ -306,7 +306,6 @@ class LinearRegression(LinearModel):
             accept_sparse=self._accepts_sparse(),
             reset=not begun,
             part=True,
-            tensors=False,
         )
         if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
             raise ValueError("y must have the shape of the batches before, but for its rows")
@@ -401,7 +400,7 @@ class LinearRegression(LinearModel):
             solution = _least_squares.from_gram(products, rows, self.fit_intercept)
             offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
         elif solver == "moments" or not isinstance(source, Rows):
-            sums = _statistics.copied(_statistics.moments(source, threads))
+            sums = _statistics.moments(source, threads)
             self.engine_ = sums.engine
             self._keep(sums, source)
             if solver == "moments":
@@ -410,7 +409,7 @@ class LinearRegression(LinearModel):
         else:
             source.assert_finite()
             if self.solver == "auto":  # positive=True: one read to six of "rows", for partial_fit
-                self._keep(_statistics.copied(_statistics.moments(source, threads)), source)
+                self._keep(_statistics.moments(source, threads), source)
             self.engine_ = "scipy"
         self.solver_ = solver
         if solution is None:
@@ -444,7 +443,7 @@ class LinearRegression(LinearModel):
         rows = self._in_memory(source)
         products = _statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
         self.engine_ = products.engine
-        return _statistics.copied(products), rows.on_host()
+        return products, rows.on_host()
 
     def _in_memory(self, source: Source) -> Rows:
         if not isinstance(source, Rows):
@@ -511,39 +510,43 @@ class LinearRegression(LinearModel):
         self.engine_ = sums.engine
         if not sums.is_finite:
             raise ValueError(_TOO_LARGE)
-        kept = _statistics.copied(sums)
-        self._keep(kept, source)
-        if not isinstance(sums.mean, np.ndarray) and self._steps_fit(source):
-            return self._steps_on_gpu(sums, kept, source)
-        coefficients = self._descend_moments(kept, source)
+        self._keep(sums, source)
+        if self._belongs_on_gpu(source):
+            return self._steps_on_gpu(sums, source)
+        coefficients = self._descend_moments(sums, source)
         if self.solver_ == "stream":
             assert self.learning_rate_ is not None
             return self._stream(source, self.learning_rate_, threads)
         return coefficients
 
-    def _steps_fit(self, source: Source) -> bool:
-        """Return whether all iterations' coefficients are wanted and keep the memory limit."""
-        assert self.iterations is not None
-        size = 24 * (source.n_features + 1) * source.n_targets * self.iterations
-        return self.solver_ == "moments" and bool(size <= get_config()["memory_limit"])
+    def _belongs_on_gpu(self, source: Source) -> bool:
+        """Return whether X is on the GPU, and eigenvectors on the processor would take longer.
 
-    def _steps_on_gpu(self, sums: Moments, kept: Moments, source: Source) -> Any:
-        """Return the coefficients, and keep the losses, as tensors where the moments are.
-
-        `kept` are the moments on the processor.
+        All iterations' coefficients are computed there, which have to keep the memory limit.
         """
+        assert self.iterations is not None
+        if not isinstance(source, Rows) or not on_gpu(source.X) or self.solver_ != "moments":
+            return False
+        size = 24 * (source.n_features + 1) * source.n_targets * self.iterations
+        return source.n_features > _FEW and bool(size <= get_config()["memory_limit"])
+
+    def _steps_on_gpu(self, sums: Moments, source: Source) -> Any:
+        """Return the coefficients, and keep the losses, as tensors where X is."""
         from rmodels.ops.descent.gpu import largest_eigenvalue, steps_from_moments
 
         assert self.iterations is not None
-        largest = largest_eigenvalue(sums, self.fit_intercept)
+        assert isinstance(source, Rows)
+        mean, scatter = beside(sums.mean, source.X), beside(sums.scatter, source.X)
+        there = replace(sums, mean=mean, scatter=scatter)
+        largest = largest_eigenvalue(there, self.fit_intercept)
         rate = self.learning_rate
         if rate == "auto":
             rate = 1.0 / largest if largest else 1.0
         self.learning_rate_ = float(rate)
-        found = steps_from_moments(sums, float(rate), self.iterations, self.fit_intercept)
+        found = steps_from_moments(there, float(rate), self.iterations, self.fit_intercept)
         self._history = found.losses
         self._conditioning = _least_squares.conditioning_of_moments(
-            kept, source, self.fit_intercept
+            sums, source, self.fit_intercept
         )
         self._check_convergence(on_host(found.coefficients), largest)
         return found.coefficients

@@ -80,7 +80,7 @@ def ridge(
         rows.assert_finite()
     elif rows is not None and wide:
         products = _statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
-        engine = products.engine
+        rows, engine = rows.on_host(), products.engine
         if not np.isfinite(products.products.diagonal()).all():
             rows.assert_finite()
         solve = partial(_least_squares.from_gram, products, rows, fit_intercept)
@@ -269,8 +269,10 @@ def left_out(found: Spectrum, rows: Rows, penalties: Matrix) -> Iterator[tuple[s
     for first in range(0, n, step):
         part = slice(first, min(first + step, n))
         Z = (array(rows.X[part]).astype(np.float64) - found.mean[:d]) @ found.V
-        w = np.ones(len(Z)) if rows.weights is None else rows.weights[part].astype(np.float64)
-        target = rows.Y[part] - found.mean[d:]
+        w = np.ones(len(Z))
+        if rows.weights is not None:
+            w = array(rows.weights[part]).astype(np.float64)
+        target = array(rows.Y[part]) - found.mean[d:]
         leverage = w * (1 / found.weight + inverses @ (Z**2).T)  # (n_alphas, rows)
         fitted = np.stack([Z @ (inverse[:, np.newaxis] * found.right) for inverse in inverses])
         yield part, LeftOut((target - fitted) / (1 - leverage)[:, :, np.newaxis], w[:, np.newaxis])
@@ -284,10 +286,11 @@ def left_out_of_few(
     With G = DDᵀ + α, and no penalty on the intercept, it is (G⁻¹ √w (y − ȳ))ᵢ / (G⁻¹)ᵢᵢ / √wᵢ.
     """
     n = rows.X.shape[0]
-    w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
     products = _statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
     if not np.isfinite(products.products.diagonal()).all():
         rows.assert_finite()
+    rows = rows.on_host()
+    w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
     root = np.sqrt(w)[:, np.newaxis]
     K, target = products.products.copy(), rows.Y.astype(np.float64)
     intercept = np.zeros(n, dtype=bool)

@@ -19,7 +19,7 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from rmodels.arrays import adopted, on_host
+from rmodels.arrays import adopted, as_kind_of, on_host
 from rmodels.linear_model import _penalised, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
@@ -96,7 +96,8 @@ class Ridge(_RidgeModel):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        In the dtype of X.
+        In the dtype of X. If X is a tensor or another array with DLPack, this and `intercept_` are
+        of its kind, on its device.
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_ : None
     solver_ : str
@@ -167,8 +168,6 @@ class Ridge(_RidgeModel):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, there are not as many
             penalties as targets, or parameters contradict each other.
-        TypeError
-            If X is on the GPU.
 
         Examples
         --------
@@ -177,7 +176,7 @@ class Ridge(_RidgeModel):
         array([2.])
         """
         self._check_solver(sparse.issparse(X))
-        source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
+        source, one_target = regression_source(self, X, y, sample_weight)
         penalties = np.asarray(self.alpha, dtype=np.float64).ravel()
         if len(penalties) not in (1, source.n_targets):
             raise ValueError(
@@ -356,8 +355,6 @@ class RidgeCV(_RidgeModel):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
             parameters contradict each other.
-        TypeError
-            If X is on the GPU.
 
         Examples
         --------
@@ -379,7 +376,7 @@ class RidgeCV(_RidgeModel):
                 stacklevel=4,
             )
         y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
-        source, one_target = regression_source(self, X, y, sample_weight, tensors=False)
+        source, one_target = regression_source(self, X, y, sample_weight)
         if not isinstance(source, Rows):
             self._check_batches()
         if sample_weight is not None:
@@ -387,7 +384,7 @@ class RidgeCV(_RidgeModel):
         if _routing_enabled():
             params = process_routing(self, "fit", **params).scorer.score
         if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, params)
+            scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
         else:
             scores, moments = self._k_fold(source, penalties, one_target, y)
         best = np.argmax(scores, axis=0)
@@ -439,6 +436,7 @@ class RidgeCV(_RidgeModel):
         penalties: NDArray[np.float64],
         one_target: bool,
         score_params: dict[str, Any],
+        X: Any,
     ) -> tuple[NDArray[np.float64], Moments | None]:
         """Return the score of each penalty and, if they were computed, the moments of all rows.
 
@@ -489,15 +487,16 @@ class RidgeCV(_RidgeModel):
         weights = np.empty((source.Y.shape[0], 1))
         for part, block in blocks(source):
             residuals[:, part], weights[part] = block
-        results = weights * residuals**2 if self.scoring is None else source.Y - residuals
+        targets = on_host(source.Y)
+        results = weights * residuals**2 if self.scoring is None else targets - residuals
         if self.store_cv_results:
             kept = np.moveaxis(results, 0, -1).astype(source.dtype)
-            self.cv_results_ = kept[:, 0] if one_target else kept
+            self.cv_results_ = as_kind_of(kept[:, 0] if one_target else kept, X)
         if self.scoring is None:
             scores = -results.mean(axis=1)
             return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
         scorer, identity = self._get_scorer(), _Predicted()
-        Y = source.Y[:, 0] if one_target else source.Y
+        Y = targets[:, 0] if one_target else targets
         if one_target:
             results = results[:, :, 0]
         if self.alpha_per_target and source.n_targets > 1:
@@ -516,18 +515,19 @@ class RidgeCV(_RidgeModel):
         """Return the mean score of each penalty over the folds, and the moments as above."""
         if not isinstance(source, Rows):
             return self._k_fold_of_batches(source, penalties, one_target)
-        splits = list(check_cv(self.cv, y).split(source.X, y))
+        rows = source.on_host()  # what a splitter and a scorer get
+        splits = list(check_cv(self.cv, y).split(rows.X, y))
         scorer = self._get_scorer()
-        weights = source.weights if _takes_weights(scorer) else None
+        weights = rows.weights if _takes_weights(scorer) else None
 
         def weighted(test: NDArray) -> dict[str, NDArray]:
             return {} if weights is None else {"sample_weight": weights[test]}
 
         scores = np.empty((len(splits), len(penalties)))
         training = _penalised.training_moments(source, splits, source.threads(None))
-        for fold, ((_, test), (rows, sums)) in enumerate(zip(splits, training, strict=True)):
-            found = _penalised.spectrum(rows, sums, self.fit_intercept, float(penalties.min()))
-            X, Y = source.X[test], source.Y[test]
+        for fold, ((_, test), (others, sums)) in enumerate(zip(splits, training, strict=True)):
+            found = _penalised.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
+            X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
             models = self._models(found, penalties, source, one_target)
             scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]

@@ -1,4 +1,4 @@
-"""What least squares needs to know of the rows.
+"""What least squares needs to know of the rows, on the processor wherever the rows are.
 
 X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
 products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from rmodels.arrays import beside, on_host
+from rmodels.arrays import beside, namespace, on_gpu, on_host
 from rmodels.config import get_config
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import choose
@@ -26,7 +26,6 @@ from rmodels.rows import Rows, Source
 
 __all__ = [
     "array",
-    "copied",
     "curvature",
     "descent",
     "fits_moments",
@@ -52,11 +51,16 @@ def array(X: Any) -> NDArray:
     return rows
 
 
-def copied(statistics: Statistics) -> Statistics:
-    """Return statistics of data on the GPU as arrays on the processor."""
+def _copied(statistics: Statistics) -> Statistics:
+    """Return statistics of data on the GPU as arrays on the processor, by one copy."""
     if isinstance(statistics.mean, np.ndarray):
         return statistics
-    values = {field.name: on_host(getattr(statistics, field.name)) for field in fields(statistics)}
+    values = {field.name: getattr(statistics, field.name) for field in fields(statistics)}
+    there = {name: value for name, value in values.items() if hasattr(value, "numel")}
+    flat = on_host(namespace(statistics.mean).cat([value.reshape(-1) for value in there.values()]))
+    for name, value in there.items():
+        part, flat = np.split(flat, [value.numel()])
+        values[name] = part.reshape(value.shape)
     return type(statistics)(**values)
 
 
@@ -77,7 +81,7 @@ def moments(source: Source, n_threads: int | None, *, added: bool = False) -> Mo
 
 def _moments(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     """Return the moments of rows in memory, ready to be added to others if `added`."""
-    found = _moments_of(rows.X, rows.Y, rows.weights, n_threads)
+    found = _copied(_moments_of(rows.X, rows.Y, rows.weights, n_threads))
     if not found.is_finite:
         rows.assert_finite()
     return _with_rest(found, rows) if added else found
@@ -90,6 +94,10 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
     if not found.weight or not far.any():
         return found
     d = found.n_features
+    if on_gpu(rows.X):
+        parts = (rows.X, found.mean[:d]), (rows.Y, found.mean[d:])
+        gaps = [_mean_about(A, centre, rows.weights) for A, centre in parts]
+        return replace(found, rest=np.concatenate(gaps))
     lost = np.zeros(len(far))
     for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
         block = slice(first, first + _ROWS_AT_A_TIME)
@@ -97,6 +105,15 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
         D = Z.astype(np.float64) - found.mean[far]
         lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
     return replace(found, rest=lost / found.weight)
+
+
+def _mean_about(A: Any, centre: Matrix, weights: Any) -> Matrix:
+    """Return the mean of the rows of a tensor less a constant: a gradient at residuals of 1."""
+    start = np.zeros((A.shape[1] + 1, 1))
+    start[-1] = 1.0
+    blank = namespace(A).zeros((len(A), 1), device=A.device)
+    found = descent_operation.gradient(A, blank, start, weights, shift=centre)
+    return array(found.gradient)[:-1, 0]
 
 
 def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
@@ -147,7 +164,7 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
 def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
     """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
     if not sparse.issparse(X):
-        return moments_operation.gram(X, weights, centre=centre, n_threads=n_threads)
+        return _copied(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     if get_config()["engine"] == "auto":

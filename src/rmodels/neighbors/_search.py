@@ -119,7 +119,7 @@ class Indexed:
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     index : rmodels.ops.nearest.Index
-        Of X as an array.
+        Of X as an array. Unless it is on the GPU, queries from there are copied to the processor.
     """
 
     def __init__(self, X: Any, index: ops.Index) -> None:
@@ -130,6 +130,7 @@ class Indexed:
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
+        Q = Q if self.engine == "gpu" else on_host(Q)
         if not sparse.issparse(Q):
             return ops.nearest(self._index, Q, k, n_threads=n_threads)
         found = [
@@ -140,6 +141,7 @@ class Indexed:
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
+        Q = Q if self.engine == "gpu" else on_host(Q)
         if not sparse.issparse(Q):
             return ops.within(self._index, Q, radius, n_threads=n_threads)
         return _joined(

@@ -174,6 +174,8 @@ class _Lane:
         self._pinned = torch.empty(shape, dtype=dtype, pin_memory=on_gpu)
         self._there = torch.empty(shape, dtype=dtype, device=where) if on_gpu else self._pinned
         self._stream = torch.cuda.Stream(where) if on_gpu else None
+        if self._stream is not None:  # what had this memory before may still be computed on
+            self._stream.wait_stream(torch.cuda.current_stream(where))
         self._copied = [torch.cuda.Event() for _ in range(2)] if on_gpu else []
         self._used = [torch.cuda.Event() for _ in range(2)] if on_gpu else []
         self._next_copy = self._next_use = 0

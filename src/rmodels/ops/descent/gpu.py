@@ -12,7 +12,7 @@ from rmodels.ops.moments import Moments
 __all__ = ["descent", "gradient", "largest_eigenvalue", "steps_from_moments"]
 
 # What a program holds at a time: rows × columns × targets, and at most so many of each.
-_TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 4096, 4096, 64, 8
+_TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 2048, 4096, 64, 8
 if device.interpreted():
     _TILE, _MOST_COLUMNS = 1 << 18, 1024
 _WARPS = 4
@@ -81,7 +81,8 @@ def _gradient(
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.staged(arrays, max(1, step), "gradient", where):
         total += _sums(x, y, w, shift, coefficients)
-    return total[:-2] / total[-1], total[-2] / total[-1]
+    means = total[:-1] / total[-1]
+    return means[:-1], means[-1]
 
 
 @device.beside_its_data
@@ -125,7 +126,7 @@ def descent(
         if step < iterations:
             if not fit_intercept:
                 slope[-1] = 0.0
-            coefficients -= learning_rate * slope
+            coefficients.sub_(slope, alpha=learning_rate)
     return Descent(device.like(coefficients, *given), device.like(losses, *given), "gpu")
 
 

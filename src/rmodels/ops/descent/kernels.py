@@ -49,12 +49,12 @@ def gradient_kernel(
     TARGETS: tl.constexpr,
 ):
     """Add up the gradient over the rows of one program, for one tile of targets."""
-    program = tl.program_id(0)
+    program = tl.program_id(0).to(tl.int64)
     targets = tl.program_id(1) * TARGETS + tl.arange(0, TARGETS)
     real = targets < n_targets
     first = program * rows_per_program
     last = tl.minimum(first + rows_per_program, n_rows)
-    mine = sums + program.to(tl.int64) * (n_features + 3) * n_targets
+    mine = sums + program * (n_features + 3) * n_targets
     intercept = tl.load(coefficients + n_features * n_targets + targets, mask=real, other=0.0)
     slope = tl.zeros((TARGETS,), dtype=tl.float64)
     loss = tl.zeros((TARGETS,), dtype=tl.float64)
@@ -84,6 +84,7 @@ def gradient_kernel(
         slope += tl.sum(wr, axis=0)
         loss += 0.5 * tl.sum(tl.where(inside[:, None], wr * r, 0.0), axis=0)
         weight += tl.sum(w, axis=0)
+        tl.debug_barrier()  # what one thread stored in the step before, others read
         for c in range(0, n_features, COLUMNS):
             columns = c + tl.arange(0, COLUMNS)
             x = _tile(X, shift, rows, columns, last, n_features, x_row, x_column, SHIFTED)

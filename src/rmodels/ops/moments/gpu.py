@@ -1,15 +1,18 @@
 """Moments on the GPU: see `kernels.py` for what is computed there."""
 
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from rmodels.ops import device
 from rmodels.ops.moments import Gram, Moments
-from rmodels.ops.moments.kernels import products_kernel
+from rmodels.ops.moments.kernels import finish_kernel, products_kernel
 
-# For at most so many columns, [X | Y | 1]: side of a tile, rows of a step, warps.
-_TILES = ((31, 32, 64, 4), (1 << 30, 64, 32, 8))
+# For at most so many columns, [X | Y]: side of a tile, rows of a step, warps. In float64, more rows
+# would spill registers, and need more shared memory than some GPUs have.
+_TILES = ((31, 32, 32, 4), (1 << 30, 64, 16, 8))
 if device.interpreted():
     _TILES = ((80, 32, 512, 1), (1 << 30, 128, 512, 1))
 _PROGRAMS = 2 if device.interpreted() else 132 * 4  # enough to fill the largest GPUs
@@ -27,21 +30,22 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     if not (device.holds(X) and device.holds(Y)) or not all(map(_readable, (X, Y, weights))):
         step = max(1, _BLOCK_BYTES // (8 * (columns + 1)))
     shift = _shift(X, Y, weights, where)
-    total = torch.zeros((columns + 1, columns + 1), dtype=torch.float64, device=where)
+    tile = _tiles(columns)[0]
+    pairs = _pairs(columns, where)
+    total = torch.zeros((len(pairs), tile, tile), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.staged([X, Y, weights], max(1, step), "moments", where):
-        total += _products(_wide(x), _wide(y), _wide(w), shift)
-    weight, sums = total[-1, -1], total[-1, :-1]
-    gap = torch.where(weight != 0, sums / weight, 0.0)
-    scatter = total[:-1, :-1] - torch.outer(sums, gap)
-    scatter = 0.5 * (scatter + scatter.T)
-    mean = torch.where(weight != 0, shift + gap, 0.0)
-    arrays = X, Y, weights
+        total += _products(_wide(x), _wide(y), _wide(w), shift, pairs)
+    found = torch.empty(1 + columns + columns**2, dtype=torch.float64, device=where)
+    finish_kernel[(len(pairs),)](
+        total, shift, pairs, found, columns, TILE=tile, num_warps=8, enable_fp_fusion=False
+    )
+    found = device.like(found, X, Y, weights)
     return Moments(
         n_samples,
         n_features,
-        float(n_samples if weights is None else weight),
-        device.like(mean, *arrays),
-        device.like(scatter, *arrays),
+        float(n_samples if weights is None else found[0]),
+        found[1 : 1 + columns],
+        found[1 + columns :].reshape(columns, columns),
         "gpu",
     )
 
@@ -89,40 +93,51 @@ def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:
     if not n_samples:
         return torch.zeros(X.shape[1] + Y.shape[1], dtype=torch.float64, device=where)
     count = min(n_samples, _SAMPLE)
-    if weights is None:
-        rows = torch.arange(count, device=where) * n_samples // count
-    else:
+    rows: Any = slice(None, None, -(-n_samples // count))
+    if weights is not None:
         # the rows at evenly spaced shares of the weight: none whose weight is 0
         reached = device.uploaded(weights, where).to(torch.float64).cumsum(0)
         shares = (torch.arange(count, device=where) + 0.5) / count * reached[-1]
         rows = torch.searchsorted(reached, shares).clamp(max=n_samples - 1)
     means = []
     for A in (X, Y):
-        picked = A[rows if device.holds(A) else rows.cpu().numpy()]
-        values = device.uploaded(picked, where).to(torch.float64)
+        there = device.holds(A) or weights is None
+        values = device.uploaded(A[rows if there else rows.cpu().numpy()], where)
         # about the first row, so that a column that does not vary has its value as mean
-        means.append(values[0] + (values - values[0]).mean(dim=0))
+        first = values[0].to(torch.float64)
+        means.append(first + (values - first).mean(dim=0))
     return torch.cat(means)
 
 
-def _products(X: Any, Y: Any, weights: Any, shift: torch.Tensor) -> torch.Tensor:
-    """Return Aᵀ diag(w) A of one block of rows."""
+def _tiles(columns: int) -> tuple[int, int, int]:
+    """Return the side of a tile, the rows of a step and the warps for so many columns."""
+    return next(row[1:] for row in _TILES if columns <= row[0])
+
+
+@cache
+def _pairs(columns: int, where: torch.device) -> torch.Tensor:
+    """Return which tiles of columns each tile of P is of, i ≤ j: (tiles, 2)."""
+    side = -(-(columns + 1) // _tiles(columns)[0])
+    return torch.tensor(np.stack(np.triu_indices(side), axis=1), dtype=torch.int32, device=where)
+
+
+def _products(
+    X: Any, Y: Any, weights: Any, shift: torch.Tensor, pairs: torch.Tensor
+) -> torch.Tensor:
+    """Return the tiles of Aᵀ diag(w) A of one block of rows."""
     (n_rows, n_features), columns = X.shape, len(shift)
-    tile, rows, warps = next(row[1:] for row in _TILES if columns <= row[0])
-    side = -(-(columns + 1) // tile)
-    pairs = torch.triu_indices(side, side, device=shift.device)
-    n_pairs = pairs.shape[1]
-    slabs = max(1, min(_PROGRAMS // n_pairs + 1, -(-n_rows // (4 * rows))))
+    tile, rows, warps = _tiles(columns)
+    slabs = max(1, min(_PROGRAMS // len(pairs) + 1, -(-n_rows // (4 * rows))))
     per_slab = -(-n_rows // (slabs * rows)) * rows
     slabs = max(1, -(-n_rows // per_slab))
-    parts = torch.empty((slabs, n_pairs, tile, tile), dtype=torch.float64, device=shift.device)
-    products_kernel[(n_pairs, slabs)](
+    parts = torch.empty((slabs, len(pairs), tile, tile), dtype=torch.float64, device=shift.device)
+    products_kernel[(len(pairs), slabs)](
         X,
         Y if Y.shape[1] else X,
         X if weights is None else weights,
         shift,
         parts,
-        pairs.T.to(torch.int32).contiguous(),
+        pairs,
         n_rows,
         n_features,
         columns,
@@ -131,14 +146,10 @@ def _products(X: Any, Y: Any, weights: Any, shift: torch.Tensor) -> torch.Tensor
         *Y.stride(),
         0 if weights is None else weights.stride(0),
         WEIGHTED=weights is not None,
+        SINGLE=len(pairs) == 1,
         ROWS=rows,
         TILE=tile,
         num_warps=warps,
         enable_fp_fusion=True,
     )
-    tiles = torch.zeros((side, side, tile, tile), dtype=torch.float64, device=shift.device)
-    summed = parts.sum(dim=0)
-    tiles[pairs[1], pairs[0]] = summed.transpose(1, 2)
-    tiles[pairs[0], pairs[1]] = summed
-    whole = tiles.permute(0, 2, 1, 3).reshape(side * tile, side * tile)
-    return whole[: columns + 1, : columns + 1]
+    return parts.sum(dim=0)

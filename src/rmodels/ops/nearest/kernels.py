@@ -138,7 +138,7 @@ def difference_bounds_kernel(
         place = block * GROUP + tile
         total = tl.zeros((QUERIES, TILE), dtype=tl.float32)
         for feature in range(features):
-            q = tl.load(queries + feature * padded_queries + rows)
+            q = tl.load(queries + tl.cast(feature, tl.int64) * padded_queries + rows)
             x = tl.load(points + (place * features + feature) * TILE + column)
             gap = tl.abs(q[:, None] - x[None, :])
             if P == 0:
