@@ -5,6 +5,7 @@ the normal equations in fractions. Digits are those of the worst coefficient, at
 on, the last place is a matter of luck, and counts as equal.
 """
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -161,6 +162,15 @@ def test_no_condition_number_that_the_moments_cannot_tell(kappa, solver, n, d):
     for attribute in ("rank_", "singular_", "condition_number_"):
         with pytest.raises(AttributeError, match="too ill-conditioned for its moments"):
             getattr(model, attribute)
+    kept = pickle.loads(pickle.dumps(model))
+    assert not hasattr(kept, "rank_")
+    np.testing.assert_array_equal(kept.coef_, model.coef_)
+
+
+def test_conditioning_of_large_rows_does_not_overflow():
+    X = np.random.default_rng(0).standard_normal((20, 40))
+    model = LinearRegression(iterations=10).fit(1e150 * X, X[:, 0])
+    assert pickle.loads(pickle.dumps(model)).rank_ == 19
 
 
 def test_columns_that_do_not_vary_after_gradient_descent():

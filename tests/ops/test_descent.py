@@ -82,7 +82,7 @@ def test_a_step_by_hand(engine):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("t", [0, 1, 2, 3, 4, 7])
-@pytest.mark.parametrize("d", [0, 1, 2, 7, 8, 9, 40])
+@pytest.mark.parametrize("d", [0, 1, 2, 7, 8, 9, 17, 25, 40, 48, 49])
 @pytest.mark.parametrize("n", [1, 7, 8, 63, 64, 65, 300])
 def test_shapes(engine, n, d, t, weighted):
     X, Y, coefficients, weights = samples(n, d, t, weighted=weighted)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+import rmodels
 from rmodels.config import config_context
-from rmodels.linear_model import LinearRegression
 from rmodels.ops import device
 from rmodels.ops.descent import descent
 from rmodels.ops.moments import moments
@@ -209,8 +209,8 @@ def _descents(data: Sequence[tuple[Any, Any]]) -> list[Line]:
     ]
 
 
-def _descend(X: Any, Y: Any) -> LinearRegression:
-    return LinearRegression(iterations=1000, solver="moments").fit(X, Y[:, 0])
+def _descend(X: Any, Y: Any) -> "rmodels.LinearRegression":
+    return rmodels.LinearRegression(iterations=1000, solver="moments").fit(X, Y[:, 0])
 
 
 def _stream(X: Any, Y: Any) -> Any:

@@ -57,7 +57,7 @@ class Conditioning:
     Parameters
     ----------
     singular, number, rank, decided : callable
-        Return what the properties give.
+        Return what the properties give; `decided` by default True.
     """
 
     def __init__(
@@ -131,8 +131,10 @@ def conditioning_of_gram(
     rank = min(int(active) - bool(fit_intercept), n_features)
 
     def decided() -> bool:
+        if rank < 1:
+            return True
         eigenvalues = np.linalg.eigvalsh(gram.products)
-        return rank < 1 or bool(eigenvalues[-rank] * _TOO_ILL > eigenvalues[-1])
+        return bool(eigenvalues[-rank] > eigenvalues[-1] / _TOO_ILL)
 
     return _of_products(gram.products, rank, decided)
 
@@ -140,7 +142,7 @@ def conditioning_of_gram(
 def conditioning_of_moments(
     moments: Moments, source: Source | None, fit_intercept: bool
 ) -> Conditioning | None:
-    """Return the conditioning of the columns; None if they are too small for moments to tell."""
+    """Return the conditioning of the columns; None if they vary too little for moments to tell."""
     d = moments.n_features
     S, used = _scatter(moments, source, fit_intercept)
     if used is None:

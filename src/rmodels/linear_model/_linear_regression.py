@@ -98,9 +98,9 @@ class LinearRegression(LinearModel):
         `loss_history_` and `singular_` are of its kind, on its device.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
-        Directions of the centred X that can be told from rounding. Not after "stream" or "lsqr",
-        nor after gradient descent on an X whose condition number is above 10⁵: the moments do not
-        tell it.
+        Directions of the centred X that can be told from rounding. Not after "lsqr", nor after
+        "stream" with a learning rate that is given, nor after gradient descent on an X whose
+        condition number is above 10⁵: the moments do not tell it.
     singular_ : ndarray of shape (min(n_samples, n_features),)
         Singular values of the centred X, descending. There if `rank_` is.
     condition_number_ : float
@@ -657,7 +657,7 @@ class LinearRegression(LinearModel):
         if value is None or (isinstance(value, Conditioning) and not value.decided):
             if source not in vars(self):
                 reason = "it is not fitted"
-            elif self.solver_ in ("stream", "lsqr"):
+            elif value is None and self.solver_ in ("stream", "lsqr"):
                 reason = f"solver_={self.solver_!r} does not form the moments that it needs"
             else:
                 reason = "X is too ill-conditioned for its moments to tell; iterations=None tells"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,13 +19,14 @@ namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr int kTargets = 3;                  // whose residuals are computed together
-constexpr std::size_t kBlockRows = 64;       // whose targets, and rows where they must be, are packed together
+constexpr std::size_t kBlockRows = 64;       // whose targets, and values where they must be, are copied together
 constexpr std::size_t kAhead = 8192;         // bytes from the row in work to the one that is prefetched
 constexpr std::size_t kSlabs = 64;           // most parts that the rows are cut in, each with a slope of its own
 constexpr std::size_t kSlabWork = 1 << 15;   // fewest multiply-adds in a part
 constexpr std::size_t kMergeColumns = 4096;  // of the slope, in one task
 constexpr std::size_t kShortRows = 8;        // that are taken up together
-constexpr int kShort = 6;                    // vectors of each, at most: their part of the slope stays in registers
+static_assert(kShortRows % kF64 == 0 && kBlockRows % kShortRows == 0);
+constexpr int kShort = 6;  // vectors of each, at most: their part of the slope stays in registers
 
 // Coefficients, or a slope, by target: (targets, width), padded by zeros; then the intercepts, and,
 // in a slope, the sums of squares.
@@ -214,6 +216,7 @@ void slope_of(const Regression &data, const Shape &shape, std::size_t first, std
             data.Y.visit(at, t, [&](auto *y) {
                 double *to = bench.targets.data() + t * kBlockRows;
                 for (std::size_t k = 0; k < rows; k++) to[k] = y[std::ptrdiff_t(k) * data.Y.row_stride];
+                std::fill(to + rows, to + kBlockRows, 0.0);
             });
         std::fill(bench.weights, bench.weights + rows, 1.0);
         for (std::size_t k = 0; data.weights.data && k < rows; k++) bench.weights[k] = data.weights.at(at + k);

@@ -21,7 +21,7 @@ struct Slab {
     std::size_t rows = 0;
     double weight = 0;
     Doubles shift;     // (columns)
-    Doubles products;  // (columns + 1, width): lower triangle
+    Doubles products;  // (columns + 1, width): lower triangle, until it is merged as add_products leaves it
 };
 
 // Weight, mean and scatter of the rows added so far. They depend on the rows and their order, not on
@@ -75,7 +75,7 @@ private:
     bool centre_;
     double weight_ = 0;
     Doubles weights_;   // (rows)
-    Doubles products_;  // (rows, width): lower triangle
+    Doubles products_;  // (rows, width): lower triangle, until finish as add_products leaves it
     Doubles block_;     // packed columns of X
 };
 

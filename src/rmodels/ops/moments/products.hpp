@@ -134,8 +134,8 @@ constexpr std::array<AddTile, sizeof...(I)> diagonal_tiles(std::index_sequence<I
 // By vectors, whether they are scaled, and whether the tile is on the diagonal.
 template <class Real, std::size_t... I>
 constexpr std::array<AddCarryingTile<Real>, sizeof...(I)> carrying_tiles(std::index_sequence<I...>) {
-    return {&add_tile < kTileRows, int(I) % kTileVectors + 1, kRotates && (I >= 2 * kTileVectors),
-            I / kTileVectors % 2 == 1, Carried < Real >> ...};
+    return {&add_tile<kTileRows, int(I) % kTileVectors + 1, (kRotates && I >= 2 * kTileVectors),
+                      (I / kTileVectors % 2 == 1), Carried<Real>>...};
 }
 
 // Z.at(row, column), without a division: the panels of Z are kPanel wide.

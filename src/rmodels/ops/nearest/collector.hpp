@@ -32,11 +32,11 @@ struct Wanted {
 
 class Collector {
 public:
-    // Values of memory that a search needs.
+    // Floats of memory that a search needs.
     static std::size_t memory(Wanted wanted) { return 3 * room(wanted); }
 
     void start(const Searched &index, Wanted wanted, const double *query, const QuerySize &size, float *limit,
-               float *box_limit, float *memory) {
+               float *box_limit, float *candidates) {
         index_ = &index;
         wanted_ = wanted;
         query_ = query;
@@ -46,7 +46,7 @@ public:
         full_ = full(wanted);
         resolved_ = false;
         count_ = compared_ = 0;
-        scores_ = memory;
+        scores_ = candidates;
         highs_ = scores_ + room(wanted);
         positions_ = highs_ + room(wanted);
         near_.clear();
