@@ -254,3 +254,18 @@ def test_random_shapes(engine, n, d, t, data):
     shift = np.full(d, 0.5) if data.draw(st.booleans()) else None
     found = gradient(X, Y, coefficients, weights, shift=shift, engine=engine)
     assert_accurate(found, X, Y, coefficients, weights, shift)
+
+
+@pytest.mark.parametrize(("n", "d"), [(655 * 20 + 3, 46), (2563, 1000)])
+def test_an_infinite_target_stays_in_its_part(engine, n, d):
+    X, Y, coefficients, _ = samples(n, d, 1)
+    Y[n - n // 10 : n - n // 10 + 5] = np.inf
+    with np.errstate(invalid="ignore"):
+        first, *others = (
+            gradient(X, Y, coefficients, engine=engine, n_threads=threads)
+            for threads in (1, 2, 3, 1, 2, 3)
+        )
+    assert first.losses[0] == np.inf
+    for other in others:
+        np.testing.assert_array_equal(other.gradient, first.gradient)
+        np.testing.assert_array_equal(other.losses, first.losses)

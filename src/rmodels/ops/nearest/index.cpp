@@ -79,14 +79,15 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
         throw std::length_error("an index holds fewer than 2**32 points");
     const bool cosine = searched_.distance.metric == Metric::cosine;
     std::vector<std::uint32_t> &rows = searched_.rows;
-    rows.reserve(X.n);
-    for (std::size_t i = 0; i < X.n; i++) {
-        if (cosine && X.typed([&](auto *x) {
-                return std::all_of(x + i * X.d, x + (i + 1) * X.d, [](auto v) { return v == 0; });
-            }))
-            searched_.zeros.push_back(std::uint32_t(i));
-        else
-            rows.push_back(std::uint32_t(i));
+    rows.resize(X.n);
+    std::iota(rows.begin(), rows.end(), std::uint32_t(0));
+    if (cosine) {
+        const auto directed = std::stable_partition(rows.begin(), rows.end(), [&](std::uint32_t i) {
+            return !X.typed(
+                [&](auto *x) { return std::all_of(x + i * X.d, x + (i + 1) * X.d, [](auto v) { return v == 0; }); });
+        });
+        searched_.zeros.assign(directed, rows.end());
+        rows.erase(directed, rows.end());
     }
     const bool euclidean = cosine || searched_.distance.metric == Metric::euclidean;
     is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));

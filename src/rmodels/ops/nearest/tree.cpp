@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #include "native/threads.hpp"
 
@@ -29,7 +30,7 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     lay_out(0, 0, leaves_);
 
     Floats coordinates(n * axes);
-    std::vector<Keyed> keyed(n), scratch(n);
+    const auto keyed = std::make_unique_for_overwrite<Keyed[]>(n), scratch = std::make_unique_for_overwrite<Keyed[]>(n);
     parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
         std::vector<double> scaled(d);
         for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) {
@@ -42,8 +43,8 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     });
 
     boxes_.resize(nodes_.size() * 2 * axes);
-    auto points = [&](std::size_t node) { return keyed.data() + nodes_[node].first * kGroup; };
-    auto rest = [&](std::size_t node) { return scratch.data() + nodes_[node].first * kGroup; };
+    auto points = [&](std::size_t node) { return keyed.get() + nodes_[node].first * kGroup; };
+    auto rest = [&](std::size_t node) { return scratch.get() + nodes_[node].first * kGroup; };
     auto count = [&](std::size_t node) {
         return std::min(n - nodes_[node].first * kGroup, nodes_[node].leaves * kGroup);
     };
@@ -63,7 +64,9 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
         if (nodes_[node].leaves == 1) enclose(node, coordinates.data(), points(node), count(node));
     }
     std::vector<std::uint32_t> ordered(n);
-    for (std::size_t i = 0; i < n; i++) ordered[i] = rows[keyed[i].id];
+    parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
+        for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) ordered[i] = rows[keyed[i].id];
+    });
     rows = std::move(ordered);
 }
 
