@@ -344,7 +344,10 @@ def test_reads_ahead():
 
 @pytest.mark.parametrize("kind", ["*.parquet", "csv"])
 def test_progress(folder, kind, capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # as if it were a terminal
+    monkeypatch.setattr("rich._console", None)  # a new one, as if on a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
     with rmodels.config_context(progress=True):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]

@@ -7,7 +7,6 @@ import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -98,11 +97,11 @@ class Scan:
     ) -> Iterator[tuple[Batch, NDArray]]:
         """Yield batches with their columns as an array, and labels apart; count the rows.
 
-        An array is overwritten when the next but one is asked for.
+        An array is overwritten when the next is asked for.
         """
         met = start
         batches = self.tables([*columns, *labels], start, labels if as_text else ())
-        for batch in _shown(_ahead(self._read(batches, columns, labels, as_text)), task):
+        for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
         if not met:
@@ -117,11 +116,10 @@ class Scan:
         as_text: bool,
     ) -> Iterator[Batch]:
         dtype = self._reader.dtype(columns)
-        # used in turn: new memory for each batch would take as long as filling it
-        size = self._size(len(columns) + len(labels)) * len(columns)
-        rooms = cycle([np.empty(size, dtype), np.empty(size, dtype)])
+        # new memory for each batch would take as long as filling it
+        room = np.empty(self._size(len(columns) + len(labels)) * len(columns), dtype)
         try:
-            for (place, rows, done, _), room in zip(batches, rooms, strict=False):
+            for place, rows, done, _ in batches:
                 apart = None
                 if labels:
                     apart = np.stack(labels_of(place, rows, labels, as_text), axis=1)
