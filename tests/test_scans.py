@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -685,3 +686,78 @@ class TestMemory:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1]) < 100 << 20
         assert pq.read_metadata(output).num_rows == LARGE
+
+
+RNG = np.random.default_rng(0)
+
+
+def test_labels_of_a_function_that_fills_one_array():
+    def batches():
+        held = np.empty((20, 3))
+        for label in range(3):
+            held[:, :2] = RNG.standard_normal((20, 2)) + 10 * label
+            held[:, 2] = label
+            yield held
+
+    model = KNeighborsClassifier().fit(scan(batches), 2)
+    np.testing.assert_array_equal(model.classes_, [0, 1, 2])
+
+
+def test_a_batch_of_a_wider_dtype_than_the_first():
+    def batches():
+        yield np.ones((5, 3), np.float32)
+        yield np.ones((5, 3))
+
+    with pytest.raises(ValueError, match="batch 2 is of float64, wider than the first: float32"):
+        LinearRegression().fit(scan(batches), 2)
+
+
+def test_text_labels_of_a_function_that_gives_tables():
+    def batches():
+        for label in "ab":
+            x = RNG.standard_normal(20) + 10 * (label == "b")
+            yield pd.DataFrame({"x": x, "y": [label] * 20})
+
+    model = KNeighborsClassifier().fit(scan(batches), "y")
+    assert model.score(scan(batches), "y") == 1.0
+
+
+def test_numbered_columns_twice():
+    A = RNG.standard_normal((50, 4))
+    model = LinearRegression().fit(scan(lambda: iter([A])), 3)
+    assert model.score(scan(lambda: iter([A])), 3) == pytest.approx(model.score(A[:, :3], A[:, 3]))
+    with pytest.raises(ValueError, match="expecting 3"):
+        model.predict(scan(lambda: iter([A])))
+
+
+def test_one_column_of_a_wide_csv(tmp_path):
+    pd.DataFrame(RNG.standard_normal((40, 600))).rename(columns="c{}".format).to_csv(
+        tmp_path / "wide.csv", index=False
+    )
+    with rmodels.config_context(memory_limit=1 << 30):
+        model = LinearRegression().fit(scan(tmp_path / "wide.csv", ["c1"]), "c2")
+    assert model.n_features_in_ == 1
+
+
+def test_damaged_values_in_pages_with_checksums(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"x": RNG.standard_normal(5000), "y": RNG.standard_normal(5000)})
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    damaged = bytearray(path.read_bytes())
+    damaged[20_000:20_400] = bytes(400)
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"a\.parquet, row group 1 of 1"):
+        LinearRegression().fit(scan(path), "y")
+
+
+def test_an_error_that_is_kept_keeps_no_thread(folder):
+    def fails(rows):
+        raise RuntimeError("of the consumer")
+
+    rows, _ = scan(folder / "*.parquet").with_targets(LinearRegression(), "y", reset=True)
+    with rmodels.config_context(progress=True):
+        with pytest.raises(RuntimeError, match="of the consumer") as kept:
+            rows.fold(fails)
+        assert rmodels.get_config()["progress"]
+    assert kept.traceback
+    assert not [thread for thread in threading.enumerate() if "rmodels-scan" in thread.name]

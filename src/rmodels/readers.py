@@ -104,7 +104,11 @@ class _Parquet(Reader):
         for path, metadata in zip(self._paths, self._metadata, strict=True):
             with _reading(str(path)):
                 file = parquet.ParquetFile(
-                    path, metadata=metadata, pre_buffer=False, buffer_size=1 << 16
+                    path,
+                    metadata=metadata,
+                    pre_buffer=False,
+                    buffer_size=1 << 16,
+                    page_checksum_verification=True,
                 )
             with file:
                 for group in range(metadata.num_row_groups):
@@ -149,12 +153,11 @@ class _CSV(Reader):
     ) -> Iterator[Batch]:
         pyarrow, reader = require("pyarrow", "files"), require("pyarrow.csv", "files")
         sizes = [path.stat().st_size for path in self._paths]
-        bytes_of_row = 8 * len(self.columns)
         for number, path in enumerate(self._paths):
             with path.open("rb") as file, _reading(str(path)):
                 stream = reader.open_csv(
                     file,
-                    reader.ReadOptions(block_size=max(1 << 16, size * bytes_of_row)),
+                    reader.ReadOptions(block_size=max(1 << 16, 8 * size * max(1, len(columns)))),
                     reader.ParseOptions(newlines_in_values=True),
                     reader.ConvertOptions(
                         column_types={
@@ -297,17 +300,28 @@ class _Calls(Reader):
     def batches(
         self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
     ) -> Iterator[Batch]:
+        dtype = self.dtype(columns)
         for number, given in enumerate(self._function(), 1):
             place = f"batch {number}"
             if isinstance(given, np.ndarray):
                 check_names(place, range(given.shape[1]), columns)
+                if np.result_type(given.dtype, dtype) != dtype:
+                    raise ValueError(f"{place} is of {given.dtype}, wider than the first: {dtype}")
                 for first in range(0, len(given), size):
                     yield Batch(place, given[first : first + size], None)
             else:
                 table = _table(given)
-                _check_schema(place, table.schema, columns)
+                check_names(place, table.schema.names, columns)
+                _check_schema(place, table.schema, self._numbers(columns))
                 for first in range(0, table.num_rows, size):
                     yield Batch(place, table.slice(first, size), None)
+
+    def _numbers(self, columns: Sequence[Column]) -> Sequence[Column]:
+        """Return those that hold numbers in the first batch."""
+        if isinstance(self._first, np.ndarray):
+            return columns
+        fields = self._first.schema
+        return [name for name in columns if _is_number(fields.field(name).type)]
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         if isinstance(self._first, np.ndarray):
@@ -371,17 +385,21 @@ def _check_schema(
     place: str, schema: Any, numbers: Sequence[Column], labels: Sequence[Column] = ()
 ) -> None:
     check_names(place, schema.names, [*numbers, *labels])
-    types = require("pyarrow", "files").types
     for name in numbers:
         kind = schema.field(name).type
-        if not (
-            types.is_boolean(kind)
-            or types.is_integer(kind)
-            or types.is_floating(kind)
-            or types.is_decimal(kind)
-            or types.is_null(kind)
-        ):
+        if not _is_number(kind):
             raise ValueError(f"{place}, column {name!r}: numbers are needed, and it holds {kind}")
+
+
+def _is_number(kind: Any) -> bool:
+    types = require("pyarrow", "files").types
+    return bool(
+        types.is_boolean(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_null(kind)
+    )
 
 
 def _dtype(types: list[Any]) -> np.dtype:
@@ -393,7 +411,7 @@ def _dtype(types: list[Any]) -> np.dtype:
 def labels_of(place: str, rows: Any, columns: Sequence[Column], as_text: bool) -> list[NDArray]:
     """Return columns of a batch, none of which may lack a value: numbers, or objects of text."""
     if isinstance(rows, np.ndarray):
-        found = [rows[:, int(name)] for name in columns]
+        found = [rows[:, int(name)].copy() for name in columns]  # a batch may be overwritten
     else:
         found = [_label(rows.column(name), as_text) for name in columns]
     for name, column in zip(columns, found, strict=True):

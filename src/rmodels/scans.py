@@ -5,8 +5,9 @@ A batch is read and turned into an array by a thread while the one before is com
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -94,7 +95,7 @@ class Scan:
         start: int = 0,
         labels: Sequence[Column] = (),
         as_text: bool = False,
-    ) -> Iterator[tuple[Batch, NDArray]]:
+    ) -> Generator[tuple[Batch, NDArray]]:
         """Yield batches with their columns as an array, and labels apart; count the rows.
 
         An array is overwritten when the next is asked for.
@@ -154,10 +155,10 @@ class Scan:
         if all(isinstance(name, str) for name in features):
             estimator.feature_names_in_ = np.array(features, dtype=object)
 
-    def fitted(self, estimator: Any) -> list[Column]:
-        """Return the columns that a fitted estimator predicts from, checked."""
+    def fitted(self, estimator: Any, left: Sequence[Column] = ()) -> list[Column]:
+        """Return the columns that a fitted estimator predicts from, checked: none that are left."""
         names = vars(estimator).get("feature_names_in_")
-        features: list[Column] = self.features() if names is None else [*map(str, names)]
+        features: list[Column] = self.features(left) if names is None else [*map(str, names)]
         if len(features) != estimator.n_features_in_:
             raise ValueError(
                 f"{self._reader.name} has {len(features)} columns to predict from, but "
@@ -186,15 +187,16 @@ class Scan:
         size = max(1, get_config()["memory_limit"] // (_BLOCK_SHARE * 8 * len(columns)))
         held = np.empty((size, len(columns)), self._reader.dtype(columns))
         rows = 0
-        for batch, X in self.arrays(columns, "search"):
-            self.assert_finite(batch.place, X, columns)
-            for first in range(0, len(X), size):
-                part = X[first : first + size]
-                if rows + len(part) > size:
-                    yield held[:rows]
-                    rows = 0
-                held[rows : rows + len(part)] = part
-                rows += len(part)
+        with closing(self.arrays(columns, "search")) as batches:
+            for batch, X in batches:
+                self.assert_finite(batch.place, X, columns)
+                for first in range(0, len(X), size):
+                    part = X[first : first + size]
+                    if rows + len(part) > size:
+                        yield held[:rows]
+                        rows = 0
+                    held[rows : rows + len(part)] = part
+                    rows += len(part)
         yield held[:rows]
 
     def labels(self, y: Any, targets: list[Column], numbers: bool) -> NDArray:
@@ -207,9 +209,10 @@ class Scan:
         one = isinstance(y, (str, int))
         if numbers:
             held = []
-            for batch, Y in self.arrays(targets, "fit"):
-                self.assert_finite(batch.place, Y, targets)
-                held.append(Y.copy())
+            with closing(self.arrays(targets, "fit")) as numbered:
+                for batch, Y in numbered:
+                    self.assert_finite(batch.place, Y, targets)
+                    held.append(Y.copy())
             found = np.concatenate(held)
             return found[:, 0] if one else found
         texts = () if self._reader.has_types else targets
@@ -228,11 +231,12 @@ class Scan:
         """Return whether y names columns, and is not an array of targets."""
         return isinstance(y, (str, int)) or _are_columns(y)
 
-    def samples(self, features: list[Column], task: str) -> Iterator[NDArray]:
+    def samples(self, features: list[Column], task: str) -> Generator[NDArray]:
         """Yield the columns that an estimator predicts from, finite, in batches."""
-        for batch, X in self.arrays(features, task):
-            self.assert_finite(batch.place, X, features)
-            yield X
+        with closing(self.arrays(features, task)) as batches:
+            for batch, X in batches:
+                self.assert_finite(batch.place, X, features)
+                yield X
 
     def with_targets(
         self,
@@ -253,11 +257,12 @@ class Scan:
         targets = [y] if named else list(y) if _are_columns(y) else np.asarray(y, given)
         chosen = [] if isinstance(targets, np.ndarray) else targets
         weight = sample_weight if isinstance(sample_weight, (str, int)) else None
-        features = self.features([*chosen, *([] if weight is None else [weight])])
+        left = [*chosen, *([] if weight is None else [weight])]
+        features = self.features(left)
         if reset:
             self.record(estimator, features)
         else:
-            features = self.fitted(estimator)
+            features = self.fitted(estimator, left)
         if not features:
             raise ValueError(f"{self._reader.name} has no columns to predict from")
         for name in chosen:
@@ -364,14 +369,15 @@ class ScannedRows:
         if kept is not None and (saved := kept.read()) is not None:
             total, size, first = saved
         batches = self._scan.arrays(self._columns, self._task, first, self._labels, self._as_text)
-        for batch, Z in batches:
-            rows = self._rows(batch, Z, first)
-            found = compute(rows)
-            total = found if total is None else combine(total, found)
-            size = size + rows.size
-            first += len(Z)
-            if kept is not None:
-                kept.write_if_due(total, size, first)
+        with closing(batches):  # also where the traceback of an error is kept
+            for batch, Z in batches:
+                rows = self._rows(batch, Z, first)
+                found = compute(rows)
+                total = found if total is None else combine(total, found)
+                size = size + rows.size
+                first += len(Z)
+                if kept is not None:
+                    kept.write_if_due(total, size, first)
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if given is not None and len(given) != first:
                 raise ValueError(f"{name} has {len(given)} rows, and the scan {first}")

@@ -4,6 +4,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -302,10 +303,8 @@ def by_batches(method: Method) -> Method:
                 return answered(self, method.__name__, queries, *args, **kwargs)
             return method(self, X, *args, **kwargs)
         check_is_fitted(self)
-        found = [
-            batched(self, Checked(samples), *args, **kwargs)
-            for samples in X.samples(X.fitted(self), method.__name__)
-        ]
+        with closing(X.samples(X.fitted(self), method.__name__)) as batches:
+            found = [batched(self, Checked(samples), *args, **kwargs) for samples in batches]
         if isinstance(found[0], (tuple, list)):
             return type(found[0])(np.concatenate(parts) for parts in zip(*found, strict=True))
         return np.concatenate(found)

@@ -111,6 +111,10 @@ def distances(
         return metric.pairwise
     if metric == "nan_euclidean":
         return _nan_euclidean
+    if metric == "braycurtis":  # scikit-learn's trees and searches divide by Σ |x| + |y|
+        by_magnitudes: Callable[[NDArray, NDArray], Distances]
+        by_magnitudes = DistanceMetric.get_metric("braycurtis").pairwise
+        return by_magnitudes
     if metric == "mahalanobis" and "V" in parameters:
         parameters = {"VI": np.linalg.inv(parameters["V"])}
     if metric == "seuclidean" and "V" in parameters:
