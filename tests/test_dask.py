@@ -26,6 +26,8 @@ from rmodels import (  # noqa: E402
     config_context,
 )
 from rmodels.config import thread_count  # noqa: E402
+from rmodels.partitions import DaskRows  # noqa: E402
+from rmodels.scores import Hits, Residuals  # noqa: E402
 from rmodels.validation import regression_source  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Dask and its processes
@@ -78,6 +80,42 @@ def test_linear_models(model):
     assert isinstance(predicted, da.Array)
     assert predicted.chunks[0] == (300, 300, 300, 100)
     np.testing.assert_allclose(predicted.compute(), expected.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("far", [0.0, 1e7])
+def test_tasks_do_not_hold_the_collection(monkeypatch, cv, far):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    sizes = []
+    fold = DaskRows.fold
+
+    def weighed(self, compute, *args, **options):
+        sizes.append(len(cloudpickle.dumps((compute, args))))
+        return fold(self, compute, *args, **options)
+
+    monkeypatch.setattr(DaskRows, "fold", weighed)
+    Z = X.copy()
+    Z[:, 1] = Z[:, 0] + 1e-7 * Z[:, 1]  # decided by the rows that are not in the fold
+    RidgeCV([1e-9, 1.0], cv=cv).fit(_chunked(Z + far), _chunked(Y))
+    assert len(sizes) > 1
+    assert max(sizes) < X.nbytes / 2
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_mean_squared_error", "neg_mean_absolute_error"])
+def test_folds_without_weight_are_refused(scoring):
+    weights = np.where(np.arange(N) < N // 2, 0.0, 1.0)
+    model = RidgeCV(cv=4, scoring=scoring)
+    for data in ((X, Y, weights), tuple(map(_chunked, (X, Y, weights)))):
+        with pytest.raises(ValueError, match=r"(?i)sample.weight"):
+            model.fit(*data)
+
+
+def test_scores_without_weight_are_refused():
+    for tally in (Residuals, Hits):
+        found = tally.of(Y, Y, np.zeros(N))
+        for value in ("each", "score"):
+            with pytest.raises(ValueError, match="at least one must be positive"):
+                getattr(found, value)
 
 
 def test_columns_in_several_chunks_and_arrays_beside():

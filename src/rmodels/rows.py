@@ -192,9 +192,10 @@ class Without:
         resumable: bool = False,
     ) -> T:
         """Return what `compute` gives for the rows; see `Source.fold`."""
+        numbers = self._left_out  # not the source, which would travel with every task
 
         def of_part(rows: Rows) -> T | None:
-            left_out = rows.within(self._left_out)
+            left_out = rows.within(numbers)
             if left_out.start == left_out.stop:
                 return compute(rows)
             kept = np.delete(np.arange(rows.X.shape[0]), left_out)

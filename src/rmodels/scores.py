@@ -31,6 +31,14 @@ def _columns(y: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
     return Y, P
 
 
+def _check_weight(weight: float) -> None:
+    if not weight:
+        raise ValueError(
+            "sample_weight is 0 for every sample that is scored, or for all of a fold: at least "
+            "one must be positive"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Residuals:
     """What the scores of a regression need of some rows; those of two parts are added.
@@ -87,6 +95,7 @@ class Residuals:
     @property
     def each(self) -> Matrix:
         """R² of each target; of one that does not vary 1 if all is right, else 0."""
+        _check_weight(self.weight)
         if self.count < 2:
             message = "R^2 score is not well-defined with less than two samples."
             warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
@@ -102,6 +111,7 @@ class Residuals:
 
     def named(self, scoring: str) -> Matrix:
         """Return a score of each target, by one of the names in `SUMMED`."""
+        _check_weight(self.weight)
         if scoring == "r2":
             return self.each
         if scoring == "neg_mean_absolute_error":
@@ -142,11 +152,13 @@ class Hits:
     @property
     def each(self) -> Matrix:
         """The accuracy of each output."""
+        _check_weight(self.weight)
         return self.right[:-1] / self.weight
 
     @property
     def score(self) -> float:
         """The share of the rows of which all labels are right."""
+        _check_weight(self.weight)
         return float(self.right[-1] / self.weight)
 
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression
 from rmodels.config import config_context
+from rmodels.linear_model import _linear_regression
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -237,9 +238,29 @@ class TestGradientDescent:
         with pytest.warns(ConvergenceWarning, match="largest stable one") as caught:
             model.fit(X, y)
         named = float(str(caught[0].message).split("one is ")[1].split(". ")[0])
-        assert named == pytest.approx(stable, rel=0.02)
+        assert named == pytest.approx(stable, rel=1e-5)
         with pytest.raises(ValueError, match=r"overflowed in 5000 iterations.*largest stable one"):
             model.set_params(iterations=5000).fit(X, y)
+
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    @pytest.mark.parametrize("lanczos", [False, True])
+    def test_stream_warns_just_outside(self, monkeypatch, lanczos, fit_intercept):
+        if lanczos:
+            monkeypatch.setattr(_linear_regression, "_MOST_DECOMPOSED", 0)
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(300, 4))
+        y = X @ [1.0, 2.0, 3.0, 4.0]
+        Z = np.column_stack([X, np.ones(len(X))]) if fit_intercept else X
+        stable = 2 / np.linalg.eigvalsh(Z.T @ Z / len(Z))[-1]
+        model = LinearRegression(
+            fit_intercept=fit_intercept,
+            iterations=2000,
+            learning_rate=1.0008 * stable,
+            solver="stream",
+        )
+        with pytest.warns(ConvergenceWarning, match=f"largest stable one is {stable:.6g}"):
+            model.fit(X, y)
+        assert model.loss_history_[-1] > model.loss_history_[0]
 
     def test_rate_just_inside_is_silent(self):
         X, y, _ = _data()

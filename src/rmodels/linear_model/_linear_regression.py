@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
+from scipy.sparse import linalg as sparse_linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -42,6 +43,7 @@ Matrix = NDArray[np.float64]
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
 _FEW = 256  # columns: their eigenvectors take LAPACK less time than it takes to start kernels
+_MOST_DECOMPOSED = 1024  # columns: more take LAPACK longer than Lanczos takes for one eigenvalue
 _MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
@@ -824,17 +826,34 @@ def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
 
 
 def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None) -> float:
-    """Return λ_max of the second moments of [X 1], to about a percent, by power iteration."""
-    vector = np.random.default_rng(0).standard_normal((source.n_features + 1, 1))
-    largest = 0.0
-    for _ in range(50):
+    """Return λ_max of the second moments of [X 1]: of few columns from these, else by Lanczos."""
+    d = source.n_features
+    if d <= _MOST_DECOMPOSED:
+        sums = _statistics.moments(source, threads)
+        second = np.zeros((d + 1, d + 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            second[:d, :d] = sums.about_zero()[:d, :d] / sums.weight
+        if fit_intercept:
+            second[d, :d] = second[:d, d] = sums.mean[:d]
+            second[d, d] = 1.0
+        return float(np.linalg.eigvalsh(second)[-1]) if np.isfinite(second).all() else np.inf
+
+    def product(vector: Matrix) -> Matrix:
+        vector = vector.reshape(-1, 1).copy()
         if not fit_intercept:
             vector[-1] = 0
-        norm = float(np.linalg.norm(vector))
-        if not norm:
-            break
-        vector = _statistics.curvature(source, vector / norm, threads)
-        previous, largest = largest, float(np.linalg.norm(vector))
-        if abs(largest - previous) <= 1e-3 * largest:
-            break
-    return largest
+        found = _statistics.curvature(source, vector, threads)[:, 0]
+        if not fit_intercept:
+            found[-1] = 0
+        return found
+
+    start = product(np.random.default_rng(0).standard_normal(d + 1))
+    if not np.isfinite(start).all():
+        return np.inf
+    if not start.any():
+        return 0.0
+    operator = sparse_linalg.LinearOperator((d + 1, d + 1), matvec=product, dtype=np.float64)
+    values = sparse_linalg.eigsh(
+        operator, k=1, which="LA", v0=start, tol=1e-13, return_eigenvectors=False
+    )
+    return float(values[0])

@@ -457,9 +457,10 @@ class RidgeCV(_RidgeModel):
             return _penalised.left_out(found, rows, penalties)
 
         if self.scoring is None and not self.store_cv_results:
+            shape = len(penalties), source.n_targets + 1  # the source would travel with every task
 
             def sums_of_squares(rows: Rows) -> NDArray[np.float64]:
-                total = np.zeros((len(penalties), source.n_targets + 1))
+                total = np.zeros(shape)
                 for _, block in blocks(rows):
                     total[:, :-1] += (block.weights * block.residuals**2).sum(axis=1)
                 total[:, -1] = rows.X.shape[0]
