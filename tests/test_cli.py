@@ -17,6 +17,7 @@ from rmodels import (
     LinearRegression,
     NearestNeighbors,
     Ridge,
+    scan,
 )
 from rmodels.cli import main
 from rmodels.options import ALGORITHMS
@@ -276,6 +277,8 @@ FIT = ("fit", "linear-regression", "a.csv", "--target", "y", "-o", "a")
         ("x,y\n1,2\n", (*FIT, "--ignore", "z"), "a.csv: no column 'z' to ignore"),
         ("x,y\n1,2\n", (*FIT, "--ignore", "y"), "column 'y' is both ignored and used"),
         ("x,y\n1,2\n", (*FIT, "--feature", "y"), "column 'y' is asked for twice"),
+        ("x,y\n1,2\n", (*FIT, "--target", "y"), "column 'y' is asked for twice"),
+        ("x,y\n1,2\n", (*FIT, "--feature", "x", "--feature", "x"), "'x' is asked for twice"),
         ("x,y\n1,2\n", (*FIT, "--solver", "magic"), "The 'solver' parameter of LinearRegression"),
         ("x,y\n1,2\n", (*FIT[:2], "a.xls", *FIT[3:]), "a.xls: unknown format '.xls'"),
         ("x,y\n1,2\n", (*FIT[:2], "b.csv", *FIT[3:]), "No such file or directory: 'b.csv'"),
@@ -300,6 +303,7 @@ def test_errors_are_one_line(folder, run, content, arguments, said):
     ("arguments", "said"),
     [
         ((*FIT, "--iterations", "many"), "argument --iterations: 'many' is not INTEGER|none"),
+        (("fit", "ridge-cv", *FIT[2:], "--alphas", "few"), "--alphas: 'few' is not NUMBER"),
         ((*FIT, "--tol", "none"), "argument --tol: 'none' is not NUMBER"),
         ((*FIT, "--n-neighbors", "3"), "unrecognized arguments: --n-neighbors 3"),
         ((*FIT, "--iter", "3"), "unrecognized arguments: --iter 3"),
@@ -328,6 +332,110 @@ def test_missing_columns_of_a_prediction(folder, run):
     error = run("predict", "a", "less.csv", "-o", "out.csv", status=1)
     assert "less.csv: no column 'bmi'; it has 'age', 'sex'" in error
     assert (folder / "out.csv").read_text() == "before"
+
+
+LINEAR = ("fit", "linear-regression")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("predict", "m.csv", "in.csv", "-o", "in.csv"), "in.csv would be overwritten"),
+        (("predict", "m.csv", "i*.csv", "-o", "./in.csv"), "in.csv would be overwritten"),
+        (("predict", "m.csv", "parts", "-o", "parts/0.csv"), "0.csv would be overwritten"),
+        (("predict", "m.csv", "in.csv", "-o", "m.csv"), "m.csv would be overwritten"),
+        (("predict", "m.csv", "in.csv", "-o", "link.csv"), "link.csv would be overwritten"),
+        (("predict", "m.csv", "in.csv", "-o", "hard.csv"), "hard.csv would be overwritten"),
+        ((*LINEAR, "in.csv", "--target", "y", "-o", "in.csv"), "in.csv would be overwritten"),
+        ((*LINEAR, "parts", "--target", "y", "-o", "parts/0.csv"), "0.csv would be overwritten"),
+        (("fit", "k-neighbors-regressor", "in.csv", "--target", "y", "-o", "link.csv"),
+         "link.csv would be overwritten"),
+        ((*LINEAR, "in.csv", "--target", "y", "-o", "n", "--checkpoint", "in.csv"),
+         "in.csv would be overwritten"),
+        ((*LINEAR, "in.csv", "--target", "y", "-o", "n", "--checkpoint", "./n"),
+         "n would be overwritten"),
+    ],
+)  # fmt: skip
+def test_inputs_are_not_overwritten(folder, run, arguments, said):
+    (folder / "parts").mkdir()
+    for name in ("in.csv", "parts/0.csv", "parts/1.csv"):
+        (folder / name).write_text("x,y\n1,2\n2,4\n3,6\n")
+    (folder / "link.csv").symlink_to("in.csv")
+    (folder / "hard.csv").hardlink_to(folder / "in.csv")
+    run(*LINEAR, "in.csv", "--target", "y", "-o", "m.csv")
+    before = contents(folder)
+    assert said in run(*arguments, status=1)
+    assert contents(folder) == before
+
+
+def contents(folder):
+    return {each: each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+CHECKPOINT = (*LINEAR, "diabetes_train.csv", "--target", "target", "-o", "n", "--checkpoint")
+
+
+def test_a_checkpoint_is_checked_before_work(folder, run):
+    run(*LINEAR, "diabetes_train.csv", "--target", "target", "-o", "model")
+    (folder / "notes").write_text("mine")
+    (folder / "empty").touch()
+    before = contents(folder)
+    for name in ("notes", "empty", "model"):
+        error = run(*CHECKPOINT, name, status=1)
+        assert f"{name} is there, and is not a checkpoint of rmodels" in error
+        rows = scan("diabetes_train.csv", checkpoint=name)
+        with pytest.raises(ValueError, match="is not a checkpoint of rmodels"):
+            LinearRegression().fit(rows, "target")
+    assert "cannot be written: the folder" in run(*CHECKPOINT, "none/c", status=1)
+    assert contents(folder) == before
+
+
+def test_only_a_checkpoint_of_the_fit_is_removed(folder, run, monkeypatch):
+    LinearRegression().fit(rmodels.scan("diabetes_train.csv", checkpoint="c"), "target")
+    kept = (folder / "c").read_bytes()
+    run(*CHECKPOINT, "c")
+    assert not (folder / "c").exists()
+    (folder / "c").write_bytes(kept[:-1])
+    assert "checkpoint c is truncated" in run(*CHECKPOINT, "c", status=1)
+    assert (folder / "c").read_bytes() == kept[:-1]
+    monkeypatch.setattr(rmodels, "scan", lambda *given, checkpoint=None: scan(*given))
+    (folder / "c").write_bytes(kept)
+    run(*CHECKPOINT, "c")  # a fit that does not use it
+    assert (folder / "c").read_bytes() == kept
+    run(*CHECKPOINT, "d")
+
+
+def test_an_interrupt_leaves_the_old_files(folder, monkeypatch, capsys):
+    fit = [*LINEAR, "diabetes_train.csv", "--target", "target", "-o", "a"]
+    assert main(fit) == 0
+    capsys.readouterr()
+    (folder / "out.csv").write_text("before")
+    before = contents(folder)
+    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)
+
+    def interrupted(batches, task):
+        yield next(batches)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rmodels.scans._shown", interrupted)
+    table = "diabetes_train.csv"
+    for arguments in (fit, ["predict", "a", table, "-o", "out.csv"], ["score", "a", table]):
+        assert main(arguments) == 130
+        assert capsys.readouterr().err == "rmodels: interrupted\n"
+        assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "alphas"),
+    [
+        (("--alphas", "0.1", "1", "10", "diabetes_train.csv"), [0.1, 1.0, 10.0]),
+        (("diabetes_train.csv", "--alphas", "0.1", "1e3"), [0.1, 1e3]),
+        (("--alphas", "2", "diabetes_train.csv"), 2.0),
+    ],
+)
+def test_several_numbers(folder, run, options, alphas):
+    run("fit", "ridge-cv", *options, "--target", "target", "-o", "a")
+    assert rmodels.load("a").alphas == alphas
 
 
 def test_every_predictor_has_a_command():

@@ -160,6 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    parsed = command_line().parse_args(arguments)
-    status: int = parsed.run(parsed)
+    try:
+        parsed = command_line().parse_args(arguments)
+        status: int = parsed.run(parsed)
+    except KeyboardInterrupt:
+        print("rmodels: interrupted", file=sys.stderr)
+        return 130  # what shells expect: 128 + SIGINT
     return status

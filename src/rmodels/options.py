@@ -3,8 +3,9 @@
 import argparse
 import inspect
 import re
+import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import rmodels
@@ -38,7 +39,7 @@ class EstimatorParser(argparse.ArgumentParser):
         group = self.add_argument_group("parameters")
         estimator = getattr(rmodels, self.get_default("estimator"))
         hints = get_type_hints(estimator.__init__)
-        names = []
+        names, lists = [], set()
         for name, parameter in inspect.signature(estimator).parameters.items():
             kinds = _kinds(hints[name])
             if not kinds - {types.NoneType}:
@@ -55,22 +56,62 @@ class EstimatorParser(argparse.ArgumentParser):
                     help=default,
                 )
             else:
+                if _is_list(hints[name]):
+                    lists.add(flag)
                 group.add_argument(
                     flag,
                     dest=name,
-                    type=_converter(kinds),
+                    type=_numbers if flag in lists else _converter(kinds),
                     default=argparse.SUPPRESS,
-                    metavar=_metavar(kinds),
+                    metavar="NUMBER …" if flag in lists else _metavar(kinds),
                     help=default,
                 )
         self.set_defaults(parameter_names=names)
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(_joined(args, lists), namespace)
 
 
 def _kinds(hint: Any) -> set[type]:
     """Return the types among those of a hint that text can give."""
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return {part for part in parts if part in (bool, int, float, str, types.NoneType)}
+
+
+def _is_list(hint: Any) -> bool:
+    """Return whether a hint takes several numbers."""
+    return Sequence[float] in get_args(hint)
+
+
+def _joined(arguments: Sequence[str] | None, flags: set[str]) -> list[str]:
+    """Return arguments with the numbers that follow a flag as one of them, parted by spaces.
+
+    argparse would take what follows the numbers too, such as the table.
+    """
+    joined: list[str] = []
+    taking = False  # whether the last argument is a number of such a flag
+    for each in sys.argv[1:] if arguments is None else arguments:
+        if taking and _is_number(each):
+            joined[-1] += f" {each}"
+            continue
+        taking = bool(joined) and joined[-1] in flags
+        joined.append(each)
+    return joined
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(text: str) -> float | list[float]:
+    """Return a number, or a list if there are several."""
+    parts = text.split() or [text]
+    for part in parts:
+        if not _is_number(part):
+            raise argparse.ArgumentTypeError(f"{part!r} is not NUMBER")
+    return float(text) if len(parts) == 1 else [float(part) for part in parts]
 
 
 def _metavar(kinds: set[type]) -> str:

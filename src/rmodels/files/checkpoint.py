@@ -7,12 +7,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.files.container import read_container, write_container
+from rmodels.files.container import _LONGEST, _SIGNATURE, read_container, write_container
+from rmodels.files.writing import check_writable
 from rmodels.ops.moments import Moments
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "check_checkpoint", "is_checkpoint"]
 
 SECONDS = 30.0  # between two checkpoints
+
+_BEGINNING = b'{"checkpoint":'  # of the description
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file begins as a checkpoint does; what is cut short may be one."""
+    with open(path, "rb") as file:
+        if not file.readline(_LONGEST).startswith(_SIGNATURE):
+            return False
+        return file.read(len(_BEGINNING)) == _BEGINNING
+
+
+def check_checkpoint(path: str | os.PathLike[str]) -> None:
+    """Raise an error if no checkpoint could be written to a path, or another file is there."""
+    check_writable(path)
+    if os.path.exists(path) and not is_checkpoint(path):
+        raise ValueError(f"{path} is there, and is not a checkpoint of rmodels")
 
 
 class Checkpoint:
@@ -26,6 +44,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], state: list[str]) -> None:
+        check_writable(path)
         self._path = Path(path)
         self._state = state
         self._written = time.monotonic()
@@ -40,7 +59,11 @@ class Checkpoint:
         """
         if not self._path.exists():
             return None
-        description, arrays = read_container(self._path)
+        check_checkpoint(self._path)
+        try:
+            description, arrays = read_container(self._path)
+        except ValueError as error:
+            raise ValueError(f"checkpoint {error}. Delete it to start anew") from error
         if description.get("checkpoint") != self._state:
             raise ValueError(
                 f"{self._path} is not a checkpoint of this fit: the files, columns or settings "

@@ -1,6 +1,7 @@
 """Fitting, predicting and scoring with models and tables in files."""
 
 import os
+import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -12,9 +13,10 @@ from sklearn.base import is_classifier
 
 import rmodels
 from rmodels import files, scores, tables
+from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
 from rmodels.linear_model._base import LinearModel
-from rmodels.readers import Column, check_names
+from rmodels.readers import Column, _files, check_names
 from rmodels.scans import Scan
 from rmodels.validation import Checked
 
@@ -52,14 +54,23 @@ def fit(
     ignored : sequence of str
         Columns to leave out.
     checkpoint : str or path-like, default=None
-        Where a linear model keeps what it knows of the rows read so far; removed at the end.
+        Where a linear model keeps what it knows of the rows read so far; removed at the end if it
+        was written.
 
     Returns
     -------
     str
         What was done.
     """
+    _check_once([*targets, *features])
     check_writable(output)
+    tables_read = _files(data)
+    _check_apart(output, tables_read, "read")
+    if checkpoint is not None:
+        _check_apart(checkpoint, tables_read, "read")
+        _check_apart(checkpoint, [output], "written")
+        check_checkpoint(checkpoint)
+    before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
     model._validate_params()
     if _reads_batches(model):
@@ -78,12 +89,37 @@ def fit(
         model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
         count = len(Y)
     files.save(model, output, target_names=targets)
-    if checkpoint is not None:
-        os.unlink(checkpoint)
+    after = _identity(checkpoint)
+    if checkpoint is not None and after not in (None, before) and is_checkpoint(checkpoint):
+        pathlib.Path(os.path.realpath(checkpoint)).unlink(missing_ok=True)
     return (
         f"{output}: {model} of {', '.join(targets)} from {len(chosen)} "
         f"{'column' if len(chosen) == 1 else 'columns'}, {count} rows\n"
     )
+
+
+def _check_once(names: Sequence[str]) -> None:
+    """Raise an error if a column is among the names twice."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ValueError(f"column {name!r} is asked for twice")
+
+
+def _check_apart(path: Path, others: Sequence[Path], use: str) -> None:
+    """Raise an error if what is to be written is one of other files, by whatever name."""
+    for other in others:
+        if os.path.realpath(path) == os.path.realpath(other) or (
+            os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+        ):
+            raise ValueError(f"{path} would be overwritten: it is {use} by the same command")
+
+
+def _identity(path: Path | None) -> tuple[int, ...] | None:
+    """Return what changes if a file is replaced; None if there is none."""
+    if path is None or not os.path.exists(path):
+        return None
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _reads_batches(model: Any) -> bool:
@@ -162,6 +198,7 @@ def predict(model: Path, data: Path, output: Path | None = None) -> str:
     if output is not None:
         tables.check_format(output)
         check_writable(output)
+        _check_apart(output, [model, *_files(data)], "read")
     fitted, names = _predictor(model)
     rows = rmodels.scan(data)
     batches = _predictions(fitted, names, rows, _needed(fitted, model, data, rows, ()))
@@ -210,6 +247,7 @@ def score(model: Path, data: Path, targets: Sequence[str] = ()) -> str:
     names = list(targets) or names
     if names is None:
         raise ValueError(f"{model} does not name its targets: give them with --target")
+    _check_once(names)
     rows = rmodels.scan(data)
     check_names(str(data), rows.columns, names)
     width = _n_targets(fitted)
