@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from rmodels.extras import require
 
-__all__ = ["Batch", "Column", "Reader", "check_names", "labels_of", "matrix", "reader_of"]
+__all__ = [
+    "Batch",
+    "Column",
+    "Reader",
+    "check_names",
+    "files_of",
+    "labels_of",
+    "matrix",
+    "reader_of",
+]
 
 Column = str | int
 
@@ -472,7 +481,7 @@ def reader_of(source: Any) -> Reader:
     if hasattr(source, "get_fragments"):
         return _Dataset(source)
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths = [path for each in given for path in _files(each)]
+    paths = [path for each in given for path in files_of(each)]
     formats = {_FORMATS.get(path.suffix.lower()) for path in paths}
     if formats == {"parquet"}:
         return _Parquet(paths)
@@ -481,7 +490,7 @@ def reader_of(source: Any) -> Reader:
     raise ValueError(f"{paths[0]} and the others must be of one format: all Parquet or all CSV")
 
 
-def _files(source: str | os.PathLike[str]) -> list[Path]:
+def files_of(source: str | os.PathLike[str]) -> list[Path]:
     """Return the files that a path, folder or pattern names, sorted."""
     path = Path(source)
     if path.is_dir():

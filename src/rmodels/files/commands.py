@@ -16,7 +16,7 @@ from rmodels import files, scores, tables
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
 from rmodels.linear_model._base import LinearModel
-from rmodels.readers import Column, _files, check_names
+from rmodels.readers import Column, check_names, files_of
 from rmodels.scans import Scan
 from rmodels.validation import Checked
 
@@ -64,7 +64,7 @@ def fit(
     """
     _check_once([*targets, *features])
     check_writable(output)
-    tables_read = _files(data)
+    tables_read = files_of(data)
     _check_apart(output, tables_read, "read")
     if checkpoint is not None:
         _check_apart(checkpoint, tables_read, "read")
@@ -198,7 +198,7 @@ def predict(model: Path, data: Path, output: Path | None = None) -> str:
     if output is not None:
         tables.check_format(output)
         check_writable(output)
-        _check_apart(output, [model, *_files(data)], "read")
+        _check_apart(output, [model, *files_of(data)], "read")
     fitted, names = _predictor(model)
     rows = rmodels.scan(data)
     batches = _predictions(fitted, names, rows, _needed(fitted, model, data, rows, ()))
