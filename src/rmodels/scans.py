@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _LARGEST_BATCH = 1 << 24  # bytes
 _BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
-_SHARE = 32  # of the memory limit that a batch may take: it is held as Arrow and as array, twice
+_SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow, and one as an array
 _END = object()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.files.container import _LONGEST, _SIGNATURE, read_container, write_container
+from rmodels.files.container import LONGEST_LINE, SIGNATURE, read_container, write_container
 from rmodels.files.writing import check_writable
 from rmodels.ops.moments import Moments
 
@@ -21,7 +21,7 @@ _BEGINNING = b'{"checkpoint":'  # of the description
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Return whether a file begins as a checkpoint does; what is cut short may be one."""
     with open(path, "rb") as file:
-        if not file.readline(_LONGEST).startswith(_SIGNATURE):
+        if not file.readline(LONGEST_LINE).startswith(SIGNATURE):
             return False
         return file.read(len(_BEGINNING)) == _BEGINNING
 

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from rmodels.extras import require
 from rmodels.files.writing import whole_file
 
-__all__ = ["FORMAT", "read_container", "write_container"]
+__all__ = ["FORMAT", "LONGEST_LINE", "SIGNATURE", "read_container", "write_container"]
 
 FORMAT = 1
 
-_SIGNATURE = b"rmodels "
-_LONGEST = 128  # bytes of a first line
+SIGNATURE = b"rmodels "
+LONGEST_LINE = 128  # bytes of a first line
 _FIRST_LINE = re.compile(rb"rmodels (0|[1-9]\d*) ([0-9a-f]{64}) (0|[1-9]\d*)\n")
 
 
@@ -56,7 +56,7 @@ def read_container(path: str | os.PathLike[str]) -> tuple[Any, dict[str, NDArray
     """
     safetensors = require("safetensors.numpy", "files")
     with open(path, "rb") as file:
-        first = file.readline(_LONGEST)
+        first = file.readline(LONGEST_LINE)
         _check_first_line(path, first)
         matched = _FIRST_LINE.fullmatch(first)
         if matched is None:
@@ -83,8 +83,8 @@ def _check_first_line(path: str | os.PathLike[str], first: bytes) -> None:
     """Raise what can be said of a file by its beginning."""
     if not first:
         raise ValueError(f"{path} is empty")
-    if not first.startswith(_SIGNATURE):
-        kind = "truncated" if _SIGNATURE.startswith(first) else "not a model file of rmodels"
+    if not first.startswith(SIGNATURE):
+        kind = "truncated" if SIGNATURE.startswith(first) else "not a model file of rmodels"
         raise ValueError(f"{path} is {kind}: it does not begin with 'rmodels'")
     version = re.match(rb"rmodels (\d{1,9}) ", first)
     if version is not None and int(version[1]) != FORMAT:
