@@ -198,8 +198,8 @@ def test_streams_diverge_and_name_a_rate(folder):
     model = LinearRegression(iterations=5, solver="stream", learning_rate=5.0)
     with pytest.warns(ConvergenceWarning, match="the largest stable one is"):
         model.fit(scan(folder / "*.parquet"), "y")
-    model.set_params(iterations=5000)
-    with pytest.raises(ValueError, match="overflowed in 5000 iterations"):
+    model.set_params(iterations=500)
+    with pytest.raises(ValueError, match="overflowed in 500 iterations"):
         model.fit(scan(folder / "part0.parquet"), "y")
 
 
@@ -340,7 +340,10 @@ def test_reads_ahead():
     asked.clear()
 
     def slow(part):
-        time.sleep(0.05)
+        ahead = min(len(computed) + 2, 10)
+        until = time.monotonic() + 60
+        while len(asked) < ahead and time.monotonic() < until:
+            time.sleep(0.001)
         computed.append(len(asked))  # batches asked for when this one has been computed with
         return len(part.Y)
 
@@ -358,7 +361,7 @@ def test_progress(folder, kind, capsys, monkeypatch):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
-    assert re.search(r"fit .*100% .*0:00:0\d", shown)  # the share that is done, and the time left
+    assert re.search(r"fit .*100% .*0:00:00", shown)  # the share that is done, and the time left
 
 
 class TestNeighbours:
