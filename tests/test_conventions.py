@@ -71,12 +71,14 @@ def test_sample_weight_is_routed(name):
     with sklearn.config_context(enable_metadata_routing=True):
         model = _ours(name).set_fit_request(sample_weight=True)
         model.set_score_request(sample_weight=True)
-        scores = cross_validate(make_pipeline(model), X, LABELS, **routed)["test_score"]
+        scores = cross_validate(model, X, LABELS, **routed)["test_score"]
+        found = make_pipeline(model).fit(X, LABELS, sample_weight=W).predict(X)
         with pytest.raises(ValueError, match="sample_weight"):
             cross_validate(make_pipeline(_ours(name)), X, LABELS, **routed)
     for score, (train, test) in zip(scores, folds, strict=True):
         fitted = _ours(name).fit(X[train], LABELS[train], W[train])
         assert score == fitted.score(X[test], LABELS[test], W[test])
+    assert_array_equal(found, _ours(name).fit(X, LABELS, W).predict(X))
 
 
 @pytest.mark.parametrize("name", PREDICTORS)

@@ -234,7 +234,9 @@ def _takes_weights(scorer: Any) -> bool:
     """Return whether a scorer has a parameter for the weights of the rows."""
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
+    # Before scikit-learn 1.7, a scorer takes any, and hands them to its metric.
+    metric = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in inspect.signature(metric).parameters
 
 
 def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Residuals | None]:
@@ -591,9 +593,10 @@ class RidgeCV(_RidgeModel):
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
+        scorer = check_scoring(self, scoring="r2" if self.scoring is None else self.scoring)
         if self.scoring is None and _routing_enabled():
-            return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
-        return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
+            scorer.set_score_request(sample_weight=True)
+        return scorer
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
