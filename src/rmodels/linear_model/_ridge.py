@@ -24,7 +24,7 @@ from rmodels.linear_model import _penalised, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
 from rmodels.rows import Rows, Source
-from rmodels.scores import SUMMED, Residuals
+from rmodels.scores import SUMMED, Residuals, check_weight
 from rmodels.validation import Checked, all_or_nothing, regression_source
 
 __all__ = ["Ridge", "RidgeCV"]
@@ -524,7 +524,10 @@ class RidgeCV(_RidgeModel):
         weights = rows.weights if _takes_weights(scorer) else None
 
         def weighted(test: NDArray) -> dict[str, NDArray]:
-            return {} if weights is None else {"sample_weight": weights[test]}
+            if weights is None:
+                return {}
+            check_weight(weights[test].sum())
+            return {"sample_weight": weights[test]}
 
         scores = np.empty((len(splits), len(penalties)))
         training = _penalised.training_moments(source, splits, source.threads(None))
