@@ -6,9 +6,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
-import runpy
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,7 +19,6 @@ import pytest
 from matplotlib import pyplot
 
 import rmodels
-from rmodels import native
 from rmodels.cli import command_line, main
 from rmodels.evidence import bench, gpu, validate
 from rmodels.evidence.limits import Limits
@@ -196,20 +193,6 @@ def assert_is_command(line, whole=True):
 def assert_is_variable(assignment):
     """One that the Makefile reads."""
     assert f"$({assignment.partition('=')[0]})" in MAKEFILE
-
-
-@pytest.mark.skipif(native.load() is None, reason="they take minutes on the reference engine")
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=named)
-def test_notebooks(notebook, tmp_path, monkeypatch):
-    """They assert that each algorithm they build is the library's."""
-    shutil.copy(notebook, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pyplot, "show", lambda: None)  # the figures are kept, to be drawn below
-    with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
-        runpy.run_path(notebook.name)
-        assert pyplot.get_fignums()
-        for number in pyplot.get_fignums():
-            pyplot.figure(number).canvas.draw()
 
 
 def test_every_extra_is_shown():

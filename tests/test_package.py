@@ -1,7 +1,6 @@
 """The package as it is installed."""
 
 import importlib.metadata
-import os
 import subprocess
 import sys
 import zipfile
@@ -48,18 +47,13 @@ def test_show_versions(capsys):
         assert word in printed
 
 
-@pytest.fixture(scope="module")
-def pure_wheel(tmp_path_factory):
+@pytest.fixture
+def pure_wheel():
     """A wheel built on purpose without the extension."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
-         "--disable-pip-version-check", "-w", str(folder), str(ROOT)],
-        env=os.environ | {"RMODELS_BUILD": "pure"},
-        check=True,
-        timeout=120,
-    )  # fmt: skip
-    (wheel,) = folder.glob("*.whl")
+    wheels = list((ROOT / "build" / "pure").glob("*.whl"))
+    if not wheels:
+        pytest.skip("no wheel to look into: make build/pure")
+    (wheel,) = wheels
     return wheel
 
 

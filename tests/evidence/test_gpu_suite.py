@@ -7,7 +7,10 @@ from rmodels.cli import main
 from rmodels.ops import device
 from rmodels.ops.nearest import nearest
 
-pytestmark = pytest.mark.skipif(not device.interpreted(), reason="for Triton's interpreter")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not device.interpreted(), reason="for Triton's interpreter"),
+]
 
 
 @pytest.fixture

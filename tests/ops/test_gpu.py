@@ -10,6 +10,8 @@ from rmodels import arrays, ops
 from rmodels.config import config_context
 from rmodels.ops import device
 
+pytestmark = pytest.mark.gpu
+
 HERE = ops.unavailable("gpu")
 
 
