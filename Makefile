@@ -33,7 +33,7 @@ test-gpu: .venv/gpu-$(SETTINGS)
 
 # The part of it that takes a few minutes, in the interpreter, and whether all kernels compile for GPUs.
 test-interpreter: .venv/gpu-$(SETTINGS)
-	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/test_tensors.py
+	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/data/test_tensors.py
 
 .venv/gpu-$(SETTINGS): .venv/test-$(SETTINGS)
 	$(PY) -c 'import torch, triton' 2>/dev/null || $(PY) -m pip install -q --no-build-isolation -e '.[gpu-test]'

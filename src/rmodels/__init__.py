@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rmodels import plot
     from rmodels.config import config_context, get_config, set_config
+    from rmodels.data.scan import scan
     from rmodels.files import load, save
     from rmodels.linear_model import LinearRegression, Ridge, RidgeCV
     from rmodels.neighbors import (
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         radius_neighbors_graph,
     )
     from rmodels.patch import patch_sklearn, patched, unpatch_sklearn
-    from rmodels.scans import scan
     from rmodels.versions import show_versions
 
 __all__ = [
@@ -70,7 +70,7 @@ _HOMES = {
     "patch_sklearn": "rmodels.patch",
     "patched": "rmodels.patch",
     "radius_neighbors_graph": "rmodels.neighbors",
-    "scan": "rmodels.scans",
+    "scan": "rmodels.data.scan",
     "set_config": "rmodels.config",
     "show_versions": "rmodels.versions",
     "unpatch_sklearn": "rmodels.patch",

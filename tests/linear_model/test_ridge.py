@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSpl
 
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels.config import config_context
-from rmodels.linear_model import _penalised
+from rmodels.solvers import ridge
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -182,13 +182,13 @@ class TestRidgeCV:
         X, y, _ = _data()
         X[:20, 0] *= 1e6
         found = []
-        solve = _penalised.spectrum
+        solve = ridge.spectrum
 
         def kept(source, moments, *arguments):
             found.append((source, moments))
             return solve(source, moments, *arguments)
 
-        monkeypatch.setattr(_penalised, "spectrum", kept)
+        monkeypatch.setattr(ridge, "spectrum", kept)
         RidgeCV(ALPHAS, cv=KFold(4)).fit(X, y)
         assert len(found) == 4
         for rows, moments in found:

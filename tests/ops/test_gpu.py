@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from rmodels import arrays, ops
+from rmodels import ops
 from rmodels.config import config_context
+from rmodels.data import arrays
 from rmodels.ops import device
 
 HERE = ops.unavailable("gpu")

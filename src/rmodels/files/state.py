@@ -29,12 +29,12 @@ from sklearn.utils.validation import check_is_fitted
 
 import rmodels
 from rmodels import ops
-from rmodels.arrays import adopted, on_host
-from rmodels.linear_model._gradient_descent import ClosedForm
-from rmodels.linear_model._least_squares import Conditioning
+from rmodels.data.arrays import adopted, on_host
 from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
 from rmodels.ops.moments import Moments
 from rmodels.ops.nearest import METRICS, Index
+from rmodels.solvers.closed_form import ClosedForm
+from rmodels.solvers.least_squares import Conditioning
 
 __all__ = ["LAYOUTS", "Layout", "describe", "restore"]
 

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin
 
-from rmodels.arrays import (
+from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.scores import Regressor
+from rmodels.data.arrays import (
     adopted,
     answered_in_kind,
     as_dtype,
@@ -17,9 +19,7 @@ from rmodels.arrays import (
     on_gpu,
     on_host,
 )
-from rmodels.callbacks import CallbackSupport
-from rmodels.scores import Regressor
-from rmodels.validation import by_batches, prediction_samples
+from rmodels.data.checks import by_batches, prediction_samples
 
 __all__ = ["LinearModel"]
 

@@ -15,22 +15,22 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
-from rmodels.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
-from rmodels.blas import blas_threads
 from rmodels.config import get_config
-from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
-from rmodels.linear_model._base import LinearModel
-from rmodels.linear_model._gradient_descent import ClosedForm
-from rmodels.linear_model._inference import ROBUST, Factor, Summary
-from rmodels.linear_model._least_squares import Conditioning
-from rmodels.ops.moments import Gram, Moments
-from rmodels.rows import WEIGHTLESS, Rows, Source
-from rmodels.validation import (
+from rmodels.data.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
+from rmodels.data.checks import (
     all_or_nothing,
     by_batches,
     prediction_samples,
     regression_source,
 )
+from rmodels.data.source import WEIGHTLESS, Rows, Source
+from rmodels.linear_model._base import LinearModel
+from rmodels.ops.moments import Gram, Moments
+from rmodels.solvers import closed_form, inference, least_squares, statistics
+from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.closed_form import ClosedForm
+from rmodels.solvers.inference import ROBUST, Factor, Summary
+from rmodels.solvers.least_squares import Conditioning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -311,8 +311,8 @@ class LinearRegression(LinearModel):
         )
         if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
             raise ValueError("y must have the shape of the batches before, but for its rows")
-        moments = _statistics.moments(source, source.threads(self.n_jobs), added=True)
-        counted, dtype = int(source.size[0]), source.dtype
+        moments = statistics.moments(source, source.threads(self.n_jobs), added=True)
+        counted, dtype = int(source.count), source.dtype
         if begun:
             moments, counted = self._moments + moments, self._counted + counted
             dtype = np.result_type(dtype, on_host(adopted(self.coef_)).dtype)
@@ -342,7 +342,7 @@ class LinearRegression(LinearModel):
         d = moments.n_features
         self.learning_rate_: float | None = None
         self._history: Matrix | ClosedForm = np.empty((0, len(moments.mean) - d))
-        solution, squared = _least_squares.from_moments_alone(moments, self.fit_intercept)
+        solution, squared = least_squares.from_moments_alone(moments, self.fit_intercept)
         self._conditioning: Conditioning | None = solution.conditioning
         if squared > _MOST_SQUARED:
             warnings.warn(
@@ -354,8 +354,8 @@ class LinearRegression(LinearModel):
             )
         coefficients = solution.coefficients
         if self.positive:
-            R, scale = _least_squares.root(moments, self.fit_intercept)
-            coefficients = _least_squares.nonnegative(R, scale, d)
+            R, scale = least_squares.root(moments, self.fit_intercept)
+            coefficients = least_squares.nonnegative(R, scale, d)
         elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
             self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
         intercept = np.zeros(coefficients.shape[1])
@@ -392,31 +392,31 @@ class LinearRegression(LinearModel):
         if solver == "auto":
             solver = "moments"
             if isinstance(source, Rows):
-                if not _statistics.fits_moments(source.X):
+                if not statistics.fits_moments(source.X):
                     return self._fit_lsqr(source)
                 solver = "gram" if source.X.shape[0] < d else "moments"
         if solver == "gram":
             products, rows = self._products(source, threads)
             if not np.isfinite(products.products.diagonal()).all():
                 rows.assert_finite()
-            solution = _least_squares.from_gram(products, rows, self.fit_intercept)
+            solution = least_squares.from_gram(products, rows, self.fit_intercept)
             offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
         elif solver == "moments" or not isinstance(source, Rows):
-            sums = _statistics.moments(source, threads)
+            sums = statistics.moments(source, threads)
             self.engine_ = sums.engine
             self._keep(sums, source)
             if solver == "moments":
-                solution = _least_squares.from_moments(sums, source, self.fit_intercept, threads)
+                solution = least_squares.from_moments(sums, source, self.fit_intercept, threads)
             offset = sums.mean
         else:
             source.assert_finite()
             if self.solver == "auto":  # positive=True: one read to six of "rows", for partial_fit
-                self._keep(_statistics.moments(source, threads), source)
+                self._keep(statistics.moments(source, threads), source)
             self.engine_ = "scipy"
         self.solver_ = solver
         if solution is None:
             self.solver_ = "rows"
-            solution, offset = _least_squares.from_rows(
+            solution, offset = least_squares.from_rows(
                 source,
                 self.fit_intercept,
                 positive=self.positive,
@@ -425,7 +425,7 @@ class LinearRegression(LinearModel):
         self._conditioning = solution.conditioning
         rank = solution.conditioning.rank
         coefficients = solution.coefficients
-        full_rank = min(int(source.size[0]) - self.fit_intercept, d)
+        full_rank = min(int(source.count) - self.fit_intercept, d)
         if rank < full_rank and not self.positive:
             self._warn_of_rank(rank, full_rank)
         intercept = solution.intercept
@@ -438,12 +438,12 @@ class LinearRegression(LinearModel):
     def _keep(self, moments: Moments, source: Source) -> None:
         """Keep what `partial_fit` goes on from and `summary` needs."""
         if moments.is_finite:
-            self._moments, self._counted = moments, int(source.size[0])
+            self._moments, self._counted = moments, int(source.count)
 
     def _products(self, source: Source, threads: int | None) -> tuple[Gram, Rows]:
         """Return the inner products of the rows, and the rows, both on the processor."""
         rows = self._in_memory(source)
-        products = _statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
+        products = statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
         self.engine_ = products.engine
         return products, rows.on_host()
 
@@ -469,7 +469,7 @@ class LinearRegression(LinearModel):
         rows.assert_finite()
         self._conditioning = None
         self.engine_, self.solver_ = "scipy", "lsqr"
-        coefficients, offset, converged = _statistics.lsqr(
+        coefficients, offset, converged = statistics.lsqr(
             rows.X, rows.Y, rows.weights, self.fit_intercept
         )
         if not converged:
@@ -495,7 +495,7 @@ class LinearRegression(LinearModel):
             if not np.isfinite(products.products.diagonal()).all():
                 rows.assert_finite()
                 raise ValueError(_TOO_LARGE)
-            coefficients, closed_form = _gradient_descent.coefficients_from_gram(
+            coefficients, descended = closed_form.coefficients_from_gram(
                 products,
                 rows.X,
                 rows.Y,
@@ -504,11 +504,11 @@ class LinearRegression(LinearModel):
                 rate,
                 self.iterations,
             )
-            self._conditioning = _least_squares.conditioning_of_gram(
+            self._conditioning = least_squares.conditioning_of_gram(
                 products, rows.n_features, rows.weights, self.fit_intercept
             )
-            return self._descended(coefficients, closed_form)
-        sums = _statistics.moments(source, threads)
+            return self._descended(coefficients, descended)
+        sums = statistics.moments(source, threads)
         self.engine_ = sums.engine
         if not sums.is_finite:
             raise ValueError(_TOO_LARGE)
@@ -547,31 +547,29 @@ class LinearRegression(LinearModel):
         self.learning_rate_ = float(rate)
         found = steps_from_moments(there, float(rate), self.iterations, self.fit_intercept)
         self._history = found.losses
-        self._conditioning = _least_squares.conditioning_of_moments(
-            sums, source, self.fit_intercept
-        )
+        self._conditioning = least_squares.conditioning_of_moments(sums, source, self.fit_intercept)
         self._check_convergence(on_host(found.coefficients), largest)
         return found.coefficients
 
     def _descend_moments(self, moments: Moments, source: Source | None) -> Matrix:
         """Return what gradient descent leads to: (n_features + 1, n_targets)."""
         assert self.iterations is not None
-        coefficients, closed_form = _gradient_descent.coefficients_from_moments(
+        coefficients, descended = closed_form.coefficients_from_moments(
             moments, self.fit_intercept, self.learning_rate, self.iterations
         )
-        self._conditioning = _least_squares.conditioning_of_moments(
+        self._conditioning = least_squares.conditioning_of_moments(
             moments, source, self.fit_intercept
         )
-        self.learning_rate_ = closed_form.learning_rate
+        self.learning_rate_ = descended.learning_rate
         if self.solver_ == "stream":
             return coefficients
-        return self._descended(coefficients, closed_form)
+        return self._descended(coefficients, descended)
 
-    def _descended(self, coefficients: Matrix, closed_form: ClosedForm) -> Matrix:
+    def _descended(self, coefficients: Matrix, descended: ClosedForm) -> Matrix:
         """Keep the history; return the coefficients, or say that they diverge."""
-        self.learning_rate_ = closed_form.learning_rate
-        self._history = closed_form
-        self._check_convergence(coefficients, float(closed_form.eigenvalues[-1:].sum()))
+        self.learning_rate_ = descended.learning_rate
+        self._history = descended
+        self._check_convergence(coefficients, float(descended.eigenvalues[-1:].sum()))
         return coefficients
 
     def _choose_descent(self, source: Source) -> str:
@@ -594,7 +592,7 @@ class LinearRegression(LinearModel):
     def _stream(self, source: Source, rate: float, threads: int | None) -> Matrix:
         """Return what the literal loop leads to."""
         assert self.iterations is not None
-        found, first = _statistics.descent(
+        found, first = statistics.descent(
             source, rate, self.iterations, self.fit_intercept, threads
         )
         self.engine_ = found.engine
@@ -726,12 +724,12 @@ class LinearRegression(LinearModel):
         elif robust is not None:
             raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
         factor = self._factor(source)
-        covariances = _inference.covariance(factor, source, robust)
+        covariances = inference.covariance(factor, source, robust)
         names = getattr(self, "feature_names_in_", None)
         labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
         labels += ["intercept"] * self.fit_intercept
         one_target = self._targets is None
-        return _inference.summarised(factor, labels, covariances, confidence, robust, one_target)
+        return inference.summarised(factor, labels, covariances, confidence, robust, one_target)
 
     def _factor(self, source: Source | None) -> Factor:
         """Return what inference needs, from the moments if they can decide, else from the rows."""
@@ -739,7 +737,7 @@ class LinearRegression(LinearModel):
         if hasattr(self, "_moments"):
             if self._counted <= self.n_features_in_ + self.fit_intercept:
                 raise ValueError("standard errors need more rows than coefficients")
-            found = _inference.factor_of_moments(self._moments, self._counted, self.fit_intercept)
+            found = inference.factor_of_moments(self._moments, self._counted, self.fit_intercept)
         if found is not None:
             return found
         if source is None:
@@ -747,9 +745,9 @@ class LinearRegression(LinearModel):
                 "the moments are too ill-conditioned for standard errors, or were not kept: give "
                 "the rows, summary(X, y)"
             )
-        if source.size[0] <= self.n_features_in_ + self.fit_intercept:
+        if source.count <= self.n_features_in_ + self.fit_intercept:
             raise ValueError("standard errors need more rows than coefficients")
-        return _inference.factor_of_rows(source, self.fit_intercept)
+        return inference.factor_of_rows(source, self.fit_intercept)
 
     @by_batches
     @answered_in_kind
@@ -783,7 +781,7 @@ class LinearRegression(LinearModel):
         if self.iterations is not None or self.positive:
             raise ValueError("return_std needs least squares without positive=True")
         factor = self._factor(None)
-        leverages = factor.leverages(_statistics.array(prediction_samples(self, X)))
+        leverages = factor.leverages(statistics.array(prediction_samples(self, X)))
         std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
         return prediction, std[:, 0] if self._targets is None else std
 
@@ -829,7 +827,7 @@ def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None
     """Return λ_max of the second moments of [X 1]: of few columns from these, else by Lanczos."""
     d = source.n_features
     if d <= _MOST_DECOMPOSED:
-        sums = _statistics.moments(source, threads)
+        sums = statistics.moments(source, threads)
         second = np.zeros((d + 1, d + 1))
         with np.errstate(over="ignore", invalid="ignore"):
             second[:d, :d] = sums.about_zero()[:d, :d] / sums.weight
@@ -842,7 +840,7 @@ def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None
         vector = vector.reshape(-1, 1).copy()
         if not fit_intercept:
             vector[-1] = 0
-        found = _statistics.curvature(source, vector, threads)[:, 0]
+        found = statistics.curvature(source, vector, threads)[:, 0]
         if not fit_intercept:
             found[-1] = 0
         return found

@@ -19,13 +19,13 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from rmodels.arrays import adopted, as_kind_of, on_host
-from rmodels.linear_model import _penalised, _statistics
+from rmodels.base.scores import SUMMED, Residuals
+from rmodels.data.arrays import adopted, as_kind_of, on_host
+from rmodels.data.checks import Checked, all_or_nothing, regression_source
+from rmodels.data.source import Rows, Source
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
-from rmodels.rows import Rows, Source
-from rmodels.scores import SUMMED, Residuals
-from rmodels.validation import Checked, all_or_nothing, regression_source
+from rmodels.solvers import ridge, statistics
 
 __all__ = ["Ridge", "RidgeCV"]
 
@@ -49,7 +49,7 @@ class _RidgeModel(LinearModel):
         moments: Moments | None = None,
     ) -> str:
         """Set the coefficients, as the kind of array that X is; return what found them."""
-        found = _penalised.ridge(
+        found = ridge.ridge(
             source, penalties, self.fit_intercept, positive, source.threads(None), moments
         )
         if not found.converged:
@@ -445,16 +445,16 @@ class RidgeCV(_RidgeModel):
         few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
         found = sums = None
         if not few:
-            sums = _statistics.moments(source, source.threads(None))
-            found = _penalised.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
+            sums = statistics.moments(source, source.threads(None))
+            found = ridge.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
 
         def blocks(rows: Rows) -> Any:
             if found is None:
-                each = _penalised.left_out_of_few(
+                each = ridge.left_out_of_few(
                     rows, penalties, self.fit_intercept, rows.threads(None)
                 )
                 return [(slice(None), each)]
-            return _penalised.left_out(found, rows, penalties)
+            return ridge.left_out(found, rows, penalties)
 
         if self.scoring is None and not self.store_cv_results:
             shape = len(penalties), source.n_targets + 1  # the source would travel with every task
@@ -478,10 +478,10 @@ class RidgeCV(_RidgeModel):
                     Y = np.asarray(rows.Y[part], np.float64)
                     w = block.weights[:, 0] if weighted else None
                     found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
-                    total = _penalised.each_added(total, found)
+                    total = ridge.each_added(total, found)
                 return total
 
-            added = source.fold(tallies, _penalised.each_added)
+            added = source.fold(tallies, ridge.each_added)
             by_target = np.array([each.named(self.scoring) for each in added])
             return (by_target if self.alpha_per_target else by_target.mean(axis=1)), sums
         residuals = np.empty((len(penalties), *source.Y.shape))
@@ -525,9 +525,9 @@ class RidgeCV(_RidgeModel):
             return {} if weights is None else {"sample_weight": weights[test]}
 
         scores = np.empty((len(splits), len(penalties)))
-        training = _penalised.training_moments(source, splits, source.threads(None))
+        training = ridge.training_moments(source, splits, source.threads(None))
         for fold, ((_, test), (others, sums)) in enumerate(zip(splits, training, strict=True)):
-            found = _penalised.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
+            found = ridge.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
             models = self._models(found, penalties, source, one_target)
@@ -536,7 +536,7 @@ class RidgeCV(_RidgeModel):
 
     def _models(
         self,
-        found: _penalised.Spectrum,
+        found: ridge.Spectrum,
         penalties: NDArray[np.float64],
         source: Source,
         one_target: bool,
@@ -561,15 +561,13 @@ class RidgeCV(_RidgeModel):
         sizes = np.full(k, n // k) + (np.arange(k) < n % k)
         bounds = [0, *np.cumsum(sizes).tolist()]
         ranges = list(map(range, bounds[:-1], bounds[1:]))
-        training, whole = _penalised.training_moments_of_ranges(
-            source, ranges, source.threads(None)
-        )
+        training, whole = ridge.training_moments_of_ranges(source, ranges, source.threads(None))
         smallest = float(penalties.min())
         folds = []
         for numbers, (rest, sums) in zip(ranges, training, strict=True):
-            found = _penalised.spectrum(rest, sums, self.fit_intercept, smallest)
+            found = ridge.spectrum(rest, sums, self.fit_intercept, smallest)
             folds.append((numbers, self._models(found, penalties, source, one_target)))
-        added = source.fold(partial(_residuals, folds=folds), _penalised.each_added)
+        added = source.fold(partial(_residuals, folds=folds), ridge.each_added)
         scores = [each.named(self.scoring or "r2").mean() for each in added]
         return np.reshape(scores, (k, -1)).mean(axis=0), whole
 

@@ -16,8 +16,10 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels import partitions
-from rmodels.arrays import (
+from rmodels.base.callbacks import CallbackSupport
+from rmodels.config import thread_count
+from rmodels.data import dask as partitions
+from rmodels.data.arrays import (
     adopted,
     answered_in_kind,
     as_kind_of,
@@ -25,21 +27,19 @@ from rmodels.arrays import (
     namespace,
     on_host,
 )
-from rmodels.callbacks import CallbackSupport
-from rmodels.config import thread_count
-from rmodels.neighbors import _metrics
-from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Scanned, Search, search
-from rmodels.neighbors._weights import offsets_of, pieces, rows_of
-from rmodels.partitions import is_dask
-from rmodels.scans import Scan
-from rmodels.validation import (
+from rmodels.data.checks import (
     Checked,
     by_batches,
     precomputed_distances,
     search_samples,
     search_targets,
 )
+from rmodels.data.dask import is_dask
+from rmodels.data.scan import Scan
+from rmodels.neighbors import _metrics
+from rmodels.neighbors._metrics import Metric
+from rmodels.neighbors._search import Scanned, Search, search
+from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 

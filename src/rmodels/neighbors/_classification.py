@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
-from rmodels.arrays import answered_in_kind, beside, namespace, on_host
+from rmodels.base.scores import Classifier
+from rmodels.data.arrays import answered_in_kind, beside, namespace, on_host
+from rmodels.data.checks import all_or_nothing, by_batches, class_targets
+from rmodels.data.dask import Partitions
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -18,9 +21,6 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
-from rmodels.partitions import Partitions
-from rmodels.scores import Classifier
-from rmodels.validation import all_or_nothing, by_batches, class_targets
 
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 

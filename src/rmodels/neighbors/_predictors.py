@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels.arrays import beside, counting, on_host
 from rmodels.config import thread_count
+from rmodels.data.arrays import beside, counting, on_host
+from rmodels.data.checks import point_weights
+from rmodels.data.dask import is_dask
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._weights import Neighbours, Weights, offsets_of
-from rmodels.partitions import is_dask
-from rmodels.validation import point_weights
 
 __all__ = ["KNeighborsPredictor", "Predictor", "RadiusNeighborsPredictor"]
 

@@ -6,7 +6,9 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from rmodels.arrays import answered_in_kind, as_dtype, beside
+from rmodels.base.scores import Regressor
+from rmodels.data.arrays import answered_in_kind, as_dtype, beside
+from rmodels.data.checks import all_or_nothing, by_batches
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -15,8 +17,6 @@ from rmodels.neighbors._predictors import (
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, means
-from rmodels.scores import Regressor
-from rmodels.validation import all_or_nothing, by_batches
 
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from rmodels.arrays import on_gpu, on_host
 from rmodels.config import get_config
+from rmodels.data.arrays import on_gpu, on_host
+from rmodels.data.dask import joined, merged
+from rmodels.data.scan import Scan
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
-from rmodels.partitions import joined, merged
-from rmodels.scans import Scan
 
 __all__ = ["Scanned", "Search", "search"]
 

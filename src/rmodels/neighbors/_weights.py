@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.arrays import beside, counting, namespace, on_host
+from rmodels.data.arrays import beside, counting, namespace, on_host
 
 __all__ = ["Neighbours", "Weights", "means", "offsets_of", "pieces", "rows_of", "votes"]
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from rmodels.blas import blas_threads
+from rmodels.solvers.blas import blas_threads
 
 pytestmark = pytest.mark.skipif(
     not ThreadpoolController().select(user_api="blas").lib_controllers,

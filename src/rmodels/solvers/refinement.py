@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.linear_model._statistics import array
-from rmodels.rows import Rows, Source
+from rmodels.data.source import Rows, Source
+from rmodels.solvers.statistics import array
 
 __all__ = ["refined"]
 
@@ -143,7 +143,7 @@ def refined(
         slope, total = source.fold(
             partial(_gradient, coefficients=current, intercept=intercept), _both_added
         )
-        weight = source.size[1]
+        weight = source.weight
         if mean is not None:
             high, low = _product(-mean[:, np.newaxis], total[0])
             slope = _added(slope, (high, low - mean[:, np.newaxis] * total[1]))

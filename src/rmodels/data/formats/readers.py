@@ -150,7 +150,7 @@ class _CSV(Reader):
     has_types = False
 
     def __init__(self, paths: list[Path]) -> None:
-        from rmodels.tables import open_table
+        from rmodels.data.formats.tables import open_table
 
         self.name = str(paths[0])
         self._paths = paths
@@ -195,7 +195,7 @@ class _CSV(Reader):
         return np.dtype(np.float64)
 
     def fault(self, place: str, columns: Sequence[Column]) -> str | None:
-        from rmodels.tables import open_table
+        from rmodels.data.formats.tables import open_table
 
         for path in self._paths:
             if place.startswith(str(path)):

@@ -10,11 +10,11 @@ from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, r2_score
 
-from rmodels import partitions
-from rmodels.arrays import adopted, on_host
-from rmodels.partitions import is_dask
-from rmodels.scans import Scan
-from rmodels.validation import Checked
+from rmodels.data import dask as partitions
+from rmodels.data.arrays import adopted, on_host
+from rmodels.data.checks import Checked
+from rmodels.data.dask import is_dask
+from rmodels.data.scan import Scan
 
 __all__ = ["SUMMED", "Classifier", "Hits", "Regressor", "Residuals", "tallied"]
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import assert_all_finite
 
-from rmodels.arrays import on_host
 from rmodels.config import config_context, get_config, thread_count
+from rmodels.data.arrays import on_host
+from rmodels.data.source import WEIGHTLESS, Rows
 from rmodels.extras import require
 from rmodels.ops import nearest
-from rmodels.rows import WEIGHTLESS, Rows
 
 __all__ = [
     "DaskRows",
@@ -167,7 +167,7 @@ def _folded(
     first: int,
 ) -> tuple[T, NDArray[np.float64]] | None:
     rows = _part(X, y, weights, dtype, number, first)
-    return (compute(rows), rows.size) if len(rows.Y) else None
+    return (compute(rows), rows.totals) if len(rows.Y) else None
 
 
 def _combined(combine: Callable[[T, T], T], found: Sequence[Any]) -> Any:
@@ -179,7 +179,7 @@ def _combined(combine: Callable[[T, T], T], found: Sequence[Any]) -> Any:
 
 
 class DaskRows:
-    """Rows to fit to, in partitions; see `rmodels.rows.Source`."""
+    """Rows to fit to, in partitions; see `rmodels.data.source.Source`."""
 
     in_memory = False
 
@@ -198,14 +198,23 @@ class DaskRows:
         self._size: NDArray[np.float64] | None = None
 
     def numbered(self) -> int:
-        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        """Return how many rows there are; see `rmodels.data.source.Source.numbered`."""
         (counts,) = require("dask", "dask").compute([_task(len)(X) for X in self._X])
         self._firsts = np.cumsum([0, *counts])[:-1].tolist()
         return int(sum(counts))
 
     @property
-    def size(self) -> NDArray[np.float64]:
-        """How many rows whose weight is not 0, and Σ w."""
+    def count(self) -> float:
+        """How many rows have a weight that is not 0."""
+        return float(self._totals[0])
+
+    @property
+    def weight(self) -> float:
+        """Σ w."""
+        return float(self._totals[1])
+
+    @property
+    def _totals(self) -> NDArray[np.float64]:
         if self._size is None:
             self.fold(lambda rows: 0)
             assert self._size is not None
@@ -222,7 +231,7 @@ class DaskRows:
         *,
         resumable: bool = False,
     ) -> T:
-        """Return what `compute` gives for all rows; see `rmodels.rows.Source.fold`."""
+        """Return what `compute` gives for all rows; see `rmodels.data.source.Source.fold`."""
         dask = require("dask", "dask")
         task = _task(partial(_folded, compute, self.dtype))
         parts = zip(self._X, self._y, self._weights, count(), self._firsts, strict=False)
@@ -489,7 +498,7 @@ def _called(
     name: str, given: tuple, named: dict, model: Any, found: Any, block: Any, number: int
 ) -> Any:
     """Return what a method of a model gives for a block of queries."""
-    from rmodels.validation import Checked
+    from rmodels.data.checks import Checked
 
     if found is not None:
         model = copy.copy(model)

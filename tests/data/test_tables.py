@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from rmodels.tables import open_table, to_csv, write_table
+from rmodels.data.formats.tables import open_table, to_csv, write_table
 
 
 @pytest.fixture

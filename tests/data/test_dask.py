@@ -25,10 +25,10 @@ from rmodels import (  # noqa: E402
     RidgeCV,
     config_context,
 )
+from rmodels.base.scores import Hits, Residuals  # noqa: E402
 from rmodels.config import thread_count  # noqa: E402
-from rmodels.partitions import DaskRows  # noqa: E402
-from rmodels.scores import Hits, Residuals  # noqa: E402
-from rmodels.validation import regression_source  # noqa: E402
+from rmodels.data.checks import regression_source  # noqa: E402
+from rmodels.data.dask import DaskRows  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Dask and its processes
 

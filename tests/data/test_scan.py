@@ -30,7 +30,7 @@ from rmodels import (
     RidgeCV,
     scan,
 )
-from rmodels.validation import regression_source
+from rmodels.data.checks import regression_source
 
 N, D = 900, 4
 NAMES = [f"x{i}" for i in range(D)]
@@ -50,7 +50,7 @@ def _table(**kwargs):
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 6 * 100)
+    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 6 * 100)
 
 
 @pytest.fixture
@@ -167,13 +167,13 @@ def test_ridge_of_ill_conditioned_columns_and_several_targets(tmp_path, cv):
 
 def test_passes_over_the_rows(folder, monkeypatch):
     passes = []
-    arrays = rmodels.scans.Scan.arrays
+    arrays = rmodels.data.scan.Scan.arrays
 
     def counted(self, *args):
         passes.append(args)
         return arrays(self, *args)
 
-    monkeypatch.setattr(rmodels.scans.Scan, "arrays", counted)
+    monkeypatch.setattr(rmodels.data.scan.Scan, "arrays", counted)
     for model, expected in (
         (LinearRegression(), 1),
         (LinearRegression(iterations=9), 1),
@@ -359,7 +359,7 @@ def test_progress(folder, kind, capsys, monkeypatch):
 class TestNeighbours:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch):
-        monkeypatch.setattr("rmodels.scans._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
+        monkeypatch.setattr("rmodels.data.scan._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
 
     def _points(self, tmp_path):
         rng = np.random.default_rng(0)
@@ -517,7 +517,7 @@ class TestErrors:
         ],
     )
     def test_what_batches_cannot_do(self, folder, model, monkeypatch):
-        monkeypatch.delattr("rmodels.scans.Scan.tables")  # nothing is read
+        monkeypatch.delattr("rmodels.data.scan.Scan.tables")  # nothing is read
         with pytest.raises(ValueError, match="needs X as an array"):
             model.fit(scan(folder / "*.parquet"), "y")
 
@@ -540,10 +540,10 @@ def _run(code, *arguments, **kwargs):
 class TestCheckpoint:
     KILLED = """
         import os, signal, sys
-        import rmodels, rmodels.scans
+        import rmodels, rmodels.data.scan
         from rmodels.files import checkpoint
         checkpoint.SECONDS = 0.0
-        rmodels.scans._LARGEST_BATCH = 8 * 6 * 100
+        rmodels.data.scan._LARGEST_BATCH = 8 * 6 * 100
         write = checkpoint.Checkpoint.write_if_due
         def killed(self, moments, size, row):
             write(self, moments, size, row)
@@ -560,14 +560,14 @@ class TestCheckpoint:
         done = _run(self.KILLED, folder / kind, kept)
         assert done.returncode == -signal.SIGKILL, done.stderr
         read = []
-        arrays = rmodels.scans.Scan.arrays
+        arrays = rmodels.data.scan.Scan.arrays
 
         def counted(self, columns, task, start=0, *labels):
             for batch, X in arrays(self, columns, task, start, *labels):
                 read.append(len(X))
                 yield batch, X
 
-        monkeypatch.setattr(rmodels.scans.Scan, "arrays", counted)
+        monkeypatch.setattr(rmodels.data.scan.Scan, "arrays", counted)
         model = LinearRegression().fit(scan(folder / kind, checkpoint=kept), "y", "w")
         assert 0 < sum(read) <= N - 500
         whole = LinearRegression().fit(scan(folder / kind), "y", "w")

@@ -27,12 +27,12 @@ from sklearn.utils.validation import (
 )
 
 from rmodels import patch
-from rmodels.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
-from rmodels.callbacks import with_callbacks
+from rmodels.base.callbacks import with_callbacks
+from rmodels.data.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
+from rmodels.data.dask import DaskRows, Partitions, answered, applied, is_dask
+from rmodels.data.scan import Scan
+from rmodels.data.source import WEIGHTLESS, Rows, Source
 from rmodels.exceptions import NotCoveredError
-from rmodels.partitions import DaskRows, Partitions, answered, applied, is_dask
-from rmodels.rows import WEIGHTLESS, Rows, Source
-from rmodels.scans import Scan
 
 __all__ = [
     "Checked",

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from rmodels.arrays import beside, namespace, on_gpu, on_host
 from rmodels.config import get_config
+from rmodels.data.arrays import beside, namespace, on_gpu, on_host
+from rmodels.data.source import Rows, Source
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import choose
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.descent import Descent
 from rmodels.ops.moments import Gram, Moments
-from rmodels.rows import Rows, Source
 
 __all__ = [
     "array",
@@ -198,12 +198,12 @@ def gradient(
         return _gradient(source, coefficients, shift, engine, n_threads)
 
     def weighted(rows: Rows) -> Matrix:
-        weight = rows.size[1]
+        weight = rows.weight
         if not weight:
             return np.zeros_like(coefficients)
         return weight * _gradient(rows, coefficients, shift, engine, n_threads)
 
-    total: Matrix = source.fold(weighted) / source.size[1]
+    total: Matrix = source.fold(weighted) / source.weight
     return total
 
 
@@ -226,7 +226,7 @@ def _gradient(
     slope = X.T @ residuals
     if shift is not None:
         slope -= np.outer(shift, total)
-    return np.vstack([slope, total]) / rows.size[1]
+    return np.vstack([slope, total]) / rows.weight
 
 
 def descent(
@@ -259,7 +259,7 @@ def descent(
     for step in range(iterations + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             found = source.fold(partial(_steepest, coefficients=coefficients, n_threads=n_threads))
-            found = found / source.size[1]
+            found = found / source.weight
             losses[step] = found[-1]
             if step < iterations:
                 coefficients = coefficients - learning_rate * found[:-1]
@@ -270,7 +270,7 @@ def descent(
 
 def _steepest(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:
     """Return Σ w times the gradient and, last, the losses: (n_features + 2, n_targets)."""
-    weight = rows.size[1]
+    weight = rows.weight
     if not weight:
         return np.zeros((len(coefficients) + 1, coefficients.shape[1]))
     found = descent_operation.gradient(
@@ -290,7 +290,7 @@ def curvature(source: Source, vector: Matrix, n_threads: int | None) -> Matrix:
         alike = Rows(rows.X, zeros, rows.weights, rows.assert_finite)
         return _steepest(alike, vector, n_threads)[:-1]
 
-    total: Matrix = source.fold(of_part) / source.size[1]
+    total: Matrix = source.fold(of_part) / source.weight
     return total
 
 

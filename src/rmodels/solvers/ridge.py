@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from rmodels.linear_model import _least_squares, _statistics
-from rmodels.linear_model._statistics import array
+from rmodels.data.source import Rows, Source, Without
 from rmodels.ops.moments import Moments
-from rmodels.rows import Rows, Source, Without
+from rmodels.solvers import least_squares, statistics
+from rmodels.solvers.statistics import array
 
 __all__ = [
     "LeftOut",
@@ -65,9 +65,9 @@ def ridge(
     wide = rows is not None and rows.X.shape[0] < d
     offset = np.zeros(d + source.n_targets)
     coefficients = np.zeros((d + 1, source.n_targets))
-    if rows is not None and not positive and not _statistics.fits_moments(rows.X):
+    if rows is not None and not positive and not statistics.fits_moments(rows.X):
         rows.assert_finite()
-        found, offset, converged = _statistics.lsqr(
+        found, offset, converged = statistics.lsqr(
             rows.X, rows.Y, rows.weights, fit_intercept, penalties
         )
         coefficients[:d] = found
@@ -79,26 +79,26 @@ def ridge(
         engine = "scipy"
         rows.assert_finite()
     elif rows is not None and wide:
-        products = _statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
+        products = statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
         rows, engine = rows.on_host(), products.engine
         if not np.isfinite(products.products.diagonal()).all():
             rows.assert_finite()
-        solve = partial(_least_squares.from_gram, products, rows, fit_intercept)
+        solve = partial(least_squares.from_gram, products, rows, fit_intercept)
         offset = np.zeros(d + source.n_targets)
         if fit_intercept:
             means = np.average(rows.Y.astype(np.float64), axis=0, weights=rows.weights)
             offset = np.concatenate([products.mean, means])
     else:
-        sums = moments or _statistics.moments(source, n_threads)
+        sums = moments or statistics.moments(source, n_threads)
         engine, offset = sums.engine, sums.mean
-        solve = partial(_least_squares.from_moments, sums, source, fit_intercept, n_threads)
+        solve = partial(least_squares.from_moments, sums, source, fit_intercept, n_threads)
     for penalty in np.unique(penalties):
         chosen = penalties == penalty
         solution = None if positive else solve(penalty=float(penalty))
         used = offset
         if solution is None:
             solver = "rows"
-            solution, used = _least_squares.from_rows(
+            solution, used = least_squares.from_rows(
                 source, fit_intercept, float(penalty), positive, sums
             )
         found, intercept = solution.coefficients, solution.intercept
@@ -162,7 +162,7 @@ def spectrum(
     d = source.n_features
     weight = np.inf
     if fit_intercept:
-        weight = float(source.size[1] if moments is None else moments.weight)
+        weight = float(source.weight if moments is None else moments.weight)
     if moments is not None and moments.is_finite:
         mean = moments.mean if fit_intercept else np.zeros(len(moments.mean))
         S = moments.scatter if fit_intercept else moments.about_zero()
@@ -170,9 +170,9 @@ def spectrum(
         values = np.maximum(values, 0.0)
         if values[-1] + smallest <= _MOST_RATIO * (values[0] + smallest):
             return Spectrum(values, V, V.T @ S[:d, d:], mean, weight)
-    R, mean, scale = _least_squares.triangular(source, fit_intercept, moments)
+    R, mean, scale = least_squares.triangular(source, fit_intercept, moments)
     U, singular, Vt = linalg.svd(R[:d, :d] * scale[:d], full_matrices=False, check_finite=False)
-    noise = max(d, source.size[0]) * np.finfo(np.float64).eps * singular[:1]
+    noise = max(d, source.count) * np.finfo(np.float64).eps * singular[:1]
     kept = singular > noise
     right = singular[kept, np.newaxis] * (U.T @ (R[:d, d:] * scale[d:]))[kept]
     return Spectrum(singular[kept] ** 2, Vt[kept].T, right, mean, weight)
@@ -192,7 +192,7 @@ def training_moments(
     partition &= all(len(train) + len(test) == n for train, test in splits)
     folds, whole = [], None
     if partition:
-        folds = [_statistics.moments(rows.taken(test), n_threads, added=True) for _, test in splits]
+        folds = [statistics.moments(rows.taken(test), n_threads, added=True) for _, test in splits]
         whole = reduce(add, folds)
     for i, (train, _) in enumerate(splits):
         chosen = rows.taken(train)
@@ -201,7 +201,7 @@ def training_moments(
             yield chosen, None
             continue
         if whole is None:
-            yield chosen, _statistics.moments(chosen, n_threads)
+            yield chosen, statistics.moments(chosen, n_threads)
             continue
         yield chosen, _others(folds, i, whole)
 
@@ -224,7 +224,7 @@ def training_moments_of_ranges(
     def of_part(rows: Rows) -> list[Moments | None]:
         parts = [rows.taken(rows.within(numbers)) for numbers in ranges]
         return [
-            _statistics.moments(part, n_threads, added=True) if len(part.Y) else None
+            statistics.moments(part, n_threads, added=True) if len(part.Y) else None
             for part in parts
         ]
 
@@ -286,7 +286,7 @@ def left_out_of_few(
     With G = DDᵀ + α, and no penalty on the intercept, it is (G⁻¹ √w (y − ȳ))ᵢ / (G⁻¹)ᵢᵢ / √wᵢ.
     """
     n = rows.X.shape[0]
-    products = _statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
+    products = statistics.gram(rows.X, rows.weights, fit_intercept, n_threads)
     if not np.isfinite(products.products.diagonal()).all():
         rows.assert_finite()
     rows = rows.on_host()

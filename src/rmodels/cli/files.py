@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 import rmodels
-from rmodels import files, scores, tables
+from rmodels import files
+from rmodels.base import scores
+from rmodels.data.checks import Checked
+from rmodels.data.formats import tables
+from rmodels.data.formats.readers import Column, check_names, files_of
+from rmodels.data.scan import Scan
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
 from rmodels.linear_model._base import LinearModel
-from rmodels.readers import Column, check_names, files_of
-from rmodels.scans import Scan
-from rmodels.validation import Checked
 
 __all__ = ["fit", "predict", "score"]
 

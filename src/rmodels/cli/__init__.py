@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 import rmodels
+from rmodels.cli.options import ALGORITHMS, EstimatorParser
 from rmodels.evidence import bench, report, validate
-from rmodels.options import ALGORITHMS, EstimatorParser
 
 __all__ = ["command_line", "main"]
 
@@ -44,11 +44,11 @@ def _reported(work: Callable[[argparse.Namespace], str]) -> Callable[[argparse.N
 
 @_reported
 def _fit(arguments: argparse.Namespace) -> str:
-    from rmodels.files import commands
+    from rmodels.cli import files
 
     given = vars(arguments)
     rmodels.set_config(progress=sys.stderr.isatty() and find_spec("rich") is not None)
-    return commands.fit(
+    return files.fit(
         arguments.estimator,
         {name: given[name] for name in arguments.parameter_names if name in given},
         arguments.data,
@@ -62,16 +62,16 @@ def _fit(arguments: argparse.Namespace) -> str:
 
 @_reported
 def _predict(arguments: argparse.Namespace) -> str:
-    from rmodels.files import commands
+    from rmodels.cli import files
 
-    return commands.predict(arguments.model, arguments.data, arguments.output)
+    return files.predict(arguments.model, arguments.data, arguments.output)
 
 
 @_reported
 def _score(arguments: argparse.Namespace) -> str:
-    from rmodels.files import commands
+    from rmodels.cli import files
 
-    return commands.score(arguments.model, arguments.data, arguments.target)
+    return files.score(arguments.model, arguments.data, arguments.target)
 
 
 def _add_files(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -20,8 +20,8 @@ from rmodels import (
     scan,
 )
 from rmodels.cli import main
-from rmodels.options import ALGORITHMS
-from rmodels.validation import Checked
+from rmodels.cli.options import ALGORITHMS
+from rmodels.data.checks import Checked
 
 
 def iris():
@@ -230,7 +230,7 @@ def test_predicts_and_scores_in_batches(folder, run, monkeypatch, kind):
     rmodels.save(votes, "votes", target_names=["species"])
     whole = {name: run("score", name, table) for name, table in
              (("linear", f"diabetes_train.{kind}"), ("votes", f"iris_train.{kind}"))}  # fmt: skip
-    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
+    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
     batches = []
     predict = LinearRegression.predict
     monkeypatch.setattr(
@@ -252,7 +252,7 @@ def test_a_fault_in_a_late_batch_leaves_the_old_file(folder, run, monkeypatch, k
     data.loc[300, "bmi"] = np.nan
     data.to_csv("late.csv", index=False)
     data.to_parquet("late.parquet", index=False)
-    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)
+    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)
     (folder / f"out.{kind}").write_text("before")
     before = {each.name for each in folder.iterdir()}
     error = run("predict", "a", f"late.{kind}", "-o", f"out.{kind}", status=1)
@@ -411,13 +411,13 @@ def test_an_interrupt_leaves_the_old_files(folder, monkeypatch, capsys):
     capsys.readouterr()
     (folder / "out.csv").write_text("before")
     before = contents(folder)
-    monkeypatch.setattr("rmodels.scans._LARGEST_BATCH", 8 * 10 * 25)
+    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)
 
     def interrupted(batches, task):
         yield next(batches)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rmodels.scans._shown", interrupted)
+    monkeypatch.setattr("rmodels.data.scan._shown", interrupted)
     table = "diabetes_train.csv"
     for arguments in (fit, ["predict", "a", table, "-o", "out.csv"], ["score", "a", table]):
         assert main(arguments) == 130

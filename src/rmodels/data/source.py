@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.arrays import as_dtype, namespace, on_host
 from rmodels.config import thread_count
+from rmodels.data.arrays import as_dtype, namespace, on_host
 
 __all__ = ["WEIGHTLESS", "Rows", "Source", "Without"]
 
@@ -62,17 +62,27 @@ class Rows:
         """That of X: float32, which stands for shorter ones on the GPU, too, or float64."""
         return np.dtype(np.float32 if self.X.dtype.itemsize < 8 else np.float64)
 
+    @property
+    def count(self) -> float:
+        """How many rows have a weight that is not 0."""
+        return float(self.totals[0])
+
+    @property
+    def weight(self) -> float:
+        """Σ w."""
+        return float(self.totals[1])
+
     @cached_property
-    def size(self) -> NDArray[np.float64]:
-        """How many rows whose weight is not 0, and Σ w."""
+    def totals(self) -> NDArray[np.float64]:
+        """How many rows have a weight that is not 0, and Σ w."""
         if self.weights is None:
             return np.full(2, float(self.X.shape[0]))
         if isinstance(self.weights, np.ndarray):
             return np.array([np.count_nonzero(self.weights), self.weights.sum(dtype=np.float64)])
         wide: Any = as_dtype(self.weights, np.dtype(np.float64))
         both = namespace(wide).stack([(wide != 0).sum(dtype=wide.dtype), wide.sum()])
-        size: NDArray[np.float64] = on_host(both)
-        return size
+        totals: NDArray[np.float64] = on_host(both)
+        return totals
 
     def on_host(self) -> "Rows":
         """Return the rows with tensors copied to the processor."""
@@ -133,8 +143,12 @@ class Source(Protocol):
         """That of X: float32 or float64."""
 
     @property
-    def size(self) -> NDArray[np.float64]:
-        """How many rows whose weight is not 0, and Σ w."""
+    def count(self) -> float:
+        """How many rows have a weight that is not 0."""
+
+    @property
+    def weight(self) -> float:
+        """Σ w."""
 
     def threads(self, n_jobs: int | None) -> int | None:
         """Return most threads of a computation, by an estimator's `n_jobs`; None: all."""
@@ -175,10 +189,19 @@ class Without:
         self.dtype = source.dtype
         self.threads = source.threads
 
+    @property
+    def count(self) -> float:
+        """How many rows have a weight that is not 0."""
+        return float(self._totals[0])
+
+    @property
+    def weight(self) -> float:
+        """Σ w."""
+        return float(self._totals[1])
+
     @cached_property
-    def size(self) -> NDArray[np.float64]:
-        """How many rows whose weight is not 0, and Σ w."""
-        return self.fold(lambda rows: rows.size)
+    def _totals(self) -> NDArray[np.float64]:
+        return self.fold(lambda rows: rows.totals)
 
     def numbered(self) -> int:
         """Return how many rows there are; their numbers are those of the source."""

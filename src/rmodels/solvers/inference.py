@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, stats
 
-from rmodels.linear_model import _least_squares
-from rmodels.linear_model._statistics import array
+from rmodels.data.source import Rows, Source
 from rmodels.ops.moments import Moments
-from rmodels.rows import Rows, Source
+from rmodels.solvers import least_squares
+from rmodels.solvers.statistics import array
 
 __all__ = ["Factor", "Summary", "covariance", "factor_of_moments", "factor_of_rows", "summarised"]
 
@@ -120,12 +120,12 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
         If the columns are dependent.
     """
     d = source.n_features
-    R, mean, scale = _least_squares.triangular(source, fit_intercept)
+    R, mean, scale = least_squares.triangular(source, fit_intercept)
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     dependent = len(R) < d or not norms.all()
     if not dependent:
         singular = linalg.svdvals(R[:d, :d] / norms)
-        dependent = singular[-1] <= max(d, source.size[0]) * np.finfo(np.float64).eps * singular[0]
+        dependent = singular[-1] <= max(d, source.count) * np.finfo(np.float64).eps * singular[0]
     if dependent:
         raise ValueError(
             "columns of X are constant or a combination of others: their coefficients are not "
@@ -135,7 +135,7 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
     targets = R[:, d:] * scale[d:]
     slopes = inverse @ targets[:d]
     residual, total = (targets[d:] ** 2).sum(axis=0), (targets**2).sum(axis=0)
-    count, weight = map(float, source.size)
+    count, weight = source.count, source.weight
     return Factor(inverse, slopes, residual, total, mean, count, weight, fit_intercept, "rows")
 
 

@@ -14,9 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.config import config_context, get_config, thread_count
+from rmodels.data.formats.readers import (
+    Batch,
+    Column,
+    Reader,
+    check_names,
+    labels_of,
+    matrix,
+    reader_of,
+)
+from rmodels.data.source import WEIGHTLESS, Rows
 from rmodels.extras import require
-from rmodels.readers import Batch, Column, Reader, check_names, labels_of, matrix, reader_of
-from rmodels.rows import WEIGHTLESS, Rows
 
 __all__ = ["Scan", "ScannedRows", "scan"]
 
@@ -222,7 +230,7 @@ class Scan:
             raise ValueError(f"{self._reader.name} has no rows")
         columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
         if texts:
-            from rmodels.tables import typed
+            from rmodels.data.formats.tables import typed
 
             columns = [typed(column) for column in columns]
         return columns[0] if one else np.column_stack(columns)
@@ -277,7 +285,7 @@ def _are_columns(y: Any) -> bool:
 
 
 class ScannedRows:
-    """Rows to fit to, in batches; see `rmodels.rows.Source`."""
+    """Rows to fit to, in batches; see `rmodels.data.source.Source`."""
 
     in_memory = False
 
@@ -311,10 +319,19 @@ class ScannedRows:
         self.dtype = scan._reader.dtype(features)
 
     @property
-    def size(self) -> NDArray[np.float64]:
-        """How many rows whose weight is not 0, and Σ w."""
+    def count(self) -> float:
+        """How many rows have a weight that is not 0."""
+        return float(self._totals[0])
+
+    @property
+    def weight(self) -> float:
+        """Σ w."""
+        return float(self._totals[1])
+
+    @property
+    def _totals(self) -> NDArray[np.float64]:
         if self._size is None:
-            self._size = self.fold(lambda rows: rows.size)
+            self._size = self.fold(lambda rows: rows.totals)
         return self._size
 
     def threads(self, n_jobs: int | None) -> int | None:
@@ -344,7 +361,7 @@ class ScannedRows:
         return Rows(X, Y, weights, assert_finite, first)
 
     def numbered(self) -> int:
-        """Return how many rows there are; see `rmodels.rows.Source.numbered`."""
+        """Return how many rows there are; see `rmodels.data.source.Source.numbered`."""
         return self.fold(lambda rows: len(rows.Y))
 
     def fold(
@@ -354,7 +371,7 @@ class ScannedRows:
         *,
         resumable: bool = False,
     ) -> T:
-        """Return what `compute` gives for all rows; see `rmodels.rows.Source.fold`."""
+        """Return what `compute` gives for all rows; see `rmodels.data.source.Source.fold`."""
         kept = None
         if resumable and self._scan._checkpoint is not None:
             if self._given is not None or self._weights is not None:
@@ -374,7 +391,7 @@ class ScannedRows:
                 rows = self._rows(batch, Z, first)
                 found = compute(rows)
                 total = found if total is None else combine(total, found)
-                size = size + rows.size
+                size = size + rows.totals
                 first += len(Z)
                 if kept is not None:
                     kept.write_if_due(total, size, first)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 from scipy.linalg import lapack
 
-from rmodels.linear_model._refinement import refined
-from rmodels.linear_model._statistics import array, gradient, spread
+from rmodels.data.source import Rows, Source
 from rmodels.ops.moments import Gram, Moments
-from rmodels.rows import Rows, Source
+from rmodels.solvers.refinement import refined
+from rmodels.solvers.statistics import array, gradient, spread
 
 __all__ = [
     "Conditioning",
@@ -367,13 +367,13 @@ def triangular(
         scale = np.sqrt(squares / moments.weight)
         if fit_intercept:
             sums = source.fold(partial(_sums, offset=moments.mean, scale=scale))
-            offset = moments.mean + scale * (sums / source.size[1])
+            offset = moments.mean + scale * (sums / source.weight)
         return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
     if fit_intercept:
         for _ in range(2):  # the second removes the rounding of the first
             scale = largest(offset)
             sums = source.fold(partial(_sums, offset=offset, scale=scale))
-            offset = offset + scale * (sums / source.size[1])
+            offset = offset + scale * (sums / source.weight)
     scale = largest(offset)
     return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
 
@@ -417,7 +417,7 @@ def from_rows(
 
     With `positive`, the coefficients are those that are at least 0.
     """
-    (n, weight), d = source.size, source.n_features
+    n, weight, d = source.count, source.weight, source.n_features
     R, offset, scale = triangular(source, fit_intercept, moments)
     R = penalised(R, scale, penalty, d)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.

@@ -1,0 +1,1 @@
+"""Rows wherever they are: the only way in and out of the package."""

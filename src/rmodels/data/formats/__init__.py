@@ -1,0 +1,1 @@
+"""Files, datasets and functions: what reads them, whole and in batches."""
