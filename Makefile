@@ -53,6 +53,7 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo
 	find src -name '*.cpp' -o -name '*.hpp' | sort | tr '\n' '\0' | xargs -0 .venv/bin/clang-format --dry-run -Werror
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
