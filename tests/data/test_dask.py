@@ -24,11 +24,11 @@ from rmodels import (  # noqa: E402
     Ridge,
     RidgeCV,
     config_context,
+    data,
 )
 from rmodels.base.scores import Hits, Residuals  # noqa: E402
 from rmodels.config import thread_count  # noqa: E402
-from rmodels.data.checks import regression_source  # noqa: E402
-from rmodels.data.dask import DaskRows  # noqa: E402
+from rmodels.data.dask_source import DaskSource  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Dask and its processes
 
@@ -87,13 +87,13 @@ def test_linear_models(model):
 def test_tasks_do_not_hold_the_collection(monkeypatch, cv, far):
     cloudpickle = pytest.importorskip("cloudpickle")
     sizes = []
-    fold = DaskRows.fold
+    fold = DaskSource.fold
 
     def weighed(self, compute, *args, **options):
         sizes.append(len(cloudpickle.dumps((compute, args))))
         return fold(self, compute, *args, **options)
 
-    monkeypatch.setattr(DaskRows, "fold", weighed)
+    monkeypatch.setattr(DaskSource, "fold", weighed)
     Z = X.copy()
     Z[:, 1] = Z[:, 0] + 1e-7 * Z[:, 1]  # decided by the rows that are not in the fold
     RidgeCV([1e-9, 1.0], cv=cv).fit(_chunked(Z + far), _chunked(Y))
@@ -105,9 +105,9 @@ def test_tasks_do_not_hold_the_collection(monkeypatch, cv, far):
 def test_folds_without_weight_are_refused(scoring):
     weights = np.where(np.arange(N) < N // 2, 0.0, 1.0)
     model = RidgeCV(cv=4, scoring=scoring)
-    for data in ((X, Y, weights), tuple(map(_chunked, (X, Y, weights)))):
+    for given in ((X, Y, weights), tuple(map(_chunked, (X, Y, weights)))):
         with pytest.raises(ValueError, match=r"(?i)sample.weight"):
-            model.fit(*data)
+            model.fit(*given)
 
 
 def test_scores_without_weight_are_refused():
@@ -331,7 +331,7 @@ def test_a_killed_worker_costs_only_time(tmp_path):
 
 
 def test_threads_of_a_worker(client):
-    rows, _ = regression_source(LinearRegression(), _chunked(X), _chunked(Y), None)
+    rows = data.source(LinearRegression(), _chunked(X), _chunked(Y), targets="numbers")
     allowed = rows.fold(lambda part: [thread_count()])
     assert allowed == [thread_count()] * 8  # one task at a time on each worker
     with config_context(n_threads=1):

@@ -28,9 +28,9 @@ from rmodels import (
     RadiusNeighborsRegressor,
     Ridge,
     RidgeCV,
+    data,
     scan,
 )
-from rmodels.data.checks import regression_source
 
 N, D = 900, 4
 NAMES = [f"x{i}" for i in range(D)]
@@ -318,7 +318,7 @@ def test_faults_of_labels(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n0,1\n1,inf\n")
     with pytest.raises(ValueError, match=r"a\.csv, line 3, column 'y': 'inf' is not finite"):
         KNeighborsRegressor().fit(scan(tmp_path / "a.csv"), "y")
-    with pytest.raises(ValueError, match="y has 4 rows, and the scan 6"):
+    with pytest.raises(ValueError, match="y has 4 rows, and the scan has more"):
         KNeighborsRegressor().fit(scan(tmp_path / "a.parquet", ["x"]), np.zeros(4))
 
 
@@ -331,7 +331,7 @@ def test_reads_ahead():
             asked.append(i)
             yield pa.table({"x": X[i : i + 90, 0], "y": y[i : i + 90]})
 
-    rows, _ = regression_source(LinearRegression(), scan(batches), "y", None)
+    rows = data.source(LinearRegression(), scan(batches), "y", targets="numbers")
     asked.clear()
 
     def slow(part):
@@ -359,7 +359,7 @@ def test_progress(folder, kind, capsys, monkeypatch):
 class TestNeighbours:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch):
-        monkeypatch.setattr("rmodels.data.scan._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
+        monkeypatch.setattr("rmodels.data.scan_source._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
 
     def _points(self, tmp_path):
         rng = np.random.default_rng(0)
@@ -754,7 +754,7 @@ def test_an_error_that_is_kept_keeps_no_thread(folder):
     def fails(rows):
         raise RuntimeError("of the consumer")
 
-    rows, _ = scan(folder / "*.parquet").with_targets(LinearRegression(), "y", reset=True)
+    rows = data.source(LinearRegression(), scan(folder / "*.parquet"), "y", targets="numbers")
     with rmodels.config_context(progress=True):
         with pytest.raises(RuntimeError, match="of the consumer") as kept:
             rows.fold(fails)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from rmodels.data.source import Rows, Source, Without
+from rmodels.data import Rows, Source
+from rmodels.data.source import Without
 from rmodels.ops.moments import Moments
 from rmodels.solvers import least_squares, statistics
 from rmodels.solvers.statistics import array
@@ -192,10 +193,10 @@ def training_moments(
     partition &= all(len(train) + len(test) == n for train, test in splits)
     folds, whole = [], None
     if partition:
-        folds = [statistics.moments(rows.taken(test), n_threads, added=True) for _, test in splits]
+        folds = [statistics.moments(rows.take(test), n_threads, added=True) for _, test in splits]
         whole = reduce(add, folds)
     for i, (train, _) in enumerate(splits):
-        chosen = rows.taken(train)
+        chosen = rows.take(train)
         if len(train) < rows.n_features:
             rows.assert_finite()
             yield chosen, None
@@ -222,7 +223,7 @@ def training_moments_of_ranges(
     """
 
     def of_part(rows: Rows) -> list[Moments | None]:
-        parts = [rows.taken(rows.within(numbers)) for numbers in ranges]
+        parts = [rows.take(rows.within(numbers)) for numbers in ranges]
         return [
             statistics.moments(part, n_threads, added=True) if len(part.Y) else None
             for part in parts

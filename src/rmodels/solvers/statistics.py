@@ -15,8 +15,8 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from rmodels.config import get_config
+from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
-from rmodels.data.source import Rows, Source
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import choose
 from rmodels.ops import descent as descent_operation
