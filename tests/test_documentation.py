@@ -23,13 +23,13 @@ from matplotlib import pyplot
 import rmodels
 from rmodels import native
 from rmodels.cli import command_line, main
-from rmodels.evidence import bench, gpu, validate
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.linear import linear_problems
-from rmodels.evidence.measure import Effort
-from rmodels.evidence.problem import Options
-from rmodels.evidence.scaling import Series
-from rmodels.evidence.validate_linear import linear_cases
+from rmodels_evidence import bench, gpu, validate
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.linear import linear_problems
+from rmodels_evidence.measure import Effort
+from rmodels_evidence.problem import Options
+from rmodels_evidence.scaling import Series
+from rmodels_evidence.validate_linear import linear_cases
 
 mpl.use("Agg")
 
@@ -42,9 +42,12 @@ MODULES = sorted(
     if not module.name.startswith(("rmodels.native._", "rmodels.__main__"))
 )
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-    "optional-dependencies"
-]
+EXTRAS = {
+    package: tomllib.loads((ROOT / package / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    for package in (".", "./evidence")
+}
 ON_GPU = {"gpu", "kernels", "packing"}
 
 
@@ -178,9 +181,13 @@ def assert_is_command(line, whole=True):
                     assert_is_variable(word)
                 else:
                     assert re.search(rf"^{re.escape(word)}:", MAKEFILE, flags=re.MULTILINE)
-        case ["pip", "install", what]:
-            extras = re.fullmatch(r"(?:\.|rmodels)(?:\[(.*)\])?", what)[1]
-            assert set((extras or "").split(",")) <= {"", *EXTRAS}
+        case ["pip", "install", *what] if what:
+            for each in what:
+                package, extras = re.fullmatch(
+                    r"(\.|\./evidence|rmodels)(?:\[(.*)\])?", each
+                ).groups()
+                known = EXTRAS["." if package == "rmodels" else package]
+                assert set((extras or "").split(",")) <= {"", *known}
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module) is not None
         case ["rmodels", *arguments] if whole:
@@ -213,8 +220,9 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
 
 
 def test_every_extra_is_shown():
-    table = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
-    assert set(table) == set(EXTRAS) - {"docs", "gpu-test", "test"}
+    table = re.findall(r"^\| `(\S+\])` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
+    shown = {f"{package}[{extra}]" for package, extras in EXTRAS.items() for extra in extras}
+    assert set(table) == shown - {".[docs]", ".[gpu-test]", ".[test]", "./evidence[test]"}
 
 
 def test_every_notebook_and_public_name_is_shown():

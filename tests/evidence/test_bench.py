@@ -8,18 +8,18 @@ import types
 import numpy as np
 import pytest
 
-from rmodels import cli, native
-from rmodels.evidence import bench, gpu, linear, measure, peers, results, suites
-from rmodels.evidence.agreement import coefficient_agreement
-from rmodels.evidence.contention import Contention
-from rmodels.evidence.ladder import instruction_set
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.memory import extra_memory
-from rmodels.evidence.problem import FAISS, INTELEX, SUITES, Contender, Goal, Options, Problem, Work
-from rmodels.evidence.scaling import Series, measure_series, scaling_series
-from rmodels.evidence.table import Table, duration, plain_text, print_run
-from rmodels.evidence.timing import Times
+from rmodels import cli
+from rmodels_evidence import bench, gpu, linear, measure, native, peers, results, suites
+from rmodels_evidence.agreement import coefficient_agreement
+from rmodels_evidence.contention import Contention
+from rmodels_evidence.ladder import instruction_set
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.machine import describe_machine
+from rmodels_evidence.memory import extra_memory
+from rmodels_evidence.problem import FAISS, INTELEX, SUITES, Contender, Goal, Options, Problem, Work
+from rmodels_evidence.scaling import Series, measure_series, scaling_series
+from rmodels_evidence.table import Table, duration, plain_text, print_run
+from rmodels_evidence.timing import Times
 
 OPTIONS = Options(threads=1, quick=True)
 EFFORT = measure.Effort(0.0, 1, memory=False)
@@ -95,7 +95,7 @@ def test_a_wrong_result_shows_no_speed_but_how_far_off_it_is():
 
 
 def bench_tables(outcome):
-    from rmodels.evidence.table import tables
+    from rmodels_evidence.table import tables
 
     return tables(whole(outcome))
 

@@ -1,11 +1,11 @@
-import io
 import math
 
 import numpy as np
 import pytest
 
 from rmodels import LinearRegression
-from rmodels.evidence import demo
+from rmodels.cli import main
+from rmodels_evidence import demo
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def _comparison(split, ours, tolerance=1e-10):
 
 def test_equal_models_agree(split):
     comparison = _comparison(split, lambda: LinearRegression(learning_rate=0.1, iterations=20))
-    outcome = demo.run(comparison)
+    outcome = demo.compare(comparison)
     assert outcome.agrees
     assert outcome.difference < 1e-13
     assert outcome.our_score == pytest.approx(outcome.their_score, rel=1e-12)
@@ -34,7 +34,7 @@ def test_equal_models_agree(split):
 
 
 @pytest.mark.parametrize("wrong", [0.5, math.nan])
-def test_a_difference_is_shown_and_fails(split, monkeypatch, wrong):
+def test_a_difference_is_shown_and_fails(split, monkeypatch, capsys, wrong):
     class Wrong(LinearRegression):
         def fit(self, X, y):
             super().fit(X, y)
@@ -48,12 +48,12 @@ def test_a_difference_is_shown_and_fails(split, monkeypatch, wrong):
             return X @ np.nan_to_num(self.coef_)
 
     comparison = _comparison(split, lambda: Wrong(learning_rate=0.1, iterations=20))
-    assert not demo.run(comparison).agrees
+    assert not demo.compare(comparison).agrees
     monkeypatch.setattr(demo, "comparisons", lambda: iter([comparison]))
-    out = io.StringIO()
-    assert demo.main(out) == 1
-    assert "WRONG" in out.getvalue()
-    assert "Above the tolerance: model on data" in out.getvalue()
+    assert main(["demo"]) == 1
+    printed = capsys.readouterr().out
+    assert "WRONG" in printed
+    assert "Above the tolerance: model on data" in printed
 
 
 def test_comparisons_cover_models_and_data():
@@ -67,4 +67,4 @@ def test_comparisons_cover_models_and_data():
     assert (ours.learning_rate, ours.iterations) == (0.05, 1000)
     quick = [each for each in found if len(each.split[0]) < 10_000]
     assert len(quick) == 7
-    assert all(demo.run(each).agrees for each in quick)
+    assert all(demo.compare(each).agrees for each in quick)

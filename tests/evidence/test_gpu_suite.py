@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not device.interpreted(), reason="for Triton's i
 @pytest.fixture
 def gpu(monkeypatch):
     """The suite on the interpreter, with the processor's clock for the device's."""
-    from rmodels.evidence import gpu
+    from rmodels_evidence import gpu
 
     monkeypatch.setattr(gpu, "_SHAPES", [(60, 4)])
     monkeypatch.setattr(gpu, "_MORE_SHAPES", [(40, 3)])

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from rmodels import cli
-from rmodels.evidence import bench, gpu, report, validate
-from rmodels.evidence.charts import LogAxis, brief, curves
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.problem import Agreement, Contender, Options, Problem, Work
-from rmodels.evidence.results import Curve, Finding, Outcome, Run
-from rmodels.evidence.timing import Times
-from rmodels.evidence.validate_linear import linear_cases
+from rmodels_evidence import bench, gpu, report, validate
+from rmodels_evidence.charts import LogAxis, brief, curves
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.machine import describe_machine
+from rmodels_evidence.problem import Agreement, Contender, Options, Problem, Work
+from rmodels_evidence.results import Curve, Finding, Outcome, Run
+from rmodels_evidence.timing import Times
+from rmodels_evidence.validate_linear import linear_cases
 
 pytest.importorskip("jinja2")
 
@@ -261,7 +261,8 @@ def test_without_jinja(tmp_path):
     )  # fmt: skip
     assert found.returncode == 1
     assert (
-        "this needs jinja2, which is not installed: pip install 'rmodels[report]'" in found.stderr
+        "this needs jinja2, which is not installed: pip install './evidence[report]'"
+        in found.stderr
     )
     assert not list(tmp_path.iterdir())
 

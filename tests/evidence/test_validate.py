@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import rmodels
 from rmodels import cli
-from rmodels.evidence import validate
-from rmodels.evidence.neighbors import NeighborsData
-from rmodels.evidence.table import digits_text
-from rmodels.evidence.validate_case import Case, differences, relative_to, share_differing
-from rmodels.evidence.validate_linear import exact_least_squares, linear_cases
-from rmodels.evidence.validate_neighbors import _radius, _ranked, _untied, neighbors_cases
+from rmodels_evidence import validate
+from rmodels_evidence.neighbors import NeighborsData
+from rmodels_evidence.table import digits_text
+from rmodels_evidence.validate_case import Case, differences, relative_to, share_differing
+from rmodels_evidence.validate_linear import exact_least_squares, linear_cases
+from rmodels_evidence.validate_neighbors import _radius, _ranked, _untied, neighbors_cases
 
 
 def case(ours, tolerance=1e-9, **parameters):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.evidence.problem import Agreement
+from rmodels_evidence.problem import Agreement
 
 __all__ = ["coefficient_agreement", "exact_distances", "neighbor_agreements", "true_distances"]
 

@@ -16,14 +16,14 @@ from sklearn.linear_model import RidgeCV as PeerRidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression, Ridge, RidgeCV
-from rmodels.evidence.linear import (
+from rmodels_evidence.linear import (
     LEARNING_RATE,
     LinearData,
     generated,
     least_squares_truth,
     literal_loop,
 )
-from rmodels.evidence.validate_case import Case, Errors, relative_to
+from rmodels_evidence.validate_case import Case, Errors, relative_to
 
 __all__ = ["exact_least_squares", "linear_cases"]
 

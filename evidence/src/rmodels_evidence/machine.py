@@ -9,8 +9,8 @@ from pathlib import Path
 
 import rmodels
 from rmodels import native
-from rmodels.evidence.peers import version
-from rmodels.evidence.problem import PEER_MODULES
+from rmodels_evidence.peers import version
+from rmodels_evidence.problem import PEER_MODULES
 
 __all__ = ["Machine", "describe_machine"]
 
@@ -51,7 +51,6 @@ def _processor() -> str:
 
 def describe_machine() -> Machine:
     """Return what this process runs on."""
-    extension = native.load()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ("numpy", "scipy", "scikit-learn", *PEER_MODULES)
     return Machine(
@@ -59,7 +58,7 @@ def describe_machine() -> Machine:
         cores or 1,
         os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         f"{platform.system()} {platform.machine()}",
-        "none" if extension is None else extension.__name__.rpartition("._")[2],
+        native.in_use() or "none",
         {"rmodels": rmodels.__version__, "python": sys.version.split()[0]}
         | {package: version(package) for package in packages},
     )

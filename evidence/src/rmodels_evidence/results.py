@@ -4,11 +4,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rmodels.evidence.gpu import GPUSuite
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.machine import Machine
-from rmodels.evidence.problem import Agreement, Contender, Goal, Options, Problem
-from rmodels.evidence.timing import Times
+from rmodels_evidence.gpu import GPUSuite
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.machine import Machine
+from rmodels_evidence.problem import Agreement, Contender, Goal, Options, Problem
+from rmodels_evidence.timing import Times
 
 __all__ = ["FORMAT", "Curve", "Finding", "Outcome", "Run"]
 

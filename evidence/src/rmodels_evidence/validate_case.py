@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.evidence.agreement import coefficient_agreement
+from rmodels_evidence.agreement import coefficient_agreement
 
 __all__ = ["Case", "Errors", "differences", "relative_to", "share_differing"]
 

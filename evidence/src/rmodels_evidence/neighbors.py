@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.evidence.agreement import neighbor_agreements
-from rmodels.evidence.problem import (
+from rmodels_evidence.agreement import neighbor_agreements
+from rmodels_evidence.problem import (
     FAISS,
     INTELEX,
     Agreement,

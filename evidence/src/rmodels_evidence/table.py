@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from rmodels.evidence.gpu import GPUSuite
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.problem import SUITES
-from rmodels.evidence.results import Curve, Finding, Outcome, Run
+from rmodels_evidence.gpu import GPUSuite
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.problem import SUITES
+from rmodels_evidence.results import Curve, Finding, Outcome, Run
 
 __all__ = [
     "Table",
@@ -243,7 +243,7 @@ def preface(run: Run) -> list[str]:
     if run.missing:
         lines.append(
             f"not installed, so not measured: {', '.join(run.missing)} "
-            "(pip install 'rmodels[peers]')"
+            "(pip install './evidence[peers]')"
         )
     if run.no_gpu:
         lines.append(f"the suite gpu cannot run: {run.no_gpu}")

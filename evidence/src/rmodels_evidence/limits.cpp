@@ -1,7 +1,7 @@
 // Accumulators: the type's own. Bytes: read_all reads 8 n, multiply_add none. Operations: n additions;
 // kChains vectors of multiply-adds a round. Tolerance: the sum of read_all is that of n float64
 // additions in some fixed order.
-#include "evidence/limits.hpp"
+#include "limits.hpp"
 
 #include <algorithm>
 #include <array>

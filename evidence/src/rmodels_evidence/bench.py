@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,19 +12,19 @@ from pathlib import Path
 
 from rmodels import native
 from rmodels.config import ENGINES, config_context, thread_count
-from rmodels.evidence import gpu
-from rmodels.evidence.contention import Contention
-from rmodels.evidence.ladder import instruction_set
-from rmodels.evidence.limits import measure_limits
-from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.measure import Effort, measure
-from rmodels.evidence.peers import missing_peers
-from rmodels.evidence.problem import SUITES, Options
-from rmodels.evidence.progress import progress_bar
-from rmodels.evidence.results import Curve, Outcome, Run
-from rmodels.evidence.scaling import measure_series, scaling_series
-from rmodels.evidence.suites import problems
-from rmodels.evidence.table import print_run
+from rmodels_evidence import gpu
+from rmodels_evidence.contention import Contention
+from rmodels_evidence.ladder import instruction_set
+from rmodels_evidence.limits import measure_limits
+from rmodels_evidence.machine import describe_machine
+from rmodels_evidence.measure import Effort, measure
+from rmodels_evidence.peers import missing_peers
+from rmodels_evidence.problem import SUITES, Options
+from rmodels_evidence.progress import progress_bar
+from rmodels_evidence.results import Curve, Outcome, Run
+from rmodels_evidence.scaling import measure_series, scaling_series
+from rmodels_evidence.suites import problems
+from rmodels_evidence.table import print_run
 
 __all__ = ["add_arguments", "benchmark", "run"]
 
@@ -238,7 +237,7 @@ def run(arguments: argparse.Namespace) -> int:
                 suites,
                 options,
                 names=arguments.problem,
-                command=shlex.join(["rmodels", "bench", *sys.argv[2:]]),
+                command=arguments.command,
                 keep=keep,
             )
         except ValueError as error:

@@ -13,9 +13,9 @@ from sklearn import datasets
 from sklearn import neighbors as peers
 
 import rmodels
-from rmodels.evidence.agreement import neighbor_agreements
-from rmodels.evidence.neighbors import Answer, NeighborsData, faiss, latent, normal
-from rmodels.evidence.validate_case import (
+from rmodels_evidence.agreement import neighbor_agreements
+from rmodels_evidence.neighbors import Answer, NeighborsData, faiss, latent, normal
+from rmodels_evidence.validate_case import (
     Case,
     Errors,
     differences,

@@ -11,8 +11,9 @@ import numpy as np
 
 from rmodels import native
 from rmodels.config import config_context
-from rmodels.evidence import gpu, linear, neighbors
-from rmodels.evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
+from rmodels_evidence import gpu, linear, neighbors
+from rmodels_evidence import native as measurements
+from rmodels_evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
 
 __all__ = ["instruction_set", "ladder_problems"]
 
@@ -86,7 +87,7 @@ def _two_passes(
     data: linear.LinearData, *, steps: int, threads: int, wide: bool
 ) -> Callable[[], Any]:
     """Return a call of gradient descent that reads the rows twice in each step."""
-    extension = native.load()
+    extension = measurements.load()
     assert extension is not None
 
     def run() -> Any:
@@ -105,8 +106,7 @@ def _without_gpu() -> str:
 
 def _set_in_use() -> tuple[str, ...]:
     """Return the native engine's instruction set; nothing without the engine."""
-    extension = native.load()
-    return () if extension is None else (extension.__name__.rpartition("._")[2],)
+    return () if measurements.load() is None else (str(native.in_use()),)
 
 
 def _sets_slowest_first() -> tuple[str, ...]:

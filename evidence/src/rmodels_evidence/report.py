@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rmodels.config import thread_count
-from rmodels.evidence import bench, results
-from rmodels.evidence import validate as validation
-from rmodels.evidence.charts import LogAxis, brief, curves
-from rmodels.evidence.problem import SUITES, Options
-from rmodels.evidence.table import bytes_text, digits_text, duration, ratio_text
 from rmodels.extras import require
+from rmodels_evidence import bench, results
+from rmodels_evidence import validate as validation
+from rmodels_evidence.charts import LogAxis, brief, curves
+from rmodels_evidence.problem import SUITES, Options
+from rmodels_evidence.table import bytes_text, digits_text, duration, ratio_text
 
 __all__ = ["add_arguments", "render", "run"]
 
@@ -51,7 +51,7 @@ def render(documents: Sequence[Document]) -> str:
     ValueError
         If there are none, or if they are of different machines or versions.
     """
-    jinja2 = require("jinja2", "report")
+    jinja2 = require("jinja2", "report", "./evidence")
     if not documents:
         raise ValueError("there is nothing to report")
     machine = _one_machine(documents)
@@ -434,22 +434,23 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if a fresh run found a wrong result, or if the report cannot be made; 130 after
         Ctrl-C, when the report shows what was measured until then.
     """
-    from rmodels.files.writing import check_writable
+    from rmodels.files.writing import check_writable, whole_file
 
     right, interrupted = True, False
     try:
-        require("jinja2", "report")
+        require("jinja2", "report", "./evidence")
         check_writable(arguments.output)
         documents = [_read(path) for path in arguments.files]
         if not documents:
-            command = shlex.join(["rmodels", "report", *sys.argv[2:]])
-            checked = validation.validate(arguments.quick, command)
+            checked = validation.validate(arguments.quick, arguments.command)
             options = Options(thread_count(), "auto", arguments.peers, arguments.quick)
-            measured = bench.benchmark(SUITES, options, command=command)
+            measured = bench.benchmark(SUITES, options, command=arguments.command)
             right = checked.is_right() and measured.is_right()
             interrupted = measured.interrupted
             documents = [checked.to_dict(), measured.to_dict()]
-        arguments.output.write_text(render(documents), "utf-8")
+        page = render(documents)
+        with whole_file(arguments.output) as file:
+            file.write(page.encode())
     except KeyboardInterrupt:
         print("rmodels report: interrupted before there was anything to show", file=sys.stderr)
         return 130

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rmodels.evidence.table import duration
+from rmodels_evidence.table import duration
 
 __all__ = ["LogAxis", "brief", "curves"]
 

@@ -1,6 +1,6 @@
 // Accumulators: float64. Bytes: 16 n d for each step. Multiply-adds: 2 n d for each step, not fused.
 // Tolerance: that of sums of n float64 terms in some fixed order.
-#include "evidence/two_passes.hpp"
+#include "two_passes.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,10 +1,10 @@
 """Which problems there are."""
 
-from rmodels.evidence.ladder import ladder_problems
-from rmodels.evidence.linear import linear_problems
-from rmodels.evidence.neighbors import neighbors_problems
-from rmodels.evidence.parquet import parquet_problems
-from rmodels.evidence.problem import Options, Problem
+from rmodels_evidence.ladder import ladder_problems
+from rmodels_evidence.linear import linear_problems
+from rmodels_evidence.neighbors import neighbors_problems
+from rmodels_evidence.parquet import parquet_problems
+from rmodels_evidence.problem import Options, Problem
 
 __all__ = ["find_problem", "problems"]
 

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels import native
 from rmodels.config import thread_count
+from rmodels.native import in_use
+from rmodels_evidence import native
 
 __all__ = ["Limits", "measure_limits", "read_all"]
 
@@ -103,7 +104,7 @@ def measure_limits(threads: int | None = None, seconds: float = 0.5) -> Limits:
             rates[dtype] = operations / _best(partial(np.matmul, matrix, matrix), seconds)
         else:
             rates[dtype] = _multiply_add_rate(extension, dtype, threads, seconds)
-    source = "NumPy" if extension is None else f"native {extension.__name__.rpartition('._')[2]}"
+    source = "NumPy" if extension is None else f"native {in_use()}"
     return Limits(bandwidth, rates["float32"], rates["float64"], threads, source)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.evidence.linear import LinearData, check_least_squares, generated
-from rmodels.evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
+from rmodels_evidence.linear import LinearData, check_least_squares, generated
+from rmodels_evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
 
 __all__ = ["parquet_problems"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from rmodels.evidence.agreement import coefficient_agreement
-from rmodels.evidence.limits import read_all
-from rmodels.evidence.problem import (
+from rmodels_evidence.agreement import coefficient_agreement
+from rmodels_evidence.limits import read_all
+from rmodels_evidence.problem import (
     INTELEX,
     Agreement,
     Answers,

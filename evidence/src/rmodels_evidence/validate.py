@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +15,12 @@ from typing import Any
 
 from rmodels import native, ops
 from rmodels.config import config_context
-from rmodels.evidence import gpu
-from rmodels.evidence.ladder import instruction_set
-from rmodels.evidence.machine import Machine, describe_machine
-from rmodels.evidence.progress import progress_bar
-from rmodels.evidence.table import Table, digits_text, print_tables
-from rmodels.evidence.validate_case import Case
+from rmodels_evidence import gpu
+from rmodels_evidence.ladder import instruction_set
+from rmodels_evidence.machine import Machine, describe_machine
+from rmodels_evidence.progress import progress_bar
+from rmodels_evidence.table import Table, digits_text, print_tables
+from rmodels_evidence.validate_case import Case
 
 __all__ = ["FORMAT", "Check", "Validation", "Variant", "add_arguments", "run", "validate"]
 
@@ -190,8 +189,8 @@ def _check(case: Case, variants: Iterable[Variant]) -> Check:
 
 
 def _cases(quick: bool) -> Iterator[Case]:
-    from rmodels.evidence.validate_linear import linear_cases
-    from rmodels.evidence.validate_neighbors import neighbors_cases
+    from rmodels_evidence.validate_linear import linear_cases
+    from rmodels_evidence.validate_neighbors import neighbors_cases
 
     yield from linear_cases(quick)
     yield from neighbors_cases(quick)
@@ -307,7 +306,7 @@ def run(arguments: argparse.Namespace) -> int:
     int
         0; 1 if an engine failed or is above a tolerance; 2 if the file cannot be written.
     """
-    from rmodels.files.writing import check_writable
+    from rmodels.files.writing import check_writable, whole_file
 
     if arguments.json is not None:
         try:
@@ -315,7 +314,7 @@ def run(arguments: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:
             print(f"rmodels validate: {error}", file=sys.stderr)
             return 2
-    found = validate(arguments.quick, shlex.join(["rmodels", "validate", *sys.argv[2:]]))
+    found = validate(arguments.quick, arguments.command)
     print_tables(_tables(found), sys.stdout)
     print()
     for name, reason in found.unavailable.items():
@@ -332,5 +331,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"instruction sets, {len(breaches)} cases in breach; {found.seconds:.0f} s"
     )
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+        text = json.dumps(found.to_dict(), indent=1, allow_nan=False)
+        with whole_file(arguments.json) as file:
+            file.write(f"{text}\n".encode())
     return 0 if found.is_right() else 1

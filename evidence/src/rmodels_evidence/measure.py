@@ -9,11 +9,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from rmodels.config import config_context
-from rmodels.evidence.memory import extra_memory
-from rmodels.evidence.peers import fallbacks, is_installed
-from rmodels.evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
-from rmodels.evidence.results import Finding, Outcome
-from rmodels.evidence.timing import interleave
+from rmodels_evidence.memory import extra_memory
+from rmodels_evidence.peers import fallbacks, is_installed
+from rmodels_evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
+from rmodels_evidence.results import Finding, Outcome
+from rmodels_evidence.timing import interleave
 
 __all__ = ["Effort", "check_answers", "entrants", "measure"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rmodels.evidence import linear, neighbors
-from rmodels.evidence.measure import Advance, Effort, measure
-from rmodels.evidence.problem import FAISS, INTELEX, Contender, Options, Problem, Work
-from rmodels.evidence.results import Curve, Outcome
+from rmodels_evidence import linear, neighbors
+from rmodels_evidence.measure import Advance, Effort, measure
+from rmodels_evidence.problem import FAISS, INTELEX, Contender, Options, Problem, Work
+from rmodels_evidence.results import Curve, Outcome
 
 __all__ = ["Series", "measure_series", "scaling_series"]
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rmodels.evidence.problem import PEER_MODULES
+from rmodels_evidence.problem import PEER_MODULES
 
 __all__ = ["fallbacks", "is_installed", "missing_peers", "version"]
 

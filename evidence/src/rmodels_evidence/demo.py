@@ -1,11 +1,11 @@
-"""The main job on real data: fit, predict, score, and compare with scikit-learn."""
+"""The command `rmodels demo`: fit, predict and score on real data, beside scikit-learn."""
 
+import argparse
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import KNeighborsClassifier, KNeighborsRegressor, LinearRegression, NearestNeighbors
 
-__all__ = ["Comparison", "Outcome", "comparisons", "main", "run"]
+__all__ = ["Comparison", "Outcome", "add_arguments", "compare", "comparisons", "run"]
 
 Split = tuple[NDArray, NDArray, NDArray, NDArray]  # X_train, X_test, y_train, y_test
 
@@ -266,7 +266,7 @@ def _score(model: Any, split: Split) -> float:
     return float((y_train[nearest] == y_test).mean())
 
 
-def run(comparison: Comparison) -> Outcome:
+def compare(comparison: Comparison) -> Outcome:
     """Fit both models in turn, several times if that is quick, and compare what they give.
 
     Parameters
@@ -357,29 +357,28 @@ Where to look next
 """
 
 
-def main(out: TextIO = sys.stdout) -> int:
-    """Print the table of all comparisons.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to a parser: it has none."""
 
-    Parameters
-    ----------
-    out : file
-        Where to print.
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table of all comparisons.
 
     Returns
     -------
     int
         0 if every difference is within its tolerance, else 1.
     """
-    print(_line(_HEADINGS), file=out)
-    print(_line(tuple("-" * width for width in _WIDTHS)), file=out)
+    print(_line(_HEADINGS))
+    print(_line(tuple("-" * width for width in _WIDTHS)))
     wrong = []
     for comparison in comparisons():
-        outcome = run(comparison)
-        print(_line(_cells(outcome)), file=out, flush=True)
+        outcome = compare(comparison)
+        print(_line(_cells(outcome)), flush=True)
         if not outcome.agrees:
             wrong.append(comparison)
-    print(_NOTES.rstrip("\n"), file=out)
+    print(_NOTES.rstrip("\n"))
     if wrong:
         names = "; ".join(f"{each.model} on {each.data}" for each in wrong)
-        print(f"\nAbove the tolerance: {names}", file=out)
+        print(f"\nAbove the tolerance: {names}")
     return 1 if wrong else 0
