@@ -2,7 +2,7 @@
 # PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine.
 PYTHON ?= python3
 PY := .venv/bin/python
-BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
+BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
 SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp')
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) src/rmodels/__init__.py $(SOURCES)
 # A build with other settings is another build.

@@ -23,13 +23,12 @@ from matplotlib import pyplot
 import rmodels
 from rmodels import native
 from rmodels.cli import command_line, main
-from rmodels_evidence import bench, gpu, validate
+from rmodels_evidence import bench, families, gpu
+from rmodels_evidence.families.linear_model.cases import linear_cases
+from rmodels_evidence.families.linear_model.problems import linear_problems
 from rmodels_evidence.limits import Limits
-from rmodels_evidence.linear import linear_problems
 from rmodels_evidence.measure import Effort
-from rmodels_evidence.problem import Options
-from rmodels_evidence.scaling import Series
-from rmodels_evidence.validate_linear import linear_cases
+from rmodels_evidence.problem import Options, Series
 
 mpl.use("Agg")
 
@@ -139,13 +138,13 @@ def tiny_evidence(monkeypatch):
     small = next(each for each in linear_problems(options) if each.name == "least-squares-diabetes")
     suites = [replace(small, name=suite, suite=suite) for suite in ("small", "ladder")]
     series = Series("rows", "time against rows", "rows", (1, 2), lambda n: small, 1)
-    monkeypatch.setattr(bench, "problems", lambda options: suites)
-    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(families, "problems", lambda options: suites)
+    monkeypatch.setattr(families, "series", lambda options: [series])
     monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
-    for effort in ("_FULL", "_QUICK"):
+    for effort in ("FULL", "QUICK"):
         monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
     monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
-    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)

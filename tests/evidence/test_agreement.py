@@ -8,8 +8,13 @@ from rmodels_evidence.agreement import (
     neighbor_agreements,
     true_distances,
 )
-from rmodels_evidence.linear import descent_truth, generated, least_squares_truth, literal_loop
-from rmodels_evidence.neighbors import normal
+from rmodels_evidence.families.linear_model.problems import (
+    descent_truth,
+    generated,
+    least_squares_truth,
+    literal_loop,
+)
+from rmodels_evidence.families.neighbors.problems import normal
 
 TOLERANCE = 1e-9
 

@@ -12,50 +12,35 @@ from pathlib import Path
 
 from rmodels import native
 from rmodels.config import ENGINES, config_context, thread_count
-from rmodels_evidence import gpu
+from rmodels_evidence import families, gpu
 from rmodels_evidence.contention import Contention
-from rmodels_evidence.ladder import instruction_set
+from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.limits import measure_limits
 from rmodels_evidence.machine import describe_machine
-from rmodels_evidence.measure import Effort, measure
+from rmodels_evidence.measure import Effort, measure, measure_series
 from rmodels_evidence.peers import missing_peers
-from rmodels_evidence.problem import SUITES, Options
+from rmodels_evidence.problem import Options
 from rmodels_evidence.progress import progress_bar
 from rmodels_evidence.results import Curve, Outcome, Run
-from rmodels_evidence.scaling import measure_series, scaling_series
-from rmodels_evidence.suites import problems
 from rmodels_evidence.table import print_run
 
-__all__ = ["add_arguments", "benchmark", "run"]
+__all__ = ["FULL", "QUICK", "add_arguments", "benchmark", "run"]
 
-_DEFAULT_SUITES = ("headline", "linear", "neighbors", "small")
-_FULL = Effort()
-# About how long each takes in full with all peers on two cores, if not 10 s: for the time left.
-_SECONDS = {
-    "gradient-descent": 25.0,
-    "knn-40": 40.0,
-    "knn-10": 30.0,
-    "knn-latent": 40.0,
-    "knn-784": 50.0,
-    "ladder-descent": 30.0,
-    "ladder-neighbors": 40.0,
-    "least-squares-rows": 60.0,
-    "least-squares-features": 40.0,
-    "knn-rows": 20.0,
-    "knn-neighbors": 30.0,
-}
-_QUICK = Effort(0.3, 1, memory=False, longest=1.0)
+FULL = Effort()
+QUICK = Effort(0.3, 1, memory=False, longest=1.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to a parser."""
+    every = families.suites()
+    default = [suite for suite in every if suite not in families.PEERLESS]
     parser.add_argument(
         "--suite",
         nargs="+",
-        choices=(*SUITES, "all"),
-        default=_DEFAULT_SUITES,
+        choices=(*every, "all"),
+        default=default,
         metavar="SUITE",
-        help=f"what to measure: {', '.join(SUITES)} or all (default: {' '.join(_DEFAULT_SUITES)})",
+        help=f"what to measure: {', '.join(every)} or all (default: {' '.join(default)})",
     )
     parser.add_argument(
         "--problem",
@@ -114,7 +99,7 @@ def benchmark(
     Parameters
     ----------
     suites : sequence of str
-        Some of `SUITES`.
+        Some of `rmodels_evidence.families.suites()`.
     options : Options
     names : sequence of str
         Only these problems and series of the suites, and not the suite "gpu"; all if empty.
@@ -135,17 +120,16 @@ def benchmark(
     """
     began = datetime.now(UTC).isoformat(timespec="seconds")
     start, begin = time.perf_counter(), Contention.now()
-    effort = _QUICK if options.quick else _FULL
-    chosen = [problem for problem in problems(options) if problem.suite in suites]
-    series = scaling_series(options) if "scaling" in suites else []
+    effort = QUICK if options.quick else FULL
+    chosen = [problem for problem in families.problems(options) if problem.suite in suites]
+    series = families.series(options) if "scaling" in suites else []
     unknown = set(names) - {problem.name for problem in chosen} - {each.name for each in series}
     if unknown:
         raise ValueError(f"the suites hold no problem named {', '.join(sorted(unknown))}")
     if names:
         chosen = [problem for problem in chosen if problem.name in names]
         series = [each for each in series if each.name in names]
-    order = [*(problem.name for problem in chosen), *(each.name for each in series)]
-    work = [_SECONDS.get(name, 10.0) for name in order]
+    work = [*(problem.seconds for problem in chosen), *(each.seconds for each in series)]
     with_gpu = "gpu" in suites and not names
     no_gpu = (gpu.unavailable() or "") if with_gpu else ""
     on_gpu = None
@@ -189,14 +173,16 @@ def benchmark(
                 for curve in measure_series(
                     each,
                     options,
-                    _QUICK,
+                    QUICK,
                     lambda done: show(each.title, before + done * share),  # noqa: B023
                 ):
                     curves[each.name] = curve
                     keep(found(interrupted=True))
             if with_gpu and not no_gpu:
                 show("the suite gpu", sum(work))
-                on_gpu = gpu.run_suite(options.quick)
+                on_gpu = gpu.run_suite(
+                    (family.lines_on_gpu for family in families.families()), options.quick
+                )
         except KeyboardInterrupt:
             return found(interrupted=True)
     return found(interrupted=False)
@@ -219,7 +205,7 @@ def run(arguments: argparse.Namespace) -> int:
                 text = json.dumps(found.to_dict(), indent=1, allow_nan=False)
                 file.write(f"{text}\n".encode())
 
-    suites = SUITES if "all" in arguments.suite else tuple(arguments.suite)
+    suites = families.suites() if "all" in arguments.suite else tuple(arguments.suite)
     if "gpu" in arguments.suite and (reason := gpu.unavailable()):
         print(f"rmodels bench: the suite gpu cannot run: {reason}", file=sys.stderr)
         return 1
@@ -229,7 +215,7 @@ def run(arguments: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:
             print(f"rmodels bench: {error}", file=sys.stderr)
             return 2
-    forced = nullcontext() if arguments.isa is None else instruction_set(arguments.isa)
+    forced = nullcontext() if arguments.isa is None else use_instruction_set(arguments.isa)
     with forced, config_context(engine=arguments.engine, n_threads=arguments.threads):
         options = Options(thread_count(), arguments.engine, arguments.peers, arguments.quick)
         try:

@@ -1,7 +1,7 @@
 """Measuring a problem: answers first, then times of those that are right, then memory."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -11,11 +11,13 @@ from threadpoolctl import threadpool_limits
 from rmodels.config import config_context
 from rmodels_evidence.memory import extra_memory
 from rmodels_evidence.peers import fallbacks, is_installed
-from rmodels_evidence.problem import Agreement, Answers, Check, Contender, Options, Problem
-from rmodels_evidence.results import Finding, Outcome
+from rmodels_evidence.problem import Agreement, Answers, Check, Contender, Options, Problem, Series
+from rmodels_evidence.results import Curve, Finding, Outcome
 from rmodels_evidence.timing import interleave
 
-__all__ = ["Effort", "check_answers", "entrants", "measure"]
+__all__ = ["Effort", "check_answers", "entrants", "measure", "measure_series"]
+
+_LONGEST = 10.0  # seconds: a contender that is expected to take longer is left out of a series
 
 Advance = Callable[[float], None]
 
@@ -163,3 +165,33 @@ def _answer(
         if not agreement.holds:
             del calls[contender]
     return known
+
+
+def measure_series(
+    series: Series, options: Options, effort: Effort, advance: Advance = lambda share: None
+) -> Iterator[Curve]:
+    """Measure the problem at each size, and yield what is known of the curve after each.
+
+    Parameters
+    ----------
+    series : Series
+    options : Options
+    effort : Effort
+        At each size.
+    advance : callable
+        Told what share of the work is done, from 0 to 1.
+    """
+    points: list[tuple[int, Outcome]] = []
+    left_out: dict[str, str] = {}
+    for place, size in enumerate(series.sizes):
+        if points:
+            before, outcome = points[-1]
+            growth = (size / before) ** series.growth
+            for finding in outcome.findings:
+                if finding.times is not None and finding.times.median * growth > _LONGEST:
+                    left_out[finding.contender.name] = f"left out: above {_LONGEST:g} s"
+        sized = replace(options, threads=size) if series.axis == "threads" else options
+        outcome = measure(series.problem(size), sized, effort, left_out=left_out)
+        points.append((size, outcome))
+        advance((place + 1) / len(series.sizes))
+        yield Curve(series.name, series.title, series.axis, tuple(points))

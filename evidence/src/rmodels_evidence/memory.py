@@ -42,7 +42,7 @@ def _measure(problem: str, contender: str, options: Options) -> int:
     """Return the extra bytes of one call: runs in a process of its own."""
     from threadpoolctl import threadpool_limits
 
-    from rmodels_evidence.suites import find_problem
+    from rmodels_evidence.families import find_problem
 
     set_config(engine=options.engine, n_threads=options.threads)
     found = find_problem(problem, options)

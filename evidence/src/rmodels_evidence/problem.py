@@ -1,14 +1,14 @@
 """What a benchmark consists of: a problem, its contenders, how they are checked, the goals."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
     "FAISS",
     "INTELEX",
     "PEER_MODULES",
-    "SUITES",
     "Agreement",
     "Answers",
     "Check",
@@ -16,10 +16,12 @@ __all__ = [
     "Goal",
     "Options",
     "Problem",
+    "Series",
     "Work",
+    "feature_counts",
+    "powers",
+    "thread_counts",
 ]
-
-SUITES = ("headline", "linear", "neighbors", "small", "ladder", "scaling", "gpu")
 
 # Peers that are not installed with rmodels: their distribution, and the module to import.
 INTELEX = "scikit-learn-intelex"
@@ -168,7 +170,7 @@ class Problem:
         Unique.
     title : str
     suite : str
-        One of `SUITES`.
+        One of `rmodels_evidence.families.suites()`.
     data : callable
         Returns the data: always the same.
     contenders : tuple of Contender
@@ -178,6 +180,8 @@ class Problem:
     goals : tuple of Goal
     work : Work or None
         None if the least amount of work is not known.
+    seconds : float
+        About how long it takes in full with all peers on two cores: for the time left.
     """
 
     name: str
@@ -186,5 +190,51 @@ class Problem:
     data: Callable[[], Any]
     contenders: tuple[Contender, ...]
     check: Check
-    goals: tuple[Goal, ...] = field(default=())
+    goals: tuple[Goal, ...] = ()
     work: Work | None = None
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A problem of growing size.
+
+    Attributes
+    ----------
+    name, title : str
+    axis : str
+        What grows.
+    sizes : tuple of int
+        Ascending.
+    problem : callable
+        Takes a size and returns the problem.
+    growth : float
+        Time grows about as the size to this power: to leave out in time what would last too long.
+    seconds : float
+        As of a problem, for all sizes.
+    """
+
+    name: str
+    title: str
+    axis: str
+    sizes: tuple[int, ...]
+    problem: Callable[[int], Problem]
+    growth: float
+    seconds: float = 10.0
+
+
+def powers(first: int, last: int) -> tuple[int, ...]:
+    """Return the powers of ten from one to another."""
+    return tuple(10**e for e in range(round(math.log10(first)), round(math.log10(last)) + 1))
+
+
+def feature_counts(quick: bool) -> tuple[int, ...]:
+    """Return the numbers of features that a series goes through."""
+    return (2, 8, 32, 128) if quick else (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+
+
+def thread_counts(most: int) -> tuple[int, ...]:
+    """Return the numbers of threads that a series goes through: all, or doublings if many."""
+    if most <= 8:
+        return tuple(range(1, most + 1))
+    return (*(2**e for e in range(most.bit_length()) if 2**e < most), most)

@@ -12,10 +12,10 @@ from typing import Any
 
 from rmodels.config import thread_count
 from rmodels.extras import require
-from rmodels_evidence import bench, results
+from rmodels_evidence import bench, families, results
 from rmodels_evidence import validate as validation
 from rmodels_evidence.charts import LogAxis, brief, curves
-from rmodels_evidence.problem import SUITES, Options
+from rmodels_evidence.problem import Options
 from rmodels_evidence.table import bytes_text, digits_text, duration, ratio_text
 
 __all__ = ["add_arguments", "render", "run"]
@@ -24,7 +24,6 @@ Document = Mapping[str, Any]  # what `rmodels bench --json` or `rmodels validate
 
 _FORMATS = {"bench": results.FORMAT, "validate": validation.FORMAT}
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
-_PEERED = ("headline", "linear", "neighbors", "small")
 _NOISE = 0.1  # share of the processors that others may take without distorting the times
 _WORST = 8  # cases that are named
 _LIMITS = {
@@ -77,7 +76,7 @@ def render(documents: Sequence[Document]) -> str:
         memory=list(_suites(problems.values(), _memory, _memory_text)),
         gpu=on_gpu[-1]["gpu"] if on_gpu else None,
         no_gpu=next((run["no_gpu"] for run in runs if run["no_gpu"]), None),
-        commands=[each["command"] for each in documents if each["command"]],
+        commands=list(dict.fromkeys(each["command"] for each in documents if each["command"])),
     )
     return str(found)
 
@@ -248,7 +247,7 @@ def _suites(
 ) -> Iterator[dict[str, Any]]:
     """Yield the suites with peers: a value of each contender as bars, by problem."""
     problems = list(problems)
-    for suite in (name for name in SUITES if name in _PEERED):
+    for suite in (name for name in families.suites() if name not in families.PEERLESS):
         own = [
             (run, _bars(run, each, value, text)) for run, each in problems if each["suite"] == suite
         ]
@@ -295,19 +294,11 @@ def _headlines(
     problems: Mapping[str, tuple[Document, Mapping[str, Any]]], validations: Sequence[Document]
 ) -> Iterator[tuple[str, str]]:
     """Yield the figures at the top: a number and what it says."""
-    for name, peer, text in (
-        (
-            "gradient-descent",
-            "SGDRegressor",
-            "the speed of SGDRegressor, whose own path ends at a lower loss",
-        ),
-        ("least-squares-40", "scikit-learn", "the speed of scikit-learn’s least squares"),
-        ("knn-40", "scikit-learn brute", "the speed of scikit-learn’s neighbours, 40 features"),
-    ):
-        if name in problems:
-            found = {each["name"]: each for each in problems[name][1]["contenders"]}
-            if peer in found and found[peer]["ratio"] is not None:
-                yield ratio_text(found[peer]["ratio"]), text
+    for each in families.headlines():
+        if each.problem in problems:
+            found = {one["name"]: one for one in problems[each.problem][1]["contenders"]}
+            if each.peer in found and found[each.peer]["ratio"] is not None:
+                yield ratio_text(found[each.peer]["ratio"]), each.text
     if validations:
         checks = validations[-1]["checks"]
         answers = sum(len(each["ours"]) for each in checks)
@@ -340,7 +331,7 @@ def _validation(found: Document) -> dict[str, Any]:
             errors = [each["ours"][engine] for each in own if engine in each["ours"]]
             cells.append(digits_text(_worst(errors)) if errors else "–")
         table.append((estimator, len(own), cells))
-    programs: dict[str, list[tuple[float, str]]] = {"rmodels": []}
+    programs: dict[str, list[tuple[float, str]]] = {}
     for each in (each for each in checks if each["peers"] and each["ours"]):
         said = f"{each['data']}: {each['task']}"
         for name, error in (("rmodels", _worst(each["ours"].values())), *each["peers"].items()):
@@ -444,7 +435,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not documents:
             checked = validation.validate(arguments.quick, arguments.command)
             options = Options(thread_count(), "auto", arguments.peers, arguments.quick)
-            measured = bench.benchmark(SUITES, options, command=arguments.command)
+            measured = bench.benchmark(families.suites(), options, command=arguments.command)
             right = checked.is_right() and measured.is_right()
             interrupted = measured.interrupted
             documents = [checked.to_dict(), measured.to_dict()]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from rmodels_evidence import families
 from rmodels_evidence.gpu import GPUSuite
 from rmodels_evidence.limits import Limits
-from rmodels_evidence.problem import SUITES
 from rmodels_evidence.results import Curve, Finding, Outcome, Run
 
 __all__ = [
@@ -111,7 +111,7 @@ def _limit(outcome: Outcome, finding: Finding, limits: Limits) -> str:
 def tables(run: Run) -> Iterator[Table]:
     """Yield the tables of a run: the goals, then each suite, then each curve."""
     present = {outcome.problem.suite for outcome in run.outcomes}
-    suites = [suite for suite in SUITES if suite in present]
+    suites = [suite for suite in families.suites() if suite in present]
     if any(outcome.problem.goals for outcome in run.outcomes) and not run.options.quick:
         yield _goals(run)
     for suite in suites:

@@ -15,12 +15,12 @@ from typing import Any
 
 from rmodels import native, ops
 from rmodels.config import config_context
-from rmodels_evidence import gpu
-from rmodels_evidence.ladder import instruction_set
+from rmodels_evidence import families, gpu
+from rmodels_evidence.case import Case
+from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.machine import Machine, describe_machine
 from rmodels_evidence.progress import progress_bar
 from rmodels_evidence.table import Table, digits_text, print_tables
-from rmodels_evidence.validate_case import Case
 
 __all__ = ["FORMAT", "Check", "Validation", "Variant", "add_arguments", "run", "validate"]
 
@@ -158,7 +158,7 @@ def _variants() -> tuple[list[Variant], dict[str, str]]:
 
 
 def _on(variant: Variant, call: Callable[[], Any]) -> Any:
-    forced = nullcontext() if variant.isa is None else instruction_set(variant.isa)
+    forced = nullcontext() if variant.isa is None else use_instruction_set(variant.isa)
     with forced, config_context(engine=variant.engine):
         return call()
 
@@ -188,14 +188,6 @@ def _check(case: Case, variants: Iterable[Variant]) -> Check:
     )
 
 
-def _cases(quick: bool) -> Iterator[Case]:
-    from rmodels_evidence.validate_linear import linear_cases
-    from rmodels_evidence.validate_neighbors import neighbors_cases
-
-    yield from linear_cases(quick)
-    yield from neighbors_cases(quick)
-
-
 def validate(quick: bool = False, command: str = "") -> Validation:
     """Hold every estimator on every engine against the right answers.
 
@@ -208,7 +200,7 @@ def validate(quick: bool = False, command: str = "") -> Validation:
     """
     start, began = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     variants, unavailable = _variants()
-    cases = list(_cases(quick))
+    cases = list(families.cases(quick))
     order = list(dict.fromkeys(case.estimator for case in cases))
     cases.sort(key=lambda case: order.index(case.estimator))
     checks = []

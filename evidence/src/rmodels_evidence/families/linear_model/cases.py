@@ -16,14 +16,14 @@ from sklearn.linear_model import RidgeCV as PeerRidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression, Ridge, RidgeCV
-from rmodels_evidence.linear import (
+from rmodels_evidence.case import Case, Errors, relative_to
+from rmodels_evidence.families.linear_model.problems import (
     LEARNING_RATE,
     LinearData,
     generated,
     least_squares_truth,
     literal_loop,
 )
-from rmodels_evidence.validate_case import Case, Errors, relative_to
 
 __all__ = ["exact_least_squares", "linear_cases"]
 

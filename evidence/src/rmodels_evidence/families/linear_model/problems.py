@@ -273,6 +273,7 @@ def _gradient_descent(options: Options) -> Problem:
             Goal((read,), 3, at_most=True, ours="rmodels, fit only"),
         ),
         Work(n * 40 * 8, n * 41 * 42, "float64"),
+        seconds=25.0,
     )
 
 

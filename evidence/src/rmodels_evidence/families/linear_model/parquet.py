@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels_evidence.linear import LinearData, check_least_squares, generated
+from rmodels_evidence.families.linear_model.problems import (
+    LinearData,
+    check_least_squares,
+    generated,
+)
 from rmodels_evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
 
 __all__ = ["parquet_problems"]

@@ -14,13 +14,19 @@ from sklearn import neighbors as peers
 
 import rmodels
 from rmodels_evidence.agreement import neighbor_agreements
-from rmodels_evidence.neighbors import Answer, NeighborsData, faiss, latent, normal
-from rmodels_evidence.validate_case import (
+from rmodels_evidence.case import (
     Case,
     Errors,
     differences,
     relative_to,
     share_differing,
+)
+from rmodels_evidence.families.neighbors.problems import (
+    Answer,
+    NeighborsData,
+    faiss,
+    latent,
+    normal,
 )
 
 __all__ = ["neighbors_cases"]

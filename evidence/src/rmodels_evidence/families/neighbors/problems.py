@@ -214,6 +214,7 @@ def _search(
     contenders: tuple[Contender, ...] = (),
     data: Callable[[int, int, int, int], NeighborsData] = normal,
     work: bool = False,
+    seconds: float = 10.0,
 ) -> Problem:
     """Return a problem of fit and query; shape: n_samples, n_queries, n_features, k."""
     n, q = options.rows(shape[0]), options.rows(shape[1])
@@ -245,6 +246,7 @@ def _search(
         check_neighbors,
         goals,
         Work(4.0 * n * d, 2.0 * n * q * d, "float32") if work else None,
+        seconds,
     )
 
 
@@ -326,6 +328,7 @@ def neighbors_problems(options: Options) -> list[Problem]:
                 ),
             ),
             work=True,
+            seconds=40.0,
         ),
         _search(
             options,
@@ -339,6 +342,7 @@ def neighbors_problems(options: Options) -> list[Problem]:
             ),
             scikit_learn_algorithms=tree,
             intelex_algorithms=("kd_tree", "brute"),
+            seconds=30.0,
         ),
         _search(
             options,
@@ -373,6 +377,7 @@ def neighbors_problems(options: Options) -> list[Problem]:
             scikit_learn_algorithms=("brute", "kd_tree"),
             intelex_algorithms=("brute",),
             data=_latent6,
+            seconds=40.0,
         ),
         _search(
             options,
@@ -389,6 +394,7 @@ def neighbors_problems(options: Options) -> list[Problem]:
             intelex_algorithms=("brute",),
             contenders=(_flat(options),),
             work=True,
+            seconds=50.0,
         ),
         _leave_one_out(),
         _one_query(),
