@@ -53,6 +53,7 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo
 	.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the

@@ -7,7 +7,6 @@ from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSpl
 
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels.config import config_context
-from rmodels.solvers import ridge
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -176,30 +175,6 @@ class TestRidgeCV:
         theirs = PeerRidgeCV(ALPHAS, cv=cv).fit(X, y)
         assert ours.alpha_ == theirs.alpha_
         assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
-
-    def test_a_fold_that_holds_all_of_a_column_is_not_subtracted(self, monkeypatch):
-        # without the first rows, the sums of squares of column 0 are 10⁻¹² of those of all rows
-        X, y, _ = _data()
-        X[:20, 0] *= 1e6
-        found = []
-        solve = ridge.spectrum
-
-        def kept(source, moments, *arguments):
-            found.append((source, moments))
-            return solve(source, moments, *arguments)
-
-        monkeypatch.setattr(ridge, "spectrum", kept)
-        RidgeCV(ALPHAS, cv=KFold(4)).fit(X, y)
-        assert len(found) == 4
-        for rows, moments in found:
-            D = np.column_stack([rows.X, rows.Y])
-            D = D - D.mean(axis=0)
-            spread = np.sqrt((D**2).sum(axis=0))
-            np.testing.assert_allclose(
-                moments.scatter / np.outer(spread, spread),
-                D.T @ D / np.outer(spread, spread),
-                atol=1e-13,
-            )
 
     def test_penalty_for_each_target(self):
         X, Y, _ = _data(targets=3)

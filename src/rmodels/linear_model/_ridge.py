@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
@@ -26,7 +25,7 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
-from rmodels.solvers import ridge, statistics
+from rmodels.solvers import ridge, spectrum
 
 __all__ = ["Ridge", "RidgeCV"]
 
@@ -50,16 +49,16 @@ class _RidgeModel(LinearModel):
         moments: Moments | None = None,
     ) -> str:
         """Set the coefficients, as the kind of array that X is; return what found them."""
-        found = ridge.ridge(
-            source, penalties, self.fit_intercept, positive, source.threads(None), moments
+        found = ridge.solve(
+            source,
+            penalties,
+            self.fit_intercept,
+            positive=positive,
+            n_threads=source.threads(None),
+            moments=moments,
         )
-        if not found.converged:
-            warnings.warn(
-                "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
-                "or raise memory_limit so that the moments of X fit.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        for warning in found.warnings:
+            warnings.warn(warning, stacklevel=5)
         self.engine_ = found.engine
         self._set_coefficients(found.coefficients, source.dtype, one_target, X)
         if source.n_targets == 1:
@@ -249,6 +248,19 @@ def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Resid
             for model in models
         ]
     return found
+
+
+def _tally(
+    blocks: spectrum.Blocks, n_penalties: int, weighted: bool, rows: Rows
+) -> list[Residuals | None]:
+    """Return the residuals of rows left out, for each penalty."""
+    total: list[Residuals | None] = [None] * n_penalties
+    for part, block in blocks(rows):
+        Y = np.asarray(rows.Y[part], np.float64)
+        w = block.weights[:, 0] if weighted else None
+        found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
+        total = spectrum.add_each(total, found)
+    return total
 
 
 class RidgeCV(_RidgeModel):
@@ -444,52 +456,19 @@ class RidgeCV(_RidgeModel):
 
         Scores are (n_alphas,), or (n_alphas, n_targets) for each target.
         """
-        few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
-        found = sums = None
-        if not few:
-            sums = statistics.moments(source, source.threads(None))
-            found = ridge.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
-
-        def blocks(rows: Rows) -> Any:
-            if found is None:
-                each = ridge.left_out_of_few(
-                    rows, penalties, self.fit_intercept, rows.threads(None)
-                )
-                return [(slice(None), each)]
-            return ridge.left_out(found, rows, penalties)
-
+        blocks, moments = spectrum.leave_one_out(
+            source, penalties, self.fit_intercept, source.threads(None)
+        )
         if self.scoring is None and not self.store_cv_results:
-            shape = len(penalties), source.n_targets + 1  # the source would travel with every task
-
-            def sums_of_squares(rows: Rows) -> NDArray[np.float64]:
-                total = np.zeros(shape)
-                for _, block in blocks(rows):
-                    total[:, :-1] += (block.weights * block.residuals**2).sum(axis=1)
-                total[:, -1] = rows.X.shape[0]
-                return total
-
-            total = source.fold(sums_of_squares)
-            scores = -total[:, :-1] / total[:, -1:]
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
+            scores = -spectrum.average_squares(source, blocks, len(penalties))
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
         if not isinstance(source, Rows):
             weighted = "sample_weight" in score_params
-
-            def tallies(rows: Rows) -> list[Any]:
-                total: list[Any] = [None] * len(penalties)
-                for part, block in blocks(rows):
-                    Y = np.asarray(rows.Y[part], np.float64)
-                    w = block.weights[:, 0] if weighted else None
-                    found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
-                    total = ridge.each_added(total, found)
-                return total
-
-            added = source.fold(tallies, ridge.each_added)
+            tally = partial(_tally, blocks, len(penalties), weighted)
+            added = source.fold(tally, spectrum.add_each)
             by_target = np.array([each.named(self.scoring) for each in added])
-            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), sums
-        residuals = np.empty((len(penalties), *source.Y.shape))
-        weights = np.empty((source.Y.shape[0], 1))
-        for part, block in blocks(source):
-            residuals[:, part], weights[part] = block
+            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), moments
+        residuals, weights = spectrum.collect(source, blocks, len(penalties))
         targets = on_host(source.Y)
         results = weights * residuals**2 if self.scoring is None else targets - residuals
         if self.store_cv_results:
@@ -497,7 +476,7 @@ class RidgeCV(_RidgeModel):
             self.cv_results_ = as_kind_of(kept[:, 0] if one_target else kept, X)
         if self.scoring is None:
             scores = -results.mean(axis=1)
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
         scorer, identity = self._get_scorer(), _Predicted()
         Y = targets[:, 0] if one_target else targets
         if one_target:
@@ -510,7 +489,7 @@ class RidgeCV(_RidgeModel):
             ]
         else:
             found_scores = [scorer(identity, each, Y, **score_params) for each in results]
-        return np.asarray(found_scores, dtype=np.float64), sums
+        return np.asarray(found_scores, dtype=np.float64), moments
 
     def _k_fold(
         self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
@@ -527,9 +506,10 @@ class RidgeCV(_RidgeModel):
             return {} if weights is None else {"sample_weight": weights[test]}
 
         scores = np.empty((len(splits), len(penalties)))
-        training = ridge.training_moments(source, splits, source.threads(None))
-        for fold, ((_, test), (others, sums)) in enumerate(zip(splits, training, strict=True)):
-            found = ridge.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
+        decomposed = spectrum.decompose_splits(
+            source, splits, self.fit_intercept, float(penalties.min()), source.threads(None)
+        )
+        for fold, ((_, test), found) in enumerate(zip(splits, decomposed, strict=True)):
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
             models = self._models(found, penalties, source, one_target)
@@ -538,7 +518,7 @@ class RidgeCV(_RidgeModel):
 
     def _models(
         self,
-        found: ridge.Spectrum,
+        found: spectrum.Spectrum,
         penalties: NDArray[np.float64],
         source: Source,
         one_target: bool,
@@ -554,22 +534,16 @@ class RidgeCV(_RidgeModel):
         self, source: Source, penalties: NDArray[np.float64], one_target: bool
     ) -> tuple[NDArray[np.float64], Moments]:
         """Return the same from three passes: the rows' number, their moments, the residuals."""
-        n, k = source.number_rows(), check_cv(self.cv).get_n_splits()
-        if k > n:
-            raise ValueError(
-                f"Cannot have number of splits n_splits={k} greater than the number of samples: "
-                f"n_samples={n}."
-            )
-        sizes = np.full(k, n // k) + (np.arange(k) < n % k)
-        bounds = [0, *np.cumsum(sizes).tolist()]
-        ranges = list(map(range, bounds[:-1], bounds[1:]))
-        training, whole = ridge.training_moments_of_ranges(source, ranges, source.threads(None))
-        smallest = float(penalties.min())
-        folds = []
-        for numbers, (rest, sums) in zip(ranges, training, strict=True):
-            found = ridge.spectrum(rest, sums, self.fit_intercept, smallest)
-            folds.append((numbers, self._models(found, penalties, source, one_target)))
-        added = source.fold(partial(_residuals, folds=folds), ridge.each_added)
+        k = check_cv(self.cv).get_n_splits()
+        ranges = spectrum.cut_ranges(source.number_rows(), k)
+        decomposed, whole = spectrum.decompose_ranges(
+            source, ranges, self.fit_intercept, float(penalties.min()), source.threads(None)
+        )
+        folds = [
+            (numbers, self._models(found, penalties, source, one_target))
+            for numbers, found in zip(ranges, decomposed, strict=True)
+        ]
+        added = source.fold(partial(_residuals, folds=folds), spectrum.add_each)
         scores = [each.named(self.scoring or "r2").mean() for each in added]
         return np.reshape(scores, (k, -1)).mean(axis=0), whole
 

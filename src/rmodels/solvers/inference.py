@@ -15,10 +15,10 @@ from scipy import linalg, stats
 
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
-from rmodels.solvers import least_squares
-from rmodels.solvers.statistics import array
+from rmodels.solvers.moments import as_array
+from rmodels.solvers.triangular import triangulate
 
-__all__ = ["Factor", "Summary", "covariance", "factor_of_moments", "factor_of_rows", "summarised"]
+__all__ = ["Factor", "Summary", "covariance", "factor_of_moments", "factor_of_rows", "summarize"]
 
 Matrix = NDArray[np.float64]
 
@@ -120,7 +120,7 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
         If the columns are dependent.
     """
     d = source.n_features
-    R, mean, scale = least_squares.triangular(source, fit_intercept)
+    R, mean, scale = triangulate(source, fit_intercept)
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     dependent = len(R) < d or not norms.all()
     if not dependent:
@@ -149,12 +149,12 @@ def _meat(rows: Rows, factor: Factor, kind: str) -> Matrix:
     total = np.zeros((t, d + 1, d + 1))
     for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
         part = slice(first, first + _ROWS_AT_A_TIME)
-        X = array(rows.X[part]).astype(np.float64)
+        X = as_array(rows.X[part]).astype(np.float64)
         w = np.ones(len(X))
         if rows.weights is not None:
-            w = array(rows.weights[part]).astype(np.float64)
+            w = as_array(rows.weights[part]).astype(np.float64)
         Z = X - factor.mean[:d]
-        residuals = array(rows.Y[part]) - factor.mean[d:] - Z @ factor.slopes
+        residuals = as_array(rows.Y[part]) - factor.mean[d:] - Z @ factor.slopes
         U = np.column_stack([Z @ factor.inverse, np.full(len(X), factor.root)])
         share = (w / (1 - factor.leverages(X, w)) ** (power / 2))[:, np.newaxis] * residuals
         for target in range(t):
@@ -277,7 +277,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def summarised(
+def summarize(
     factor: Factor,
     names: list[str],
     covariances: Matrix,

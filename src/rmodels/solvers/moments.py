@@ -1,4 +1,4 @@
-"""What least squares needs to know of the rows, on the processor wherever the rows are.
+"""Sums over the rows of a source, on the processor wherever the rows are.
 
 X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
 products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
@@ -12,32 +12,29 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import linalg
 
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
-from rmodels.exceptions import NotCoveredError
-from rmodels.ops import choose
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
-from rmodels.ops.descent import Descent
 from rmodels.ops.moments import Gram, Moments
 
 __all__ = [
-    "array",
-    "curvature",
-    "descent",
-    "fits_moments",
-    "gradient",
-    "gram",
-    "lsqr",
-    "moments",
-    "spread",
+    "TOO_LARGE",
+    "as_array",
+    "compute_curvature",
+    "compute_gradient",
+    "compute_gram",
+    "compute_moments",
+    "find_spread",
+    "sum_gradients",
 ]
 
 Matrix = NDArray[np.float64]
 Statistics = TypeVar("Statistics", Moments, Gram)
+
+TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"
 
 _DENSE = 0.1  # share of entries above which products of sparse matrices are slower
 _MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
@@ -45,13 +42,13 @@ _ROWS_AT_A_TIME = 4096
 _FAR = 256.0  # μ² over the variance of a column: above, a sum of moments needs the mean's rest
 
 
-def array(X: Any) -> NDArray:
+def as_array(X: Any) -> NDArray:
     """Return rows as an array; those of a tensor are copied to the processor."""
     rows: NDArray = X.toarray() if sparse.issparse(X) else on_host(X)
     return rows
 
 
-def _copied(statistics: Statistics) -> Statistics:
+def _copy_to_host(statistics: Statistics) -> Statistics:
     """Return statistics of data on the GPU as arrays on the processor, by one copy."""
     if isinstance(statistics.mean, np.ndarray):
         return statistics
@@ -64,24 +61,19 @@ def _copied(statistics: Statistics) -> Statistics:
     return type(statistics)(**values)
 
 
-def fits_moments(X: Any) -> bool:
-    """Return whether matrices of the smaller side of X keep the memory limit."""
-    return not sparse.issparse(X) or 40 * min(X.shape) ** 2 <= get_config()["memory_limit"]
-
-
-def moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
+def compute_moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
     """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite. They can be added to others
     without loss if `added`.
     """
     added = added or not source.in_memory
-    return source.fold(partial(_moments, n_threads=n_threads, added=added), resumable=True)
+    return source.fold(partial(_compute, n_threads=n_threads, added=added), resumable=True)
 
 
-def _moments(rows: Rows, n_threads: int | None, added: bool) -> Moments:
+def _compute(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     """Return the moments of rows in memory, ready to be added to others if `added`."""
-    found = _copied(_moments_of(rows.X, rows.Y, rows.weights, n_threads))
+    found = _copy_to_host(_compute_array(rows.X, rows.Y, rows.weights, n_threads))
     if not found.is_finite:
         rows.assert_finite()
     return _with_rest(found, rows) if added else found
@@ -101,7 +93,7 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
     lost = np.zeros(len(far))
     for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
         block = slice(first, first + _ROWS_AT_A_TIME)
-        Z = np.hstack([array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
+        Z = np.hstack([as_array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
         D = Z.astype(np.float64) - found.mean[far]
         lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
     return replace(found, rest=lost / found.weight)
@@ -113,22 +105,22 @@ def _mean_about(A: Any, centre: Matrix, weights: Any) -> Matrix:
     start[-1] = 1.0
     blank = namespace(A).zeros((len(A), 1), device=A.device)
     found = descent_operation.gradient(A, blank, start, weights, shift=centre)
-    return array(found.gradient)[:-1, 0]
+    return as_array(found.gradient)[:-1, 0]
 
 
-def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
+def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
     if get_config()["engine"] == "auto" and X.nnz <= _DENSE * n * d:
-        found = _products(X, Y, weights)
+        found = _multiply_columns(X, Y, weights)
         squares = found.scatter.diagonal()[:d]
         if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
             return found
     step = max(1, get_config()["memory_limit"] // (16 * d))
     parts = (
         moments_operation.moments(
-            array(X[rows]),
+            as_array(X[rows]),
             Y[rows],
             None if weights is None else weights[rows],
             n_threads=n_threads,
@@ -141,7 +133,7 @@ def _moments_of(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | No
     return found
 
 
-def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
+def _multiply_columns(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
     """Return the moments by products about zero."""
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
@@ -161,10 +153,20 @@ def _products(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
     return Moments(n, d, weight, mean, scatter, "scipy")
 
 
-def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
-    """Return the inner products of the centred rows; of products about zero, engine "scipy"."""
+def compute_gram(rows: Rows, centre: bool, n_threads: int | None) -> Gram:
+    """Return the inner products of the centred rows; of products about zero, engine "scipy".
+
+    They may overflow, but no value that was met is NaN or infinite.
+    """
+    found = _multiply_rows(rows.X, rows.weights, centre, n_threads)
+    if not np.isfinite(found.products.diagonal()).all():
+        rows.assert_finite()
+    return found
+
+
+def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
     if not sparse.issparse(X):
-        return _copied(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
+        return _copy_to_host(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     if get_config()["engine"] == "auto":
@@ -186,7 +188,7 @@ def gram(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -
     return Gram(mean, np.sum([part.products for part in parts], axis=0), parts[0].engine)
 
 
-def gradient(
+def compute_gradient(
     source: Source,
     coefficients: Matrix,
     shift: Matrix | None,
@@ -215,7 +217,7 @@ def _gradient(
         found = descent_operation.gradient(
             X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
         )
-        return array(found.gradient)
+        return as_array(found.gradient)
     slopes, intercept = coefficients[:-1], coefficients[-1]
     if shift is not None:
         intercept = intercept - shift @ slopes
@@ -229,46 +231,7 @@ def _gradient(
     return np.vstack([slope, total]) / rows.weight
 
 
-def descent(
-    source: Source,
-    learning_rate: float,
-    iterations: int,
-    fit_intercept: bool,
-    n_threads: int | None,
-) -> tuple[Descent, Matrix]:
-    """Take steps from zero as `rmodels.ops.descent.descent` does; of parts, a fold for each.
-
-    Also return the losses before the first, (n_targets,).
-    """
-    start = np.zeros((source.n_features + 1, source.n_targets))
-    if isinstance(source, Rows):
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.square(on_host(source.Y), dtype=np.float64)
-            first = 0.5 * np.average(squares, axis=0, weights=on_host(source.weights))
-        return descent_operation.descent(
-            source.X,
-            source.Y,
-            start,
-            learning_rate,
-            iterations,
-            source.weights,
-            fit_intercept=fit_intercept,
-            n_threads=n_threads,
-        ), first
-    coefficients, losses = start, np.empty((iterations + 1, source.n_targets))
-    for step in range(iterations + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = source.fold(partial(_steepest, coefficients=coefficients, n_threads=n_threads))
-            found = found / source.weight
-            losses[step] = found[-1]
-            if step < iterations:
-                coefficients = coefficients - learning_rate * found[:-1]
-        if not fit_intercept:
-            coefficients[-1] = 0.0
-    return Descent(coefficients, losses[1:], choose("descent")), losses[0]
-
-
-def _steepest(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:
+def sum_gradients(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:
     """Return Σ w times the gradient and, last, the losses: (n_features + 2, n_targets)."""
     weight = rows.weight
     if not weight:
@@ -276,25 +239,25 @@ def _steepest(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix
     found = descent_operation.gradient(
         rows.X, rows.Y, coefficients, rows.weights, n_threads=n_threads
     )
-    total: Matrix = weight * np.vstack([array(found.gradient), array(found.losses)])
+    total: Matrix = weight * np.vstack([as_array(found.gradient), as_array(found.losses)])
     if not np.isfinite(total).all():
         rows.assert_finite()
     return total
 
 
-def curvature(source: Source, vector: Matrix, n_threads: int | None) -> Matrix:
+def compute_curvature(source: Source, vector: Matrix, n_threads: int | None) -> Matrix:
     """Return the second moments of [X 1] times a vector: (n_features + 1, 1)."""
 
     def of_part(rows: Rows) -> Matrix:
         zeros = beside(np.zeros((rows.X.shape[0], 1)), rows.X)
         alike = Rows(rows.X, zeros, rows.weights, rows.assert_finite)
-        return _steepest(alike, vector, n_threads)[:-1]
+        return sum_gradients(alike, vector, n_threads)[:-1]
 
     total: Matrix = source.fold(of_part) / source.weight
     return total
 
 
-def spread(source: Source, columns: NDArray) -> Matrix:
+def find_spread(source: Source, columns: NDArray) -> Matrix:
     """Return the largest less the smallest value of some columns."""
 
     def extremes(rows: Rows) -> Matrix:
@@ -304,56 +267,3 @@ def spread(source: Source, columns: NDArray) -> Matrix:
 
     total: Matrix = source.fold(extremes, np.maximum).sum(axis=0)
     return total
-
-
-def lsqr(
-    X: Any,
-    Y: NDArray,
-    weights: NDArray | None,
-    fit_intercept: bool,
-    penalties: NDArray | None = None,
-) -> tuple[Matrix, Matrix, bool]:
-    """Solve by LSQR, with products of a CSR matrix and vectors only.
-
-    Columns are scaled to unit norm if there are at least as many rows and no penalties; else the
-    solution is that of minimum norm. Each target may have a penalty α Σ coef². Paige and Saunders,
-    "LSQR: An algorithm for sparse linear equations and sparse least squares", 1982.
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_features, n_targets)
-    offset : ndarray of shape (n_features + n_targets,)
-        Means of the columns, or zeros.
-    converged : bool
-    """
-    n, d = X.shape
-    engine = get_config()["engine"]
-    if engine not in ("auto", "reference"):
-        raise NotCoveredError(
-            f"engine={engine!r} cannot run: the moments of {n} x {d} sparse samples do not keep "
-            "memory_limit. Raise it, or choose engine='auto', which solves by SciPy's LSQR"
-        )
-    w = np.ones(n) if weights is None else weights.astype(np.float64)
-    root = np.sqrt(w)
-    offset = np.zeros(d + Y.shape[1])
-    if fit_intercept:
-        offset = np.concatenate([w @ X, w @ Y]) / w.sum()
-    mean = offset[:d]
-    scale = np.ones(d)
-    if n >= d and penalties is None:
-        squares = w @ X.multiply(X) - w.sum() * mean**2
-        scale = np.where(squares > 0, np.sqrt(np.maximum(squares, 0.0)), 1.0)
-    centred = linalg.LinearOperator(
-        X.shape,
-        dtype=np.float64,
-        matvec=lambda b: root * (X @ (b / scale) - mean @ (b / scale)),
-        rmatvec=lambda r: (X.T @ (root * r) - mean * (root @ r)) / scale,
-    )
-    columns, converged = [], True
-    damps = np.sqrt(np.zeros(Y.shape[1]) if penalties is None else penalties)
-    most = 10 * min(n, d)
-    for y, damp in zip((root[:, np.newaxis] * (Y - offset[d:])).T, damps, strict=True):
-        found = linalg.lsqr(centred, y, damp, atol=1e-15, btol=1e-15, conlim=0, iter_lim=most)
-        columns.append(found[0] / scale)
-        converged &= found[1] != 7
-    return np.column_stack(columns), offset, converged
