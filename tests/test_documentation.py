@@ -23,13 +23,12 @@ from matplotlib import pyplot
 import rmodels
 from rmodels import native
 from rmodels.cli import command_line, main
-from rmodels.evidence import bench, gpu, validate
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.linear import linear_problems
-from rmodels.evidence.measure import Effort
-from rmodels.evidence.problem import Options
-from rmodels.evidence.scaling import Series
-from rmodels.evidence.validate_linear import linear_cases
+from rmodels_evidence import bench, families, gpu
+from rmodels_evidence.families.linear_model.cases import linear_cases
+from rmodels_evidence.families.linear_model.problems import linear_problems
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.measure import Effort
+from rmodels_evidence.problem import Options, Series
 
 mpl.use("Agg")
 
@@ -42,9 +41,12 @@ MODULES = sorted(
     if not module.name.startswith(("rmodels.native._", "rmodels.__main__"))
 )
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-    "optional-dependencies"
-]
+EXTRAS = {
+    package: tomllib.loads((ROOT / package / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    for package in (".", "./evidence")
+}
 ON_GPU = {"gpu", "kernels", "packing"}
 
 
@@ -136,13 +138,13 @@ def tiny_evidence(monkeypatch):
     small = next(each for each in linear_problems(options) if each.name == "least-squares-diabetes")
     suites = [replace(small, name=suite, suite=suite) for suite in ("small", "ladder")]
     series = Series("rows", "time against rows", "rows", (1, 2), lambda n: small, 1)
-    monkeypatch.setattr(bench, "problems", lambda options: suites)
-    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(families, "problems", lambda options: suites)
+    monkeypatch.setattr(families, "series", lambda options: [series])
     monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
-    for effort in ("_FULL", "_QUICK"):
+    for effort in ("FULL", "QUICK"):
         monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
     monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
-    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
@@ -178,9 +180,13 @@ def assert_is_command(line, whole=True):
                     assert_is_variable(word)
                 else:
                     assert re.search(rf"^{re.escape(word)}:", MAKEFILE, flags=re.MULTILINE)
-        case ["pip", "install", what]:
-            extras = re.fullmatch(r"(?:\.|rmodels)(?:\[(.*)\])?", what)[1]
-            assert set((extras or "").split(",")) <= {"", *EXTRAS}
+        case ["pip", "install", *what] if what:
+            for each in what:
+                package, extras = re.fullmatch(
+                    r"(\.|\./evidence|rmodels)(?:\[(.*)\])?", each
+                ).groups()
+                known = EXTRAS["." if package == "rmodels" else package]
+                assert set((extras or "").split(",")) <= {"", *known}
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module) is not None
         case ["rmodels", *arguments] if whole:
@@ -213,8 +219,9 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
 
 
 def test_every_extra_is_shown():
-    table = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
-    assert set(table) == set(EXTRAS) - {"docs", "gpu-test", "test"}
+    table = re.findall(r"^\| `(\S+\])` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
+    shown = {f"{package}[{extra}]" for package, extras in EXTRAS.items() for extra in extras}
+    assert set(table) == shown - {".[docs]", ".[gpu-test]", ".[test]", "./evidence[test]"}
 
 
 def test_every_notebook_and_public_name_is_shown():

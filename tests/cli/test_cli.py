@@ -21,7 +21,6 @@ from rmodels import (
 )
 from rmodels.cli import main
 from rmodels.cli.options import ALGORITHMS
-from rmodels.data.checks import Checked
 
 
 def iris():
@@ -75,7 +74,7 @@ def read(path):
 
 def predicted(model, X):
     """Return predictions from X as a batch of a file lies in memory: column after column."""
-    return model.predict(Checked(np.asfortranarray(X)))
+    return model.predict(X)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -232,14 +231,14 @@ def test_predicts_and_scores_in_batches(folder, run, monkeypatch, kind):
              (("linear", f"diabetes_train.{kind}"), ("votes", f"iris_train.{kind}"))}  # fmt: skip
     monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
     batches = []
-    predict = LinearRegression.predict
+    predict = LinearRegression._predict
     monkeypatch.setattr(
-        LinearRegression, "predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
+        LinearRegression, "_predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
     )
     run("predict", "linear", f"diabetes_train.{kind}", "-o", f"out.{kind}")
     assert len(batches) > 10
     assert max(batches) <= 25
-    np.testing.assert_allclose(read(f"out.{kind}")["target"], model.predict(Checked(X.to_numpy())))
+    np.testing.assert_allclose(read(f"out.{kind}")["target"], model.predict(X))
     assert run("predict", "linear", f"diabetes_train.{kind}").count("\n") == 332
     assert run("score", "linear", f"diabetes_train.{kind}") == whole["linear"]
     assert run("score", "votes", f"iris_train.{kind}") == whole["votes"]

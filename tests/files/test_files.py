@@ -219,7 +219,7 @@ labels = (
 numbers = st.floats(-1e6, 1e6, width=32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     X=arrays_of.arrays(
         st.sampled_from([np.float32, np.float64]),
@@ -241,7 +241,7 @@ def test_any_classifier_comes_back(tmp_path_factory, X, y, names, k, metric, p):
     assert_same_model(model, load(path))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     X=arrays_of.arrays(np.float64, (7, 3), elements=numbers),
     y=arrays_of.arrays(np.float64, st.sampled_from([(7,), (7, 1), (7, 2)]), elements=numbers),
@@ -318,7 +318,7 @@ def test_truncations_are_refused(whole, path):
         refused(path, whole[:size], "is empty" if size == 0 else "is truncated")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_altered_bytes_are_refused(whole, tmp_path_factory, data):
     changes = data.draw(
@@ -359,7 +359,7 @@ def signed(content):
     return b"rmodels 1 %s %d\n" % (digest, len(content)) + content
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_forged_bytes_are_refused_or_read(whole, tmp_path_factory, data):
     """With a checksum that matches, a change is refused with a reason, or gives a model."""

@@ -2,16 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmodels.ops.descent import descent, gradient, largest_eigenvalue, steps_from_moments
 from rmodels.ops.moments import moments
 
 UNIT = 2.0**-53
-many = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=25)
 
 
 def precise(X, Y, coefficients, weights=None, shift=None):

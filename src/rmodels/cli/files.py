@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 import rmodels
-from rmodels import files
+from rmodels import data, files
 from rmodels.base import scores
-from rmodels.data.checks import Checked
+from rmodels.base.tasks import tally
 from rmodels.data.formats import tables
 from rmodels.data.formats.readers import Column, check_names, files_of
 from rmodels.data.scan import Scan
@@ -217,8 +217,10 @@ def _predictions(
     fitted: Any, names: list[str] | None, rows: Scan, features: list[Column]
 ) -> Iterator[dict[str, NDArray]]:
     """Yield named columns of predictions, a batch of rows at a time."""
-    for samples in rows.samples(features, "predict"):
-        predicted = fitted.predict(Checked(samples))
+    answer = fitted._prediction()
+    source = data.source(fitted, rows, need=fitted._need(), reset=False, task="predict")
+    for part in source.batches():
+        predicted = answer(part)
         columns = predicted.reshape(len(predicted), -1).T
         if names is None:
             several = [f"prediction_{i}" for i in range(len(columns))]
@@ -256,7 +258,7 @@ def score(model: Path, data: Path, targets: Sequence[str] = ()) -> str:
     if len(names) != width:
         raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
     rows = rmodels.scan(data, _needed(fitted, model, data, rows, names))
-    found = scores.tallied(fitted, rows, names)
+    found = tally(fitted, rows, names)
     lines = zip(names, found.each.tolist(), strict=True)
     return "".join(f"{found.measure} of {name}: {value:.6g}\n" for name, value in lines)
 

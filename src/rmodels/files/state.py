@@ -29,8 +29,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import rmodels
 from rmodels import ops
-from rmodels.data.arrays import adopted, on_host
-from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, SparseRows
+from rmodels.data.arrays import adopt, on_host
+from rmodels.neighbors._search import Blockwise, Indexed, Precomputed, Present, SparseRows
 from rmodels.ops.moments import Moments
 from rmodels.ops.nearest import METRICS, Index
 from rmodels.solvers.closed_form import ClosedForm
@@ -72,7 +72,7 @@ _NEIGHBORS = _FITTED | {
     "algorithm_": str,
     "effective_metric_": str,
     "effective_metric_params_": dict,
-    "_search": Indexed | Blockwise,
+    "_search": Indexed | Blockwise | Present,
 }
 _TARGETS: dict[str, type | UnionType] = {"_y": np.ndarray}
 _CLASSES = _TARGETS | {"classes_": np.ndarray | list, "outputs_2d_": bool}
@@ -226,6 +226,11 @@ _PARTS = {
         Moments,
     ),
     "Precomputed": _Part(Precomputed, _named("X"), Precomputed),
+    "Present": _Part(
+        Present,
+        lambda search: {"X": search.X, "numbers": search._numbers, "search": search._search},
+        Present,
+    ),
     "SparseRows": _Part(
         SparseRows, lambda search: {"X": search.X, "cosine": search._cosine}, SparseRows
     ),
@@ -341,7 +346,7 @@ def _encode(value: Any, path: str, arrays: Arrays) -> Any:
                 "part": name,
                 "fields": {k: _encode(v, f"{path}.{k}", arrays) for k, v in fields},
             }
-    array = on_host(adopted(value))
+    array = on_host(adopt(value))
     if isinstance(array, np.ndarray):
         return _encode(array if array.ndim else array[()], path, arrays)
     raise TypeError(f"{path} cannot be written: a model file does not hold {type(value)}")

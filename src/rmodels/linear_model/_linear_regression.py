@@ -1,6 +1,7 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels import plot
-from rmodels.data.arrays import adopted, answered_in_kind, as_kind_of, beside, on_host
-from rmodels.data.checks import (
-    all_or_nothing,
-    by_batches,
-    prediction_samples,
-    regression_source,
-)
-from rmodels.data.source import WEIGHTLESS, Source
+from rmodels import data, plot
+from rmodels.base.estimator import all_or_nothing
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, map_rows
+from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
 from rmodels.solvers import descent, inference, least_squares
@@ -219,8 +215,8 @@ class LinearRegression(LinearModel):
         (array([2.]), 1.0)
         """
         self._check_combination()
-        source, one_target = regression_source(
-            self, X, y, sample_weight, accept_sparse=self._accepts_sparse()
+        source = data.source(
+            self, X, y, sample_weight, targets="numbers", need=Need(sparse=self._accepts_sparse())
         )
         self.__dict__.pop("_moments", None)
         self.__dict__.pop("_counted", None)
@@ -244,7 +240,7 @@ class LinearRegression(LinearModel):
             )
         if found.moments is not None:
             self._moments, self._counted = found.moments, int(source.count)
-        return self._set_fit(found, source, source.dtype, one_target, X)
+        return self._set_fit(found, source, source.dtype, X)
 
     def _adds_up(self) -> bool:
         if self.solver in ("auto", "moments"):
@@ -306,22 +302,24 @@ class LinearRegression(LinearModel):
                 f"solver_={self.solver_!r} kept no moments to go on from: fit with "
                 "solver='moments', or begin with partial_fit"
             )
-        source, one_target = regression_source(
+        source = data.source(
             self,
             X,
             y,
             sample_weight,
-            accept_sparse=self._accepts_sparse(),
+            targets="numbers",
+            need=Need(sparse=self._accepts_sparse()),
             reset=not begun,
             part=True,
         )
-        if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
+        shape = source.one_target, source.n_targets
+        if begun and (self._targets is None, self._targets or 1) != shape:
             raise ValueError("y must have the shape of the batches before, but for its rows")
         moments = compute_moments(source, source.threads(self.n_jobs), added=True)
         counted, dtype = int(source.count), source.dtype
         if begun:
             moments, counted = self._moments + moments, self._counted + counted
-            dtype = np.result_type(dtype, on_host(adopted(self.coef_)).dtype)
+            dtype = np.result_type(dtype, on_host(adopt(self.coef_)).dtype)
         if not moments.is_finite:
             raise ValueError(TOO_LARGE)
         if not moments.weight:
@@ -335,22 +333,20 @@ class LinearRegression(LinearModel):
                 moments, self.iterations, self.learning_rate, self.fit_intercept
             )
         self._moments, self._counted = moments, counted
-        return self._set_fit(found, source, dtype, one_target, X)
+        return self._set_fit(found, source, dtype, X)
 
-    def _set_fit(
-        self, found: LinearFit, source: Source, dtype: Any, one_target: bool, X: Any
-    ) -> "LinearRegression":
+    def _set_fit(self, found: LinearFit, source: Source, dtype: Any, X: Any) -> "LinearRegression":
         """Set what `fit` and `partial_fit` both set; return the estimator."""
         for warning in found.warnings:
             warnings.warn(warning, stacklevel=5)
-        self._set_coefficients(found.coefficients, dtype, one_target, X)
+        self._set_coefficients(found.coefficients, dtype, source.one_target, X)
         self.n_iter_ = self.iterations
         self.solver_, self.engine_ = found.solver, found.engine
         self.learning_rate_ = found.learning_rate
         self._conditioning = found.conditioning
         nothing = np.empty((0, source.n_targets))
         self._history = nothing if found.history is None else found.history
-        self._targets = None if one_target else source.n_targets
+        self._targets = None if source.one_target else source.n_targets
         return self
 
     def _accepts_sparse(self) -> bool:
@@ -377,7 +373,7 @@ class LinearRegression(LinearModel):
         """Half the weighted mean squared error after each iteration."""
         history = self._fitted("loss_history_", "_history")
         losses: Matrix = history.losses if isinstance(history, ClosedForm) else history
-        losses = beside(losses, adopted(self.coef_))
+        losses = beside(losses, adopt(self.coef_))
         return as_kind_of(losses[:, 0] if self._targets is None else losses, self.coef_)
 
     @property
@@ -467,7 +463,7 @@ class LinearRegression(LinearModel):
             raise ValueError(f"confidence must be between 0 and 1; got {confidence!r}")
         source = None
         if X is not None:
-            source, _ = regression_source(self, X, y, sample_weight, reset=False)
+            source = data.source(self, X, y, sample_weight, targets="numbers", reset=False)
         elif robust is not None:
             raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
         factor = self._factor(source)
@@ -496,8 +492,6 @@ class LinearRegression(LinearModel):
             raise ValueError("standard errors need more rows than coefficients")
         return inference.factor_of_rows(source, self.fit_intercept)
 
-    @by_batches
-    @answered_in_kind
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict by X · coef + intercept.
 
@@ -522,15 +516,18 @@ class LinearRegression(LinearModel):
         >>> prediction.round(2), std.round(2)
         (array([10.]), array([0.61]))
         """
-        prediction = super().predict(X)
         if not return_std:
-            return prediction
+            return super().predict(X)
+        check_is_fitted(self)
         if self.iterations is not None or self.positive:
             raise ValueError("return_std needs least squares without positive=True")
-        factor = self._factor(None)
-        leverages = factor.leverages(as_array(prediction_samples(self, X)))
+        return map_rows(self, X, partial(self._predict_with_std, factor=self._factor(None)))
+
+    def _predict_with_std(self, rows: Rows, factor: Factor) -> tuple[Any, Any]:
+        """Return the predictions of checked rows and their standard deviations."""
+        leverages = factor.leverages(as_array(rows.X))
         std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
-        return prediction, std[:, 0] if self._targets is None else std
+        return self._predict(rows), std[:, 0] if self._targets is None else std
 
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
         """Draw the loss after each iteration; `rmodels.plot.loss` says more.

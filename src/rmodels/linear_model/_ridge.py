@@ -18,10 +18,11 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from rmodels import data
+from rmodels.base.estimator import all_or_nothing
 from rmodels.base.scores import SUMMED, Residuals
-from rmodels.data.arrays import adopted, as_kind_of, on_host
-from rmodels.data.checks import Checked, all_or_nothing, regression_source
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
 from rmodels.solvers import ridge, spectrum
@@ -175,7 +176,8 @@ class Ridge(_RidgeModel):
         array([2.])
         """
         self._check_solver(sparse.issparse(X))
-        source, one_target = regression_source(self, X, y, sample_weight)
+        source = data.source(self, X, y, sample_weight, targets="numbers")
+        one_target = source.one_target
         penalties = np.asarray(self.alpha, dtype=np.float64).ravel()
         if len(penalties) not in (1, source.n_targets):
             raise ValueError(
@@ -240,10 +242,9 @@ def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Resid
     """Return the residuals of each fold's rows here for each of its models."""
     found: list[Residuals | None] = []
     for numbers, models in folds:
-        part = rows.taken(rows.within(numbers))
-        X: Any = Checked(part.X)
+        part = rows.take(rows.within(numbers))
         found += [
-            Residuals.of(part.Y, model.predict(X), part.weights) if len(part.Y) else None
+            Residuals.of(part.Y, model._predict(part), part.weights) if len(part.Y) else None
             for model in models
         ]
     return found
@@ -387,8 +388,9 @@ class RidgeCV(_RidgeModel):
                 FutureWarning,
                 stacklevel=4,
             )
-        y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
-        source, one_target = regression_source(self, X, y, sample_weight)
+        y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
+        source = data.source(self, X, y, sample_weight, targets="numbers")
+        one_target = source.one_target
         if not isinstance(source, Rows):
             self._check_batches()
         if sample_weight is not None:
@@ -533,7 +535,7 @@ class RidgeCV(_RidgeModel):
     ) -> tuple[NDArray[np.float64], Moments]:
         """Return the same from three passes: the rows' number, their moments, the residuals."""
         k = check_cv(self.cv).get_n_splits()
-        ranges = spectrum.cut_ranges(source.numbered(), k)
+        ranges = spectrum.cut_ranges(source.number_rows(), k)
         decomposed, whole = spectrum.decompose_ranges(
             source, ranges, self.fit_intercept, float(penalties.min()), source.threads(None)
         )

@@ -9,7 +9,7 @@ from sklearn.neighbors import _base as scikit_learn
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels.data.checks import all_or_nothing
+from rmodels.base.estimator import all_or_nothing
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._unsupervised import NearestNeighbors

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from rmodels.data.source import Source
+from rmodels.data import Source
 from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers.moments import find_spread
 

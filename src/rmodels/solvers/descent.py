@@ -14,8 +14,8 @@ from scipy.sparse import linalg
 from sklearn.exceptions import ConvergenceWarning
 
 from rmodels.config import get_config
+from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, on_gpu, on_host
-from rmodels.data.source import Rows, Source
 from rmodels.ops import choose
 from rmodels.ops import descent as operation
 from rmodels.ops.moments import Moments

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 from scipy.linalg import lapack
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import lsqr
 from rmodels.solvers.blas import blas_threads

@@ -9,7 +9,7 @@ from scipy.sparse import linalg
 from sklearn.exceptions import ConvergenceWarning
 
 from rmodels.config import get_config
-from rmodels.data.source import Rows
+from rmodels.data import Rows
 from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.result import LinearFit
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import get_config
+from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
-from rmodels.data.source import Rows, Source
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
 from rmodels.ops.moments import Gram, Moments

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from scipy import sparse
 
 from rmodels.config import get_config
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 
 __all__ = ["Route", "plan_descent", "plan_least_squares", "smaller_side"]
 
@@ -70,7 +70,7 @@ def plan_least_squares(source: Source, solver: str = "auto", positive: bool = Fa
     Examples
     --------
     >>> import numpy as np
-    >>> from rmodels.data.source import Rows
+    >>> from rmodels.data import Rows
     >>> from rmodels.solvers.plan import plan_least_squares
     >>> rows = Rows(np.ones((10, 40)), np.ones((10, 1)), None, lambda: None)
     >>> route = plan_least_squares(rows)
@@ -112,7 +112,7 @@ def plan_descent(
     Examples
     --------
     >>> import numpy as np
-    >>> from rmodels.data.source import Rows
+    >>> from rmodels.data import Rows
     >>> from rmodels.solvers.plan import plan_descent
     >>> rows = Rows(np.ones((500, 400)), np.ones((500, 1)), None, lambda: None)
     >>> plan_descent(rows, iterations=1, learning_rate=0.01).solver

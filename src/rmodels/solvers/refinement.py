@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.solvers.moments import as_array
 
 __all__ = ["refine"]

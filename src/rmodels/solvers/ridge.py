@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
 from rmodels.solvers import lsqr
 from rmodels.solvers.least_squares import read, solve_penalty

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from rmodels.data.source import Rows, Source, Without
+from rmodels.data import Rows, Source
+from rmodels.data.source import Without
 from rmodels.ops.moments import Moments
 from rmodels.solvers.moments import as_array, compute_gram, compute_moments
 from rmodels.solvers.triangular import triangulate
@@ -124,10 +125,10 @@ def sum_training(
     partition &= all(len(train) + len(test) == n for train, test in splits)
     folds, whole = [], None
     if partition:
-        folds = [compute_moments(rows.taken(test), n_threads, added=True) for _, test in splits]
+        folds = [compute_moments(rows.take(test), n_threads, added=True) for _, test in splits]
         whole = reduce(add, folds)
     for i, (train, _) in enumerate(splits):
-        chosen = rows.taken(train)
+        chosen = rows.take(train)
         if len(train) < rows.n_features:
             rows.assert_finite()
             yield chosen, None
@@ -188,7 +189,7 @@ def decompose_ranges(
     """
 
     def of_part(rows: Rows) -> list[Moments | None]:
-        parts = [rows.taken(rows.within(numbers)) for numbers in ranges]
+        parts = [rows.take(rows.within(numbers)) for numbers in ranges]
         return [
             compute_moments(part, n_threads, added=True) if len(part.Y) else None for part in parts
         ]

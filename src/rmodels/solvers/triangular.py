@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import as_array
