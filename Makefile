@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format clean help
+.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -78,6 +78,10 @@ format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	find src -name '*.cpp' -o -name '*.hpp' | tr '\n' '\0' | xargs -0 .venv/bin/clang-format -i
+
+# The public names for type checkers: src/rmodels/__init__.pyi.
+stub: .venv/test-$(SETTINGS)
+	$(PY) tests/shared/stub.py
 
 clean:
 	rm -rf .venv build
