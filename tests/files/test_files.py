@@ -40,7 +40,6 @@ from rmodels import (
 )
 from rmodels.files import read
 from rmodels.files.container import read_container, write_container
-from rmodels.files.state import LAYOUTS
 from rmodels.files.writing import whole_file
 
 ESTIMATORS = {
@@ -150,11 +149,6 @@ def assert_same_model(model, loaded):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "a.rmodel"
-
-
-def test_every_estimator_has_a_layout():
-    assert LAYOUTS.keys() == ESTIMATORS.keys()
-    assert {type(fitted()) for fitted in FITTED} == set(ESTIMATORS.values())
 
 
 @pytest.mark.parametrize("fitted", FITTED)
@@ -385,7 +379,7 @@ def forged(path, model, change):
     ("change", "reason"),
     [
         (lambda d, a: d.update({"class": "os.system"}), "class 'os.system' is not one of"),
-        (lambda d, a: d.update({"class": ["KNeighborsClassifier"]}), "description is not valid"),
+        (lambda d, a: d.update({"class": ["RidgeCV"]}), r"class \['RidgeCV'\] is not one of"),
         (lambda d, a: d.pop("parameters"), "description is not valid: KeyError"),
         (lambda d, a: d["parameters"].update(nonsense=1), "unexpected keyword argument"),
         (lambda d, a: d["parameters"].update(n_neighbors=-1), "'n_neighbors' parameter"),

@@ -1,6 +1,6 @@
 """What the linear models share: coefficients, and predicting with them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin
 
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.scores import Regressor
+from rmodels.base.state import HasState
 from rmodels.data.arrays import (
     adopted,
     answered_in_kind,
@@ -24,10 +25,18 @@ from rmodels.data.checks import by_batches, prediction_samples
 __all__ = ["LinearModel"]
 
 
-class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
+class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
     """A prediction X · coef + intercept."""
 
+    _attributes: ClassVar = {
+        "coef_": np.ndarray,
+        "intercept_": float | np.floating | np.ndarray,
+    }
+
     fit_intercept: bool
+
+    def _is_consistent(self) -> bool:
+        return bool(self.coef_.shape[-1] == self.n_features_in_)
 
     def _set_coefficients(
         self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None

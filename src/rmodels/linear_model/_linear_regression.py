@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
+from rmodels.base.state import Absent
 from rmodels.config import get_config
 from rmodels.data.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
 from rmodels.data.checks import (
@@ -152,6 +153,17 @@ class LinearRegression(LinearModel):
     >>> model.loss_history_.round(3)
     array([1.958, 0.25 , 0.166])
     """
+
+    _attributes: ClassVar = {
+        "n_iter_": int | np.integer | None,
+        "learning_rate_": float | None,
+        "solver_": str,
+        "_history": np.ndarray | ClosedForm,
+        "_conditioning": Conditioning | None,
+        "_targets": int | None,
+        "_moments": Moments | Absent,
+        "_counted": int | Absent,
+    }
 
     _moments: Moments
     _counted: int

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels.base.scores import SUMMED, Residuals
+from rmodels.base.state import Absent
 from rmodels.data.arrays import adopted, as_kind_of, on_host
 from rmodels.data.checks import Checked, all_or_nothing, regression_source
 from rmodels.data.source import Rows, Source
@@ -116,6 +117,8 @@ class Ridge(_RidgeModel):
     >>> model.coef_.round(6), round(float(model.intercept_), 6)
     (array([1.333333]), 1.666667)
     """
+
+    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
@@ -302,6 +305,12 @@ class RidgeCV(_RidgeModel):
     >>> RidgeCV(alphas=[1e-3, 1.0, 1e3]).fit(X, X @ [1.0, 2.0, 3.0]).alpha_
     0.001
     """
+
+    _attributes: ClassVar = {
+        "alpha_": float | np.ndarray,
+        "best_score_": float | np.ndarray,
+        "cv_results_": np.ndarray | Absent,
+    }
 
     _parameter_constraints: dict = {
         "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],

@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sklearn
@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.state import HasState
 from rmodels.config import thread_count
 from rmodels.data import dask as partitions
 from rmodels.data.arrays import (
@@ -38,7 +39,15 @@ from rmodels.data.dask import is_dask
 from rmodels.data.scan import Scan
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Scanned, Search, search
+from rmodels.neighbors._search import (
+    Blockwise,
+    Indexed,
+    Precomputed,
+    Scanned,
+    Search,
+    SparseRows,
+    search,
+)
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
@@ -47,8 +56,16 @@ _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree":
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
-class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
+class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     """Parameters and points of a neighbours estimator."""
+
+    _attributes: ClassVar = {
+        "n_samples_fit_": int,
+        "algorithm_": str,
+        "effective_metric_": str,
+        "effective_metric_params_": dict,
+        "_search": Indexed | Blockwise | SparseRows | Precomputed,
+    }
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -74,6 +91,9 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
     radius: float | None
 
     _search: Search
+
+    def _is_consistent(self) -> bool:
+        return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
 
     def _fit(self, X: Any, y: Any = None) -> Any:
         """Check X and y, and prepare the points; return y."""

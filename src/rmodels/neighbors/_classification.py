@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,8 @@ __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 class NeighborsClassifier(Classifier, Predictor):
     """Classification by summed weights of neighbours."""
+
+    _attributes: ClassVar = {"classes_": np.ndarray | list, "outputs_2d_": bool}
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> None:
         target = self._fit_weighted(X, y, sample_weight)
@@ -301,6 +303,8 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     >>> model.predict_proba([[1.0]]).round(3)
     array([[0.667, 0.333]])
     """
+
+    _attributes: ClassVar = {"outlier_label_": object}
 
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,

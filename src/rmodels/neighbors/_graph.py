@@ -1,7 +1,7 @@
 """Graphs of neighbours: functions, and transformers for pipelines."""
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -183,6 +183,8 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
            [0., 2., 0.]])
     """
 
+    _attributes: ClassVar = {"_n_features_out": int}
+
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,
         "mode": [StrOptions({"distance", "connectivity"})],
@@ -311,6 +313,8 @@ class RadiusNeighborsTransformer(
            [1., 0., 0.],
            [0., 0., 0.]])
     """
+
+    _attributes: ClassVar = {"_n_features_out": int}
 
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,

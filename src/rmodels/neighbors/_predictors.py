@@ -1,6 +1,6 @@
 """What predictions of classes and of targets share: the weighted neighbours of queries."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,14 @@ __all__ = ["KNeighborsPredictor", "Predictor", "RadiusNeighborsPredictor"]
 class Predictor(NeighborsBase):
     """Predictions from weighted neighbours."""
 
+    _attributes: ClassVar = {"_y": np.ndarray, "_sample_weight": np.ndarray | None}
+
     weights: Weights
     _sample_weight: NDArray[np.float64] | None
+    _y: Any
+
+    def _is_consistent(self) -> bool:
+        return super()._is_consistent() and len(self._y) == self.n_samples_fit_
 
     def _fit_weighted(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Check X, y and the points' weights, and prepare the points; return y."""
