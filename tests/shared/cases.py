@@ -49,23 +49,38 @@ CASES = [
 EXAMPLES = [Case(entry, dict(entry.example)) for entry in ENTRIES]
 
 
-def answers(model, queries):
+def answers(model, queries, *methods):
     """All that a fitted estimator says of rows: lists of arrays without objects, by method."""
     return {
         name: list(_arrays(getattr(model, name)(queries)))
-        for name in METHODS
+        for name in methods or METHODS
         if hasattr(model, name)
     }
 
 
+def assert_close(ours, expected):
+    """Answers are the same: labels and indices exactly, numbers to the rounding of other sums."""
+    assert ours.keys() == expected.keys()
+    for method, arrays in expected.items():
+        for found, wanted in zip(ours[method], arrays, strict=True):
+            if wanted.dtype.kind == "f":
+                np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+            else:
+                np.testing.assert_array_equal(found, wanted)
+
+
 def _arrays(found):
-    if isinstance(found, (list, tuple)):
-        for each in found:
-            yield from _arrays(each)
-    elif sparse.issparse(found):
+    """Yield the arrays of an answer; those of each query, one after the other, and how long."""
+    if sparse.issparse(found):
         yield from (found.data, found.indices, found.indptr)
-    elif found.dtype == object and isinstance(found.flat[0], np.ndarray):
-        yield np.concatenate(found)
-        yield np.array([len(each) for each in found])
+        return
+    parts = found if isinstance(found, (list, tuple)) else np.asarray(found)
+    one_each = isinstance(parts, list) or (isinstance(parts, np.ndarray) and parts.ndim == 1)
+    if one_each and len(parts) and all(getattr(each, "ndim", 0) == 1 for each in parts):
+        yield np.concatenate([np.asarray(each) for each in parts])
+        yield np.array([len(each) for each in parts])
+    elif isinstance(parts, np.ndarray):
+        yield parts
     else:
-        yield np.asarray(found)
+        for each in parts:
+            yield from _arrays(each)
