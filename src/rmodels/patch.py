@@ -148,8 +148,8 @@ def theirs(estimator: Any) -> Any:
     if name not in _fall_back or type(estimator) is not _ours(name):
         return None
     given, default = estimator.get_params(deep=False), type(estimator)().get_params(deep=False)
-    known = _originals[name]._get_param_names()
-    if any(given[parameter] != default[parameter] for parameter in given.keys() - set(known)):
+    known = _originals[name]().get_params(deep=False)
+    if any(given[parameter] != default[parameter] for parameter in given.keys() - known.keys()):
         return None
     return _originals[name](**{parameter: given[parameter] for parameter in known})
 

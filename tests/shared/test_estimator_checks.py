@@ -23,7 +23,7 @@ def _checks():
                 )
 
 
-@pytest.mark.parametrize(("engine", "estimator", "check"), _checks())
+@pytest.mark.parametrize(("engine", "estimator", "check"), list(_checks()))
 @pytest.mark.filterwarnings("ignore:cannot use tree with sparse input:UserWarning")
 @pytest.mark.filterwarnings("ignore:X has rank:UserWarning")
 @pytest.mark.filterwarnings("ignore:the moments of X are ill-conditioned")

@@ -13,12 +13,8 @@ import sklearn
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
-from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_array,
     check_consistent_length,
@@ -28,6 +24,13 @@ from sklearn.utils.validation import (
 
 from rmodels import patch
 from rmodels.base.callbacks import with_callbacks
+from rmodels.base.sklearn import (
+    check_feature_names,
+    check_n_features,
+    check_parameters,
+    check_precomputed,
+    check_sample_weight,
+)
 from rmodels.data.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
 from rmodels.data.dask import DaskRows, Partitions, answered, applied, is_dask
 from rmodels.data.scan import Scan
@@ -66,11 +69,11 @@ def _check_parameters(estimator: Any) -> None:
     values = [getattr(estimator, name) for name in estimator._parameter_constraints]
     types = [type(value) for value in values]
     if not {bool, int, float, str, type(None)}.issuperset(types):
-        estimator._validate_params()
+        check_parameters(estimator)
         return
     key = (type(estimator), *types, *values)
     if key not in _known_parameters:
-        estimator._validate_params()
+        check_parameters(estimator)
         if len(_known_parameters) < _MOST_KNOWN:
             _known_parameters.add(key)
 
@@ -143,8 +146,8 @@ def _checked_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
             )
     if X.is_complex():
         raise ValueError(f"Complex data not supported: X of {name}")
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
+    check_feature_names(estimator, X, reset=reset)
+    check_n_features(estimator, X, reset=reset)
     return X if X.is_floating_point() else X.double()
 
 
@@ -252,7 +255,7 @@ def regression_source(
     weights = None
     if sample_weight is not None:
         blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
-        weights = _check_sample_weight(
+        weights = check_sample_weight(
             np.ones_like(sample_weight) if blank else sample_weight,
             X,
             dtype=X.dtype,
@@ -411,19 +414,19 @@ def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     X = adopted(X)
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
-    X = _check_precomputed(X)
+    X = check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(
             f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
         )
-    _check_n_features(estimator, X, reset=reset)
+    check_n_features(estimator, X, reset=reset)
     return X
 
 
 def point_weights(sample_weight: Any, n_points: int) -> NDArray[np.float64]:
     """Return weights of points as float64, at least 0, not all 0."""
     rows = np.empty((n_points, 0))
-    weights = _check_sample_weight(
+    weights = check_sample_weight(
         on_host(adopted(sample_weight)), rows, dtype=np.float64, ensure_non_negative=True
     )
     if not weights.any():

@@ -10,6 +10,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 import rmodels
+from rmodels.base.sklearn import check_parameters
 from rmodels.base.state import Absent, attributes_of
 from rmodels.catalogue import CATALOGUE
 from rmodels.files.codec import Arrays, Parts, decode, encode, is_part
@@ -43,7 +44,7 @@ def describe(model: Any) -> tuple[dict[str, Any], Arrays]:
             f"a model file holds one of {', '.join(_NAMES)}; got {type(model).__qualname__}"
         )
     check_is_fitted(model)
-    model._validate_params()
+    check_parameters(model)
     allowed = attributes_of(type(model))
     parameters = model.get_params(deep=False)
     attributes = {key: value for key, value in vars(model).items() if key not in parameters}
@@ -86,7 +87,7 @@ def restore(description: Any, arrays: Arrays) -> Any:
         attributes = {k: decode(v, arrays, parts) for k, v in description["attributes"].items()}
         _check_attributes(attributes, allowed)
         model = estimator(**parameters)
-        model._validate_params()
+        check_parameters(model)
         vars(model).update(attributes)
         if not model._is_consistent():
             raise ValueError("its attributes do not fit together")

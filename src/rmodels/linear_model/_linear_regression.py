@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 from scipy.sparse import linalg as sparse_linalg
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
+from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.config import get_config
 from rmodels.data.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host

@@ -12,11 +12,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import HasState
 from rmodels.config import thread_count
 from rmodels.data import dask as partitions
@@ -101,7 +101,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
             return self._fit_scan(X, y)
         if is_dask(X):
             return self._fit_partitions(X, y)
-        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
+        if isinstance(X, scikit_learn.NeighborsBase) and scikit_learn.tree_of(X) is None:
             X = X._fit_X
         fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
         if fitted:
@@ -499,7 +499,7 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
     """Return the points of a fitted estimator or tree, and its metric."""
     if isinstance(fitted, NeighborsBase):
         return fitted._fit_X, fitted.effective_metric_
-    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
+    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else scikit_learn.tree_of(fitted)
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"

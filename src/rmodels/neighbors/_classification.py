@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.base.scores import Classifier
+from rmodels.base.sklearn import StrOptions
 from rmodels.data.arrays import answered_in_kind, beside, namespace, on_host
 from rmodels.data.checks import all_or_nothing, by_batches, class_targets
 from rmodels.data.dask import Partitions

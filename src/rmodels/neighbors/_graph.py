@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels.base import sklearn as scikit_learn
+from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.data.checks import all_or_nothing
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._metrics import Metric

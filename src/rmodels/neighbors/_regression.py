@@ -4,9 +4,9 @@ import warnings
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
 
 from rmodels.base.scores import Regressor
+from rmodels.base.sklearn import StrOptions
 from rmodels.data.arrays import answered_in_kind, as_dtype, beside
 from rmodels.data.checks import all_or_nothing, by_batches
 from rmodels.neighbors._base import NeighborsBase
