@@ -70,7 +70,8 @@ def test_wheel_holds_the_package_alone(pure_wheel):
     names = zipfile.ZipFile(pure_wheel).namelist()
     folders = {name.partition("/")[0] for name in names}
     assert folders == {"rmodels", f"rmodels-{rmodels.__version__}.dist-info"}
-    assert "rmodels/ops/moments/reference.py" in names
+    for name in ("ops/moments/reference.py", "__init__.pyi", "py.typed"):
+        assert f"rmodels/{name}" in names
     assert not [name for name in names if name.startswith("tests") or "/test_" in name]
     assert not [name for name in names if name.endswith((".cpp", ".hpp", ".so"))]
     assert pure_wheel.name.endswith("-py3-none-any.whl")

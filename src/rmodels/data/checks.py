@@ -15,18 +15,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
-from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_array,
     check_consistent_length,
     validate_data,
 )
 
+from rmodels.base.sklearn import (
+    check_feature_names,
+    check_n_features,
+    check_precomputed,
+    check_sample_weight,
+)
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
@@ -109,8 +111,8 @@ def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
     reset : bool
         Whether to set them.
     """
-    _check_feature_names(estimator, header, reset=reset)
-    _check_n_features(estimator, header, reset=reset)
+    check_feature_names(estimator, header, reset=reset)
+    check_n_features(estimator, header, reset=reset)
 
 
 def check_target_given(estimator: Any, y: Any) -> None:
@@ -176,12 +178,12 @@ def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
-    X = _check_precomputed(X)
+    X = check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(
             f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
         )
-    _check_n_features(estimator, X, reset=reset)
+    check_n_features(estimator, X, reset=reset)
     return X
 
 
@@ -299,7 +301,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
         return as_dtype(weights, X.dtype)
     sample_weight = on_host(sample_weight)
     blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
-    checked = _check_sample_weight(
+    checked = check_sample_weight(
         np.ones_like(sample_weight) if blank else sample_weight,
         X,
         dtype=X.dtype if need.missing == "later" else np.float64,

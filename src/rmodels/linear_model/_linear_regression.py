@@ -3,16 +3,17 @@
 import warnings
 from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data, plot
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import Absent
 from rmodels.data import WEIGHTLESS, Need, Rows, Source, map_rows
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.linear_model._base import LinearModel
@@ -137,6 +138,17 @@ class LinearRegression(LinearModel):
     >>> model.loss_history_.round(3)
     array([1.958, 0.25 , 0.166])
     """
+
+    _attributes: ClassVar = {
+        "n_iter_": int | np.integer | None,
+        "learning_rate_": float | None,
+        "solver_": str,
+        "_history": np.ndarray | ClosedForm,
+        "_conditioning": Conditioning | None,
+        "_targets": int | None,
+        "_moments": Moments | Absent,
+        "_counted": int | Absent,
+    }
 
     engine_: str
     solver_: str

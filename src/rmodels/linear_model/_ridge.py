@@ -1,11 +1,10 @@
 """Ridge regression, with a penalty that is given or chosen by cross-validation."""
 
-import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +13,19 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
-from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.scores import SUMMED, Residuals
+from rmodels.base.sklearn import (
+    Interval,
+    StrOptions,
+    is_routing_enabled,
+    raise_for_params,
+    takes_weights,
+)
+from rmodels.base.state import Absent
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
@@ -116,6 +121,8 @@ class Ridge(_RidgeModel):
     >>> model.coef_.round(6), round(float(model.intercept_), 6)
     (array([1.333333]), 1.666667)
     """
+
+    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
@@ -231,13 +238,6 @@ class _Predicted(RegressorMixin, BaseEstimator):
         return True
 
 
-def _takes_weights(scorer: Any) -> bool:
-    """Return whether a scorer has a parameter for the weights of the rows."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
-
-
 def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Residuals | None]:
     """Return the residuals of each fold's rows here for each of its models."""
     found: list[Residuals | None] = []
@@ -316,6 +316,12 @@ class RidgeCV(_RidgeModel):
     0.001
     """
 
+    _attributes: ClassVar = {
+        "alpha_": float | np.ndarray,
+        "best_score_": float | np.ndarray,
+        "cv_results_": np.ndarray | Absent,
+    }
+
     _parameter_constraints: dict = {
         "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -377,7 +383,7 @@ class RidgeCV(_RidgeModel):
         >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
         0.01
         """
-        _raise_for_params(params, self, "fit")
+        raise_for_params(params, self, "fit")
         penalties = self._penalties()
         for name in ("store_cv_results", "alpha_per_target"):
             if self.cv is not None and getattr(self, name):
@@ -395,7 +401,7 @@ class RidgeCV(_RidgeModel):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        if _routing_enabled():
+        if is_routing_enabled():
             params = process_routing(self, "fit", **params).scorer.score
         if self.cv is None:
             scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
@@ -500,7 +506,7 @@ class RidgeCV(_RidgeModel):
         rows = source.on_host()  # what a splitter and a scorer get
         splits = list(check_cv(self.cv, y).split(rows.X, y))
         scorer = self._get_scorer()
-        weights = rows.weights if _takes_weights(scorer) else None
+        weights = rows.weights if takes_weights(scorer) else None
 
         def weighted(test: NDArray) -> dict[str, NDArray]:
             return {} if weights is None else {"sample_weight": weights[test]}
@@ -565,7 +571,7 @@ class RidgeCV(_RidgeModel):
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
-        if self.scoring is None and _routing_enabled():
+        if self.scoring is None and is_routing_enabled():
             return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
         return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
 

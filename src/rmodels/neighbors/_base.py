@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sklearn
@@ -12,12 +12,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
+from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import HasState
 from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
@@ -25,7 +26,15 @@ from rmodels.data.checks import Targets
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Search, search
+from rmodels.neighbors._search import (
+    Blockwise,
+    Indexed,
+    Precomputed,
+    Present,
+    Search,
+    SparseRows,
+    search,
+)
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
@@ -34,8 +43,16 @@ _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree":
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
-class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
+class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     """Parameters and points of a neighbours estimator."""
+
+    _attributes: ClassVar = {
+        "n_samples_fit_": int,
+        "algorithm_": str,
+        "effective_metric_": str,
+        "effective_metric_params_": dict,
+        "_search": Indexed | Blockwise | SparseRows | Precomputed | Present,
+    }
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -62,9 +79,12 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     _search: Search | PartedSearch
 
+    def _is_consistent(self) -> bool:
+        return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
+
     def _fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Source:
         """Check X, y and weights, and prepare the points; return them."""
-        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
+        if isinstance(X, scikit_learn.NeighborsBase) and scikit_learn.tree_of(X) is None:
             X = X._fit_X
         fitted = (
             X
@@ -498,7 +518,7 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
     """Return the points of a fitted estimator or tree, and its metric."""
     if isinstance(fitted, NeighborsBase):
         return fitted._fit_X, fitted.effective_metric_
-    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
+    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else scikit_learn.tree_of(fitted)
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"

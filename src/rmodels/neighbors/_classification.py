@@ -3,14 +3,14 @@
 import warnings
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Classifier
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_host
@@ -28,6 +28,8 @@ __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 class NeighborsClassifier(Classifier, NeighborsPredictor):
     """Classification by summed weights of neighbours."""
+
+    _attributes: ClassVar = {"classes_": np.ndarray | list, "outputs_2d_": bool}
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Source:
         source = self._fit_weighted(X, y, sample_weight)
@@ -312,6 +314,8 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     >>> model.predict_proba([[1.0]]).round(3)
     array([[0.667, 0.333]])
     """
+
+    _attributes: ClassVar = {"outlier_label_": object}
 
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,

@@ -1,7 +1,7 @@
 """What predictions of classes and of targets share: the weighted neighbours of queries."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,14 @@ __all__ = ["KNeighborsPredictor", "NeighborsPredictor", "RadiusNeighborsPredicto
 class NeighborsPredictor(Predictor, NeighborsBase):
     """Predictions from weighted neighbours."""
 
+    _attributes: ClassVar = {"_y": np.ndarray, "_sample_weight": np.ndarray | None}
+
     weights: Weights
     _y: Any
     _sample_weight: NDArray[np.float64] | None
+
+    def _is_consistent(self) -> bool:
+        return super()._is_consistent() and len(self._y) == self.n_samples_fit_
 
     def _need(self) -> Need:
         """Return what points and queries have to be."""
