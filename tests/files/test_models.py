@@ -15,6 +15,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 import rmodels
 from rmodels import native
 
+# What is said otherwise by intent, by model: then a new fit to what the model holds says the same.
+CHANGED = {
+    "0.1.0/KNeighborsClassifier-objects": "k counted weights, and counts rows of positive weight"
+}
 FOLDER = Path(__file__).parent / "models"
 MODELS = sorted(FOLDER.glob("*/*.rmodel"))
 
@@ -41,6 +45,13 @@ def test_says_what_it_said(path):
         rows = pandas.DataFrame(rows, columns=model.feature_names_in_)
     said = answers(model, rows)
     assert said.keys() >= expected["says"].keys()
+    if f"{path.parent.name}/{path.stem}" in CHANGED:
+        labels = model.classes_[model._y]
+        again = rmodels.KNeighborsClassifier(**model.get_params())
+        again.fit(model._fit_X, labels, model._sample_weight)
+        assert_array_equal(said["predict_proba"], answers(again, rows)["predict_proba"])
+        for method in ("predict", "predict_proba", "score"):
+            expected["says"].pop(method, None)
     for method, arrays in expected["says"].items():
         for found, wanted in zip(said[method], arrays, strict=True):
             assert_same(found, wanted)
