@@ -7,10 +7,11 @@ import argparse
 import importlib
 import runpy
 import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from rmodels.base.warnings import warn
 
 __all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
 
@@ -167,10 +168,9 @@ def hand_on(
     estimator: Any, substitute: Any, reason: BaseException, *args: Any, **kwargs: Any
 ) -> Any:
     """Fit scikit-learn's own in place of an estimator, which becomes it, and say so."""
-    warnings.warn(
+    warn(
         f"scikit-learn's own {type(estimator).__name__} takes the place of rmodels': {reason}",
         UserWarning,
-        stacklevel=3,
     )
     fitted = substitute.fit(*args, **kwargs)
     estimator.__class__ = type(fitted)

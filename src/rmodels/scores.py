@@ -1,6 +1,5 @@
 """Scores of predictions, wherever these are: of rows in parts, what they need of each adds up."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.metrics import accuracy_score, r2_score
 
 from rmodels import partitions
 from rmodels.arrays import adopted, on_host
+from rmodels.base.warnings import warn
 from rmodels.partitions import is_dask
 from rmodels.scans import Scan
 from rmodels.validation import Checked
@@ -98,7 +98,7 @@ class Residuals:
         _check_weight(self.weight)
         if self.count < 2:
             message = "R^2 score is not well-defined with less than two samples."
-            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+            warn(message, UndefinedMetricWarning)
             return np.full(len(self.mean), np.nan)
         varies = self.scatter > 0
         constant = np.where(self.squares > 0, 0.0, 1.0)

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from sklearn.utils.validation import (
 
 from rmodels import patch
 from rmodels.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
+from rmodels.base.warnings import warn
 from rmodels.callbacks import with_callbacks
 from rmodels.exceptions import NotCoveredError
 from rmodels.partitions import DaskRows, Partitions, answered, applied, is_dask
@@ -445,11 +445,10 @@ def class_targets(y: Any) -> tuple[bool, list[Any], Any]:
     """
     outputs_2d = y.ndim == 2 and y.shape[1] != 1
     if y.ndim == 2 and not outputs_2d:
-        warnings.warn(
+        warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
             "y to (n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=6,
         )
     columns = y.reshape(len(y), -1)
     if on_gpu(y):

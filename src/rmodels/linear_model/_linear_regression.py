@@ -1,6 +1,5 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
-import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels import plot
 from rmodels.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
+from rmodels.base.warnings import warn
 from rmodels.blas import blas_threads
 from rmodels.config import get_config
 from rmodels.linear_model import _gradient_descent, _inference, _least_squares, _statistics
@@ -345,12 +345,11 @@ class LinearRegression(LinearModel):
         solution, squared = _least_squares.from_moments_alone(moments, self.fit_intercept)
         self._conditioning: Conditioning | None = solution.conditioning
         if squared > _MOST_SQUARED:
-            warnings.warn(
+            warn(
                 f"the moments of X are ill-conditioned (κ² = {squared:.2g}): about "
                 f"{max(0, int(15.6 - np.log10(squared)))} digits of the coefficients are right. "
                 "Scale or remove columns, or fit the rows at once.",
                 linalg.LinAlgWarning,
-                stacklevel=5,
             )
         coefficients = solution.coefficients
         if self.positive:
@@ -456,12 +455,11 @@ class LinearRegression(LinearModel):
         return source
 
     def _warn_of_rank(self, rank: int, full_rank: int) -> None:
-        warnings.warn(
+        warn(
             f"X has rank {rank} where {full_rank} is possible: some columns are constant "
             "or a combination of others. The coefficients are not unique; those of minimum "
             "norm are returned.",
             UserWarning,
-            stacklevel=6,
         )
 
     def _fit_lsqr(self, rows: Rows) -> Matrix:
@@ -473,11 +471,10 @@ class LinearRegression(LinearModel):
             rows.X, rows.Y, rows.weights, self.fit_intercept
         )
         if not converged:
-            warnings.warn(
+            warn(
                 "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
                 "or raise memory_limit so that the moments of X fit.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         d = rows.n_features
         return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
@@ -625,7 +622,7 @@ class LinearRegression(LinearModel):
             raise ValueError(
                 f"The coefficients overflowed in {self.iterations} iterations: {advice}"
             )
-        warnings.warn(advice, ConvergenceWarning, stacklevel=6)
+        warn(advice, ConvergenceWarning)
 
     @property
     def loss_history_(self) -> Matrix:

@@ -1,7 +1,6 @@
 """Ridge regression, with a penalty that is given or chosen by cross-validation."""
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -20,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels.arrays import adopted, as_kind_of, on_host
+from rmodels.base.warnings import warn
 from rmodels.linear_model import _penalised, _statistics
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
@@ -53,11 +53,10 @@ class _RidgeModel(LinearModel):
             source, penalties, self.fit_intercept, positive, source.threads(None), moments
         )
         if not found.converged:
-            warnings.warn(
+            warn(
                 "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
                 "or raise memory_limit so that the moments of X fit.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         self.engine_ = found.engine
         self._set_coefficients(found.coefficients, source.dtype, one_target, X)
@@ -370,10 +369,9 @@ class RidgeCV(_RidgeModel):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible")
         if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
-            warnings.warn(
+            warn(
                 "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
                 FutureWarning,
-                stacklevel=4,
             )
         y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
         source, one_target = regression_source(self, X, y, sample_weight)

@@ -1,7 +1,6 @@
 """What all neighbours estimators share: the points, and searching them."""
 
 import itertools
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -25,6 +24,7 @@ from rmodels.arrays import (
     namespace,
     on_host,
 )
+from rmodels.base.warnings import warn
 from rmodels.callbacks import CallbackSupport
 from rmodels.config import thread_count
 from rmodels.neighbors import _metrics
@@ -161,11 +161,10 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
     def _set_effective_metric(self) -> None:
         _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)
         if "p" in (self.metric_params or {}) and self.p is not None:
-            warnings.warn(
+            warn(
                 "Parameter p is found in metric_params. The corresponding parameter from __init__ "
                 "is ignored.",
                 SyntaxWarning,
-                stacklevel=5,
             )
         self.effective_metric_, self.effective_metric_params_ = _metrics.effective_metric(
             self.metric, self.p, self.metric_params
@@ -182,10 +181,9 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
                     'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
                 )
             algorithm = "brute"
-            warnings.warn(
+            warn(
                 "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
                 "the execution with `algorithm='brute'`.",
-                stacklevel=5,
             )
         return search(
             points,

@@ -1,6 +1,5 @@
 """Classification by the votes of neighbours."""
 
-import warnings
 from numbers import Integral
 from typing import Any
 
@@ -10,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.arrays import answered_in_kind, beside, namespace, on_host
+from rmodels.base.warnings import warn
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -414,10 +414,9 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 if len(place):
                     shares[outliers, place[0]] = 1.0
                 else:
-                    warnings.warn(
+                    warn(
                         f"Outlier label {label} is not in training classes. All class "
                         "probabilities of outliers will be assigned with 0.",
-                        stacklevel=3,
                     )
             total = shares.sum(axis=1, keepdims=True)
             found.append(shares / namespace(total).where(total == 0.0, 1.0, total))

@@ -1,12 +1,12 @@
 """Regression by the means of neighbours."""
 
-import warnings
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from rmodels.arrays import answered_in_kind, as_dtype, beside
+from rmodels.base.warnings import warn
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
@@ -56,7 +56,7 @@ class NeighborsRegressor(Regressor, Predictor):
         neighbours = self._neighbours(X)
         found = means(neighbours, self._y[:, None] if self._y.ndim == 1 else self._y)
         if (found != found).any():
-            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
+            warn(f"{self._without_weight}; predicting NaN.")
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
             found = as_dtype(found, beside(self._y[:0], found).dtype)
         return found[:, 0] if self._y.ndim == 1 else found
