@@ -64,6 +64,7 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
         rare metric with engine="native". False: it raises `rmodels.exceptions.NotCoveredError`.
         True: with a UserWarning that says why, the estimator becomes scikit-learn's own, of the
         same parameters, and is fitted as such; it stays that until it is created anew.
+        `partial_fit` raises in any case.
 
     Raises
     ------
