@@ -84,6 +84,10 @@ CASES = {
         ConvergenceWarning,
     ),
     "_RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
+    "RidgeCV._routed": (
+        lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
+        UserWarning,
+    ),
     "RidgeCV.fit": (
         lambda: RidgeCV(gcv_mode="svd").fit(sparse.csr_array(X), y),
         FutureWarning,

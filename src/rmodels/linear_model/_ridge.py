@@ -17,6 +17,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params
 
 from rmodels.arrays import adopted, as_kind_of, on_host
 from rmodels.base.warnings import warn
@@ -342,7 +343,8 @@ class RidgeCV(_RidgeModel):
         X, y, sample_weight
             As in `LinearRegression.fit`.
         **params
-            For the scorer, if scikit-learn's metadata routing is on.
+            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
+            Then the scorer gets weights if it asks for them; else if it takes them.
 
         Returns
         -------
@@ -354,6 +356,11 @@ class RidgeCV(_RidgeModel):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
             parameters contradict each other.
+
+        Warns
+        -----
+        UserWarning
+            If there are weights that the scorer of folds does not take.
 
         Examples
         --------
@@ -379,12 +386,15 @@ class RidgeCV(_RidgeModel):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        if _routing_enabled():
-            params = process_routing(self, "fit", **params).scorer.score
+        score_params, split_params = self._routed(params)
+        self.__dict__.pop("cv_results_", None)
         if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
+            scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
+        elif isinstance(source, Rows):
+            params = {"score": score_params, "split": split_params}
+            scores, moments = self._k_fold(source, penalties, one_target, y, params), None
         else:
-            scores, moments = self._k_fold(source, penalties, one_target, y)
+            scores, moments = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -509,28 +519,27 @@ class RidgeCV(_RidgeModel):
         return np.asarray(found_scores, dtype=np.float64), sums
 
     def _k_fold(
-        self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
-    ) -> tuple[NDArray[np.float64], Moments | None]:
-        """Return the mean score of each penalty over the folds, and the moments as above."""
-        if not isinstance(source, Rows):
-            return self._k_fold_of_batches(source, penalties, one_target)
+        self,
+        source: Rows,
+        penalties: NDArray[np.float64],
+        one_target: bool,
+        y: Any,
+        params: dict[str, dict[str, Any]],
+    ) -> NDArray[np.float64]:
+        """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
-        splits = list(check_cv(self.cv, y).split(rows.X, y))
+        splits = list(check_cv(self.cv, y).split(rows.X, y, **params["split"]))
         scorer = self._get_scorer()
-        weights = rows.weights if _takes_weights(scorer) else None
-
-        def weighted(test: NDArray) -> dict[str, NDArray]:
-            return {} if weights is None else {"sample_weight": weights[test]}
-
         scores = np.empty((len(splits), len(penalties)))
         training = _penalised.training_moments(source, splits, source.threads(None))
         for fold, ((_, test), (others, sums)) in enumerate(zip(splits, training, strict=True)):
             found = _penalised.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
+            given = _check_method_params(rows.X, params["score"], test)
             models = self._models(found, penalties, source, one_target)
-            scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]
-        return scores.mean(axis=0), None
+            scores[fold] = [scorer(model, X, Y, **given) for model in models]
+        return scores.mean(axis=0)
 
     def _models(
         self,
@@ -549,7 +558,10 @@ class RidgeCV(_RidgeModel):
     def _k_fold_of_batches(
         self, source: Source, penalties: NDArray[np.float64], one_target: bool
     ) -> tuple[NDArray[np.float64], Moments]:
-        """Return the same from three passes: the rows' number, their moments, the residuals."""
+        """Return the same, and the moments of all rows, from three passes.
+
+        They count the rows, add up their moments, and score them.
+        """
         n, k = source.numbered(), check_cv(self.cv).get_n_splits()
         if k > n:
             raise ValueError(
@@ -586,6 +598,20 @@ class RidgeCV(_RidgeModel):
             .add(scorer=self._get_scorer(), method_mapping=caller)
             .add(splitter=self.cv, method_mapping=splitting)
         )
+
+    def _routed(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what of the parameters of `fit` the scorer and the splitter get."""
+        if _routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return routed.scorer.score, routed.splitter.split
+        scorer = self._get_scorer()
+        if not params or self.cv is None or _takes_weights(scorer):
+            return params, {}
+        warn(
+            f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
+            "which may choose another penalty."
+        )
+        return {}, {}
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
