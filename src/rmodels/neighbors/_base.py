@@ -22,6 +22,7 @@ from rmodels.arrays import (
     as_kind_of,
     beside,
     namespace,
+    on_gpu,
     on_host,
 )
 from rmodels.base.warnings import warn
@@ -150,13 +151,16 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         """Return checked points or queries, or distances."""
         if isinstance(self.metric, str) and self.metric == "precomputed":
             return precomputed_distances(self, X, reset=reset)
-        return search_samples(
+        named = isinstance(self.metric, str)
+        found = search_samples(
             self,
             X,
-            floats=isinstance(self.metric, str) and self.metric in _metrics.INDEXED,
-            allow_nan=isinstance(self.metric, str) and self.metric == "nan_euclidean",
+            floats=not named or self.metric in _metrics.INDEXED,
+            allow_nan=named and self.metric == "nan_euclidean",
             reset=reset,
         )
+        # a function of two rows would wrap small integers around, and lose digits of float32
+        return found if named or on_gpu(found) else found.astype(np.float64, copy=False)
 
     def _set_effective_metric(self) -> None:
         _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)

@@ -98,7 +98,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         Any metric of scikit-learn. "euclidean" ("l2"), "manhattan" ("l1", "cityblock"),
         "chebyshev" ("infinity"), "minkowski" and "cosine" of dense points are searched by the
         engines of rmodels; all others, sparse points and "precomputed" distances by blocks of
-        distances that NumPy and SciPy compute. A callable gets two rows and returns their distance.
+        distances that NumPy and SciPy compute. A callable gets two rows of float64 and returns
+        their distance.
     metric_params : dict, default=None
         Parameters of the metric, such as "p", or "w" of a weighted Minkowski metric.
     n_jobs : int, default=None
