@@ -701,6 +701,12 @@ class LinearRegression(LinearModel):
             If the model is not unconstrained least squares, there are no more rows than
             coefficients, the columns are dependent, or the rows are needed and not given.
 
+        Warns
+        -----
+        UserWarning
+            If robust="HC2" or "HC3" and a row has a leverage of 1, such as the only one of its
+            category: the standard errors are NaN.
+
         Examples
         --------
         >>> import numpy as np
@@ -723,12 +729,23 @@ class LinearRegression(LinearModel):
         elif robust is not None:
             raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
         factor = self._factor(source)
-        covariances = _inference.covariance(factor, source, robust)
+        inner = _inference.meat(factor, source, robust)
+        if source is not None and robust in ("HC2", "HC3") and np.isnan(inner).any():
+            self._warn_of_leverage(_inference.rows_of_full_leverage(factor, source), robust)
         names = getattr(self, "feature_names_in_", None)
         labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
         labels += ["intercept"] * self.fit_intercept
         one_target = self._targets is None
-        return _inference.summarised(factor, labels, covariances, confidence, robust, one_target)
+        return _inference.summarised(factor, labels, inner, confidence, robust, one_target)
+
+    def _warn_of_leverage(self, rows: list[int], robust: str) -> None:
+        if rows:
+            which = f"row {rows[0]} has" if len(rows) == 1 else f"rows {_listed(rows)} have"
+            warn(
+                f"{which} a leverage of 1: {robust} divides by what is left of 1, 0, and the "
+                "standard errors are NaN. Choose 'HC0' or 'HC1', or leave out what only such a row "
+                "tells: the row, and the column that is its own."
+            )
 
     def _factor(self, source: Source | None) -> Factor:
         """Return what inference needs, from the moments if they can decide, else from the rows."""
@@ -816,6 +833,13 @@ class LinearRegression(LinearModel):
 
 
 _TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"
+
+
+def _listed(rows: list[int]) -> str:
+    """Return the first of some numbers, and how many there are more."""
+    if len(rows) <= 5:
+        return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+    return f"{', '.join(map(str, rows[:5]))} and {len(rows) - 5} more"
 
 
 def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
