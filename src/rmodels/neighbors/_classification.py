@@ -83,7 +83,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         "uniform" and None count neighbours alike; "distance" by 1 / distance, and where some are at
         distance 0, only those. A callable gets the distances, (n_queries, k), and returns weights
-        of the same shape; after a fit with `sample_weight`, an array of arrays.
+        of the same shape.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
         "brute" compares with every point. "kd_tree" and "ball_tree" are one tree of boxes, of which
         those that are near enough are opened: scikit-learn's two differ in the metrics that they
@@ -129,12 +129,10 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     indices and predictions are the kind of array that the queries are, on the same device;
     `classes_` is a tensor if X and y are on the GPU.
 
-    With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's
-    neighbours are its nearest rows until their weights sum to k, the last of them with the part of
-    its weight that is left. Each vote is multiplied by that weight. So integer weights predict
-    what repeated rows predict, and a weight of 0 predicts what leaving the row out predicts. A
-    point "without itself" (X=None) is without its whole row. `kneighbors` counts rows, whatever
-    their weights.
+    With `sample_weight`, the weight of each neighbour is multiplied by that of its point, so that a
+    common factor of all points' weights does not matter. k counts points: a point of weight 2 is
+    one neighbour whose vote counts twice, and not two points. A point of weight 0 is absent: the
+    prediction is that without its row. `kneighbors` finds points whatever their weights.
 
     Examples
     --------
@@ -187,8 +185,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             Labels: numbers or strings. Of a scan or a Dask data frame also a column, or a list of
             columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the points, at least 0, their sum at least k: see the notes. Not for points
-            in a Dask collection.
+            Weights of the points, at least 0, of at least k points not 0: see the notes. Not for
+            points in a Dask collection.
 
         Returns
         -------

@@ -27,9 +27,9 @@ class Predictor(NeighborsBase):
         if sample_weight is not None and is_dask(X):
             raise ValueError("sample_weight needs points in memory or in a scan, not in partitions")
         target = self._fit(X, y)
-        self._sample_weight = (
-            None if sample_weight is None else point_weights(sample_weight, self.n_samples_fit_)
-        )
+        self._sample_weight = None
+        if sample_weight is not None:
+            self._sample_weight = _scaled(point_weights(sample_weight, self.n_samples_fit_))
         return target
 
     def _neighbours(self, X: Any) -> Neighbours:
@@ -37,71 +37,72 @@ class Predictor(NeighborsBase):
         raise NotImplementedError
 
 
+def _scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights over a power of two, so that their scale neither rounds nor overflows a sum.
+
+    Weights that are all the same become 1.
+    """
+    largest = weights.max()
+    if ((weights == largest) | (weights == 0)).all():
+        return (weights > 0).astype(np.float64)
+    found: NDArray[np.float64] = np.ldexp(weights, -np.frexp(largest)[1])
+    return found
+
+
 class KNeighborsPredictor(Predictor, KNeighborsMixin):
     """Predictions by the k nearest."""
 
     def _neighbours(self, X: Any) -> Neighbours:
         check_is_fitted(self)
-        if self._sample_weight is not None:
-            offsets, distances, indices, parts = self._nearest_by_weight(X, self._sample_weight)
-            # a callable gets rows of k distances, as many as there are where weights are 1
-            return Neighbours.weighted(self.weights, offsets, distances, indices).times(parts)
-        distances, indices = self._nearest(X, None)
+        given = self._sample_weight
+        if given is None or given.all():
+            distances, indices = self._nearest(X, None)
+        else:
+            distances, indices = self._nearest_of(X, given > 0)
         m, k = indices.shape
         offsets = counting(m * k + 1, indices, k)
-        return Neighbours.weighted(
-            self.weights, offsets, distances.ravel(), indices.ravel(), (m, k)
-        )
+        distances, indices = distances.ravel(), indices.ravel()
+        found = Neighbours.weighted(self.weights, offsets, distances, indices, (m, k))
+        return found if given is None else found.times(beside(given, distances)[indices])
 
-    def _nearest_by_weight(
-        self, X: Any, sample_weight: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
-        """Return the nearest points whose weights sum to k.
+    def _nearest_of(self, X: Any, counted: NDArray[np.bool_]) -> tuple[Any, Any]:
+        """Return distances and indices of the k nearest among some of the points: (n_queries, k).
 
-        Returns
-        -------
-        offsets : ndarray of shape (n_queries + 1,)
-        distances, indices, parts : ndarray of shape (offsets[-1],)
-            Query i has those from offsets[i] to offsets[i + 1] - 1; parts are what counts of the
-            points' weights.
+        Parameters
+        ----------
+        X
+            Queries; None for the points, each without itself.
+        counted : ndarray of shape (n_samples_fit,)
+            Which points there are.
         """
         k = self._check_n_neighbors(None)
         queries = self._queries(X)
         itself = queries is None
-        least = sample_weight.sum() - (sample_weight.max() if itself else 0.0)
-        if least < k * (1 - 1e-12):
+        number = int(counted.sum())
+        if k > number - itself:
             raise ValueError(
-                f"Expected n_neighbors <= the sum of sample_weight, but n_neighbors = {k} and the "
-                f"weights of the points that a query may have sum to {least}"
+                f"Expected n_neighbors {'<' if itself else '<='} the number of points whose weight "
+                f"is not 0, but n_neighbors = {k}, and there are {number}"
             )
         if itself:
             queries = self._fit_X
-        n = self.n_samples_fit_
-        pending = np.arange(queries.shape[0])
-        blocks = []
-        count = min(n, k + itself)
+        n, m = self.n_samples_fit_, queries.shape[0]
+        found = np.empty((m, k)), np.empty((m, k), np.int64)
+        pending = np.arange(m)
+        searched = min(n, (k + itself) * n // number + 1)
         while len(pending):
-            found = self._search.nearest(queries[pending], count, thread_count(self.n_jobs))
-            distances, indices = map(on_host, found)
-            weights = sample_weight[indices]
+            near = self._search.nearest(queries[pending], searched, thread_count(self.n_jobs))
+            distances, indices = map(on_host, near)
+            kept = counted[indices]
             if itself:
-                weights[indices == pending[:, np.newaxis]] = 0.0
-            reached = np.cumsum(weights, axis=1)
-            parts = np.clip(k - (reached - weights), 0.0, weights)
-            done = (reached[:, -1] >= k) | (count == n)
-            rows, columns = np.nonzero(parts * done[:, np.newaxis])
-            pairs = (pending[rows], distances[rows, columns], indices[rows, columns])
-            blocks.append((*pairs, parts[rows, columns]))
+                kept &= indices != pending[:, np.newaxis]
+            done = kept.sum(axis=1) >= k
+            places = np.argsort(~kept[done], axis=1, kind="stable")[:, :k]
+            for into, each in zip(found, (distances, indices), strict=True):
+                into[pending[done]] = np.take_along_axis(each[done], places, axis=1)
             pending = pending[~done]
-            count = min(n, 2 * count)
-        rows, distances, indices, parts = (
-            np.concatenate(column) for column in zip(*blocks, strict=True)
-        )
-        order = np.argsort(rows, kind="stable")
-        counts = np.bincount(rows, minlength=queries.shape[0])
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        ordered = offsets, distances[order], indices[order], parts[order]
-        return tuple(beside(part, queries) for part in ordered)
+            searched = min(n, 2 * searched)
+        return beside(found[0], queries), beside(found[1], queries)
 
 
 class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):

@@ -80,7 +80,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
 
     Notes
     -----
-    `sample_weight`, and what k counts, are as in `KNeighborsClassifier`.
+    `sample_weight` is as in `KNeighborsClassifier`.
 
     Examples
     --------
