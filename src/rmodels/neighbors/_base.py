@@ -82,9 +82,10 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
             return self._fit_scan(X, y)
         if is_dask(X):
             return self._fit_partitions(X, y)
-        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
+        ours = isinstance(X, NeighborsBase)
+        if not ours and isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
             X = X._fit_X
-        fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
+        fitted = ours or isinstance(X, (BallTree, KDTree, scikit_learn.NeighborsBase))
         if fitted:
             points, metric = _points_of(X)
         else:
@@ -93,9 +94,7 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         self._set_effective_metric()
         if fitted:
             self._search = (
-                X._search
-                if isinstance(X, NeighborsBase)
-                else search(points, metric, {}, "auto", thread_count(self.n_jobs))
+                X._search if ours else search(points, metric, {}, "auto", thread_count(self.n_jobs))
             )
             self.n_features_in_ = points.shape[1]
         else:
@@ -217,8 +216,17 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     @property
     def _fit_method(self) -> str:
-        """What `algorithm_` says, by scikit-learn's name."""
-        return {"brute": "brute", "tree": "kd_tree"}[self.algorithm_]
+        """What `algorithm_` says, by scikit-learn's name, if its trees have the metric."""
+        tree = self.algorithm_ == "tree" and self.effective_metric_ in VALID_METRICS["kd_tree"]
+        return "kd_tree" if tree else "brute"
+
+    @property
+    def _tree(self) -> KDTree | None:
+        """What an estimator of scikit-learn reads that is fitted to this one: a tree of its own."""
+        if self._fit_method == "brute":
+            return None
+        parameters = {k: v for k, v in self.effective_metric_params_.items() if v is not None}
+        return KDTree(self._fit_X, metric=self.effective_metric_, **parameters)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
