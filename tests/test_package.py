@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rmodels
+from rmodels import native, ops
 from rmodels.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,30 @@ def test_show_versions(capsys):
     printed = capsys.readouterr().out
     for word in (rmodels.__version__, "engine", "instruction set", "threads", "GPU", "numpy"):
         assert word in printed
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("RMODELS_ENGINE", "gpu", "         engine: engine='gpu' cannot run: "),
+        ("RMODELS_ENGINE", "abacus", "must be one of auto, reference, native, gpu; got 'abacus'"),
+        ("RMODELS_ISA", "mmx", "instruction set: RMODELS_ISA='mmx' cannot be used here"),
+    ],
+)
+def test_versions_say_what_cannot_be_had(variable, value, said):
+    if value == "gpu" and ops.unavailable("gpu") is None:
+        pytest.skip("there is a GPU")
+    if variable == "RMODELS_ISA" and native.load() is None:
+        pytest.skip("built without the native engine")
+    run = subprocess.run(
+        [sys.executable, "-m", "rmodels", "versions"],
+        env=os.environ | {variable: value},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    assert said in run.stdout
+    assert f"rmodels: {rmodels.__version__}" in run.stdout
+    assert "numpy: " in run.stdout
 
 
 def build(source, folder):

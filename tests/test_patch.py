@@ -12,6 +12,7 @@ from sklearn.cluster import DBSCAN, _dbscan
 
 import rmodels
 from rmodels import exceptions, native, patch_sklearn, patched, unpatch_sklearn
+from rmodels.base.estimator import all_or_nothing
 from rmodels.catalogue import CATALOGUE
 
 PATCHED = [entry for entry in CATALOGUE.values() if entry.patch]
@@ -136,6 +137,24 @@ def test_sparse_samples_whose_moments_do_not_fit():
         # scikit-learn's has no such parameter
         with pytest.raises(exceptions.NotCoveredError, match="memory_limit"):
             linear_model.LinearRegression(learning_rate=0.5).fit(X, X[:, :1].toarray().ravel())
+
+
+def test_a_batch_is_not_handed_on(monkeypatch):
+    class LinearRegression(rmodels.LinearRegression):
+        @all_or_nothing
+        def partial_fit(self, X, y):
+            self.coef_ = None
+            raise exceptions.NotCoveredError("refused")
+
+    model = LinearRegression()
+    with monkeypatch.context() as patched_home:
+        patched_home.setattr("rmodels.linear_model.LinearRegression", LinearRegression)
+        patch_sklearn(["LinearRegression"], fallback=True)
+        with pytest.raises(exceptions.NotCoveredError, match="refused"):
+            model.partial_fit([[0.0], [1.0]], [0.0, 1.0])
+        unpatch_sklearn()
+    assert type(model) is LinearRegression
+    assert not hasattr(model, "coef_")
 
 
 def test_script_with_fallback(tmp_path):

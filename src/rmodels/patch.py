@@ -7,12 +7,12 @@ import argparse
 import importlib
 import runpy
 import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import rmodels
+from rmodels.base.warnings import warn
 from rmodels.catalogue import CATALOGUE
 
 __all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
@@ -53,6 +53,7 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
         rare metric with engine="native". False: it raises `rmodels.exceptions.NotCoveredError`.
         True: with a UserWarning that says why, the estimator becomes scikit-learn's own, of the
         same parameters, and is fitted as such; it stays that until it is created anew.
+        `partial_fit` raises in any case.
 
     Raises
     ------
@@ -158,10 +159,9 @@ def hand_on(
     estimator: Any, substitute: Any, reason: BaseException, *args: Any, **kwargs: Any
 ) -> Any:
     """Fit scikit-learn's own in place of an estimator, which becomes it, and say so."""
-    warnings.warn(
+    warn(
         f"scikit-learn's own {type(estimator).__name__} takes the place of rmodels': {reason}",
         UserWarning,
-        stacklevel=3,
     )
     fitted = substitute.fit(*args, **kwargs)
     estimator.__class__ = type(fitted)

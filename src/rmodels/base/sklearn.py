@@ -1,5 +1,6 @@
 """All that rmodels takes of scikit-learn's private names, which any version may change."""
 
+import importlib
 import inspect
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import (
     _check_feature_names,
+    _check_method_params,
     _check_n_features,
     _check_sample_weight,
 )
@@ -25,12 +27,14 @@ __all__ = [
     "StrOptions",
     "begin_callbacks",
     "check_feature_names",
+    "check_method_params",
     "check_n_features",
     "check_parameters",
     "check_precomputed",
     "check_sample_weight",
     "has_callbacks",
     "is_routing_enabled",
+    "pass_for",
     "raise_for_params",
     "takes_weights",
     "tree_of",
@@ -38,11 +42,23 @@ __all__ = [
 ]
 
 check_feature_names = _check_feature_names
+check_method_params = _check_method_params
 check_n_features = _check_n_features
 check_precomputed = _check_precomputed
 check_sample_weight = _check_sample_weight
 is_routing_enabled = _routing_enabled
 raise_for_params = _raise_for_params
+
+
+def pass_for(module: str, *estimators: type) -> None:
+    """Have estimators be instances of scikit-learn's classes of the same names, from a module.
+
+    They inherit nothing: `isinstance(ours, sklearn.neighbors.NearestNeighbors)` is true, for those
+    who ask before they take an estimator, and all attributes and methods are ours.
+    """
+    home = importlib.import_module(module)
+    for estimator in estimators:
+        getattr(home, estimator.__name__).register(estimator)
 
 
 def check_parameters(estimator: Any) -> None:

@@ -6,7 +6,6 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -29,6 +28,7 @@ from rmodels.base.sklearn import (
     check_precomputed,
     check_sample_weight,
 )
+from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
@@ -59,6 +59,8 @@ class Need:
         Whether a sparse matrix stays one, as CSR; else it is an error.
     floats : bool
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
+    doubles : bool
+        Whether float32 becomes float64, too.
     missing : {"later", "refuse", "allow"}
         What becomes of NaN and infinity: "later" leaves them to `Rows.assert_finite`, for
         operations that meet every value anyway; "allow" is of NaN.
@@ -70,6 +72,7 @@ class Need:
 
     sparse: bool = True
     floats: bool = True
+    doubles: bool = False
     missing: Missing = "later"
     contiguous: bool = False
     distances: bool = False
@@ -196,7 +199,8 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
         if need.missing != "later":
             _assert_finite_tensor(estimator, X, "X")
         return contiguous(X) if need.contiguous else X
-    if _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
+    narrow = need.doubles and getattr(X, "dtype", None) != np.float64
+    if not narrow and _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
         plain = np.ascontiguousarray(X) if need.contiguous else X
         if need.missing == "later" or _is_surely_finite(plain):
             if reset:
@@ -213,7 +217,7 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
 def _options(need: Need) -> dict[str, Any]:
     """Return what scikit-learn's validation calls it."""
     return {
-        "dtype": _FLOATS if need.floats else "numeric",
+        "dtype": np.float64 if need.doubles else _FLOATS if need.floats else "numeric",
         "order": "C" if need.contiguous else None,
         "accept_sparse": "csr" if need.sparse else False,
         "ensure_all_finite": {"later": False, "refuse": True, "allow": "allow-nan"}[need.missing],
@@ -272,11 +276,10 @@ def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
 
 def _warn_of_a_column(y: Any) -> None:
     if y.ndim == 2 and y.shape[1] == 1:
-        warnings.warn(
+        warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
             "y to (n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=6,
         )
 
 

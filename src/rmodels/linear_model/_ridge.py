@@ -1,6 +1,5 @@
 """Ridge regression, with a penalty that is given or chosen by cross-validation."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -21,11 +20,13 @@ from rmodels.base.scores import SUMMED, Residuals
 from rmodels.base.sklearn import (
     Interval,
     StrOptions,
+    check_method_params,
     is_routing_enabled,
     raise_for_params,
     takes_weights,
 )
 from rmodels.base.state import Absent
+from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
@@ -63,7 +64,7 @@ class _RidgeModel(LinearModel):
             moments=moments,
         )
         for warning in found.warnings:
-            warnings.warn(warning, stacklevel=5)
+            warn(str(warning), type(warning))
         self.engine_ = found.engine
         self._set_coefficients(found.coefficients, source.dtype, one_target, X)
         if source.n_targets == 1:
@@ -362,7 +363,8 @@ class RidgeCV(_RidgeModel):
         X, y, sample_weight
             As in `LinearRegression.fit`.
         **params
-            For the scorer, if scikit-learn's metadata routing is on.
+            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
+            Then the scorer gets weights if it asks for them; else if it takes them.
 
         Returns
         -------
@@ -374,6 +376,11 @@ class RidgeCV(_RidgeModel):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
             parameters contradict each other.
+
+        Warns
+        -----
+        UserWarning
+            If there are weights that the scorer of folds does not take.
 
         Examples
         --------
@@ -389,10 +396,9 @@ class RidgeCV(_RidgeModel):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible")
         if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
-            warnings.warn(
+            warn(
                 "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
                 FutureWarning,
-                stacklevel=4,
             )
         y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
         source = data.source(self, X, y, sample_weight, targets="numbers")
@@ -401,12 +407,15 @@ class RidgeCV(_RidgeModel):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        if is_routing_enabled():
-            params = process_routing(self, "fit", **params).scorer.score
+        score_params, split_params = self._routed(params)
+        self.__dict__.pop("cv_results_", None)
         if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
+            scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
+        elif isinstance(source, Rows):
+            params = {"score": score_params, "split": split_params}
+            scores, moments = self._k_fold(source, penalties, one_target, y, params), None
         else:
-            scores, moments = self._k_fold(source, penalties, one_target, y)
+            scores, moments = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -498,19 +507,17 @@ class RidgeCV(_RidgeModel):
         return np.asarray(found_scores, dtype=np.float64), moments
 
     def _k_fold(
-        self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
-    ) -> tuple[NDArray[np.float64], Moments | None]:
-        """Return the mean score of each penalty over the folds, and the moments as above."""
-        if not isinstance(source, Rows):
-            return self._k_fold_of_batches(source, penalties, one_target)
+        self,
+        source: Rows,
+        penalties: NDArray[np.float64],
+        one_target: bool,
+        y: Any,
+        params: dict[str, dict[str, Any]],
+    ) -> NDArray[np.float64]:
+        """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
-        splits = list(check_cv(self.cv, y).split(rows.X, y))
+        splits = list(check_cv(self.cv, y).split(rows.X, y, **params["split"]))
         scorer = self._get_scorer()
-        weights = rows.weights if takes_weights(scorer) else None
-
-        def weighted(test: NDArray) -> dict[str, NDArray]:
-            return {} if weights is None else {"sample_weight": weights[test]}
-
         scores = np.empty((len(splits), len(penalties)))
         decomposed = spectrum.decompose_splits(
             source, splits, self.fit_intercept, float(penalties.min()), source.threads(None)
@@ -518,9 +525,10 @@ class RidgeCV(_RidgeModel):
         for fold, ((_, test), found) in enumerate(zip(splits, decomposed, strict=True)):
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
+            given = check_method_params(rows.X, params["score"], test)
             models = self._models(found, penalties, source, one_target)
-            scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]
-        return scores.mean(axis=0), None
+            scores[fold] = [scorer(model, X, Y, **given) for model in models]
+        return scores.mean(axis=0)
 
     def _models(
         self,
@@ -568,6 +576,20 @@ class RidgeCV(_RidgeModel):
             .add(scorer=self._get_scorer(), method_mapping=caller)
             .add(splitter=self.cv, method_mapping=splitting)
         )
+
+    def _routed(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what of the parameters of `fit` the scorer and the splitter get."""
+        if is_routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return routed.scorer.score, routed.splitter.split
+        scorer = self._get_scorer()
+        if not params or self.cv is None or takes_weights(scorer):
+            return params, {}
+        warn(
+            f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
+            "which may choose another penalty."
+        )
+        return {}, {}
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""

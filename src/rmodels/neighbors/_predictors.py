@@ -17,6 +17,18 @@ from rmodels.neighbors._weights import Neighbours, Weights
 __all__ = ["KNeighborsPredictor", "NeighborsPredictor", "RadiusNeighborsPredictor"]
 
 
+def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights over a power of two, so that their scale neither rounds nor overflows a sum.
+
+    Weights that are all the same become 1.
+    """
+    largest = weights.max()
+    if ((weights == largest) | (weights == 0)).all():
+        return (weights > 0).astype(np.float64)
+    found: NDArray[np.float64] = np.ldexp(weights, -np.frexp(largest)[1])
+    return found
+
+
 class NeighborsPredictor(Predictor, NeighborsBase):
     """Predictions from weighted neighbours."""
 
@@ -40,7 +52,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         if isinstance(source, Rows):
             self._y = source.Y[:, 0] if source.one_target else source.Y
             if source.weights is not None:
-                self._sample_weight = on_host(source.weights).astype(np.float64)
+                self._sample_weight = _scale(on_host(source.weights).astype(np.float64))
                 self._leave_out_absent(source)
             return source
         shape = (0,) if source.one_target else (0, source.n_targets)
