@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) sr
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format clean help
+.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -79,6 +79,10 @@ format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	.venv/bin/clang-format -i $(SOURCES)
+
+# The public names for type checkers: src/rmodels/__init__.pyi.
+stub: .venv/test-$(SETTINGS)
+	$(PY) tests/shared/stub.py
 
 clean:
 	rm -rf .venv build

@@ -126,7 +126,7 @@ def test_console(page, tmp_path, monkeypatch, capsys):
 def test_every_block_is_of_a_kind_that_is_checked(page):
     fences = re.findall(r"^ *`{3,}(.*)$", text_of(page), flags=re.MULTILINE)
     assert not any(fences[1::2])  # what closes
-    assert {kind for kind in fences[::2] if not re.match(r"\{toctree\}$", kind)} <= CHECKED
+    assert {kind for kind in fences[::2] if not re.match(r"\{(toctree|include)\}", kind)} <= CHECKED
     if page in PAGES:
         assert not re.search(r"^\s*\n {4,}\S", page.read_text("utf-8"), flags=re.MULTILINE)
 
@@ -224,17 +224,25 @@ def test_every_extra_is_shown():
     assert set(table) == shown - {".[docs]", ".[gpu-test]", ".[test]", "./evidence[test]"}
 
 
+def names_in_reference():
+    """The names in the API reference: it includes what `conf.py` writes of the catalogue."""
+    text = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    assert ".. include:: estimators.rst" in text
+    lists = [*text.splitlines(), *runpy.run_path(ROOT / "docs" / "conf.py")["estimators"]()]
+    return re.findall(r"^   ([\w.]+)$", "\n".join(lists), re.M)
+
+
 def test_every_notebook_and_public_name_is_shown():
     gallery = (ROOT / "docs" / "notebooks" / "index.md").read_text("utf-8")
     assert {path.stem for path in NOTEBOOKS} == set(re.findall(r"^:link: (\w+)$", gallery, re.M))
-    listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
+    listed = names_in_reference()
     modules = {f"{each}.{name}" for each in ("exceptions", "plot") for name in public(each)}
     operations = {name for name in listed if name.startswith("ops.")}
     assert set(listed) - operations == set(rmodels.__all__) - {"plot"} | modules
 
 
 def test_every_public_function_and_method_has_an_example():
-    names = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
+    names = names_in_reference()
     lacking = set()
     for name in names:
         module, _, last = f"rmodels.{name}".rpartition(".")
@@ -266,3 +274,13 @@ def public(module):
 def test_readme_has_examples():
     parsed = doctest.DocTestParser().get_examples((ROOT / "README.md").read_text("utf-8"))
     assert len(parsed) >= 5
+
+
+def test_all_that_is_patched_is_named():
+    text = text_of(ROOT / "docs" / "conformance.md")
+    (named_there,) = re.findall(r"Replaced are (.*?), in every loaded module", text, re.DOTALL)
+    rmodels.patch_sklearn()
+    try:
+        assert sorted(re.findall(r"`(\w+)`", named_there)) == sorted(rmodels.patched())
+    finally:
+        rmodels.unpatch_sklearn()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rmodels
+from rmodels import native, ops
 from rmodels.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,30 @@ def test_show_versions(capsys):
         assert word in printed
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("RMODELS_ENGINE", "gpu", "         engine: engine='gpu' cannot run: "),
+        ("RMODELS_ENGINE", "abacus", "must be one of auto, reference, native, gpu; got 'abacus'"),
+        ("RMODELS_ISA", "mmx", "instruction set: RMODELS_ISA='mmx' cannot be used here"),
+    ],
+)
+def test_versions_say_what_cannot_be_had(variable, value, said):
+    if value == "gpu" and ops.unavailable("gpu") is None:
+        pytest.skip("there is a GPU")
+    if variable == "RMODELS_ISA" and native.load() is None:
+        pytest.skip("built without the native engine")
+    run = subprocess.run(
+        [sys.executable, "-m", "rmodels", "versions"],
+        env=os.environ | {variable: value},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    assert said in run.stdout
+    assert f"rmodels: {rmodels.__version__}" in run.stdout
+    assert "numpy: " in run.stdout
+
+
 def build(source, folder):
     """Return a wheel built on purpose without the extension."""
     subprocess.run(
@@ -70,7 +95,8 @@ def test_wheel_holds_the_package_alone(pure_wheel):
     names = zipfile.ZipFile(pure_wheel).namelist()
     folders = {name.partition("/")[0] for name in names}
     assert folders == {"rmodels", f"rmodels-{rmodels.__version__}.dist-info"}
-    assert "rmodels/ops/moments/reference.py" in names
+    for name in ("ops/moments/reference.py", "__init__.pyi", "py.typed"):
+        assert f"rmodels/{name}" in names
     assert not [name for name in names if name.startswith("tests") or "/test_" in name]
     assert not [name for name in names if name.endswith((".cpp", ".hpp", ".so"))]
     assert pure_wheel.name.endswith("-py3-none-any.whl")

@@ -1,5 +1,6 @@
 """The commands that fit, predict and score."""
 
+import re
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ from rmodels import (
     Ridge,
     scan,
 )
+from rmodels.catalogue import CATALOGUE
 from rmodels.cli import main
 from rmodels.cli.options import ALGORITHMS
 
@@ -438,17 +440,14 @@ def test_several_numbers(folder, run, options, alphas):
 
 
 def test_every_predictor_has_a_command():
-    predictors = {
-        name
-        for name in rmodels.__all__
-        if hasattr(getattr(rmodels, name), "get_params")
-        and hasattr(getattr(rmodels, name), "predict")
-    }
-    assert set(ALGORITHMS.values()) == predictors
-    assert sorted(ALGORITHMS) == [
-        "k-neighbors-classifier", "k-neighbors-regressor", "linear-regression",
-        "radius-neighbors-classifier", "radius-neighbors-regressor", "ridge", "ridge-cv",
-    ]  # fmt: skip
+    assert sorted(ALGORITHMS.values()) == sorted(
+        name for name, entry in CATALOGUE.items() if entry.predicts
+    )
+    for command, name in ALGORITHMS.items():
+        assert re.fullmatch("[a-z]+(-[a-z]+)*", command)
+        assert command.replace("-", "") == name.lower()
+    assert ALGORITHMS["k-neighbors-classifier"] == "KNeighborsClassifier"
+    assert ALGORITHMS["ridge-cv"] == "RidgeCV"
 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))

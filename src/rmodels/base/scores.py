@@ -1,6 +1,5 @@
 """What scores of predictions need of rows: of rows in parts, what is known of each adds up."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import assert_all_finite
 
+from rmodels.base.warnings import warn
 from rmodels.data.labels import check_kinds
 
 __all__ = ["SUMMED", "Hits", "Residuals"]
@@ -94,7 +94,7 @@ class Residuals:
         _check_weight(self.weight)
         if self.count < 2:
             message = "R^2 score is not well-defined with less than two samples."
-            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+            warn(message, UndefinedMetricWarning)
             return np.full(len(self.mean), np.nan)
         varies = self.scatter > 0
         constant = np.where(self.squares > 0, 0.0, 1.0)

@@ -14,6 +14,7 @@ from sklearn.base import is_classifier
 import rmodels
 from rmodels import data, files
 from rmodels.base import scores
+from rmodels.base.sklearn import check_parameters
 from rmodels.base.tasks import tally
 from rmodels.data.formats import tables
 from rmodels.data.formats.readers import Column, check_names, files_of
@@ -74,7 +75,7 @@ def fit(
         check_checkpoint(checkpoint)
     before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
-    model._validate_params()
+    check_parameters(model)
     if _reads_batches(model):
         rows = rmodels.scan(data)
         chosen = _features(data, list(map(str, rows.columns)), targets, features, ignored)

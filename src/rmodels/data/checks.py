@@ -6,7 +6,6 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -15,18 +14,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
-from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_array,
     check_consistent_length,
     validate_data,
 )
 
+from rmodels.base.sklearn import (
+    check_feature_names,
+    check_n_features,
+    check_precomputed,
+    check_sample_weight,
+)
+from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
@@ -57,6 +59,8 @@ class Need:
         Whether a sparse matrix stays one, as CSR; else it is an error.
     floats : bool
         Whether all but float32 becomes float64; else numbers and booleans stay what they are.
+    doubles : bool
+        Whether float32 becomes float64, too.
     missing : {"later", "refuse", "allow"}
         What becomes of NaN and infinity: "later" leaves them to `Rows.assert_finite`, for
         operations that meet every value anyway; "allow" is of NaN.
@@ -68,6 +72,7 @@ class Need:
 
     sparse: bool = True
     floats: bool = True
+    doubles: bool = False
     missing: Missing = "later"
     contiguous: bool = False
     distances: bool = False
@@ -109,8 +114,8 @@ def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
     reset : bool
         Whether to set them.
     """
-    _check_feature_names(estimator, header, reset=reset)
-    _check_n_features(estimator, header, reset=reset)
+    check_feature_names(estimator, header, reset=reset)
+    check_n_features(estimator, header, reset=reset)
 
 
 def check_target_given(estimator: Any, y: Any) -> None:
@@ -176,12 +181,12 @@ def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
-    X = _check_precomputed(X)
+    X = check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(
             f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
         )
-    _check_n_features(estimator, X, reset=reset)
+    check_n_features(estimator, X, reset=reset)
     return X
 
 
@@ -194,7 +199,8 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
         if need.missing != "later":
             _assert_finite_tensor(estimator, X, "X")
         return contiguous(X) if need.contiguous else X
-    if _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
+    narrow = need.doubles and getattr(X, "dtype", None) != np.float64
+    if not narrow and _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
         plain = np.ascontiguousarray(X) if need.contiguous else X
         if need.missing == "later" or _is_surely_finite(plain):
             if reset:
@@ -211,7 +217,7 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
 def _options(need: Need) -> dict[str, Any]:
     """Return what scikit-learn's validation calls it."""
     return {
-        "dtype": _FLOATS if need.floats else "numeric",
+        "dtype": np.float64 if need.doubles else _FLOATS if need.floats else "numeric",
         "order": "C" if need.contiguous else None,
         "accept_sparse": "csr" if need.sparse else False,
         "ensure_all_finite": {"later": False, "refuse": True, "allow": "allow-nan"}[need.missing],
@@ -270,11 +276,10 @@ def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
 
 def _warn_of_a_column(y: Any) -> None:
     if y.ndim == 2 and y.shape[1] == 1:
-        warnings.warn(
+        warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
             "y to (n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=6,
         )
 
 
@@ -299,7 +304,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
         return as_dtype(weights, X.dtype)
     sample_weight = on_host(sample_weight)
     blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
-    checked = _check_sample_weight(
+    checked = check_sample_weight(
         np.ones_like(sample_weight) if blank else sample_weight,
         X,
         dtype=X.dtype if need.missing == "later" else np.float64,

@@ -1,6 +1,6 @@
 """What the linear models share: coefficients, and predicting with them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.state import HasState
 from rmodels.base.tasks import Regressor
 from rmodels.data import Rows, map_rows
 from rmodels.data.arrays import (
@@ -24,10 +25,18 @@ from rmodels.data.arrays import (
 __all__ = ["LinearModel"]
 
 
-class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
+class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
     """A prediction X · coef + intercept."""
 
+    _attributes: ClassVar = {
+        "coef_": np.ndarray,
+        "intercept_": float | np.floating | np.ndarray,
+    }
+
     fit_intercept: bool
+
+    def _is_consistent(self) -> bool:
+        return bool(self.coef_.shape[-1] == self.n_features_in_)
 
     def _set_coefficients(
         self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None

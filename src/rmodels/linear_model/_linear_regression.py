@@ -1,18 +1,19 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data, plot
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import Absent
+from rmodels.base.warnings import warn
 from rmodels.data import WEIGHTLESS, Need, Rows, Source, map_rows
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.linear_model._base import LinearModel
@@ -137,6 +138,17 @@ class LinearRegression(LinearModel):
     >>> model.loss_history_.round(3)
     array([1.958, 0.25 , 0.166])
     """
+
+    _attributes: ClassVar = {
+        "n_iter_": int | np.integer | None,
+        "learning_rate_": float | None,
+        "solver_": str,
+        "_history": np.ndarray | ClosedForm,
+        "_conditioning": Conditioning | None,
+        "_targets": int | None,
+        "_moments": Moments | Absent,
+        "_counted": int | Absent,
+    }
 
     engine_: str
     solver_: str
@@ -338,7 +350,7 @@ class LinearRegression(LinearModel):
     def _set_fit(self, found: LinearFit, source: Source, dtype: Any, X: Any) -> "LinearRegression":
         """Set what `fit` and `partial_fit` both set; return the estimator."""
         for warning in found.warnings:
-            warnings.warn(warning, stacklevel=5)
+            warn(str(warning), type(warning))
         self._set_coefficients(found.coefficients, dtype, source.one_target, X)
         self.n_iter_ = self.iterations
         self.solver_, self.engine_ = found.solver, found.engine
@@ -445,6 +457,12 @@ class LinearRegression(LinearModel):
             If the model is not unconstrained least squares, there are no more rows than
             coefficients, the columns are dependent, or the rows are needed and not given.
 
+        Warns
+        -----
+        UserWarning
+            If robust="HC2" or "HC3" and a row has a leverage of 1, such as the only one of its
+            category: the standard errors are NaN.
+
         Examples
         --------
         >>> import numpy as np
@@ -467,12 +485,23 @@ class LinearRegression(LinearModel):
         elif robust is not None:
             raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
         factor = self._factor(source)
-        covariances = inference.covariance(factor, source, robust)
+        inner = inference.meat(factor, source, robust)
+        if source is not None and robust in ("HC2", "HC3") and np.isnan(inner).any():
+            self._warn_of_leverage(inference.rows_of_full_leverage(factor, source), robust)
         names = getattr(self, "feature_names_in_", None)
         labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
         labels += ["intercept"] * self.fit_intercept
         one_target = self._targets is None
-        return inference.summarize(factor, labels, covariances, confidence, robust, one_target)
+        return inference.summarize(factor, labels, inner, confidence, robust, one_target)
+
+    def _warn_of_leverage(self, rows: list[int], robust: str) -> None:
+        if rows:
+            which = f"row {rows[0]} has" if len(rows) == 1 else f"rows {_listed(rows)} have"
+            warn(
+                f"{which} a leverage of 1: {robust} divides by what is left of 1, 0, and the "
+                "standard errors are NaN. Choose 'HC0' or 'HC1', or leave out what only such a row "
+                "tells: the row, and the column that is its own."
+            )
 
     def _factor(self, source: Source | None) -> Factor:
         """Return what inference needs, from the moments if they can decide, else from the rows."""
@@ -558,3 +587,10 @@ class LinearRegression(LinearModel):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._accepts_sparse()
         return tags
+
+
+def _listed(rows: list[int]) -> str:
+    """Return the first of some numbers, and how many there are more."""
+    if len(rows) <= 5:
+        return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+    return f"{', '.join(map(str, rows[:5]))} and {len(rows) - 5} more"

@@ -1,11 +1,9 @@
 """Ridge regression, with a penalty that is given or chosen by cross-validation."""
 
-import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +12,21 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
-from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.scores import SUMMED, Residuals
+from rmodels.base.sklearn import (
+    Interval,
+    StrOptions,
+    check_method_params,
+    is_routing_enabled,
+    raise_for_params,
+    takes_weights,
+)
+from rmodels.base.state import Absent
+from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
@@ -58,7 +64,7 @@ class _RidgeModel(LinearModel):
             moments=moments,
         )
         for warning in found.warnings:
-            warnings.warn(warning, stacklevel=5)
+            warn(str(warning), type(warning))
         self.engine_ = found.engine
         self._set_coefficients(found.coefficients, source.dtype, one_target, X)
         if source.n_targets == 1:
@@ -116,6 +122,8 @@ class Ridge(_RidgeModel):
     >>> model.coef_.round(6), round(float(model.intercept_), 6)
     (array([1.333333]), 1.666667)
     """
+
+    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
@@ -231,13 +239,6 @@ class _Predicted(RegressorMixin, BaseEstimator):
         return True
 
 
-def _takes_weights(scorer: Any) -> bool:
-    """Return whether a scorer has a parameter for the weights of the rows."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
-
-
 def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Residuals | None]:
     """Return the residuals of each fold's rows here for each of its models."""
     found: list[Residuals | None] = []
@@ -316,6 +317,12 @@ class RidgeCV(_RidgeModel):
     0.001
     """
 
+    _attributes: ClassVar = {
+        "alpha_": float | np.ndarray,
+        "best_score_": float | np.ndarray,
+        "cv_results_": np.ndarray | Absent,
+    }
+
     _parameter_constraints: dict = {
         "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -356,7 +363,8 @@ class RidgeCV(_RidgeModel):
         X, y, sample_weight
             As in `LinearRegression.fit`.
         **params
-            For the scorer, if scikit-learn's metadata routing is on.
+            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
+            Then the scorer gets weights if it asks for them; else if it takes them.
 
         Returns
         -------
@@ -369,6 +377,11 @@ class RidgeCV(_RidgeModel):
             If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
             parameters contradict each other.
 
+        Warns
+        -----
+        UserWarning
+            If there are weights that the scorer of folds does not take.
+
         Examples
         --------
         >>> import numpy as np
@@ -377,16 +390,15 @@ class RidgeCV(_RidgeModel):
         >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
         0.01
         """
-        _raise_for_params(params, self, "fit")
+        raise_for_params(params, self, "fit")
         penalties = self._penalties()
         for name in ("store_cv_results", "alpha_per_target"):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible")
         if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
-            warnings.warn(
+            warn(
                 "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
                 FutureWarning,
-                stacklevel=4,
             )
         y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
         source = data.source(self, X, y, sample_weight, targets="numbers")
@@ -395,12 +407,15 @@ class RidgeCV(_RidgeModel):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        if _routing_enabled():
-            params = process_routing(self, "fit", **params).scorer.score
+        score_params, split_params = self._routed(params)
+        self.__dict__.pop("cv_results_", None)
         if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
+            scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
+        elif isinstance(source, Rows):
+            params = {"score": score_params, "split": split_params}
+            scores, moments = self._k_fold(source, penalties, one_target, y, params), None
         else:
-            scores, moments = self._k_fold(source, penalties, one_target, y)
+            scores, moments = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -492,19 +507,17 @@ class RidgeCV(_RidgeModel):
         return np.asarray(found_scores, dtype=np.float64), moments
 
     def _k_fold(
-        self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
-    ) -> tuple[NDArray[np.float64], Moments | None]:
-        """Return the mean score of each penalty over the folds, and the moments as above."""
-        if not isinstance(source, Rows):
-            return self._k_fold_of_batches(source, penalties, one_target)
+        self,
+        source: Rows,
+        penalties: NDArray[np.float64],
+        one_target: bool,
+        y: Any,
+        params: dict[str, dict[str, Any]],
+    ) -> NDArray[np.float64]:
+        """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
-        splits = list(check_cv(self.cv, y).split(rows.X, y))
+        splits = list(check_cv(self.cv, y).split(rows.X, y, **params["split"]))
         scorer = self._get_scorer()
-        weights = rows.weights if _takes_weights(scorer) else None
-
-        def weighted(test: NDArray) -> dict[str, NDArray]:
-            return {} if weights is None else {"sample_weight": weights[test]}
-
         scores = np.empty((len(splits), len(penalties)))
         decomposed = spectrum.decompose_splits(
             source, splits, self.fit_intercept, float(penalties.min()), source.threads(None)
@@ -512,9 +525,10 @@ class RidgeCV(_RidgeModel):
         for fold, ((_, test), found) in enumerate(zip(splits, decomposed, strict=True)):
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
+            given = check_method_params(rows.X, params["score"], test)
             models = self._models(found, penalties, source, one_target)
-            scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]
-        return scores.mean(axis=0), None
+            scores[fold] = [scorer(model, X, Y, **given) for model in models]
+        return scores.mean(axis=0)
 
     def _models(
         self,
@@ -563,9 +577,23 @@ class RidgeCV(_RidgeModel):
             .add(splitter=self.cv, method_mapping=splitting)
         )
 
+    def _routed(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what of the parameters of `fit` the scorer and the splitter get."""
+        if is_routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return routed.scorer.score, routed.splitter.split
+        scorer = self._get_scorer()
+        if not params or self.cv is None or takes_weights(scorer):
+            return params, {}
+        warn(
+            f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
+            "which may choose another penalty."
+        )
+        return {}, {}
+
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
-        if self.scoring is None and _routing_enabled():
+        if self.scoring is None and is_routing_enabled():
             return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
         return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
 

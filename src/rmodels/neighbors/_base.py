@@ -1,9 +1,8 @@
 """What all neighbours estimators share: the points, and searching them."""
 
 import itertools
-import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sklearn
@@ -12,12 +11,14 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
+from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import HasState
+from rmodels.base.warnings import warn
 from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
@@ -25,7 +26,15 @@ from rmodels.data.checks import Targets
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Search, search
+from rmodels.neighbors._search import (
+    Blockwise,
+    Indexed,
+    Precomputed,
+    Present,
+    Search,
+    SparseRows,
+    search,
+)
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
@@ -34,8 +43,16 @@ _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree":
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
-class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
+class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     """Parameters and points of a neighbours estimator."""
+
+    _attributes: ClassVar = {
+        "n_samples_fit_": int,
+        "algorithm_": str,
+        "effective_metric_": str,
+        "effective_metric_params_": dict,
+        "_search": Indexed | Blockwise | SparseRows | Precomputed | Present,
+    }
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -62,15 +79,16 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     _search: Search | PartedSearch
 
+    def _is_consistent(self) -> bool:
+        return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
+
     def _fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Source:
         """Check X, y and weights, and prepare the points; return them."""
-        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
-            X = X._fit_X
-        fitted = (
-            X
-            if isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
-            else None
-        )
+        ours = isinstance(X, NeighborsBase)
+        theirs = not ours and isinstance(X, scikit_learn.NeighborsBase)
+        if theirs and scikit_learn.tree_of(X) is None:
+            X, theirs = X._fit_X, False
+        fitted = X if ours or theirs or isinstance(X, (BallTree, KDTree)) else None
         metric: Metric | None = None
         if fitted is not None:
             X, metric = _points_of(fitted)
@@ -110,7 +128,9 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
         """Return what points and queries have to be."""
         named = isinstance(self.metric, str)
         return Need(
-            floats=named and self.metric in _metrics.INDEXED,
+            floats=not named or self.metric in _metrics.INDEXED,
+            # a function of two rows would wrap small integers around, and lose digits of float32
+            doubles=not named,
             missing="allow" if named and self.metric == "nan_euclidean" else "refuse",
             contiguous=True,
             distances=named and self.metric == "precomputed",
@@ -119,11 +139,10 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
     def _set_effective_metric(self) -> None:
         _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)
         if "p" in (self.metric_params or {}) and self.p is not None:
-            warnings.warn(
+            warn(
                 "Parameter p is found in metric_params. The corresponding parameter from __init__ "
                 "is ignored.",
                 SyntaxWarning,
-                stacklevel=5,
             )
         self.effective_metric_, self.effective_metric_params_ = _metrics.effective_metric(
             self.metric, self.p, self.metric_params
@@ -140,10 +159,9 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
                     'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
                 )
             algorithm = "brute"
-            warnings.warn(
+            warn(
                 "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
                 "the execution with `algorithm='brute'`.",
-                stacklevel=5,
             )
         return search(
             points,
@@ -196,8 +214,17 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     @property
     def _fit_method(self) -> str:
-        """What `algorithm_` says, by scikit-learn's name."""
-        return {"brute": "brute", "tree": "kd_tree"}[self.algorithm_]
+        """What `algorithm_` says, by scikit-learn's name, if its trees have the metric."""
+        tree = self.algorithm_ == "tree" and self.effective_metric_ in VALID_METRICS["kd_tree"]
+        return "kd_tree" if tree else "brute"
+
+    @property
+    def _tree(self) -> KDTree | None:
+        """What an estimator of scikit-learn reads that is fitted to this one: a tree of its own."""
+        if self._fit_method == "brute":
+            return None
+        parameters = {k: v for k, v in self.effective_metric_params_.items() if v is not None}
+        return KDTree(self._fit_X, metric=self.effective_metric_, **parameters)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -498,7 +525,7 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
     """Return the points of a fitted estimator or tree, and its metric."""
     if isinstance(fitted, NeighborsBase):
         return fitted._fit_X, fitted.effective_metric_
-    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
+    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else scikit_learn.tree_of(fitted)
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"

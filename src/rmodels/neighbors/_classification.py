@@ -1,17 +1,17 @@
 """Classification by the votes of neighbours."""
 
-import warnings
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Classifier
+from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_host
 from rmodels.neighbors._base import NeighborsBase
@@ -28,6 +28,8 @@ __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 class NeighborsClassifier(Classifier, NeighborsPredictor):
     """Classification by summed weights of neighbours."""
+
+    _attributes: ClassVar = {"classes_": np.ndarray | list, "outputs_2d_": bool}
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Source:
         source = self._fit_weighted(X, y, sample_weight)
@@ -88,7 +90,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         "uniform" and None count neighbours alike; "distance" by 1 / distance, and where some are at
         distance 0, only those. A callable gets the distances, (n_queries, k), and returns weights
-        of the same shape; after a fit with `sample_weight`, an array of arrays.
+        of the same shape.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
         "brute" compares with every point. "kd_tree" and "ball_tree" are one tree of boxes, of which
         those that are near enough are opened: scikit-learn's two differ in the metrics that they
@@ -103,7 +105,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         Any metric of scikit-learn. "euclidean" ("l2"), "manhattan" ("l1", "cityblock"),
         "chebyshev" ("infinity"), "minkowski" and "cosine" of dense points are searched by the
         engines of rmodels; all others, sparse points and "precomputed" distances by blocks of
-        distances that NumPy and SciPy compute. A callable gets two rows and returns their distance.
+        distances that NumPy and SciPy compute. A callable gets two rows of float64 and returns
+        their distance.
     metric_params : dict, default=None
         Parameters of the metric, such as "p", or "w" of a weighted Minkowski metric.
     n_jobs : int, default=None
@@ -133,12 +136,10 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     indices and predictions are the kind of array that the queries are, on the same device;
     `classes_` is a tensor if X and y are on the GPU.
 
-    With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's
-    neighbours are its nearest rows until their weights sum to k, the last of them with the part of
-    its weight that is left. Each vote is multiplied by that weight. So integer weights predict
-    what repeated rows predict, and a weight of 0 predicts what leaving the row out predicts. A
-    point "without itself" (X=None) is without its whole row. `kneighbors` counts rows, whatever
-    their weights.
+    With `sample_weight`, the weight of each neighbour is multiplied by that of its point, so that a
+    common factor of all points' weights does not matter. k counts points: a point of weight 2 is
+    one neighbour whose vote counts twice, and not two points. A point of weight 0 is absent: it is
+    nobody's neighbour, for `kneighbors` neither.
 
     Examples
     --------
@@ -191,8 +192,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             Labels: numbers or strings. Of a scan or a Dask data frame also a column, or a list of
             columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the points, at least 0, their sum at least k: see the notes. Not for points
-            in a Dask collection.
+            Weights of the points, at least 0, of at least k points not 0: see the notes. Of a scan
+            or a Dask data frame also a column.
 
         Returns
         -------
@@ -313,6 +314,8 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     array([[0.667, 0.333]])
     """
 
+    _attributes: ClassVar = {"outlier_label_": object}
+
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,
         "weights": [StrOptions({"uniform", "distance"}), callable, None],
@@ -420,10 +423,9 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 if len(place):
                     shares[outliers, place[0]] = 1.0
                 else:
-                    warnings.warn(
+                    warn(
                         f"Outlier label {label} is not in training classes. All class "
                         "probabilities of outliers will be assigned with 0.",
-                        stacklevel=3,
                     )
             total = shares.sum(axis=1, keepdims=True)
             parts.append(shares / namespace(total).where(total == 0.0, 1.0, total))

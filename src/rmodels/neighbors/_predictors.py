@@ -1,7 +1,7 @@
 """What predictions of classes and of targets share: the weighted neighbours of queries."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,29 @@ from rmodels.neighbors._weights import Neighbours, Weights
 __all__ = ["KNeighborsPredictor", "NeighborsPredictor", "RadiusNeighborsPredictor"]
 
 
+def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights over a power of two, so that their scale neither rounds nor overflows a sum.
+
+    Weights that are all the same become 1.
+    """
+    largest = weights.max()
+    if ((weights == largest) | (weights == 0)).all():
+        return (weights > 0).astype(np.float64)
+    found: NDArray[np.float64] = np.ldexp(weights, -np.frexp(largest)[1])
+    return found
+
+
 class NeighborsPredictor(Predictor, NeighborsBase):
     """Predictions from weighted neighbours."""
+
+    _attributes: ClassVar = {"_y": np.ndarray, "_sample_weight": np.ndarray | None}
 
     weights: Weights
     _y: Any
     _sample_weight: NDArray[np.float64] | None
+
+    def _is_consistent(self) -> bool:
+        return super()._is_consistent() and len(self._y) == self.n_samples_fit_
 
     def _need(self) -> Need:
         """Return what points and queries have to be."""
@@ -35,7 +52,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         if isinstance(source, Rows):
             self._y = source.Y[:, 0] if source.one_target else source.Y
             if source.weights is not None:
-                self._sample_weight = on_host(source.weights).astype(np.float64)
+                self._sample_weight = _scale(on_host(source.weights).astype(np.float64))
                 self._leave_out_absent(source)
             return source
         shape = (0,) if source.one_target else (0, source.n_targets)

@@ -1,6 +1,5 @@
 """Regression by the means of neighbours."""
 
-import warnings
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.tasks import Regressor
+from rmodels.base.warnings import warn
 from rmodels.data import Rows
 from rmodels.data.arrays import as_dtype, beside
 from rmodels.neighbors._base import NeighborsBase
@@ -61,7 +61,7 @@ class NeighborsRegressor(Regressor, NeighborsPredictor):
         neighbours, near = self._weigh(found)
         predicted = means(neighbours, near)
         if (predicted != predicted).any():
-            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
+            warn(f"{self._without_weight}; predicting NaN.")
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
             predicted = as_dtype(predicted, beside(self._y[:0], predicted).dtype)
         return predicted[:, 0] if self._y.ndim == 1 else predicted
@@ -85,7 +85,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
 
     Notes
     -----
-    `sample_weight`, and what k counts, are as in `KNeighborsClassifier`.
+    `sample_weight` is as in `KNeighborsClassifier`.
 
     Examples
     --------

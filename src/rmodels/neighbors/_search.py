@@ -17,6 +17,7 @@ from rmodels.data.arrays import beside, on_gpu, on_host
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
+from rmodels.ops import choose
 from rmodels.ops import nearest as ops
 
 __all__ = ["Present", "Search", "search"]
@@ -129,6 +130,41 @@ class Indexed:
         self.algorithm = index.algorithm
         self.engine = index.engine
 
+    def fields(self) -> dict[str, Any]:
+        """Return what `from_fields` takes; tensors as arrays, which any engine searches."""
+        X, index = self.X, self._index
+        found = {"metric": index.metric, "p": index.p, "algorithm": index.algorithm}
+        if sparse.issparse(X) or isinstance(X, np.ndarray):
+            return {"X": X, **found, "engine": index.engine}
+        X = on_host(X)
+        return {"X": X.astype(np.result_type(X, np.float32)), **found, "engine": "auto"}
+
+    @classmethod
+    def from_fields(cls, X: Any, metric: str, p: float, algorithm: str, engine: str) -> "Indexed":
+        """Return a search like the one with these fields; its engine builds the rest when needed.
+
+        Raises
+        ------
+        ValueError
+            If no search has them.
+        """
+        points = X.toarray() if sparse.issparse(X) else X
+        sound = (
+            points.ndim == 2
+            and len(points)
+            and points.dtype in (np.float32, np.float64)
+            and points.flags.c_contiguous
+            and np.isfinite(points).all()
+            and metric in ops.METRICS
+            and p > 0
+            and algorithm in ("brute", "tree")
+            and isinstance(engine, str)
+        )
+        if not sound:
+            raise ValueError("the points to search, or how to search them, are not valid")
+        engine = choose("nearest", "auto") if engine == "auto" else engine
+        return cls(X, ops.Index(points, metric, p, algorithm, engine))
+
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
         Q = Q if self.engine == "gpu" else on_host(Q)
@@ -170,6 +206,10 @@ class Present:
         self.X = X
         self._numbers, self._search = numbers, search
         self.algorithm, self.engine = search.algorithm, search.engine
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "numbers": self._numbers, "search": self._search}
 
     def _absent(self) -> Indices:
         return np.delete(np.arange(self.X.shape[0]), self._numbers)
@@ -224,6 +264,10 @@ class Blockwise:
         self._points = self.X
         self._metric, self._parameters = metric, parameters
         self._distances = _metrics.distances(metric, parameters)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "metric": self._metric, "parameters": self._parameters}
 
     def _prepared(self, Q: Any) -> Any:
         """Return queries in the form of the points."""
@@ -309,6 +353,10 @@ class SparseRows(Blockwise):
         self._points = self._prepared(X)
         self._squares = _squares(self._points)
 
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "cosine": self._cosine}
+
     def _prepared(self, Q: Any) -> Any:
         Q = sparse.csr_array(Q, dtype=np.float64, copy=True)
         Q.sum_duplicates()
@@ -353,6 +401,10 @@ class Precomputed(Blockwise):
 
     def __init__(self, X: Any) -> None:
         self.X = self._points = X
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X}
 
     def _prepared(self, Q: Any) -> Any:
         return Q

@@ -79,11 +79,21 @@ class Conditioning:
         """Directions of the centred X that can be told from rounding."""
         return self._rank()
 
-    def __getstate__(self) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
+        """Return what is known, computed now."""
         known = {
             name: self.decided and getattr(self, name) for name in ("singular", "number", "rank")
         }
         return known | {"decided": self.decided}
+
+    __getstate__ = fields
+
+    @classmethod
+    def from_fields(
+        cls, singular: Matrix, number: float, rank: int, decided: bool
+    ) -> "Conditioning":
+        """Return one that knows these."""
+        return cls(lambda: singular, lambda: number, lambda: rank, lambda: decided)
 
 
 def from_scatter(
