@@ -15,8 +15,8 @@ import rmodels
 from rmodels import files
 from rmodels.base import scores
 from rmodels.data.checks import Checked
-from rmodels.data.formats import tables
-from rmodels.data.formats.readers import Column, check_names, files_of
+from rmodels.data.formats import Column, Reader, check_names, files_of, read, reader_of
+from rmodels.data.formats.writing import check_format, to_csv, write_table
 from rmodels.data.scan import Scan
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
@@ -85,9 +85,10 @@ def fit(
     else:
         if checkpoint is not None:
             raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
-        table = tables.open_table(data)
-        chosen = _features(data, table.names, targets, features, ignored)
-        X, Y = _samples(table, chosen, targets, is_classifier(model))
+        reader = reader_of(data)
+        names = list(map(str, reader.columns))
+        chosen = _features(data, names, targets, features, ignored)
+        X, Y = _samples(reader, chosen, targets, is_classifier(model))
         model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
         count = len(Y)
     files.save(model, output, target_names=targets)
@@ -162,19 +163,19 @@ def _features(
 
 
 def _samples(
-    table: tables.DataFile, features: Sequence[str], targets: Sequence[str], classes: bool
+    reader: Reader, features: Sequence[str], targets: Sequence[str], classes: bool
 ) -> tuple[Any, NDArray]:
     """Return the features, a table, and the targets: (rows, targets).
 
     Classes are text in all columns if they are in one of them.
     """
     if not classes:
-        both, _ = table.read([*features, *targets])
+        both, _ = read(reader, [*features, *targets])
         return both.select(list(features)), np.asarray(both.select(list(targets)))
-    X, labels = table.read(features, targets)
+    X, labels = read(reader, features, targets)
     texts = [each.dtype == object for each in labels]
     if any(texts) and not all(texts):
-        X, labels = table.read(features, targets, as_text=True)
+        X, labels = read(reader, features, targets, as_text=True)
     return X, np.stack(labels, axis=1)
 
 
@@ -198,18 +199,18 @@ def predict(model: Path, data: Path, output: Path | None = None) -> str:
         What was done; empty without `output`.
     """
     if output is not None:
-        tables.check_format(output)
+        check_format(output)
         check_writable(output)
         _check_apart(output, [model, *files_of(data)], "read")
     fitted, names = _predictor(model)
     rows = rmodels.scan(data)
     batches = _predictions(fitted, names, rows, _needed(fitted, model, data, rows, ()))
     if output is None:
-        for text in tables.to_csv(batches):
+        for text in to_csv(batches):
             sys.stdout.write(text)
         return ""
     first = next(batches)
-    tables.write_table(output, chain([first], batches))
+    write_table(output, chain([first], batches))
     return f"{output}: {', '.join(first)}, {rows.n_rows} rows\n"
 
 

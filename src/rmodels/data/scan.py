@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.config import config_context, get_config, thread_count
-from rmodels.data.formats.readers import (
+from rmodels.data.formats import (
     Batch,
     Column,
     Reader,
     check_names,
     labels_of,
     matrix,
+    read,
     reader_of,
 )
 from rmodels.data.source import WEIGHTLESS, Rows
@@ -128,11 +129,12 @@ class Scan:
         # new memory for each batch would take as long as filling it
         room = np.empty(self._size(len(columns) + len(labels)) * len(columns), dtype)
         try:
-            for place, rows, done, _ in batches:
+            for batch in batches:
                 apart = None
                 if labels:
-                    apart = np.stack(labels_of(place, rows, labels, as_text), axis=1)
-                yield Batch(place, matrix(rows, columns, dtype, room), done, apart)
+                    parts = labels_of(batch.place, batch.rows, labels, as_text)
+                    apart = np.stack(parts, axis=1)
+                yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
         except ValueError as error:
             numbers = [*columns, *(() if as_text else labels)]
             raise ValueError(self._reader.fault(str(error), numbers) or str(error)) from error
@@ -223,16 +225,7 @@ class Scan:
                     held.append(Y.copy())
             found = np.concatenate(held)
             return found[:, 0] if one else found
-        texts = () if self._reader.has_types else targets
-        batches = self.tables(targets, 0, texts)
-        parts = [labels_of(batch.place, batch.rows, targets, False) for batch in batches]
-        if not parts:
-            raise ValueError(f"{self._reader.name} has no rows")
-        columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
-        if texts:
-            from rmodels.data.formats.tables import typed
-
-            columns = [typed(column) for column in columns]
+        _, columns = read(self._reader, (), targets, size=self._size(len(targets)))
         return columns[0] if one else np.column_stack(columns)
 
     def are_columns(self, y: Any) -> bool:
