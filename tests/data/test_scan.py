@@ -309,9 +309,8 @@ def test_faults_of_labels(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=2)
     with pytest.raises(ValueError, match=r"a\.parquet, row 3, column 'y': missing value"):
         KNeighborsClassifier().fit(scan(tmp_path), "y")
-    place = r"a\.parquet, row group 2 of 3, row 1 of the batch, column 'y': missing value"
     model = KNeighborsClassifier(1).fit(pd.DataFrame({"x": [0.0, 1.0]}), ["a", "b"])
-    with pytest.raises(ValueError, match=place):
+    with pytest.raises(ValueError, match=r"a\.parquet, row 3, column 'y': missing value"):
         model.score(scan(tmp_path), "y")
     with pytest.raises(ValueError, match="column 'y': numbers are needed, and it holds string"):
         KNeighborsRegressor().fit(scan(tmp_path), "y")
@@ -332,7 +331,6 @@ def test_reads_ahead():
             yield pa.table({"x": X[i : i + 90, 0], "y": y[i : i + 90]})
 
     rows, _ = regression_source(LinearRegression(), scan(batches), "y", None)
-    asked.clear()
 
     def slow(part):
         time.sleep(0.05)

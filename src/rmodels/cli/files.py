@@ -75,19 +75,16 @@ def fit(
     before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
     model._validate_params()
+    if checkpoint is not None and not _reads_batches(model):
+        raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
+    reader = reader_of(data)
+    chosen = _features(data, reader, targets, features, ignored)
     if _reads_batches(model):
-        rows = rmodels.scan(data)
-        chosen = _features(data, list(map(str, rows.columns)), targets, features, ignored)
         X = rmodels.scan(data, chosen, checkpoint=checkpoint)
-        check_names(str(data), rows.columns, targets)
+        check_names(str(data), reader.columns, targets)
         model.fit(X, targets[0] if len(targets) == 1 else list(targets))
         count = X.n_rows
     else:
-        if checkpoint is not None:
-            raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
-        reader = reader_of(data)
-        names = list(map(str, reader.columns))
-        chosen = _features(data, names, targets, features, ignored)
         X, Y = _samples(reader, chosen, targets, is_classifier(model))
         model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
         count = len(Y)
@@ -137,26 +134,20 @@ def _reads_batches(model: Any) -> bool:
 
 def _features(
     data: Path,
-    names: Sequence[str],
+    reader: Reader,
     targets: Sequence[str],
     features: Sequence[str],
     ignored: Sequence[str],
 ) -> list[str]:
     """Return the columns to predict from."""
     for name in ignored:
-        if name not in names:
+        if not any(name in part.types for part in reader.parts):
             raise ValueError(f"{data}: no column {name!r} to ignore")
         if name in targets or name in features:
             raise ValueError(f"column {name!r} is both ignored and used")
     if features:
         return list(features)
-    left_out = {*targets, *ignored}
-    chosen = [name for name in names if name not in left_out]
-    if "" in chosen:
-        raise ValueError(
-            f"{data}: column {names.index('') + 1} has no name. If it numbers the "
-            "rows, leave it out: --ignore ''"
-        )
+    chosen = list(map(str, reader.others([*targets, *ignored])))
     if not chosen:
         raise ValueError(f"{data} has no columns to predict {', '.join(targets)} from")
     return chosen
@@ -293,6 +284,6 @@ def _needed(model: Any, path: Path, data: Path, rows: Scan, left: Sequence[str])
     if len(chosen) != model.n_features_in_:
         raise ValueError(
             f"{path} was fitted without names of columns, to {model.n_features_in_} of them; "
-            f"{data} has {len(chosen)} to predict from"
+            f"{data} has {len(chosen)} to predict from{reader_of(data).note()}"
         )
     return chosen

@@ -18,6 +18,7 @@ from rmodels.data.formats import (
     Batch,
     Column,
     Reader,
+    as_column,
     check_names,
     labels_of,
     matrix,
@@ -77,7 +78,7 @@ class Scan:
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
         self._reader = reader
-        self._features = None if features is None else list(features)
+        self._features = None if features is None else [as_column(each) for each in features]
         self._checkpoint = checkpoint
         self.columns = reader.columns
         self.n_rows: int | None = None
@@ -110,7 +111,8 @@ class Scan:
         An array is overwritten when the next is asked for.
         """
         met = start
-        batches = self.tables([*columns, *labels], start, labels if as_text else ())
+        texts = () if self._reader.has_types else labels
+        batches = self.tables([*columns, *labels], start, texts)
         for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
@@ -128,16 +130,11 @@ class Scan:
         dtype = self._reader.dtype(columns)
         # new memory for each batch would take as long as filling it
         room = np.empty(self._size(len(columns) + len(labels)) * len(columns), dtype)
-        try:
-            for batch in batches:
-                apart = None
-                if labels:
-                    parts = labels_of(batch.place, batch.rows, labels, as_text)
-                    apart = np.stack(parts, axis=1)
-                yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
-        except ValueError as error:
-            numbers = [*columns, *(() if as_text else labels)]
-            raise ValueError(self._reader.fault(str(error), numbers) or str(error)) from error
+        for batch in batches:
+            apart = None
+            if labels:
+                apart = np.stack(labels_of(self._reader, batch, labels, as_text), axis=1)
+            yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
 
     def assert_finite(self, place: str, values: NDArray, columns: Sequence[Column]) -> None:
         """Raise an error that says where a value is missing or not finite."""
@@ -156,7 +153,7 @@ class Scan:
         """Return the columns to predict from: those chosen, or all but some."""
         if self._features is not None:
             return self._features
-        return [name for name in self.columns if name not in left]
+        return self._reader.others(left)
 
     def record(self, estimator: Any, features: list[Column]) -> None:
         """Set an estimator's number and names of columns."""
@@ -173,7 +170,7 @@ class Scan:
             raise ValueError(
                 f"{self._reader.name} has {len(features)} columns to predict from, but "
                 f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
-                "input: choose them with columns="
+                f"input: choose them with columns={self._reader.note()}"
             )
         self._reader.check(features)
         return features
@@ -230,7 +227,7 @@ class Scan:
 
     def are_columns(self, y: Any) -> bool:
         """Return whether y names columns, and is not an array of targets."""
-        return isinstance(y, (str, int)) or _are_columns(y)
+        return isinstance(as_column(y), (str, int)) or _are_columns(y)
 
     def samples(self, features: list[Column], task: str) -> Generator[NDArray]:
         """Yield the columns that an estimator predicts from, finite, in batches."""
@@ -253,6 +250,7 @@ class Scan:
 
         Targets are numbers of float64; or `labels`, numbers as they are or text.
         """
+        y, sample_weight = as_column(y), as_column(sample_weight)
         named = isinstance(y, (str, int))
         given = np.float64 if labels is None else None
         targets = [y] if named else list(y) if _are_columns(y) else np.asarray(y, given)
@@ -414,14 +412,18 @@ def scan(
 
     Parameters
     ----------
-    source : str, path-like, list of them, pyarrow Dataset, ndarray or callable
-        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``.
-        - A dataset of pyarrow.
+    source : str, path-like, list of them, dataset, table, data frame, ndarray or callable
+        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``. Names
+          that begin with a dot or an underscore are passed by, below a folder and where a pattern
+          does not say so; names of folders such as ``year=2024`` are a column.
+        - A dataset of pyarrow, without a filter.
+        - A table or record batch of pyarrow, or a data frame of pandas or polars.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
         - A function without parameters that returns an iterable of batches, each time anew: arrays
           of two dimensions, tables of pyarrow, data frames, or dictionaries of columns.
     columns : sequence of str or int, default=None
-        The columns to predict from; the default is all that are neither targets nor weights.
+        The columns to predict from; the default is all that are neither targets nor weights, nor
+        the index of a data frame. All files must then have the same.
     checkpoint : str or path-like, default=None
         Where to keep what is known of the rows read so far, for fits of linear models to files: a
         fit that was stopped goes on from there, with the same result. It stays after the fit.
@@ -433,7 +435,8 @@ def scan(
     Raises
     ------
     ValueError
-        If there is no file, they are of different or unknown formats, or a column is missing.
+        If there is no file, they are of different or unknown formats, a column is missing, or the
+        source is none of these.
     ImportError
         If pyarrow is not installed.
 

@@ -35,6 +35,7 @@ from rmodels.data.checks import (
     search_targets,
 )
 from rmodels.data.dask import is_dask
+from rmodels.data.formats import as_column
 from rmodels.data.scan import Scan
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
@@ -106,6 +107,7 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     def _fit_scan(self, scan: Scan, y: Any) -> Any:
         """Check the columns of a scan, and how it is to be searched; return y."""
+        y = as_column(y)
         named = y is not None and scan.are_columns(y)
         targets = [] if not named else [y] if isinstance(y, (str, int)) else list(y)
         features = scan.features(targets)

@@ -8,19 +8,24 @@ from numpy.typing import NDArray
 from rmodels.data.formats.columns import Column
 from rmodels.data.formats.reader import Batch, Part, Reader
 
-__all__ = ["ArrayReader"]
+__all__ = ["ArrayReader", "check_array"]
+
+
+def check_array(place: str, array: NDArray) -> None:
+    """Raise an error if an array has not two dimensions, or is not of numbers."""
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{place}: an array of two dimensions and of numbers is needed; it has {array.ndim} "
+            f"dimensions of {array.dtype}"
+        )
 
 
 class ArrayReader(Reader):
     """An array, whose columns are numbered."""
 
     def __init__(self, array: NDArray) -> None:
-        if array.ndim != 2 or array.dtype.kind not in "biuf":
-            raise ValueError(
-                f"an array of two dimensions and of numbers is needed; got {array.ndim} "
-                f"dimensions of {array.dtype}"
-            )
         self.name = "the array"
+        check_array(self.name, array)
         self._array = array
         self.columns = range(array.shape[1])
         self.parts = [Part(self.name, dict.fromkeys(self.columns))]

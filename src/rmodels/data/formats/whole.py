@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data.formats.columns import Column, matrix
-from rmodels.data.formats.labels import columns_of, first_missing, typed
+from rmodels.data.formats.labels import check_present, columns_of, first_missing, typed
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.extras import require
 
@@ -67,7 +67,7 @@ def read(
         tables.append(pyarrow.table(list(values.T), names=list(map(str, numbers))))
         found.append(columns_of(batch.rows, labels, as_text))
         for name, column in zip(labels, found[-1], strict=True):
-            _check_present(reader, [batch], name, first_missing(column))
+            check_present(reader, [batch], name, first_missing(column))
         met.append(batch._replace(rows=range(len(batch.rows))))
     if not met:
         raise ValueError(f"{reader.name} has no rows")
@@ -75,7 +75,7 @@ def read(
     if texts and not as_text:
         for place, name in enumerate(labels):
             whole[place], missing = typed(whole[place])
-            _check_present(reader, met, name, missing)
+            check_present(reader, met, name, missing)
     return pyarrow.concat_tables(tables), whole
 
 
@@ -96,16 +96,3 @@ def _finite(reader: Reader, batch: Batch, columns: Sequence[Column]) -> NDArray[
             or f"{reader.at(batch, row)}, column {columns[place]!r}: {said}"
         )
     return values
-
-
-def _check_present(
-    reader: Reader, batches: Sequence[Batch], name: Column, fault: tuple[int, str] | None
-) -> None:
-    """Raise an error about a label that is missing, which is in the row of some batches."""
-    if fault is None:
-        return
-    row, said = fault
-    for batch in batches:
-        if row < len(batch.rows):
-            raise ValueError(f"{reader.at(batch, row)}, column {name!r}: {said}")
-        row -= len(batch.rows)
