@@ -44,7 +44,7 @@ def error(source, tmp_path, capsys, estimator="linear-regression"):
         "linear-regression": LinearRegression,
         "k-neighbors-regressor": KNeighborsRegressor,
     }[estimator]()
-    with pytest.raises(ValueError, match="column|no Parquet") as caught:
+    with pytest.raises(ValueError, match=r"column|no Parquet") as caught:
         model.fit(scan(source), "y")
     capsys.readouterr()
     saved = tmp_path / "none.rmodel"

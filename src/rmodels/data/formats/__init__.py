@@ -89,6 +89,8 @@ def _advice(source: Any) -> str:
         )
     if isinstance(source, Mapping):
         return "give pyarrow.table of it"
+    if name == "Series":
+        return "give a frame, such as series.to_frame()"
     if _is_stream(source):
         return "give lambda: pyarrow.RecordBatchReader.from_stream(...)"
     if isinstance(source, (list, tuple)):
