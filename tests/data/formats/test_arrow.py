@@ -2,6 +2,8 @@
 
 import decimal
 
+import dask.array
+import dask.dataframe
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -157,6 +159,16 @@ def test_tables_and_frames(kind, monkeypatch):
         assert classes.score(rows, "word") == 1.0
 
 
+def test_names_of_columns_that_are_numbers():
+    rows = pd.DataFrame(np.column_stack([X, Y]))
+    for source in (rows, lambda: [rows]):
+        model = LinearRegression().fit(scan(source), "2")
+        assert model.feature_names_in_.tolist() == ["0", "1"]
+        np.testing.assert_allclose(model.coef_, [2.0, -1.0], rtol=1e-10)
+        with pytest.raises(ValueError, match="no column 2; it has '0', '1', '2'"):
+            LinearRegression().fit(scan(source), 2)
+
+
 def test_places_in_frames():
     broken = FRAME.drop(columns="word")
     broken.loc[17, "b"] = np.nan
@@ -212,6 +224,8 @@ class Stream:
         ({"a": [1.0]}, "a dict cannot be scanned: give pyarrow.table of it"),
         (Stream(), "give lambda: pyarrow.RecordBatchReader.from_stream"),
         (FRAME["a"], "a Series cannot be scanned: give a frame"),
+        (dask.dataframe.from_pandas(FRAME), "estimators take what is of Dask itself"),
+        (dask.array.ones((4, 2)), "estimators take what is of Dask itself"),
         (3, "a int cannot be scanned: give a path"),
         (None, "a NoneType cannot be scanned: give a path"),
         (pd.DataFrame({"a": [1, "x"]}), "the frame cannot be read"),

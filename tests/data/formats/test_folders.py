@@ -85,6 +85,36 @@ class TestHiddenNames:
         assert "there is no Parquet or CSV file" in error(folder, tmp_path, capsys)
 
 
+def test_links_to_folders(tmp_path):
+    write(LINE, tmp_path / "elsewhere" / "a.csv")
+    write(LINE.assign(y=LINE.y + 1), tmp_path / "data" / "b.csv")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data")
+    assert files_of(tmp_path / "data") == [
+        tmp_path / "data" / "b.csv",
+        tmp_path / "data" / "link" / "a.csv",
+    ]
+    assert coefficients(tmp_path / "data", tmp_path) == pytest.approx({"x": 2.0})
+    (tmp_path / "data" / "gone.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(FileNotFoundError, match=r"gone\.csv"):
+        scan(tmp_path / "data")
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    write(LINE, tmp_path / "a.csv")
+    write(LINE, tmp_path / "deep" / "a.csv")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # to the owner of a machine all is permitted
+    with pytest.raises(PermissionError, match="deep"):
+        scan(tmp_path)
+
+
 INDEXED = pd.DataFrame({"x": [4.0, 1, 7, 2, 9, 3], "y": [9.0, 3, 15, 6, 19, 7]})
 INDEXED = INDEXED[INDEXED.x > 1.5]
 

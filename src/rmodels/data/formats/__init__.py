@@ -80,6 +80,8 @@ def _is_stream(source: Any) -> bool:
 def _advice(source: Any) -> str:
     """Return what to give in place of something that cannot be scanned."""
     name = type(source).__name__
+    if type(source).__module__.startswith("dask"):
+        return "estimators take what is of Dask itself, as X"
     if name == "LazyFrame":
         return "give the files that it reads, or lambda: frame.collect_batches()"
     if name in ("Scanner", "RecordBatchReader") or hasattr(source, "__next__"):

@@ -143,7 +143,7 @@ class TableReader(Reader):
         """Return some rows as a table of pyarrow."""
         if self._schema is None:
             return self._table.slice(first, last - first)
-        part = self._table.iloc[first:last]
+        part = self._table.iloc[first:last].set_axis(self._schema.names, axis=1)  # which are text
         with reading(self.name):
             return require("pyarrow", "files").Table.from_pandas(
                 part, self._schema, preserve_index=False

@@ -44,14 +44,25 @@ def files_of(source: Source) -> list[Path]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """Return the tables of a folder, at any level."""
-    return sorted(
-        each
-        for each in folder.rglob("*")
-        if each.suffix.lower() in FORMATS
-        and not any(part.startswith(_HIDDEN) for part in each.relative_to(folder).parts)
-        and each.is_file()
-    )
+    """Return the tables of a folder, at any level; of folders that are linked, once."""
+    found: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for here, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        found += (
+            Path(here, name)
+            for name in names
+            if not name.startswith(_HIDDEN) and Path(name).suffix.lower() in FORMATS
+        )
+        shown = sorted(name for name in folders if not name.startswith(_HIDDEN))
+        real = {name: os.path.realpath(Path(here, name)) for name in shown}
+        folders[:] = [name for name in shown if real[name] not in seen]
+        seen.update(real.values())
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Have a folder that cannot be listed end the search."""
+    raise error
 
 
 def _matching(pattern: Path) -> list[Path]:
