@@ -2,15 +2,15 @@
 # PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine.
 PYTHON ?= python3
 PY := .venv/bin/python
-BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
-SOURCES := $(shell find src -name '*.cpp' -o -name '*.hpp')
-PYTHON_FILES := $(shell find src -name '*.py')
-BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
+BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
+SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp')
+PYTHON_FILES := $(shell find src evidence/src -name '*.py')
+BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) src/rmodels/__init__.py $(SOURCES)
 # A build with other settings is another build.
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format clean help
+.PHONY: demo test test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -21,10 +21,10 @@ demo: .venv/demo-$(SETTINGS)
 test: lint build/pure
 	$(PY) -m pytest -n logical
 
-# The wheel of the reference engine alone, which tests/test_package.py looks into.
+# The wheels of the reference engine alone, which tests/test_package.py looks into.
 build/pure: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 	rm -rf build/pure
-	RMODELS_BUILD=pure $(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/pure .
+	RMODELS_BUILD=pure $(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/pure . ./evidence
 	@touch $@
 
 # The tests that touch BLAS, as on other processors, with 1 to 3 threads, and on busy cores: an hour.
@@ -43,7 +43,8 @@ $(OLDEST)/installed: $(BUILD_FILES) $(PYTHON_FILES) tests/oldest.py
 	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install -q --upgrade pip
 	$(OLDEST)/bin/python -m pip install -q $(BUILD_TOOLS)
-	$(OLDEST)/bin/python -m pip install -q --no-build-isolation -c $(OLDEST)/constraints.txt '.[test]'
+	$(OLDEST)/bin/python -m pip install -q --no-build-isolation -c $(OLDEST)/constraints.txt \
+	  '.[test]' './evidence[test]'
 	@touch $@
 
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
@@ -60,7 +61,7 @@ test-gpu: .venv/gpu-$(SETTINGS)
 
 # The part of it that takes a few minutes, in the interpreter, and whether all kernels compile for GPUs.
 test-interpreter: .venv/gpu-$(SETTINGS)
-	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/test_tensors.py
+	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/data/test_tensors.py
 
 .venv/gpu-$(SETTINGS): .venv/test-$(SETTINGS)
 	$(PY) -c 'import torch, triton' 2>/dev/null || $(PY) -m pip install -q --no-build-isolation -e '.[gpu-test]'
@@ -80,7 +81,8 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	find src -name '*.cpp' -o -name '*.hpp' | sort | tr '\n' '\0' | xargs -0 .venv/bin/clang-format --dry-run -Werror
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
 # editable install out, so that the sanitized build is the one imported.
@@ -104,7 +106,11 @@ build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	find src -name '*.cpp' -o -name '*.hpp' | tr '\n' '\0' | xargs -0 .venv/bin/clang-format -i
+	.venv/bin/clang-format -i $(SOURCES)
+
+# The public names for type checkers: src/rmodels/__init__.pyi.
+stub: .venv/test-$(SETTINGS)
+	$(PY) tests/shared/stub.py
 
 clean:
 	rm -rf .venv build
@@ -127,6 +133,6 @@ clean:
 	  echo "No C++ compiler found (looked for $${CXX:-c++}, g++ and clang++)."; \
 	  echo "Debian or Ubuntu: apt install g++     Fedora: dnf install gcc-c++     macOS: xcode-select --install"; \
 	  echo "Without one, the slower reference engine still works: make RMODELS_BUILD=pure demo"; exit 1; }
-	$(PY) -m pip install -q --no-build-isolation -e '.$(EXTRA)'
+	$(PY) -m pip install -q --no-build-isolation -e '.$(EXTRA)' -e './evidence$(EXTRA)'
 	@rm -f .venv/demo-* .venv/test-*
 	@touch .venv/demo-$(SETTINGS) $@

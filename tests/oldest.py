@@ -9,21 +9,26 @@ import sys
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("bench", "dask", "files", "plot", "progress", "report", "test")
-TOOLS = {"clang-format", "hypothesis", "mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"}
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = {"docs", "gpu", "gpu-test", "peers"}  # extras
+TOOLS = {
+    *("clang-format", "hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout"),
+    *("pytest-xdist", "ruff"),
+}
 
 
 def main():
     """Print a line for each requirement."""
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    project = project["project"]
-    floor = re.fullmatch(r">=(\d+)\.(\d+)", project["requires-python"])
-    if sys.version_info[:2] != tuple(map(int, floor.groups())):
-        here = ".".join(map(str, sys.version_info[:2]))
-        sys.exit(f"Python {floor[0][2:]} is the oldest promised, and this is {here}: PYTHON=...")
-    requirements = set(project["dependencies"])
-    for extra in EXTRAS:
-        requirements |= set(project["optional-dependencies"][extra])
+    requirements = set()
+    for folder in (ROOT, ROOT / "evidence"):
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+        floor = re.fullmatch(r">=(\d+)\.(\d+)", project["requires-python"])
+        if sys.version_info[:2] != tuple(map(int, floor.groups())):
+            here = ".".join(map(str, sys.version_info[:2]))
+            sys.exit(f"Python {floor[0][2:]} is the oldest promised, this is {here}: set PYTHON")
+        requirements |= set(project.get("dependencies", []))
+        for name, extra in project["optional-dependencies"].items():
+            requirements |= set(() if name in LEFT_OUT else extra)
     for requirement in sorted(requirements):
         name, version = re.fullmatch(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", requirement).groups()
         if name not in TOOLS:

@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression
 from rmodels.config import config_context
-from rmodels.linear_model import _linear_regression
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -251,10 +250,7 @@ class TestGradientDescent:
             model.set_params(iterations=5000).fit(X, y)
 
     @pytest.mark.parametrize("fit_intercept", [True, False])
-    @pytest.mark.parametrize("lanczos", [False, True])
-    def test_stream_warns_just_outside(self, monkeypatch, lanczos, fit_intercept):
-        if lanczos:
-            monkeypatch.setattr(_linear_regression, "_MOST_DECOMPOSED", 0)
+    def test_stream_warns_just_outside(self, fit_intercept):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(300, 4))
         y = X @ [1.0, 2.0, 3.0, 4.0]

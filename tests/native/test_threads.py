@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import rmodels
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.linear_model import LinearRegression
@@ -165,6 +168,24 @@ def test_a_system_without_threads_to_spare():
     )
     assert run.returncode == 0, run.stderr.decode()
     assert_same(pickle.loads(run.stdout), compute())
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a compiler that takes -std=c++20")
+def test_threads_for_which_there_is_no_memory(tmp_path):
+    source = Path(rmodels.__file__).parent
+    program = tmp_path / "no_memory"
+    subprocess.run(
+        ["c++", "-std=c++20", "-O1", "-pthread", "-DRMODELS_ISA=tested", f"-I{source}",
+         "-o", program, Path(__file__).with_name("no_memory.cpp")],
+        check=True,
+    )  # fmt: skip
+    run = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr  # a thread left behind ends the process
+    for name in ("parallel_for", "as_team"):
+        outcomes = [line for line in run.stdout.splitlines() if line.startswith(name)]
+        assert set(outcomes) == {f"{name} refused", f"{name} done", f"{name} done all"}
+        assert outcomes.count(f"{name} done") >= 8  # one for each thread that could not start
 
 
 def few_features(n):

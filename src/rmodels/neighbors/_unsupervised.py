@@ -4,9 +4,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from rmodels.base.estimator import all_or_nothing
 from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
 from rmodels.neighbors._metrics import Metric
-from rmodels.validation import all_or_nothing
 
 __all__ = ["NearestNeighbors"]
 

@@ -1,0 +1,534 @@
+"""The only place that checks, casts or copies what a user passes in.
+
+Arrays, frames, sparse matrices and tensors are checked at once; the parts of files and of clusters
+by `Part.rows`, where they are. Both give `Rows`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
+
+from rmodels.base.sklearn import (
+    check_feature_names,
+    check_n_features,
+    check_precomputed,
+    check_sample_weight,
+)
+from rmodels.base.warnings import warn
+from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
+from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
+from rmodels.data.source import WEIGHTLESS, Rows
+
+__all__ = [
+    "Need",
+    "Part",
+    "Targets",
+    "array_rows",
+    "check_columns",
+    "check_target_given",
+    "constant_weight",
+]
+
+Targets = Literal["none", "numbers", "labels", "codes"]
+Missing = Literal["later", "refuse", "allow"]
+
+_FLOATS = [np.float64, np.float32]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an estimator needs of its X.
+
+    Attributes
+    ----------
+    sparse : bool
+        Whether a sparse matrix stays one, as CSR; else it is an error.
+    floats : bool
+        Whether all but float32 becomes float64; else numbers and booleans stay what they are.
+    doubles : bool
+        Whether float32 becomes float64, too.
+    missing : {"later", "refuse", "allow"}
+        What becomes of NaN and infinity: "later" leaves them to `Rows.assert_finite`, for
+        operations that meet every value anyway; "allow" is of NaN.
+    contiguous : bool
+        Whether the rows must be C-contiguous.
+    distances : bool
+        Whether X holds distances to the points, which are its rows in a fit.
+    """
+
+    sparse: bool = True
+    floats: bool = True
+    doubles: bool = False
+    missing: Missing = "later"
+    contiguous: bool = False
+    distances: bool = False
+
+
+def _is_plain(A: Any) -> bool:
+    """Return whether A is an array that needs no conversion: validating it would cost more."""
+    return type(A) is np.ndarray and A.dtype in _FLOATS and A.ndim in (1, 2) and A.size > 0
+
+
+def _is_surely_finite(A: NDArray) -> bool:
+    """Return whether the sum of an array shows that all of it is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(A.sum()))
+
+
+def _record_columns(estimator: Any, X: NDArray) -> None:
+    """Set the number of columns of an array, which have no names."""
+    estimator.n_features_in_ = X.shape[1]
+    vars(estimator).pop("feature_names_in_", None)
+
+
+def _has_columns(estimator: Any, X: NDArray) -> bool:
+    """Return whether an array has the columns that `fit` saw, if those had no names."""
+    fitted = vars(estimator)
+    return (
+        X.ndim == 2 and X.shape[1] == fitted["n_features_in_"] and "feature_names_in_" not in fitted
+    )
+
+
+def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
+    """Set an estimator's number and names of columns, or compare them.
+
+    Parameters
+    ----------
+    estimator : object
+    header : data frame or ndarray of no rows
+        With the columns of X.
+    reset : bool
+        Whether to set them.
+    """
+    check_feature_names(estimator, header, reset=reset)
+    check_n_features(estimator, header, reset=reset)
+
+
+def check_target_given(estimator: Any, y: Any) -> None:
+    """Raise scikit-learn's error if there is no y."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+
+
+def _check_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X on the GPU as a tensor of floats in two dimensions, none of them empty."""
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D tensor instead: reshape the data, for example with "
+            f"X.reshape(-1, 1) if it has a single feature. (input of {name})"
+        )
+    for size, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if not size:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
+                f"required by {name}."
+            )
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported: X of {name}")
+    check_columns(estimator, X, reset=reset)
+    return X if X.is_floating_point() else X.double()
+
+
+def _check_target_tensor(estimator: Any, y: Any, X: Any, name: str = "y") -> Any:
+    """Return y beside X on the GPU, checked for its shape, NaN and infinity."""
+    y = beside(y if hasattr(y, "dtype") else np.asarray(y), X)
+    if y.ndim not in (1, 2):
+        raise ValueError(f"{name} should be a 1d array, got an array of shape {tuple(y.shape)}")
+    check_consistent_length(X, y)
+    if y.is_floating_point():
+        _assert_finite_tensor(estimator, y, name)
+    return y
+
+
+def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
+    """Raise scikit-learn's error if a tensor holds a NaN or an infinity."""
+    if math.isfinite(float(A.sum())):  # one kernel; the sum may overflow
+        return
+    finite = namespace(A).isfinite(A)
+    if not bool(finite.all()):
+        assert_all_finite(
+            on_host(A[~finite][:1]), input_name=name, estimator_name=type(estimator).__name__
+        )
+
+
+def _assert_finite(estimator: Any, X: Any) -> None:
+    """Raise scikit-learn's error if X holds a NaN or an infinity."""
+    if on_gpu(X):
+        _assert_finite_tensor(estimator, X, "X")
+        return
+    assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
+
+
+def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
+    if on_gpu(X):
+        raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
+    X = check_precomputed(X)
+    if reset and X.shape[0] != X.shape[1]:
+        raise ValueError(
+            f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
+        )
+    check_n_features(estimator, X, reset=reset)
+    return X
+
+
+def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
+    """Return X as an array, CSR matrix or tensor; set or compare the estimator's columns."""
+    if need.distances:
+        return _check_distances(estimator, X, reset=reset)
+    if on_gpu(X):
+        X = _check_tensor(estimator, X, reset=reset)
+        if need.missing != "later":
+            _assert_finite_tensor(estimator, X, "X")
+        return contiguous(X) if need.contiguous else X
+    narrow = need.doubles and getattr(X, "dtype", None) != np.float64
+    if not narrow and _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
+        plain = np.ascontiguousarray(X) if need.contiguous else X
+        if need.missing == "later" or _is_surely_finite(plain):
+            if reset:
+                _record_columns(estimator, X)
+            return plain
+    return validate_data(
+        estimator,
+        X,
+        **_options(need),
+        reset=reset,
+    )
+
+
+def _options(need: Need) -> dict[str, Any]:
+    """Return what scikit-learn's validation calls it."""
+    return {
+        "dtype": np.float64 if need.doubles else _FLOATS if need.floats else "numeric",
+        "order": "C" if need.contiguous else None,
+        "accept_sparse": "csr" if need.sparse else False,
+        "ensure_all_finite": {"later": False, "refuse": True, "allow": "allow-nan"}[need.missing],
+    }
+
+
+def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -> tuple[Any, Any]:
+    """Return X, and y as floats with a row for each of X."""
+    if on_gpu(X):
+        X = _check_samples(estimator, X, need, reset=reset)
+        y = _check_target_tensor(estimator, y, X)
+        return X, y if y.is_floating_point() else y.double()
+    y = on_host(y)
+    check_target_given(estimator, y)
+    if need.distances:
+        X = _check_distances(estimator, X, reset=reset)
+        y = check_array(y, dtype=_FLOATS, ensure_2d=False, input_name="y", estimator=estimator)
+        check_consistent_length(X, y)
+    elif _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
+        X = _check_samples(estimator, X, need, reset=reset)
+    else:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            **_options(need),
+            y_numeric=True,
+            multi_output=True,
+        )
+        if y.dtype not in _FLOATS:
+            y = y.astype(np.float64)
+    if not _is_surely_finite(y):
+        assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
+    return X, y
+
+
+def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
+    """Return labels as an array, none of which is missing."""
+    y = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
+    found: NDArray = y
+    if found.dtype == object and any(_is_missing(value) for value in found.flat):
+        raise ValueError(f"Input {name} contains None or NA: a label is missing. Leave out its row")
+    return found
+
+
+def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
+    """Return labels as an array or tensor with a row for each of X."""
+    y = adopt(y)
+    if on_gpu(X) and (on_gpu(y) or np.asarray(y).dtype.kind in "biuf"):
+        return _check_target_tensor(estimator, y, X)
+    checked = _check_label_array(estimator, on_host(y))
+    check_consistent_length(X, checked)
+    return checked
+
+
+def _warn_of_a_column(y: Any) -> None:
+    if y.ndim == 2 and y.shape[1] == 1:
+        warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of "
+            "y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+        )
+
+
+def constant_weight(sample_weight: Any) -> bool:
+    """Return whether weights are one number, the same for every row."""
+    return isinstance(sample_weight, Real) and not isinstance(sample_weight, bool)
+
+
+def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, part: bool) -> Any:
+    """Return weights, at least 0 and not all 0 unless these are a part of the rows."""
+    sample_weight = adopt(sample_weight)
+    if on_gpu(X):
+        if constant_weight(sample_weight):
+            sample_weight = np.full(len(X), float(sample_weight))
+        weights = _check_target_tensor(estimator, sample_weight, X, "sample_weight")
+        if weights.ndim != 1:
+            raise ValueError("Sample weights must be 1D array or scalar")
+        if bool((weights < 0).any()):
+            raise ValueError("Negative values in data passed to `sample_weight`")
+        if not part and not bool(weights.any()):
+            raise ValueError(WEIGHTLESS)
+        return as_dtype(weights, X.dtype)
+    sample_weight = on_host(sample_weight)
+    blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
+    checked = check_sample_weight(
+        np.ones_like(sample_weight) if blank else sample_weight,
+        X,
+        dtype=X.dtype if need.missing == "later" else np.float64,
+        ensure_non_negative=True,
+    )
+    if blank:
+        return np.zeros_like(checked)
+    if not checked.any():
+        raise ValueError(WEIGHTLESS)
+    return checked
+
+
+def array_rows(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    need: Need,
+    *,
+    targets: Targets,
+    reset: bool,
+    part: bool,
+    encoded: bool,
+    classes: Sequence[NDArray] | None,
+) -> Rows:
+    """Return an array, frame, sparse matrix or tensor as checked rows; see `rmodels.data.source`.
+
+    What needs no conversion is not copied.
+    """
+    given, X = X, adopt(X)
+    labels, encoded = None, encoded and targets == "labels"
+    if targets == "none":
+        X, Y = _check_samples(estimator, X, need, reset=reset), None
+    elif targets == "numbers":
+        X, Y = _check_numbers(estimator, X, adopt(y), need, reset=reset)
+    else:
+        check_target_given(estimator, y)
+        X = _check_samples(estimator, X, need, reset=reset)
+        Y = _check_labels(estimator, X, y)
+    one_target = True
+    if Y is not None:
+        one_target = Y.ndim == 1
+        if encoded:
+            _warn_of_a_column(Y)
+            one_target = one_target or Y.shape[1] == 1
+            if not on_gpu(Y):
+                check_classification_targets(Y)
+        Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
+        if encoded and classes is None:
+            labels, Y = encode(Y)
+        elif encoded:
+            labels = list(classes or ())
+            Y = encode_by(Y, [Encoding.of(each, each) for each in labels], "")
+    weights = None
+    if sample_weight is not None:
+        weights = _check_weights(estimator, X, sample_weight, need, part=part)
+    return Rows(
+        X,
+        Y,
+        weights,
+        functools.partial(_assert_finite, estimator, X),
+        one_target=one_target,
+        classes=labels,
+        given=given,
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether an object is None, NaN or pandas' NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA is neither equal nor unequal to itself
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """How a part of rows in files or on a cluster becomes checked rows, where it is.
+
+    Attributes
+    ----------
+    estimator : str
+        Name of its class, for messages.
+    columns : list of str or int
+        Of X.
+    dtype : numpy.dtype
+        Of X.
+    targets : {"none", "numbers", "labels", "codes"}
+        "codes" are places among the classes already.
+    encodings : list of Encoding or None
+        How labels become places among the classes; None leaves them as they are.
+    one_target : bool
+    refuse : bool
+        Whether to search X for NaN and infinity; else that is left to `assert_finite`.
+    target_dtype : numpy.dtype
+        Of targets that are numbers.
+    """
+
+    estimator: str
+    columns: list[Any]
+    dtype: np.dtype
+    targets: Targets = "none"
+    encodings: list[Encoding] | None = None
+    classes: list[NDArray] | None = None
+    one_target: bool = True
+    refuse: bool = False
+    target_dtype: np.dtype = np.dtype(np.float64)  # noqa: RUF009
+
+    def rows(
+        self,
+        X: Any,
+        y: Any,
+        weights: Any,
+        place: str,
+        first: int = 0,
+        assert_finite: Callable[[], None] | None = None,
+    ) -> Rows:
+        """Return checked rows.
+
+        Parameters
+        ----------
+        X, y, weights : ndarray, frame, series, number or None
+        place : str
+            Where they are, for messages: "partition 3".
+        first : int, default=0
+            Number of the first row.
+        assert_finite : callable, default=None
+            What tells where X or y is not finite, if that is known better than by `place`.
+
+        Raises
+        ------
+        ValueError
+            If numbers of rows differ, or a value cannot be used; the message says where.
+        """
+        A = self._samples(X, place)
+        Y = None if self.targets == "none" else self._targets(y, len(A), place)
+        w = self._weights(weights, len(A), place)
+
+        def check() -> None:
+            self._assert_finite(A, place)
+            if self.targets == "numbers":
+                assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
+
+        check = assert_finite or check
+        numbers = [A, Y] if Y is not None and self.targets == "numbers" else [A]
+        if self.refuse and not all(_is_surely_finite(each) for each in numbers):
+            check()
+        return Rows(A, Y, w, check, first, self.one_target, self.classes)
+
+    def _samples(self, X: Any, place: str) -> NDArray:
+        if _is_plain(X) and X.dtype == self.dtype and X.ndim == 2:
+            found: NDArray = X
+            return found
+        try:
+            return self._array(X, f"X, {place},", self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
+
+    def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
+        found: NDArray = check_array(
+            A,
+            dtype=dtype,
+            ensure_2d=name.startswith("X"),
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=name,
+            estimator=self.estimator,
+        )
+        return found
+
+    def _culprit(self, X: Any) -> str:
+        """Return which column of a frame cannot be numbers, for a message."""
+        for name in getattr(X, "columns", ()):
+            try:
+                self._array(X[[name]], "X", self.dtype)
+            except (TypeError, ValueError):
+                return f", column {name!r}"
+        return ""
+
+    def _targets(self, y: Any, n_rows: int, place: str) -> NDArray:
+        labels = self.targets == "labels"
+        if self.targets == "codes":
+            found: NDArray = y
+            return found
+        try:
+            Y = self._array(y, f"y, {place},", None if labels else self.target_dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y, {place}: {error}") from error
+        if len(Y) != n_rows:
+            raise ValueError(f"{place}: y has {len(Y)} rows, and X {n_rows}")
+        Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
+        if not labels:
+            return Y
+        if Y.dtype.kind == "f":
+            assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
+        elif Y.dtype == object:
+            if any(_is_missing(value) for value in Y.flat):
+                raise ValueError(f"y, {place}, contains NaN or None: a label is missing")
+            for column in Y.T:
+                check_kinds(column)
+        return Y if self.encodings is None else encode_by(Y, self.encodings, f"{place}: ")
+
+    def _weights(self, weights: Any, n_rows: int, place: str) -> NDArray | None:
+        if weights is None:
+            return None
+        if constant_weight(weights):
+            weights = np.full(n_rows, float(weights))
+        w = np.asarray(weights, np.float64)
+        if w.ndim == 2 and w.shape[1] == 1:
+            w = w[:, 0]
+        if w.ndim != 1 or len(w) != n_rows:
+            raise ValueError(f"{place}: sample_weight has shape {w.shape}, and X has {n_rows} rows")
+        if not (np.isfinite(w).all() and (w >= 0).all()):
+            raise ValueError(f"{place}: weights must be finite and at least 0")
+        return w
+
+    def _assert_finite(self, A: NDArray, place: str) -> None:
+        bad = ~np.isfinite(A)
+        if not bad.any():
+            return
+        row, column = (int(each[0]) for each in np.nonzero(bad))
+        fault = "NaN" if np.isnan(A[row, column]) else "infinity"
+        raise ValueError(
+            f"Input X, {place}, contains {fault} in column {self.columns[column]!r}.\n"
+            f"{self.estimator} needs finite numbers: leave such rows out, or fill them in."
+        )

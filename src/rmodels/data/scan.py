@@ -1,0 +1,274 @@
+"""Rows that do not fit in memory: files and other sources, read in batches.
+
+A batch is read and turned into an array by a thread while the one before is computed with.
+"""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.config import config_context, get_config
+from rmodels.data.checks import check_columns
+from rmodels.data.formats import (
+    Batch,
+    Column,
+    Reader,
+    as_column,
+    check_names,
+    labels_of,
+    matrix,
+    read,
+    reader_of,
+)
+from rmodels.data.formats.labels import typed
+from rmodels.data.labels import Encoding, merge_labels
+from rmodels.extras import require
+
+__all__ = ["Scan", "scan"]
+
+T = TypeVar("T")
+
+_LARGEST_BATCH = 1 << 24  # bytes
+_SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow, and one as an array
+_END = object()
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, each got by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1, "rmodels-scan") as pool:
+        pending = pool.submit(next, items, _END)
+        while (item := pending.result()) is not _END:
+            pending = pool.submit(next, items, _END)
+            yield item  # type: ignore[misc]
+
+
+def _shown(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
+    """Yield batches; show their progress if the setting says so."""
+    if not get_config()["progress"]:
+        yield from batches
+        return
+    progress = require("rich.progress", "progress")
+    with progress.Progress(transient=True) as bars, config_context(progress=False):
+        bar = bars.add_task(task, total=1.0)
+        for batch in batches:
+            yield batch
+            bars.update(bar, total=None if batch.done is None else 1.0, completed=batch.done)
+
+
+class Scan:
+    """Rows of a source that is read in batches; made by `rmodels.scan`.
+
+    Attributes
+    ----------
+    columns : list of str, or range
+        Names of the columns of the source, or their numbers if it has no names.
+    n_rows : int or None
+        Rows that the last whole pass met.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        features: Sequence[Column] | None,
+        checkpoint: str | os.PathLike[str] | None,
+    ) -> None:
+        self._reader = reader
+        self._features = None if features is None else [as_column(each) for each in features]
+        self.checkpoint = checkpoint
+        self.name, self.columns, self.has_types = reader.name, reader.columns, reader.has_types
+        self.dtype = reader.dtype
+        self.n_rows: int | None = None
+        check_names(reader.name, reader.columns, self._features or [])
+
+    def __repr__(self) -> str:
+        return f"<scan of {self._reader.name}, {len(self.columns)} columns>"
+
+    def batch_size(self, columns: int) -> int:
+        """Return the rows of a batch."""
+        limit = min(_LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
+        return max(1, limit // (8 * columns))
+
+    def tables(
+        self, columns: Sequence[Column], start: int = 0, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
+        """Yield batches as they are read."""
+        return self._reader.batches(columns, self.batch_size(len(columns)), start, texts)
+
+    def arrays(
+        self,
+        columns: Sequence[Column],
+        task: str,
+        start: int = 0,
+        labels: Sequence[Column] = (),
+        as_text: bool = False,
+    ) -> Generator[tuple[Batch, NDArray]]:
+        """Yield batches with their columns as an array, and labels apart; count the rows.
+
+        An array is overwritten when the next is asked for.
+        """
+        met = start
+        texts = () if self._reader.has_types else labels
+        batches = self.tables([*columns, *labels], start, texts)
+        for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
+            met += len(batch.rows)
+            yield batch, batch.rows
+        if not met:
+            raise ValueError(f"{self._reader.name} has no rows")
+        self.n_rows = met
+
+    def _read(
+        self,
+        batches: Iterator[Batch],
+        columns: Sequence[Column],
+        labels: Sequence[Column],
+        as_text: bool,
+    ) -> Iterator[Batch]:
+        dtype = self._reader.dtype(columns)
+        # new memory for each batch would take as long as filling it
+        room = np.empty(self.batch_size(len(columns) + len(labels)) * len(columns), dtype)
+        for batch in batches:
+            apart = None
+            if labels:
+                apart = np.stack(labels_of(self._reader, batch, labels, as_text), axis=1)
+            yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
+
+    def assert_finite(self, place: str, values: NDArray, columns: Sequence[Column]) -> None:
+        """Raise an error that says where a value is missing or not finite."""
+        bad = ~np.isfinite(values)
+        if not bad.any():
+            return
+        row, column = (int(each[0]) for each in np.nonzero(bad))
+        value = values[row, column]
+        fault = "missing value or NaN" if np.isnan(value) else f"{value} is not finite"
+        raise ValueError(
+            self._reader.fault(place, columns)
+            or f"{place}, row {row + 1} of the batch, column {columns[column]!r}: {fault}"
+        )
+
+    def features(self, left: Sequence[Column] = ()) -> list[Column]:
+        """Return the columns to predict from: those chosen, or all but some."""
+        if self._features is not None:
+            return self._features
+        return self._reader.others(left)
+
+    def features_for(self, estimator: Any, left: Sequence[Column], *, reset: bool) -> list[Column]:
+        """Return the columns to fit to or to predict from, recorded or compared with the fit's.
+
+        Where none were chosen, a fitted estimator finds its own by their names.
+        """
+        names = vars(estimator).get("feature_names_in_")
+        if not reset and names is not None and self._features is None:
+            features: list[Column] = [*map(str, names)]
+            self._reader.check(features)
+            return features
+        features = self.features(left)
+        if not features:
+            raise ValueError(f"{self._reader.name} has no columns to predict from")
+        if not reset and names is None and len(features) != estimator.n_features_in_:
+            raise ValueError(
+                f"{self._reader.name} has {len(features)} columns to predict from, but "
+                f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
+                f"input: choose them with columns={self._reader.note()}"
+            )
+        self._compare(estimator, features, reset=reset)
+        self._reader.check(features)
+        return features
+
+    def _compare(self, estimator: Any, features: list[Column], *, reset: bool) -> None:
+        """Record the columns, or compare those of a fitted estimator."""
+        named = all(isinstance(name, str) for name in features)
+        if not named or (not reset and "feature_names_in_" not in vars(estimator)):
+            check_columns(estimator, np.empty((0, len(features))), reset=reset)
+            return
+        pyarrow = require("pyarrow", "files")
+        empty = pyarrow.array([], pyarrow.float64())
+        header = pyarrow.table([empty] * len(features), names=list(map(str, features)))
+        check_columns(estimator, header, reset=reset)
+
+    def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
+        """Raise an error if a column is not everywhere, or does not hold numbers."""
+        self._reader.check(numbers, labels)
+
+    def find_labels(self, columns: list[Column]) -> list[Encoding]:
+        """Return how the labels of some columns become places among their classes."""
+        self._reader.check((), columns)
+        as_text = not self._reader.has_types
+        found: list[NDArray] | None = None
+        for batch in _ahead(self.tables(columns, 0, columns if as_text else ())):
+            part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
+            found = part if found is None else merge_labels(found, part)
+        if found is None:
+            raise ValueError(f"{self._reader.name} has no rows")
+        if not as_text:
+            return [Encoding.of(each, each) for each in found]
+        pairs = [typed(each) for each in found]
+        if any(fault is not None for _, fault in pairs):
+            read(self._reader, (), columns, size=self.batch_size(len(columns)))  # says where
+        return [Encoding.of(e, values) for e, (values, _) in zip(found, pairs, strict=True)]
+
+    def state(self) -> str | None:
+        """Return what changes if the files do; None of what is not files."""
+        try:
+            return self._reader.state()
+        except ValueError:
+            return None
+
+
+def scan(
+    source: Any,
+    columns: Sequence[Column] | None = None,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Scan:
+    """Let estimators read data that does not fit in memory.
+
+    What is returned takes the place of X in `fit`, `predict`, `score`, `kneighbors` and
+    `radius_neighbors`. In `fit` and `score`, y and sample_weight are the names (or numbers) of
+    columns, or arrays of as many rows. Batches are read while the ones before are computed with,
+    and all of them take no more than the setting `memory_limit`.
+
+    Parameters
+    ----------
+    source : str, path-like, list of them, dataset, table, data frame, ndarray or callable
+        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``. Names
+          that begin with a dot or an underscore are passed by, below a folder and where a pattern
+          does not say so; names of folders such as ``year=2024`` are a column.
+        - A dataset of pyarrow, without a filter.
+        - A table or record batch of pyarrow, or a data frame of pandas or polars.
+        - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
+        - A function without parameters that returns an iterable of batches, each time anew: arrays
+          of two dimensions, tables of pyarrow, data frames, or dictionaries of columns.
+    columns : sequence of str or int, default=None
+        The columns to predict from; the default is all that are neither targets nor weights, nor
+        the index of a data frame. All files must then have the same.
+    checkpoint : str or path-like, default=None
+        Where to keep what is known of the rows read so far, for fits of linear models to files: a
+        fit that was stopped goes on from there, with the same result. It stays after the fit.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    ValueError
+        If there is no file, they are of different or unknown formats, a column is missing, or the
+        source is none of these.
+    ImportError
+        If pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rmodels
+    >>> X = np.arange(20.0).reshape(10, 2) ** 2
+    >>> y = X @ [1.0, 2.0] + 3.0
+    >>> model = rmodels.LinearRegression().fit(rmodels.scan(X), y)
+    >>> model.predict(rmodels.scan(X))[:2].round(6)
+    array([ 5., 25.])
+    """
+    return Scan(reader_of(source), columns, checkpoint)

@@ -1,0 +1,1 @@
+"""Arithmetic on sums and folds of rows; knows no estimator."""

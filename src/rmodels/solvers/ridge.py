@@ -1,0 +1,55 @@
+"""Ridge regression: for a given penalty as exact as least squares."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.data import Rows, Source
+from rmodels.ops.moments import Moments
+from rmodels.solvers import lsqr
+from rmodels.solvers.least_squares import read, solve_penalty
+from rmodels.solvers.plan import plan_least_squares
+from rmodels.solvers.result import LinearFit
+
+__all__ = ["solve"]
+
+
+def solve(
+    source: Source,
+    penalties: NDArray[np.float64],
+    fit_intercept: bool,
+    *,
+    positive: bool = False,
+    n_threads: int | None = None,
+    moments: Moments | None = None,
+) -> LinearFit:
+    """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α.
+
+    Parameters
+    ----------
+    source : Source
+    penalties : ndarray of shape (n_targets,)
+        α, at least 0.
+    fit_intercept : bool
+    positive : bool
+        Whether the coefficients must be at least 0.
+    n_threads : int, optional
+        Most threads; None means all.
+    moments : Moments, optional
+        Of the source; computed if they are needed and not known.
+    """
+    route = plan_least_squares(source, positive=positive)
+    if route.solver == "lsqr":
+        assert isinstance(source, Rows)
+        return lsqr.solve(source, fit_intercept, penalties)
+    known = read(source, route, fit_intercept, n_threads, moments)
+    coefficients = np.empty((source.n_features + 1, source.n_targets))
+    solver = route.solver
+    for penalty in np.unique(penalties):
+        chosen = penalties == penalty
+        found, _, by_rows = solve_penalty(
+            known, source, fit_intercept, float(penalty), positive, known.moments
+        )
+        coefficients[:, chosen] = found[:, chosen]
+        if by_rows:
+            solver = "rows"
+    return LinearFit(coefficients, solver, known.engine)

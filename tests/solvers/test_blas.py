@@ -1,0 +1,99 @@
+"""The limit on BLAS's threads: inside a block, after it, where blocks overlap, and in a child."""
+
+import multiprocessing
+import sys
+import threading
+
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from rmodels.solvers.blas import blas_threads
+
+pytestmark = pytest.mark.skipif(
+    not ThreadpoolController().select(user_api="blas").lib_controllers,
+    reason="threadpoolctl knows none of the BLAS libraries in use",
+)
+
+
+def counts():
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library.get_num_threads() for library in libraries]
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    with ThreadpoolController().limit(limits=3, user_api="blas"):
+        if set(counts()) != {3}:
+            pytest.skip("BLAS was built for fewer threads than the test needs")
+        yield
+
+
+def test_small_matrices_take_one_thread():
+    with blas_threads(256, 2):
+        assert set(counts()) == {1}
+    assert set(counts()) == {3}
+
+
+def test_large_matrices_take_no_more_than_asked_for():
+    for n_threads, expected in ((2, 2), (3, 3), (8, 3)):
+        with blas_threads(1000, n_threads):
+            assert set(counts()) == {expected}
+    assert set(counts()) == {3}
+
+
+def test_an_error_restores_the_setting():
+    with pytest.raises(ValueError, match="inside"), blas_threads(1, 1):
+        raise ValueError("inside")
+    assert set(counts()) == {3}
+
+
+def test_another_thread_changes_nothing():
+    found = []
+
+    def work():
+        with blas_threads(1, 1):
+            found.append(counts())
+        found.append(counts())
+
+    with blas_threads(1000, 2):
+        other = threading.Thread(target=work)
+        other.start()
+        other.join(30)
+        assert set(counts()) == {2}
+    assert [set(count) for count in found] == [{2}, {2}]
+    assert set(counts()) == {3}
+
+
+def test_blocks_in_many_threads_leave_the_setting():
+    def work():
+        for _ in range(200):
+            with blas_threads(1, 1):
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join(30)
+    assert set(counts()) == {3}
+
+
+def child(connection):
+    with blas_threads(1, 1):
+        inside = counts()
+    connection.send((inside, counts()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_starts_anew():
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with blas_threads(1, 1):  # the child inherits the limit, but no block that would end it
+        process = multiprocessing.get_context("fork").Process(target=child, args=(sender,))
+        process.start()
+        assert receiver.poll(60)
+        inside, after = receiver.recv()
+        process.join(30)
+    assert set(inside) == {1}
+    assert set(after) == {3}
