@@ -25,12 +25,12 @@ TESTS = Path(__file__).parent
 
 # The tests that touch BLAS, or whose threads meet its own: the one place that lists them.
 BLAS = [
-    *("conformance/test_gallery.py", "linear_model", "native", "neighbors"),
-    *("ops/test_descent.py", "ops/test_moments.py", "ops/test_nearest.py"),
-    *("test_blas.py", "test_callbacks.py", "test_checks.py", "test_conventions.py"),
-    *("test_dask.py", "test_scans.py"),
+    *("base/test_callbacks.py", "conformance/test_gallery.py", "data/test_dask.py"),
+    *("data/test_scan.py", "evidence/test_validate.py", "files/test_models.py"),
+    *("linear_model", "native", "neighbors", "ops/test_descent.py", "ops/test_moments.py"),
+    *("ops/test_nearest.py", "shared", "solvers"),
 ]
-SHORT = ["linear_model", "ops/test_moments.py", "test_scans.py"]
+SHORT = ["data/test_scan.py", "files/test_models.py", "linear_model", "solvers"]
 
 # What OPENBLAS_CORETYPE may be, and the instruction set that its kernels need.
 CORES = {"Prescott": "baseline", "Haswell": "avx2", "Zen": "avx2", "SkylakeX": "avx512"}

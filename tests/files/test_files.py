@@ -46,7 +46,7 @@ X = RNG.normal(size=(40, 3))
 Y = RNG.normal(size=(40, 2))
 NUMBERS = RNG.integers(0, 3, 40)
 WORDS = np.array(["no", "yes", "perhaps"])[NUMBERS]
-SPARSE = sparse.random_array((40, 3000), density=0.002, format="csr", rng=np.random.default_rng(2))
+SPARSE = sparse.csr_array(np.where(RNG.random((40, 3000)) < 0.002, 1.5, 0.0))
 DISTANCES = distance.cdist(X, X)
 GRAPH = sort_graph_by_row_values(sparse.csr_array(DISTANCES), warn_when_not_sorted=False)
 FRAME = pandas.DataFrame(X, columns=list("abc"))

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels_evidence.case import Case, Errors, relative_to
+from rmodels_evidence.families.linear_model.comparisons import UNCUT
 from rmodels_evidence.families.linear_model.problems import (
     LEARNING_RATE,
     LinearData,
@@ -107,7 +108,7 @@ def _fitted(
 
 
 def _scikit_learn(X: Any, y: NDArray, weights: NDArray | None = None, **parameters: Any) -> Any:
-    return partial(_fitted, Peer, X, y, weights, **({"tol": 0} | parameters))
+    return partial(_fitted, Peer, X, y, weights, **(UNCUT | parameters))
 
 
 def _statsmodels(X: NDArray, y: NDArray, weights: NDArray | None = None) -> Any:
@@ -277,7 +278,7 @@ def _made(quick: bool) -> Iterator[Case]:
         1e-12,
         partial(_fitted, LinearRegression, wide.X, wide.y),
         _errors(partial(_minimum_norm, wide.X, wide.y)),
-        {"scikit-learn": _scikit_learn(wide.X, wide.y, tol=1e-6)},
+        {"scikit-learn": _scikit_learn(wide.X, wide.y, **dict.fromkeys(UNCUT, 1e-6))},
     )
     n, d = (5_000, 40) if quick else (200_000, 40)
     tall = generated(n, d)

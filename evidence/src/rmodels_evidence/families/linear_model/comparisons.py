@@ -15,7 +15,10 @@ from rmodels import LinearRegression
 from rmodels_evidence.comparison import Comparison, Split
 from rmodels_evidence.families.linear_model.problems import ITERATIONS, LEARNING_RATE
 
-__all__ = ["LiteralLoop", "coefficients", "linear_comparisons"]
+__all__ = ["UNCUT", "LiteralLoop", "coefficients", "linear_comparisons"]
+
+# What has scikit-learn's least squares drop no direction, as it does not before 1.7.
+UNCUT: dict[str, Any] = {"tol": 0} if "tol" in PeerLinearRegression().get_params() else {}
 
 
 class LiteralLoop:
@@ -76,7 +79,7 @@ def linear_comparisons() -> Iterator[Comparison]:
         "LinearRegression",
         diabetes,
         LinearRegression,
-        lambda: PeerLinearRegression(tol=0),
+        lambda: PeerLinearRegression(**UNCUT),
         coefficients,
         1e-10,
     )
@@ -96,7 +99,7 @@ def linear_comparisons() -> Iterator[Comparison]:
         "LinearRegression",
         cancer,
         LinearRegression,
-        lambda: PeerLinearRegression(tol=0),
+        lambda: PeerLinearRegression(**UNCUT),
         _predictions,
         1e-9,
     )
@@ -106,7 +109,7 @@ def linear_comparisons() -> Iterator[Comparison]:
         "LinearRegression",
         headline,
         LinearRegression,
-        lambda: PeerLinearRegression(tol=0),
+        lambda: PeerLinearRegression(**UNCUT),
         coefficients,
         1e-10,
     )
