@@ -527,7 +527,7 @@ class RidgeCV(_RidgeModel):
             Y = Y[:, 0] if one_target else Y
             given = check_method_params(rows.X, params["score"], test)
             if given.get("sample_weight") is not None:
-                check_weight(given["sample_weight"].sum())
+                check_weight(float(np.sum(given["sample_weight"])))
             models = self._models(found, penalties, source, one_target)
             scores[fold] = [scorer(model, X, Y, **given) for model in models]
         return scores.mean(axis=0)
