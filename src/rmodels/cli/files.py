@@ -16,8 +16,8 @@ from rmodels import data, files
 from rmodels.base import scores
 from rmodels.base.sklearn import check_parameters
 from rmodels.base.tasks import tally
-from rmodels.data.formats import tables
-from rmodels.data.formats.readers import Column, check_names, files_of
+from rmodels.data.formats import Column, Reader, check_names, files_of, read, reader_of
+from rmodels.data.formats.writing import check_format, to_csv, write_table
 from rmodels.data.scan import Scan
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
@@ -76,19 +76,17 @@ def fit(
     before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
     check_parameters(model)
+    if checkpoint is not None and not _reads_batches(model):
+        raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
+    reader = reader_of(data)
+    chosen = _features(data, reader, targets, features, ignored)
     if _reads_batches(model):
-        rows = rmodels.scan(data)
-        chosen = _features(data, list(map(str, rows.columns)), targets, features, ignored)
         X = rmodels.scan(data, chosen, checkpoint=checkpoint)
-        check_names(str(data), rows.columns, targets)
+        check_names(str(data), reader.columns, targets)
         model.fit(X, targets[0] if len(targets) == 1 else list(targets))
         count = X.n_rows
     else:
-        if checkpoint is not None:
-            raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
-        table = tables.open_table(data)
-        chosen = _features(data, table.names, targets, features, ignored)
-        X, Y = _samples(table, chosen, targets, is_classifier(model))
+        X, Y = _samples(reader, chosen, targets, is_classifier(model))
         model.fit(X, Y[:, 0] if len(targets) == 1 else Y)
         count = len(Y)
     files.save(model, output, target_names=targets)
@@ -137,45 +135,39 @@ def _reads_batches(model: Any) -> bool:
 
 def _features(
     data: Path,
-    names: Sequence[str],
+    reader: Reader,
     targets: Sequence[str],
     features: Sequence[str],
     ignored: Sequence[str],
 ) -> list[str]:
     """Return the columns to predict from."""
     for name in ignored:
-        if name not in names:
+        if not any(name in part.types for part in reader.parts):
             raise ValueError(f"{data}: no column {name!r} to ignore")
         if name in targets or name in features:
             raise ValueError(f"column {name!r} is both ignored and used")
     if features:
         return list(features)
-    left_out = {*targets, *ignored}
-    chosen = [name for name in names if name not in left_out]
-    if "" in chosen:
-        raise ValueError(
-            f"{data}: column {names.index('') + 1} has no name. If it numbers the "
-            "rows, leave it out: --ignore ''"
-        )
+    chosen = list(map(str, reader.others([*targets, *ignored])))
     if not chosen:
         raise ValueError(f"{data} has no columns to predict {', '.join(targets)} from")
     return chosen
 
 
 def _samples(
-    table: tables.DataFile, features: Sequence[str], targets: Sequence[str], classes: bool
+    reader: Reader, features: Sequence[str], targets: Sequence[str], classes: bool
 ) -> tuple[Any, NDArray]:
     """Return the features, a table, and the targets: (rows, targets).
 
     Classes are text in all columns if they are in one of them.
     """
     if not classes:
-        both, _ = table.read([*features, *targets])
+        both, _ = read(reader, [*features, *targets])
         return both.select(list(features)), np.asarray(both.select(list(targets)))
-    X, labels = table.read(features, targets)
+    X, labels = read(reader, features, targets)
     texts = [each.dtype == object for each in labels]
     if any(texts) and not all(texts):
-        X, labels = table.read(features, targets, as_text=True)
+        X, labels = read(reader, features, targets, as_text=True)
     return X, np.stack(labels, axis=1)
 
 
@@ -199,18 +191,18 @@ def predict(model: Path, data: Path, output: Path | None = None) -> str:
         What was done; empty without `output`.
     """
     if output is not None:
-        tables.check_format(output)
+        check_format(output)
         check_writable(output)
         _check_apart(output, [model, *files_of(data)], "read")
     fitted, names = _predictor(model)
     rows = rmodels.scan(data)
     batches = _predictions(fitted, names, rows, _needed(fitted, model, data, rows, ()))
     if output is None:
-        for text in tables.to_csv(batches):
+        for text in to_csv(batches):
             sys.stdout.write(text)
         return ""
     first = next(batches)
-    tables.write_table(output, chain([first], batches))
+    write_table(output, chain([first], batches))
     return f"{output}: {', '.join(first)}, {rows.n_rows} rows\n"
 
 
@@ -295,6 +287,6 @@ def _needed(model: Any, path: Path, data: Path, rows: Scan, left: Sequence[str])
     if len(chosen) != model.n_features_in_:
         raise ValueError(
             f"{path} was fitted without names of columns, to {model.n_features_in_} of them; "
-            f"{data} has {len(chosen)} to predict from"
+            f"{data} has {len(chosen)} to predict from{reader_of(data).note()}"
         )
     return chosen

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from rmodels.config import config_context, get_config
 from rmodels.data.checks import check_columns
-from rmodels.data.formats.readers import (
+from rmodels.data.formats import (
     Batch,
     Column,
     Reader,
+    as_column,
     check_names,
     labels_of,
     matrix,
+    read,
     reader_of,
 )
-from rmodels.data.formats.tables import typed
+from rmodels.data.formats.labels import typed
 from rmodels.data.labels import Encoding, merge_labels
 from rmodels.extras import require
 
@@ -75,7 +77,7 @@ class Scan:
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
         self._reader = reader
-        self._features = None if features is None else list(features)
+        self._features = None if features is None else [as_column(each) for each in features]
         self.checkpoint = checkpoint
         self.name, self.columns, self.has_types = reader.name, reader.columns, reader.has_types
         self.dtype = reader.dtype
@@ -109,7 +111,8 @@ class Scan:
         An array is overwritten when the next is asked for.
         """
         met = start
-        batches = self.tables([*columns, *labels], start, labels if as_text else ())
+        texts = () if self._reader.has_types else labels
+        batches = self.tables([*columns, *labels], start, texts)
         for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
@@ -127,15 +130,11 @@ class Scan:
         dtype = self._reader.dtype(columns)
         # new memory for each batch would take as long as filling it
         room = np.empty(self.batch_size(len(columns) + len(labels)) * len(columns), dtype)
-        try:
-            for place, rows, done, _ in batches:
-                apart = None
-                if labels:
-                    apart = np.stack(labels_of(place, rows, labels, as_text), axis=1)
-                yield Batch(place, matrix(rows, columns, dtype, room), done, apart)
-        except ValueError as error:
-            numbers = [*columns, *(() if as_text else labels)]
-            raise ValueError(self._reader.fault(str(error), numbers) or str(error)) from error
+        for batch in batches:
+            apart = None
+            if labels:
+                apart = np.stack(labels_of(self._reader, batch, labels, as_text), axis=1)
+            yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
 
     def assert_finite(self, place: str, values: NDArray, columns: Sequence[Column]) -> None:
         """Raise an error that says where a value is missing or not finite."""
@@ -154,27 +153,28 @@ class Scan:
         """Return the columns to predict from: those chosen, or all but some."""
         if self._features is not None:
             return self._features
-        return [name for name in self.columns if name not in left]
+        return self._reader.others(left)
 
     def features_for(self, estimator: Any, left: Sequence[Column], *, reset: bool) -> list[Column]:
         """Return the columns to fit to or to predict from, recorded or compared with the fit's.
 
         Where none were chosen, a fitted estimator finds its own by their names.
         """
+        names = vars(estimator).get("feature_names_in_")
+        if not reset and names is not None and self._features is None:
+            features: list[Column] = [*map(str, names)]
+            self._reader.check(features)
+            return features
         features = self.features(left)
         if not features:
             raise ValueError(f"{self._reader.name} has no columns to predict from")
-        names = vars(estimator).get("feature_names_in_")
-        if not reset and names is not None and self._features is None:
-            features = [*map(str, names)]
-        elif not reset and names is None and len(features) != estimator.n_features_in_:
+        if not reset and names is None and len(features) != estimator.n_features_in_:
             raise ValueError(
                 f"{self._reader.name} has {len(features)} columns to predict from, but "
                 f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
-                "input: choose them with columns="
+                f"input: choose them with columns={self._reader.note()}"
             )
-        else:
-            self._compare(estimator, features, reset=reset)
+        self._compare(estimator, features, reset=reset)
         self._reader.check(features)
         return features
 
@@ -196,14 +196,19 @@ class Scan:
     def find_labels(self, columns: list[Column]) -> list[Encoding]:
         """Return how the labels of some columns become places among their classes."""
         self._reader.check((), columns)
-        texts = () if self._reader.has_types else columns
+        as_text = not self._reader.has_types
         found: list[NDArray] | None = None
-        for place, rows, _, _ in _ahead(self.tables(columns, 0, texts)):
-            part = [np.unique(each) for each in labels_of(place, rows, columns, False)]
+        for batch in _ahead(self.tables(columns, 0, columns if as_text else ())):
+            part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
             found = part if found is None else merge_labels(found, part)
         if found is None:
             raise ValueError(f"{self._reader.name} has no rows")
-        return [Encoding.of(each, typed(each) if texts else each) for each in found]
+        if not as_text:
+            return [Encoding.of(each, each) for each in found]
+        pairs = [typed(each) for each in found]
+        if any(fault is not None for _, fault in pairs):
+            read(self._reader, (), columns, size=self.batch_size(len(columns)))  # says where
+        return [Encoding.of(e, values) for e, (values, _) in zip(found, pairs, strict=True)]
 
     def state(self) -> str | None:
         """Return what changes if the files do; None of what is not files."""
@@ -228,14 +233,18 @@ def scan(
 
     Parameters
     ----------
-    source : str, path-like, list of them, pyarrow Dataset, ndarray or callable
-        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``.
-        - A dataset of pyarrow.
+    source : str, path-like, list of them, dataset, table, data frame, ndarray or callable
+        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``. Names
+          that begin with a dot or an underscore are passed by, below a folder and where a pattern
+          does not say so; names of folders such as ``year=2024`` are a column.
+        - A dataset of pyarrow, without a filter.
+        - A table or record batch of pyarrow, or a data frame of pandas or polars.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
         - A function without parameters that returns an iterable of batches, each time anew: arrays
           of two dimensions, tables of pyarrow, data frames, or dictionaries of columns.
     columns : sequence of str or int, default=None
-        The columns to predict from; the default is all that are neither targets nor weights.
+        The columns to predict from; the default is all that are neither targets nor weights, nor
+        the index of a data frame. All files must then have the same.
     checkpoint : str or path-like, default=None
         Where to keep what is known of the rows read so far, for fits of linear models to files: a
         fit that was stopped goes on from there, with the same result. It stays after the fit.
@@ -247,7 +256,8 @@ def scan(
     Raises
     ------
     ValueError
-        If there is no file, they are of different or unknown formats, or a column is missing.
+        If there is no file, they are of different or unknown formats, a column is missing, or the
+        source is none of these.
     ImportError
         If pyarrow is not installed.
 

@@ -1,1 +1,103 @@
-"""Files, datasets and functions: what reads them, whole and in batches."""
+"""Formats of data: one class each, which reads it in batches."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rmodels.data.formats.arrays import ArrayReader
+from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
+from rmodels.data.formats.columns import Column, as_column, check_names, matrix
+from rmodels.data.formats.csv import CSVReader
+from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
+from rmodels.data.formats.functions import FunctionReader
+from rmodels.data.formats.labels import labels_of
+from rmodels.data.formats.parquet import ParquetReader
+from rmodels.data.formats.reader import Batch, Reader
+from rmodels.data.formats.whole import read
+
+__all__ = [
+    "Batch",
+    "Column",
+    "Reader",
+    "as_column",
+    "check_names",
+    "files_of",
+    "labels_of",
+    "matrix",
+    "read",
+    "reader_of",
+]
+
+
+def reader_of(source: Any) -> Reader:
+    """Return what reads a source; `rmodels.scan` says which there are."""
+    if isinstance(source, np.ndarray):
+        return ArrayReader(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _files_reader([source])
+    if hasattr(source, "get_fragments"):
+        return DatasetReader(source)
+    if is_frame(source):
+        return TableReader(source)
+    if callable(source):
+        return FunctionReader(source)
+    if isinstance(source, Iterable) and not (_is_table(source) or _is_stream(source)):
+        given = []
+        for each in source:
+            given.append(each)
+            if not isinstance(each, (str, os.PathLike)):
+                break
+        else:
+            return _files_reader(given)
+    raise ValueError(f"a {type(source).__name__} cannot be scanned: {_advice(source)}")
+
+
+def _files_reader(given: list[Source]) -> Reader:
+    """Return what reads files, folders and patterns."""
+    if not given:
+        raise ValueError("no files were given: the list is empty")
+    paths = [path for each in given for path in files_of(each)]
+    keys = keys_of(paths, given)
+    formats = {FORMATS.get(path.suffix.lower()) for path in paths}
+    if formats == {"parquet"}:
+        return ParquetReader(paths, keys)
+    if formats == {"csv"}:
+        return CSVReader(paths, keys)
+    raise ValueError(f"{paths[0]} and the others must be of one format: all Parquet or all CSV")
+
+
+def _is_table(source: Any) -> bool:
+    """Return whether going through something gives the names of its columns."""
+    return isinstance(source, Mapping) or hasattr(source, "columns")
+
+
+def _is_stream(source: Any) -> bool:
+    return hasattr(source, "__arrow_c_stream__")
+
+
+def _advice(source: Any) -> str:
+    """Return what to give in place of something that cannot be scanned."""
+    name = type(source).__name__
+    if type(source).__module__.startswith("dask"):
+        return "estimators take what is of Dask itself, as X"
+    if name == "LazyFrame":
+        return "give the files that it reads, or lambda: frame.collect_batches()"
+    if name in ("Scanner", "RecordBatchReader") or hasattr(source, "__next__"):
+        return (
+            "it can be read once, and fits read as often as they must. Give a function that makes "
+            "it anew"
+        )
+    if isinstance(source, Mapping):
+        return "give pyarrow.table of it"
+    if name == "Series":
+        return "give a frame, such as series.to_frame()"
+    if _is_stream(source):
+        return "give lambda: pyarrow.RecordBatchReader.from_stream(...)"
+    if isinstance(source, (list, tuple)):
+        return "a list is one of paths. Of batches, give a function that returns it"
+    return (
+        "give a path, a folder or a pattern, a list of them, a dataset or table of pyarrow, a data "
+        "frame, an array, or a function that gives batches"
+    )

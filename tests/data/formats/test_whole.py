@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from rmodels.data.formats.tables import open_table, to_csv, write_table
+from rmodels.data.formats import read, reader_of
+from rmodels.data.formats.writing import to_csv, write_table
 
 
 @pytest.fixture
@@ -30,19 +31,19 @@ def written(tmp_path):
 
 
 def numbers(path, *columns):
-    return np.asarray(open_table(path).read(columns)[0])
+    return np.asarray(read(reader_of(path), columns)[0])
 
 
 def labels(path, column, **options):
-    _, (found,) = open_table(path).read([], [column], **options)
+    _, (found,) = read(reader_of(path), [], [column], **options)
     return found
 
 
 def test_csv(written):
     path = written('﻿a,"b, b",c\r\n1,2.5,x\r\n\r\n-3e2, 4 ,"y\nz"\r\n')
-    table = open_table(path)
-    assert table.names == ["a", "b, b", "c"]
-    found, (c,) = table.read(["b, b", "a"], ["c"])
+    reader = reader_of(path)
+    assert reader.columns == ["a", "b, b", "c"]
+    found, (c,) = read(reader, ["b, b", "a"], ["c"])
     assert found.column_names == ["b, b", "a"]
     np.testing.assert_array_equal(np.asarray(found), [[2.5, 1.0], [4.0, -300.0]])
     assert c.tolist() == ["x", "y\nz"]
@@ -63,7 +64,8 @@ def test_parquet(written):
     np.testing.assert_array_equal(numbers(path, "i", "f", "b", "d"), expected)
     assert labels(path, "t").tolist() == ["x", "y"]
     assert labels(path, "l").tolist() == ["01", "2"]
-    assert labels(path, "b").tolist() == ["true", "false"]
+    assert labels(path, "b").tolist() == [True, False]
+    assert labels(path, "b", as_text=True).tolist() == ["true", "false"]
     assert labels(path, "i").dtype == np.int8
     assert labels(path, "i", as_text=True).tolist() == ["1", "2"]
 
@@ -75,7 +77,9 @@ def test_parquet(written):
         (["1.5", "2"], np.array([1.5, 2.0])),
         (["1e3", "2"], np.array([1000.0, 2.0])),
         (["01", "2"], ["01", "2"]),
-        (["true", "false"], ["true", "false"]),
+        (["true", "False"], np.array([True, False])),
+        (["true", "0"], ["true", "0"]),
+        (["T", "F"], ["T", "F"]),
         (["NA", "DE"], ["NA", "DE"]),
         (["2020-01-01", "2020-01-02"], ["2020-01-01", "2020-01-02"]),
         (["1", "x"], ["1", "x"]),
@@ -131,6 +135,8 @@ def test_faults_of_csv(written, content, said):
     [
         ("y,z\na,1\n,2\n", "line 3, column 'y': missing value"),
         ("y\n1\nNA\n", "line 3, column 'y': missing value"),
+        ("y\nNA\nNA\n", "line 2, column 'y': missing value"),
+        ("y\nTRUE\n\nnull\n", "line 4, column 'y': missing value"),
         ('y,z\n"a\nb",1\n\n"",2\n', "line 5, column 'y': missing value"),
         (b"y,z\na,1\nb\xff,2\n", "line 3: 0xff is not UTF-8 text"),
     ],
@@ -149,7 +155,7 @@ def test_faults_of_labels_of_csv(written, content, said):
         ({"a": [1.0, math.inf]}, "row 2, column 'a': inf is not finite"),
         ({"a": [1, 2, None]}, "row 3, column 'a': missing value"),
         ({"b": [1.0, 2.0, None], "a": [1.0, math.nan, 2.0]}, "row 2, column 'a': nan"),
-        ({"a": ["1", "x"]}, "column 'a': numbers are needed, and it holds string; row 1 is '1'"),
+        ({"a": ["1", "x"]}, "column 'a': numbers are needed, and it holds string"),
         ({"a": [None, None]}, "row 1, column 'a': missing value"),
         ({"a": np.array(["2020-01-01"], "M8[s]")}, "column 'a': numbers are needed"),
         ({"a": np.zeros(0)}, " has no rows"),
@@ -169,7 +175,8 @@ def test_faults_of_parquet(written, columns, said):
         (["x", None], "row 2, column 'a': missing value"),
         (["x", ""], "row 2, column 'a': missing value"),
         ([None, 1], "row 1, column 'a': missing value"),
-        ([1.0, math.nan], "row 2, column 'a': nan is not finite"),
+        ([1.0, math.nan], "row 2, column 'a': missing value"),
+        ([1.0, math.inf], "row 2, column 'a': inf is not finite"),
         ([None], "row 1, column 'a': missing value"),
         (np.array(["2020-01-01"], "M8[s]"), "labels are text or numbers, and it holds timestamp"),
         ([[1]], "labels are text or numbers, and it holds list"),
@@ -185,17 +192,17 @@ def test_faults_of_labels_of_parquet(written, column, said):
 def test_files_that_are_not_tables(written, tmp_path):
     for name in ("a.xlsx", "a", "a.csv.gz"):
         with pytest.raises(ValueError, match=r"a table is a \.csv or \.parquet file"):
-            open_table(written("a\n1\n", name))
-    with pytest.raises(ValueError, match=r"a\.parquet is not a Parquet file"):
-        open_table(written("a,b\n1,2\n" * 9, "a.parquet"))
+            reader_of(written("a\n1\n", name))
+    with pytest.raises(ValueError, match=r"a\.parquet cannot be read: Parquet magic bytes"):
+        reader_of(written("a,b\n1,2\n" * 9, "a.parquet"))
     with pytest.raises(ValueError, match=r"a\.parquet is empty"):
-        open_table(written("", "a.parquet"))
+        reader_of(written("", "a.parquet"))
     whole = written({"a": np.arange(1000.0)}).read_bytes()
     altered = whole[:100] + bytes(100) + whole[200:]
-    with pytest.raises(ValueError, match=r"a\.parquet cannot be read"):
+    with pytest.raises(ValueError, match=r"a\.parquet, row group 1 of 1 cannot be read"):
         numbers(written(altered, "a.parquet"), "a")
     with pytest.raises(FileNotFoundError):
-        open_table(tmp_path / "none.csv")
+        reader_of(tmp_path / "none.csv")
     with pytest.raises(ValueError, match="column 'a' is asked for twice"):
         numbers(written("a\n1\n"), "a", "a")
 
@@ -248,7 +255,7 @@ def test_text_comes_back(tmp_path_factory, words, name):
     folder = tmp_path_factory.mktemp("text")
     for path in (folder / "a.csv", folder / "a.parquet"):
         write_table(path, [{name: np.array(words, dtype=object)}])
-        assert open_table(path).names == [name]
+        assert reader_of(path).columns == [name]
         assert labels(path, name, as_text=True).tolist() == words
 
 

@@ -1,0 +1,258 @@
+"""CSV files: UTF-8 with a header, separated by commas.
+
+pyarrow reads them in blocks. What it refuses is looked up again by Python's csv module, which knows
+the lines, so that every error names the file, the line and the column.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rmodels.config import get_config
+from rmodels.data.formats.cells import FALSE, TRUE, all_boolean, all_finite, fault_of
+from rmodels.data.formats.columns import Column, distinct
+from rmodels.data.formats.reader import Batch, Part, Reader, key_types, signature, with_keys
+from rmodels.extras import require
+
+__all__ = ["CSVReader"]
+
+_CELLS = 1 << 18  # that are looked up at a time
+_BLOCK_SHARE = 256  # of the memory limit that a block of text may take
+_LEAST_BLOCK = 1 << 16  # bytes
+
+
+class CSVReader(Reader):
+    """CSV files: columns are numbers or, if asked for as such, text."""
+
+    has_types = False
+
+    def __init__(self, paths: list[Path], keys: Sequence[Mapping[str, Any]]) -> None:
+        self.name = str(paths[0])
+        self._paths = paths
+        types = key_types(keys)
+        self.parts = []
+        for path, told in zip(paths, keys, strict=True):
+            found = _columns(path)
+            added = {name: value for name, value in told.items() if name not in found}
+            found |= {name: types[name] for name in added}
+            self.parts.append(Part(str(path), found, keys=added))
+        self.columns = list(self.parts[0].types)
+
+    def batches(
+        self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
+    ) -> Iterator[Batch]:
+        """Yield batches; see `Reader.batches`."""
+        # a thread that goes through them has other settings
+        return self._batches(columns, size, start, texts, _block())
+
+    def _batches(
+        self,
+        columns: Sequence[Column],
+        size: int,
+        start: int,
+        texts: Sequence[Column],
+        block: int,
+    ) -> Iterator[Batch]:
+        sizes = [path.stat().st_size for path in self._paths]
+        for number, path in enumerate(self._paths):
+            part = self.parts[number]
+            with path.open("rb") as file:
+                row = 0
+                for held in _gathered(self._blocks(number, file, columns, texts, block), size):
+                    if start > 0:
+                        start -= held.num_rows
+                    else:
+                        done = (sum(sizes[:number]) + file.tell()) / sum(sizes)
+                        place = f"{path}, row {row + 1} and after"
+                        given = with_keys(held, columns, part, texts)
+                        yield Batch(place, given, done, part=number, row=row)
+                    row += held.num_rows
+
+    def _blocks(
+        self,
+        number: int,
+        file: Any,
+        columns: Sequence[Column],
+        texts: Sequence[Column],
+        size: int,
+    ) -> Iterator[Any]:
+        """Yield what pyarrow makes of the blocks of a file; say which line is at fault.
+
+        It reads 32 blocks ahead, as text.
+        """
+        pyarrow, reader = require("pyarrow", "files"), require("pyarrow.csv", "files")
+        part, path = self.parts[number], self._paths[number]
+        stored = [name for name in columns if name not in part.keys]
+        types = {name: part.types[name] or pyarrow.float64() for name in stored}
+        types |= {name: pyarrow.string() for name in texts if name in types}
+        if not stored:  # if none were named, all would be read
+            stored = list(part.types)[:1]
+            types = {stored[0]: pyarrow.string()}
+        try:
+            yield from reader.open_csv(
+                file,
+                reader.ReadOptions(block_size=size),
+                reader.ParseOptions(newlines_in_values=True),
+                reader.ConvertOptions(
+                    column_types=types,
+                    include_columns=stored,
+                    true_values=TRUE,
+                    false_values=FALSE,
+                ),
+            )
+        except pyarrow.ArrowInvalid as error:
+            numbers = [name for name in stored if name not in texts and name in columns]
+            found = _first_fault(path, part, numbers, size)
+            if found is None and "block" in str(error):
+                found = _first_long(path, size)
+            raise ValueError(found or f"{path} cannot be read: {error}") from error
+
+    def dtype(self, columns: Sequence[Column]) -> np.dtype:
+        """Return float32 or float64; see `Reader.dtype`."""
+        return np.dtype(np.float64)
+
+    def fault(self, place: str, columns: Sequence[Column]) -> str | None:
+        """Return what is wrong with the text of a file; see `Reader.fault`."""
+        for path, part in zip(self._paths, self.parts, strict=True):
+            if place.startswith((f"{path},", f"{path}:", f"{path} ")):
+                return _first_fault(path, part, columns, _block())
+        return None
+
+    def at(self, batch: Batch, row: int) -> str:
+        """Return what to call a row; see `Reader.at`."""
+        path = self._paths[batch.part]
+        line, _ = next(islice(_records(path, _block()), batch.row + row + 1, None))
+        return f"{path}, line {line}"
+
+    def state(self) -> str:
+        """Return what changes if a file does; see `Reader.state`."""
+        return signature(self._paths)
+
+
+def _gathered(blocks: Iterator[Any], size: int) -> Iterator[Any]:
+    """Yield tables of `size` rows, and of what is left."""
+    pyarrow = require("pyarrow", "files")
+    held: list[Any] = []
+    count = 0
+    for block in blocks:
+        first = 0
+        while count + block.num_rows - first >= size:
+            held.append(block.slice(first, size - count))
+            first += size - count
+            yield pyarrow.Table.from_batches(held)
+            held, count = [], 0
+        if first < block.num_rows:
+            held.append(block.slice(first))
+            count += block.num_rows - first
+    if held:
+        yield pyarrow.Table.from_batches(held)
+
+
+def _block() -> int:
+    """Return the bytes of a block of text."""
+    limit: int = get_config()["memory_limit"]
+    return max(_LEAST_BLOCK, limit // _BLOCK_SHARE)
+
+
+def _columns(path: Path) -> dict[Column, Any]:
+    """Return the names of the columns of a file, and the type of those that begin as booleans."""
+    records = (record for _, record in _records(path, _block()))
+    names = next(records, None)
+    if names is None:
+        raise ValueError(f"{path} is empty")
+    found: dict[Column, Any] = dict.fromkeys(distinct(names, str(path)))
+    boolean = require("pyarrow", "files").bool_()
+    cells = zip(names, next(records, ()), strict=False)
+    return found | {name: boolean for name, cell in cells if all_boolean([cell])}
+
+
+def _records(path: Path, longest: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines on which records begin, from 1, and the records; skip empty lines.
+
+    A cell must not be longer than a block of text.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        line = 1
+        try:
+            while (record := _next(reader, longest)) is not None:
+                if record:
+                    yield line, record
+                line = reader.line_num + 1
+        except csv.Error as error:
+            long = "field limit" in str(error)
+            said = _too_long(path, line, longest) if long else f"{path}, line {line}: {error}"
+            raise ValueError(said) from error
+        except UnicodeDecodeError as error:
+            raise ValueError(_not_text(path)) from error
+
+
+def _next(reader: Iterator[list[str]], longest: int) -> list[str] | None:
+    """Return the next record, with a limit for cells that is else one for all of Python."""
+    before = csv.field_size_limit(longest)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _too_long(path: Path, line: int, size: int) -> str:
+    return (
+        f"{path}, line {line}: what begins here is longer than a block of {size} bytes. Raise "
+        "memory_limit, of which that is a share, if no quote is left open"
+    )
+
+
+def _first_long(path: Path, size: int) -> str | None:
+    """Return what to say of the first row that is longer than a block."""
+    for line, record in _records(path, size):
+        if sum(len(cell.encode()) + 1 for cell in record) > size:
+            return _too_long(path, line, size)
+    return None
+
+
+def _first_fault(path: Path, part: Part, numbers: Sequence[Column], longest: int) -> str | None:
+    """Return what is wrong with the first line that cannot be read, None if all can be."""
+    chosen = set(numbers)
+    names = [name for name in part.types if name not in part.keys]
+    places = {name: place for place, name in enumerate(names) if name in chosen}
+    truths = {name for name in names if part.types[name] is not None}
+    records = islice(_records(path, longest), 1, None)
+    rows = 0
+    while block := list(islice(records, max(1, _CELLS // len(names)))):
+        rows += len(block)
+        whole = [record for _, record in block if len(record) == len(names)]
+        suspects = {
+            name: place
+            for name, place in places.items()
+            if not _all_right([record[place] for record in whole], name in truths)
+        }
+        for line, record in block:
+            if len(record) != len(names):
+                return (
+                    f"{path}, line {line}: {len(record)} fields where the header has {len(names)}"
+                )
+            for name, place in suspects.items():
+                if not _all_right([record[place]], name in truths):
+                    said = fault_of(record[place], name in truths)
+                    return f"{path}, line {line}, column {name!r}: {said}"
+    return None if rows else f"{path} has no rows"
+
+
+def _all_right(texts: list[str], truths: bool) -> bool:
+    return all_boolean(texts) if truths else all_finite(texts)
+
+
+def _not_text(path: Path) -> str:
+    """Return which line is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"{path}, line {number}: {line[error.start]:#04x} is not UTF-8 text"
+    return f"{path} is not UTF-8 text"

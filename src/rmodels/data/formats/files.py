@@ -1,0 +1,126 @@
+"""Which files a path, a folder or a pattern names, and what the names of their folders say."""
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from urllib.parse import unquote
+
+__all__ = ["FORMATS", "files_of", "keys_between", "keys_of"]
+
+FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+
+_HIDDEN = (".", "_")
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+Source = str | os.PathLike[str]
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return the files that a path, folder or pattern names, sorted.
+
+    Below a folder, and where a pattern does not say so, names that begin with a dot or an
+    underscore are passed by, as are those of other formats. A folder that a pattern names is read
+    as one.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = _below(path)
+    elif path.exists() or not glob.has_magic(str(source)):
+        if path.suffix.lower() not in FORMATS:
+            raise ValueError(
+                f"{path}: unknown format {path.suffix!r}: a table is a .csv or .parquet file"
+            )
+        if not path.exists():
+            raise FileNotFoundError(f"[Errno 2] No such file or directory: {str(source)!r}")
+        return [path]
+    else:
+        found = _matching(path)
+    if not found:
+        raise ValueError(f"{source}: there is no Parquet or CSV file")
+    return found
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the tables of a folder, at any level; of folders that are linked, once."""
+    found: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for here, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        found += (
+            Path(here, name)
+            for name in names
+            if not name.startswith(_HIDDEN) and Path(name).suffix.lower() in FORMATS
+        )
+        shown = sorted(name for name in folders if not name.startswith(_HIDDEN))
+        real = {name: os.path.realpath(Path(here, name)) for name in shown}
+        folders[:] = [name for name in shown if real[name] not in seen]
+        seen.update(real.values())
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Have a folder that cannot be listed end the search."""
+    raise error
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return the tables that a pattern names, and those of the folders that it names."""
+    told = [part for part in pattern.parts if part.startswith(_HIDDEN)]
+    found: set[Path] = set()
+    for each in map(Path, glob.glob(str(pattern), recursive=True)):
+        hidden = [part for part in each.parts if part.startswith(_HIDDEN) and part != ".."]
+        if not all(any(fnmatchcase(part, name) for name in told) for part in hidden):
+            continue
+        if each.is_dir():
+            found.update(_below(each))
+        elif each.suffix.lower() in FORMATS:
+            found.add(each)
+    return sorted(found)
+
+
+def keys_of(paths: Sequence[Path], sources: Sequence[Source]) -> list[dict[str, int | str | None]]:
+    """Return what the folders of files say: names such as year=2024 below what was named.
+
+    The values of a key are whole numbers if all are, else text; None is one that is missing.
+    """
+    bases = [_base(Path(os.path.abspath(each))) for each in sources]
+    return keys_between([Path(os.path.abspath(each)) for each in paths], os.path.commonpath(bases))
+
+
+def keys_between(paths: Sequence[Path], base: Source) -> list[dict[str, int | str | None]]:
+    """Return what the folders of files below a folder say; see `keys_of`."""
+    told = [_pairs(path.relative_to(base).parent) for path in paths]
+    whole = {
+        name
+        for name in {name for each in told for name in each}
+        if all(_is_whole(each[name]) for each in told if each.get(name) is not None)
+    }
+    return [
+        {name: int(v) if v is not None and name in whole else v for name, v in each.items()}
+        for each in told
+    ]
+
+
+def _base(path: Path) -> Path:
+    """Return the folder below which names say something: where a pattern begins."""
+    if path.is_dir():
+        return path
+    if path.exists():
+        return path.parent
+    magic = next((i for i, part in enumerate(path.parts) if glob.has_magic(part)), -1)
+    return Path(*path.parts[:magic])
+
+
+def _pairs(folder: Path) -> Mapping[str, str | None]:
+    pairs = (part.split("=", 1) for part in folder.parts if re.match(r"[^=]+=", part))
+    return {unquote(k): None if v in (_MISSING, "") else unquote(v) for k, v in pairs}
+
+
+def _is_whole(text: str | None) -> bool:
+    return (
+        text is not None
+        and bool(re.fullmatch(r"[+-]?[0-9]{1,19}", text))
+        and -(2**63) <= int(text) < 2**63
+    )
