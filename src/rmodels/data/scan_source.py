@@ -146,13 +146,13 @@ class ScanSource(Source):
             self._as_text = bool(kinds & set("OSU")) and not scan.has_types
         self._labels = self._targets if targets == "labels" else []
         numbers = self._targets if targets == "numbers" else []
+        self._columns: list[Column] = [*features, *numbers, *self._weight]
+        self.n_features = len(features)
+        scan.check(self._columns, self._labels)
         self.target_dtype = np.dtype(np.intp if self.classes else np.float64)
         if numbers:
             self.target_dtype = scan.dtype(numbers)
         self.has_weights = sample_weight is not None
-        self._columns: list[Column] = [*features, *numbers, *self._weight]
-        self.n_features = len(features)
-        scan.check(self._columns, self._labels)
         self.dtype = scan.dtype(features)
         self._part = Part(
             type(estimator).__name__,
