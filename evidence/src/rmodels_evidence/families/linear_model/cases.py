@@ -278,7 +278,7 @@ def _made(quick: bool) -> Iterator[Case]:
         1e-12,
         partial(_fitted, LinearRegression, wide.X, wide.y),
         _errors(partial(_minimum_norm, wide.X, wide.y)),
-        {"scikit-learn": _scikit_learn(wide.X, wide.y, **dict.fromkeys(UNCUT, 1e-6))},
+        {"scikit-learn": _scikit_learn(wide.X, wide.y, None, **dict.fromkeys(UNCUT, 1e-6))},
     )
     n, d = (5_000, 40) if quick else (200_000, 40)
     tall = generated(n, d)
