@@ -2,14 +2,14 @@
 # PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine.
 PYTHON ?= python3
 PY := .venv/bin/python
-BUILD_TOOLS := 'scikit-build-core>=0.11' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
-SOURCES := $(shell find src -name '*.cpp' -o -name '*.hpp')
-BUILD_FILES := pyproject.toml CMakeLists.txt src/rmodels/__init__.py $(SOURCES)
+BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
+SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp')
+BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) src/rmodels/__init__.py $(SOURCES)
 # A build with other settings is another build.
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format clean help
+.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -53,7 +53,8 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	find src -name '*.cpp' -o -name '*.hpp' | sort | tr '\n' '\0' | xargs -0 .venv/bin/clang-format --dry-run -Werror
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
 # editable install out, so that the sanitized build is the one imported.
@@ -77,7 +78,11 @@ build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(shell find src -name '*
 format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	find src -name '*.cpp' -o -name '*.hpp' | tr '\n' '\0' | xargs -0 .venv/bin/clang-format -i
+	.venv/bin/clang-format -i $(SOURCES)
+
+# The public names for type checkers: src/rmodels/__init__.pyi.
+stub: .venv/test-$(SETTINGS)
+	$(PY) tests/shared/stub.py
 
 clean:
 	rm -rf .venv build
@@ -100,6 +105,6 @@ clean:
 	  echo "No C++ compiler found (looked for $${CXX:-c++}, g++ and clang++)."; \
 	  echo "Debian or Ubuntu: apt install g++     Fedora: dnf install gcc-c++     macOS: xcode-select --install"; \
 	  echo "Without one, the slower reference engine still works: make RMODELS_BUILD=pure demo"; exit 1; }
-	$(PY) -m pip install -q --no-build-isolation -e '.$(EXTRA)'
+	$(PY) -m pip install -q --no-build-isolation -e '.$(EXTRA)' -e './evidence$(EXTRA)'
 	@rm -f .venv/demo-* .venv/test-*
 	@touch .venv/demo-$(SETTINGS) $@

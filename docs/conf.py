@@ -3,9 +3,8 @@
 import shutil
 from pathlib import Path
 
-from docutils import nodes
-
 import rmodels
+from rmodels.catalogue import CATALOGUE, FAMILIES
 
 project = "rmodels"
 copyright = "the authors of rmodels, MIT licence"
@@ -20,7 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["conf.py"]
+exclude_patterns = ["conf.py", "estimators.rst"]
 templates_path = ["_templates"]
 nitpicky = True
 default_role = "autolink"
@@ -37,7 +36,7 @@ nb_merge_streams = True
 
 autodoc_typehints = "none"  # the docstrings tell
 toc_object_entries_show_parents = "hide"
-autosummary_generate = True
+autosummary_generate = ["api.rst", "estimators.rst"]
 # Some file systems do not tell Moments from moments.
 autosummary_filename_map = {
     f"rmodels.ops.{name}": f"rmodels.ops.{name}-class"
@@ -73,6 +72,28 @@ copybutton_prompt_is_regexp = True
 THUMBNAILS = {"linear_regression": 2, "nearest_neighbors": 1, "benchmarks": 0, "validation": 0}
 
 
+def estimators():
+    """Yield the lines that list estimators: a heading for each family, and a list below it."""
+    yield from (".. currentmodule:: rmodels", "")
+    for family, title in FAMILIES.items():
+        names = [entry.name for entry in CATALOGUE.values() if entry.family == family]
+        yield from (title, "-" * len(title), "", ".. autosummary::", "   :toctree: generated", "")
+        yield from (f"   {name}" for name in names)
+        yield ""
+
+
+def pages():
+    """Return the lines that list the pages about estimators, in the order of the catalogue."""
+    names = dict.fromkeys(entry.page for entry in CATALOGUE.values())
+    return ["```{toctree}", ":maxdepth: 2", "", *(f"/{name}" for name in names), "```", ""]
+
+
+def write_lists(app, config):
+    """Write what `api.rst` and `guide.md` include."""
+    for name, lines in (("estimators.rst", estimators()), ("pages.txt", pages())):
+        Path(app.srcdir, name).write_text("\n".join(lines), "utf-8")
+
+
 def skip_inherited(app, what, name, member, skip, options):
     """Leave out what scikit-learn's base classes add: its documentation has it."""
     function = getattr(member, "fget", member)
@@ -82,6 +103,8 @@ def skip_inherited(app, what, name, member, skip, options):
 
 def copy_thumbnails(app, error):
     """Copy one figure of each notebook to where the gallery's page looks for it."""
+    from docutils import nodes
+
     if error is not None or app.builder.format != "html":
         return
     folder = Path(app.outdir, "_static", "gallery")
@@ -98,6 +121,7 @@ def end_fences(app, name, source):
 
 def setup(app):
     """Connect the functions above."""
+    app.connect("config-inited", write_lists)
     app.connect("source-read", end_fences)
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("build-finished", copy_thumbnails)

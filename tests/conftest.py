@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rmodels import native, ops
 from rmodels.config import config_context
@@ -13,6 +14,16 @@ ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets()
 INTERPRETED = ["gpu-interpreter"] if device.interpreted() else []
 if ops.unavailable("gpu") is None and not INTERPRETED:
     ENGINES.append("gpu")
+
+# The same examples on every machine, however slow or busy it is; fixtures of a function hold for
+# all of its examples.
+settings.register_profile(
+    "rmodels",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("rmodels")
 
 _OPERATIONS = Path(__file__).parent / "ops"
 

@@ -23,13 +23,12 @@ from matplotlib import pyplot
 import rmodels
 from rmodels import native
 from rmodels.cli import command_line, main
-from rmodels.evidence import bench, gpu, validate
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.linear import linear_problems
-from rmodels.evidence.measure import Effort
-from rmodels.evidence.problem import Options
-from rmodels.evidence.scaling import Series
-from rmodels.evidence.validate_linear import linear_cases
+from rmodels_evidence import bench, families, gpu
+from rmodels_evidence.families.linear_model.cases import linear_cases
+from rmodels_evidence.families.linear_model.problems import linear_problems
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.measure import Effort
+from rmodels_evidence.problem import Options, Series
 
 mpl.use("Agg")
 
@@ -42,9 +41,12 @@ MODULES = sorted(
     if not module.name.startswith(("rmodels.native._", "rmodels.__main__"))
 )
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-    "optional-dependencies"
-]
+EXTRAS = {
+    package: tomllib.loads((ROOT / package / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    for package in (".", "./evidence")
+}
 ON_GPU = {"gpu", "kernels", "packing"}
 
 
@@ -124,7 +126,7 @@ def test_console(page, tmp_path, monkeypatch, capsys):
 def test_every_block_is_of_a_kind_that_is_checked(page):
     fences = re.findall(r"^ *`{3,}(.*)$", text_of(page), flags=re.MULTILINE)
     assert not any(fences[1::2])  # what closes
-    assert {kind for kind in fences[::2] if not re.match(r"\{toctree\}$", kind)} <= CHECKED
+    assert {kind for kind in fences[::2] if not re.match(r"\{(toctree|include)\}", kind)} <= CHECKED
     if page in PAGES:
         assert not re.search(r"^\s*\n {4,}\S", page.read_text("utf-8"), flags=re.MULTILINE)
 
@@ -136,13 +138,13 @@ def tiny_evidence(monkeypatch):
     small = next(each for each in linear_problems(options) if each.name == "least-squares-diabetes")
     suites = [replace(small, name=suite, suite=suite) for suite in ("small", "ladder")]
     series = Series("rows", "time against rows", "rows", (1, 2), lambda n: small, 1)
-    monkeypatch.setattr(bench, "problems", lambda options: suites)
-    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(families, "problems", lambda options: suites)
+    monkeypatch.setattr(families, "series", lambda options: [series])
     monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
-    for effort in ("_FULL", "_QUICK"):
+    for effort in ("FULL", "QUICK"):
         monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
     monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
-    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=named)
@@ -178,9 +180,13 @@ def assert_is_command(line, whole=True):
                     assert_is_variable(word)
                 else:
                     assert re.search(rf"^{re.escape(word)}:", MAKEFILE, flags=re.MULTILINE)
-        case ["pip", "install", what]:
-            extras = re.fullmatch(r"(?:\.|rmodels)(?:\[(.*)\])?", what)[1]
-            assert set((extras or "").split(",")) <= {"", *EXTRAS}
+        case ["pip", "install", *what] if what:
+            for each in what:
+                package, extras = re.fullmatch(
+                    r"(\.|\./evidence|rmodels)(?:\[(.*)\])?", each
+                ).groups()
+                known = EXTRAS["." if package == "rmodels" else package]
+                assert set((extras or "").split(",")) <= {"", *known}
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module) is not None
         case ["rmodels", *arguments] if whole:
@@ -213,21 +219,30 @@ def test_notebooks(notebook, tmp_path, monkeypatch):
 
 
 def test_every_extra_is_shown():
-    table = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
-    assert set(table) == set(EXTRAS) - {"docs", "gpu-test", "test"}
+    table = re.findall(r"^\| `(\S+\])` \|", (ROOT / "docs" / "start.md").read_text("utf-8"), re.M)
+    shown = {f"{package}[{extra}]" for package, extras in EXTRAS.items() for extra in extras}
+    assert set(table) == shown - {".[docs]", ".[gpu-test]", ".[test]", "./evidence[test]"}
+
+
+def names_in_reference():
+    """The names in the API reference: it includes what `conf.py` writes of the catalogue."""
+    text = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    assert ".. include:: estimators.rst" in text
+    lists = [*text.splitlines(), *runpy.run_path(ROOT / "docs" / "conf.py")["estimators"]()]
+    return re.findall(r"^   ([\w.]+)$", "\n".join(lists), re.M)
 
 
 def test_every_notebook_and_public_name_is_shown():
     gallery = (ROOT / "docs" / "notebooks" / "index.md").read_text("utf-8")
     assert {path.stem for path in NOTEBOOKS} == set(re.findall(r"^:link: (\w+)$", gallery, re.M))
-    listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
+    listed = names_in_reference()
     modules = {f"{each}.{name}" for each in ("exceptions", "plot") for name in public(each)}
     operations = {name for name in listed if name.startswith("ops.")}
     assert set(listed) - operations == set(rmodels.__all__) - {"plot"} | modules
 
 
 def test_every_public_function_and_method_has_an_example():
-    names = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.M)
+    names = names_in_reference()
     lacking = set()
     for name in names:
         module, _, last = f"rmodels.{name}".rpartition(".")
@@ -259,3 +274,13 @@ def public(module):
 def test_readme_has_examples():
     parsed = doctest.DocTestParser().get_examples((ROOT / "README.md").read_text("utf-8"))
     assert len(parsed) >= 5
+
+
+def test_all_that_is_patched_is_named():
+    text = text_of(ROOT / "docs" / "conformance.md")
+    (named_there,) = re.findall(r"Replaced are (.*?), in every loaded module", text, re.DOTALL)
+    rmodels.patch_sklearn()
+    try:
+        assert sorted(re.findall(r"`(\w+)`", named_there)) == sorted(rmodels.patched())
+    finally:
+        rmodels.unpatch_sklearn()

@@ -17,7 +17,8 @@ def checkout(tmp_path):
     folder.mkdir()
     for name in ("Makefile", "pyproject.toml", "CMakeLists.txt"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("cmake", "evidence", "src"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("bash", "sh", "make", "find", "sed", "touch", "rm", "mkdir"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rmodels
+from rmodels import native, ops
 from rmodels.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -48,13 +49,35 @@ def test_show_versions(capsys):
         assert word in printed
 
 
-@pytest.fixture(scope="module")
-def pure_wheel(tmp_path_factory):
-    """A wheel built on purpose without the extension."""
-    folder = tmp_path_factory.mktemp("wheel")
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("RMODELS_ENGINE", "gpu", "         engine: engine='gpu' cannot run: "),
+        ("RMODELS_ENGINE", "abacus", "must be one of auto, reference, native, gpu; got 'abacus'"),
+        ("RMODELS_ISA", "mmx", "instruction set: RMODELS_ISA='mmx' cannot be used here"),
+    ],
+)
+def test_versions_say_what_cannot_be_had(variable, value, said):
+    if value == "gpu" and ops.unavailable("gpu") is None:
+        pytest.skip("there is a GPU")
+    if variable == "RMODELS_ISA" and native.load() is None:
+        pytest.skip("built without the native engine")
+    run = subprocess.run(
+        [sys.executable, "-m", "rmodels", "versions"],
+        env=os.environ | {variable: value},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    assert said in run.stdout
+    assert f"rmodels: {rmodels.__version__}" in run.stdout
+    assert "numpy: " in run.stdout
+
+
+def build(source, folder):
+    """Return a wheel built on purpose without the extension."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
-         "--disable-pip-version-check", "-w", str(folder), str(ROOT)],
+         "--disable-pip-version-check", "-w", str(folder), str(source)],
         env=os.environ | {"RMODELS_BUILD": "pure"},
         check=True,
         timeout=120,
@@ -63,12 +86,38 @@ def pure_wheel(tmp_path_factory):
     return wheel
 
 
+@pytest.fixture(scope="module")
+def pure_wheel(tmp_path_factory):
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
 def test_wheel_holds_the_package_alone(pure_wheel):
     names = zipfile.ZipFile(pure_wheel).namelist()
-    assert "rmodels/ops/moments/reference.py" in names
+    folders = {name.partition("/")[0] for name in names}
+    assert folders == {"rmodels", f"rmodels-{rmodels.__version__}.dist-info"}
+    for name in ("ops/moments/reference.py", "__init__.pyi", "py.typed"):
+        assert f"rmodels/{name}" in names
     assert not [name for name in names if name.startswith("tests") or "/test_" in name]
     assert not [name for name in names if name.endswith((".cpp", ".hpp", ".so"))]
     assert pure_wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_evidence_is_another_wheel_of_the_same_version(tmp_path):
+    wheel = build(ROOT / "evidence", tmp_path)
+    files = zipfile.ZipFile(wheel)
+    assert wheel.name == f"rmodels_evidence-{rmodels.__version__}-py3-none-any.whl"
+    assert "rmodels_evidence/report.html.j2" in files.namelist()
+    assert "rmodels_evidence/families/neighbors/cases.py" in files.namelist()
+    assert not [name for name in files.namelist() if name.endswith((".cpp", ".hpp", ".so"))]
+    (metadata,) = [name for name in files.namelist() if name.endswith("/METADATA")]
+    text = files.read(metadata).decode()
+    assert f"Requires-Dist: rmodels=={rmodels.__version__}\n" in text
+
+
+def test_nothing_names_the_package_of_the_evidence():
+    for path in (ROOT / "src").rglob("*.*"):
+        if path.suffix in (".py", ".cpp", ".hpp"):
+            assert "rmodels_evidence" not in path.read_text("utf-8"), path
 
 
 def test_pure_install_works_on_the_reference_engine(pure_wheel, tmp_path):

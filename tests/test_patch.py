@@ -1,5 +1,6 @@
 """Ours in scikit-learn's place, in this process and in a script's."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,23 +12,12 @@ from sklearn.cluster import DBSCAN, _dbscan
 
 import rmodels
 from rmodels import exceptions, native, patch_sklearn, patched, unpatch_sklearn
+from rmodels.base.estimator import all_or_nothing
+from rmodels.catalogue import CATALOGUE
 
-LINEAR = ("LinearRegression", "Ridge", "RidgeCV")
-THEIRS = {
-    name: getattr(linear_model if name in LINEAR else neighbors, name)
-    for name in (
-        *LINEAR,
-        "KNeighborsClassifier",
-        "KNeighborsRegressor",
-        "KNeighborsTransformer",
-        "NearestNeighbors",
-        "RadiusNeighborsClassifier",
-        "RadiusNeighborsRegressor",
-        "RadiusNeighborsTransformer",
-        "kneighbors_graph",
-        "radius_neighbors_graph",
-    )
-}
+PATCHED = [entry for entry in CATALOGUE.values() if entry.patch]
+HOMES = {entry.name: importlib.import_module(entry.home) for entry in PATCHED}
+THEIRS = {name: getattr(home, name) for name, home in HOMES.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +25,7 @@ def unpatched():
     yield
     unpatch_sklearn()
     for name, original in THEIRS.items():
-        home = linear_model if name in LINEAR else neighbors
-        assert getattr(home, name) is original
+        assert getattr(HOMES[name], name) is original
 
 
 def test_all_names_in_all_modules():
@@ -45,13 +34,21 @@ def test_all_names_in_all_modules():
     patch_sklearn()  # again changes nothing
     assert set(patched()) == set(THEIRS)
     for name in THEIRS:
-        home = linear_model if name in LINEAR else neighbors
-        assert getattr(home, name) is getattr(rmodels, name)
+        assert getattr(HOMES[name], name) is getattr(rmodels, name)
     assert _dbscan.NearestNeighbors is rmodels.NearestNeighbors
     assert "sklearn.cluster._dbscan" in patched()["NearestNeighbors"]
     unpatch_sklearn()
     assert patched() == {}
     assert _dbscan.NearestNeighbors is THEIRS["NearestNeighbors"]
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_one_name(name):
+    patch_sklearn([name])
+    assert list(patched()) == [name]
+    assert getattr(HOMES[name], name) is getattr(rmodels, name)
+    for other in THEIRS.keys() - {name}:
+        assert getattr(HOMES[other], other) is THEIRS[other]
 
 
 def test_some_names():
@@ -64,7 +61,7 @@ def test_some_names():
 
 
 def test_unknown_names_change_nothing():
-    with pytest.raises(ValueError, match="rmodels has no 'Lasso'; it has LinearRegression"):
+    with pytest.raises(ValueError, match=r"rmodels has no 'Lasso' that .* it has LinearRegression"):
         patch_sklearn(["LinearRegression", "Lasso"])
     assert patched() == {}
 
@@ -101,7 +98,10 @@ def test_script(tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout == "__main__ ['--option', 'value'] rmodels.neighbors._classification 12\n"
+    assert (
+        done.stdout
+        == f"__main__ ['--option', 'value'] rmodels.neighbors._classification {len(PATCHED)}\n"
+    )
     assert done.stderr == ""
 
 
@@ -137,6 +137,24 @@ def test_sparse_samples_whose_moments_do_not_fit():
         # scikit-learn's has no such parameter
         with pytest.raises(exceptions.NotCoveredError, match="memory_limit"):
             linear_model.LinearRegression(learning_rate=0.5).fit(X, X[:, :1].toarray().ravel())
+
+
+def test_a_batch_is_not_handed_on(monkeypatch):
+    class LinearRegression(rmodels.LinearRegression):
+        @all_or_nothing
+        def partial_fit(self, X, y):
+            self.coef_ = None
+            raise exceptions.NotCoveredError("refused")
+
+    model = LinearRegression()
+    with monkeypatch.context() as patched_home:
+        patched_home.setattr("rmodels.linear_model.LinearRegression", LinearRegression)
+        patch_sklearn(["LinearRegression"], fallback=True)
+        with pytest.raises(exceptions.NotCoveredError, match="refused"):
+            model.partial_fit([[0.0], [1.0]], [0.0, 1.0])
+        unpatch_sklearn()
+    assert type(model) is LinearRegression
+    assert not hasattr(model, "coef_")
 
 
 def test_script_with_fallback(tmp_path):

@@ -11,6 +11,7 @@ import pandas
 import pytest
 from matplotlib import legend, pyplot
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+from scipy import sparse
 
 from rmodels import (
     KNeighborsClassifier,
@@ -180,6 +181,22 @@ def test_a_slow_drawing_does_not_warn(corners, monkeypatch):
     for ax in axes:
         ax.figure.canvas.draw()
     assert clock.perf_counter() >= 60.0  # asked twice for each
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_points_are_drawn(corners, kind):
+    X, y = corners
+    ax, expected = (
+        plot.neighbors(KNeighborsClassifier(2).fit(given, y), given[:3])
+        for given in (kind(X).tocsr(), X)
+    )
+    assert len(ax.collections) == len(expected.collections) == 4
+    for one, other in zip(ax.collections, expected.collections, strict=True):
+        np.testing.assert_array_equal(one.get_offsets(), other.get_offsets())
+    found, wanted = (each.collections[0].get_segments() for each in (ax, expected))
+    np.testing.assert_array_equal(found, wanted)
+    plot.neighbors(KNeighborsClassifier(2).fit(kind(X), y), kind(X))
+    plot.decision_boundary(KNeighborsClassifier(2).fit(kind(X), y), kind(X), y, resolution=5)
 
 
 def test_neighbors_within_a_radius_are_refused(corners):

@@ -6,7 +6,7 @@ from typing import Any
 __all__ = ["require"]
 
 
-def require(module: str, extra: str) -> Any:
+def require(module: str, extra: str, package: str = "rmodels") -> Any:
     """Import a module of an optional package.
 
     Parameters
@@ -14,7 +14,9 @@ def require(module: str, extra: str) -> Any:
     module : str
         The module, such as "pyarrow.csv".
     extra : str
-        The optional dependencies of rmodels that hold it.
+        The optional dependencies that hold it.
+    package : str
+        Whose they are, as pip names it.
 
     Returns
     -------
@@ -25,14 +27,14 @@ def require(module: str, extra: str) -> Any:
     ImportError
         If the package is not installed; the message says what to install.
     """
-    package = module.partition(".")[0]
+    needed = module.partition(".")[0]
     try:
-        importlib.import_module(package)
+        importlib.import_module(needed)
     except ModuleNotFoundError as error:
-        if error.name != package:
+        if error.name != needed:
             raise
         raise ImportError(
-            f"this needs {package}, which is not installed: pip install 'rmodels[{extra}]'",
-            name=package,
+            f"this needs {needed}, which is not installed: pip install '{package}[{extra}]'",
+            name=needed,
         ) from None
     return importlib.import_module(module)

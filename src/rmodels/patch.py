@@ -7,34 +7,24 @@ import argparse
 import importlib
 import runpy
 import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import rmodels
+from rmodels.base.warnings import warn
+from rmodels.catalogue import CATALOGUE
+
 __all__ = ["patch_sklearn", "patched", "unpatch_sklearn"]
 
-_HOMES = {
-    "LinearRegression": "linear_model",
-    "Ridge": "linear_model",
-    "RidgeCV": "linear_model",
-    "KNeighborsClassifier": "neighbors",
-    "KNeighborsRegressor": "neighbors",
-    "KNeighborsTransformer": "neighbors",
-    "NearestNeighbors": "neighbors",
-    "RadiusNeighborsClassifier": "neighbors",
-    "RadiusNeighborsRegressor": "neighbors",
-    "RadiusNeighborsTransformer": "neighbors",
-    "kneighbors_graph": "neighbors",
-    "radius_neighbors_graph": "neighbors",
-}
+_PATCHED = [entry.name for entry in CATALOGUE.values() if entry.patch]
 
 _originals: dict[str, Any] = {}  # scikit-learn's own, of the names that are patched
 _fall_back: set[str] = set()  # the names of those that may hand a call on to scikit-learn's
 
 
 def _ours(name: str) -> Any:
-    return getattr(importlib.import_module(f"rmodels.{_HOMES[name]}"), name)
+    return getattr(rmodels, name)
 
 
 def _holders(name: str, value: Any) -> list[Any]:
@@ -63,11 +53,12 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
         rare metric with engine="native". False: it raises `rmodels.exceptions.NotCoveredError`.
         True: with a UserWarning that says why, the estimator becomes scikit-learn's own, of the
         same parameters, and is fitted as such; it stays that until it is created anew.
+        `partial_fit` raises in any case.
 
     Raises
     ------
     ValueError
-        If rmodels does not have a name.
+        If rmodels does not have a name, or not yet as scikit-learn's own tests want it.
 
     Examples
     --------
@@ -80,11 +71,12 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
     >>> rmodels.patched()
     {}
     """
-    chosen = list(_HOMES if names is None else names)
-    unknown = [name for name in chosen if name not in _HOMES]
+    chosen = list(_PATCHED if names is None else names)
+    unknown = [name for name in chosen if name not in _PATCHED]
     if unknown:
         raise ValueError(
-            f"rmodels has no {', '.join(map(repr, unknown))}; it has {', '.join(_HOMES)}"
+            f"rmodels has no {', '.join(map(repr, unknown))} that could take the place of "
+            f"scikit-learn's; it has {', '.join(_PATCHED)}"
         )
     for name in chosen:
         if fallback:
@@ -92,7 +84,7 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
         else:
             _fall_back.discard(name)
         if name not in _originals:
-            original = getattr(importlib.import_module(f"sklearn.{_HOMES[name]}"), name)
+            original = getattr(importlib.import_module(CATALOGUE[name].home), name)
             _originals[name] = original
             for module in _holders(name, original):
                 setattr(module, name, _ours(name))
@@ -157,8 +149,8 @@ def theirs(estimator: Any) -> Any:
     if name not in _fall_back or type(estimator) is not _ours(name):
         return None
     given, default = estimator.get_params(deep=False), type(estimator)().get_params(deep=False)
-    known = _originals[name]._get_param_names()
-    if any(given[parameter] != default[parameter] for parameter in given.keys() - set(known)):
+    known = _originals[name]().get_params(deep=False)
+    if any(given[parameter] != default[parameter] for parameter in given.keys() - known.keys()):
         return None
     return _originals[name](**{parameter: given[parameter] for parameter in known})
 
@@ -167,10 +159,9 @@ def hand_on(
     estimator: Any, substitute: Any, reason: BaseException, *args: Any, **kwargs: Any
 ) -> Any:
     """Fit scikit-learn's own in place of an estimator, which becomes it, and say so."""
-    warnings.warn(
+    warn(
         f"scikit-learn's own {type(estimator).__name__} takes the place of rmodels': {reason}",
         UserWarning,
-        stacklevel=3,
     )
     fitted = substitute.fit(*args, **kwargs)
     estimator.__class__ = type(fitted)

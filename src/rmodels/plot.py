@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmodels.data.arrays import on_host
 from rmodels.extras import require
 
 if TYPE_CHECKING:
@@ -51,9 +52,14 @@ def _without_names() -> Iterator[None]:
         yield
 
 
+def _dense(X: Any) -> Any:
+    """Return a sparse matrix or a tensor as an array; all else as it is."""
+    return on_host(X.toarray() if hasattr(X, "toarray") else X)
+
+
 def _points(X: ArrayLike) -> NDArray[np.float64]:
     """Return X as points of a plane: (n, 2)."""
-    points = np.asarray(X, dtype=np.float64)
+    points = np.asarray(_dense(X), dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"points of a plane have the shape (n, 2); got {points.shape}")
     return points
@@ -128,7 +134,7 @@ def decision_boundary(
     ----------
     model : classifier
         Fitted with two features and one output.
-    X : array-like of shape (n_samples, 2)
+    X : array-like or sparse matrix of shape (n_samples, 2)
         Points to draw; their extent is what is shown.
     y : array-like of shape (n_samples,)
         Their classes.
@@ -193,7 +199,7 @@ def neighbors(
     ----------
     model : KNeighborsClassifier, KNeighborsRegressor or NearestNeighbors
         Fitted with two features.
-    X : array-like of shape (n_queries, 2)
+    X : array-like or sparse matrix of shape (n_queries, 2)
         Queries.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; the default is a new figure.
@@ -226,7 +232,7 @@ def neighbors(
     with _without_names():
         distances, indices = model.kneighbors(queries, n_neighbors)
     ax = _axes(ax)
-    points = model._fit_X
+    points = _dense(model._fit_X)
     near = points[indices]  # (queries, k, 2)
     ends = np.broadcast_to(queries[:, np.newaxis], near.shape)
     collections = require("matplotlib.collections", "plot")

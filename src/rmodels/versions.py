@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Callable
 
 import rmodels
 from rmodels import native, ops
@@ -20,6 +21,27 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def _engines() -> str:
+    chosen = (f"{name}: {ops.choose(name)}" for name in ("moments", "descent", "nearest"))
+    return f"{get_config()['engine']} ({', '.join(chosen)})"
+
+
+def _instruction_set() -> str:
+    extension = native.load()
+    if extension is None:
+        return native.ABSENT
+    usable = ", ".join(native.instruction_sets())
+    return f"{extension.__name__.rpartition('._')[2]} (usable: {usable})"
+
+
+def _found(find: Callable[[], str]) -> str:
+    """Return what there is or, if what is asked for cannot be had, the reason."""
+    try:
+        return find()
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+
+
 def show_versions() -> None:
     """Print engines, instruction sets, threads, GPU and versions, for a report of a problem.
 
@@ -33,18 +55,11 @@ def show_versions() -> None:
             threads: ...
     ...
     """
-    extension = native.load()
-    usable = ", ".join(native.instruction_sets()) or "none"
     lines = {
         "rmodels": rmodels.__version__,
-        "engine": f"{get_config()['engine']} (moments: {ops.choose('moments')}, "
-        f"descent: {ops.choose('descent')}, nearest: {ops.choose('nearest')})",
-        "instruction set": (
-            native.ABSENT
-            if extension is None
-            else f"{extension.__name__.rpartition('._')[2]} (usable: {usable})"
-        ),
-        "threads": str(thread_count()),
+        "engine": _found(_engines),
+        "instruction set": _found(_instruction_set),
+        "threads": _found(lambda: str(thread_count())),
         "GPU": ops.unavailable("gpu") or "usable",
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}",

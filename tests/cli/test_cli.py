@@ -1,5 +1,6 @@
 """The commands that fit, predict and score."""
 
+import re
 import subprocess
 import sys
 
@@ -19,9 +20,9 @@ from rmodels import (
     Ridge,
     scan,
 )
+from rmodels.catalogue import CATALOGUE
 from rmodels.cli import main
 from rmodels.cli.options import ALGORITHMS
-from rmodels.data.checks import Checked
 
 
 def iris():
@@ -75,7 +76,7 @@ def read(path):
 
 def predicted(model, X):
     """Return predictions from X as a batch of a file lies in memory: column after column."""
-    return model.predict(Checked(np.asfortranarray(X)))
+    return model.predict(X)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -232,14 +233,14 @@ def test_predicts_and_scores_in_batches(folder, run, monkeypatch, kind):
              (("linear", f"diabetes_train.{kind}"), ("votes", f"iris_train.{kind}"))}  # fmt: skip
     monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
     batches = []
-    predict = LinearRegression.predict
+    predict = LinearRegression._predict
     monkeypatch.setattr(
-        LinearRegression, "predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
+        LinearRegression, "_predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
     )
     run("predict", "linear", f"diabetes_train.{kind}", "-o", f"out.{kind}")
     assert len(batches) > 10
     assert max(batches) <= 25
-    np.testing.assert_allclose(read(f"out.{kind}")["target"], model.predict(Checked(X.to_numpy())))
+    np.testing.assert_allclose(read(f"out.{kind}")["target"], model.predict(X))
     assert run("predict", "linear", f"diabetes_train.{kind}").count("\n") == 332
     assert run("score", "linear", f"diabetes_train.{kind}") == whole["linear"]
     assert run("score", "votes", f"iris_train.{kind}") == whole["votes"]
@@ -439,17 +440,14 @@ def test_several_numbers(folder, run, options, alphas):
 
 
 def test_every_predictor_has_a_command():
-    predictors = {
-        name
-        for name in rmodels.__all__
-        if hasattr(getattr(rmodels, name), "get_params")
-        and hasattr(getattr(rmodels, name), "predict")
-    }
-    assert set(ALGORITHMS.values()) == predictors
-    assert sorted(ALGORITHMS) == [
-        "k-neighbors-classifier", "k-neighbors-regressor", "linear-regression",
-        "radius-neighbors-classifier", "radius-neighbors-regressor", "ridge", "ridge-cv",
-    ]  # fmt: skip
+    assert sorted(ALGORITHMS.values()) == sorted(
+        name for name, entry in CATALOGUE.items() if entry.predicts
+    )
+    for command, name in ALGORITHMS.items():
+        assert re.fullmatch("[a-z]+(-[a-z]+)*", command)
+        assert command.replace("-", "") == name.lower()
+    assert ALGORITHMS["k-neighbors-classifier"] == "KNeighborsClassifier"
+    assert ALGORITHMS["ridge-cv"] == "RidgeCV"
 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))

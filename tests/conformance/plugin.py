@@ -15,6 +15,7 @@ from expected_failures import EXPECTED_FAILURES
 from scipy import sparse
 
 import rmodels
+from rmodels.catalogue import CATALOGUE
 
 rmodels.patch_sklearn()
 
@@ -29,11 +30,11 @@ fits: Counter[str] = Counter()
 problems: set[str] = set()  # what makes the run fail though every test passes
 
 
-def _has_the_engine(estimator, X):
+def _has_the_engine(family, estimator, X):
     """Return whether the engines of rmodels are written for what a fit needs."""
     if sparse.issparse(X):
         return False
-    if isinstance(estimator, (rmodels.LinearRegression, rmodels.Ridge, rmodels.RidgeCV)):
+    if family == "linear_model":
         return not getattr(estimator, "positive", False)
     weighted = "w" in (estimator.metric_params or {})
     is_points = not hasattr(X, "get_params") and type(X).__name__ not in ("BallTree", "KDTree")
@@ -50,7 +51,9 @@ def _watch_fits(name):
     @functools.wraps(fit)
     def watched(self, X, *args, **kwargs):
         fitted = fit(self, X, *args, **kwargs)
-        allowed = {ENGINE} if _has_the_engine(self, X) else {ENGINE, "scipy"}
+        allowed = (
+            {ENGINE} if _has_the_engine(CATALOGUE[name].family, self, X) else {ENGINE, "scipy"}
+        )
         assert self.engine_ in allowed, f"{self!r} was fitted by {self.engine_}, not {ENGINE}"
         fits[f"{name} on {self.engine_}"] += 1
         return fitted

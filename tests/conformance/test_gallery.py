@@ -1,7 +1,8 @@
 """Examples of scikit-learn's gallery print the same scores under `patch_sklearn`.
 
 The examples are not part of scikit-learn's wheel: these scripts compute what they compute, of the
-same data and parameters, and print what they print or write into their figures.
+same data and parameters, and print what they print or write into their figures. Scripts print no
+more digits than the condition of their problems leaves, less three.
 """
 
 import subprocess

@@ -28,9 +28,9 @@ from rmodels import (
     RadiusNeighborsRegressor,
     Ridge,
     RidgeCV,
+    data,
     scan,
 )
-from rmodels.data.checks import regression_source
 
 N, D = 900, 4
 NAMES = [f"x{i}" for i in range(D)]
@@ -71,6 +71,11 @@ def _memmap(folder, name, array):
     return np.load(folder / name, mmap_mode="r")
 
 
+def _assert_predictions(found, expected, tolerance):
+    """Hold them together as a share of the largest: the terms of a smaller one cancel."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
 SOURCES = {
     "pattern": lambda folder: scan(str(folder / "*.parquet"), NAMES),
     "folder": lambda folder: scan(folder / "csv"),
@@ -97,7 +102,7 @@ def test_equals_the_array(folder, source, weighted):
     np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-12)
     assert model.feature_names_in_.tolist() == [*NAMES, "w"][: X.shape[1]]
     assert rows.n_rows == N
-    np.testing.assert_allclose(model.predict(rows), expected.predict(X), rtol=1e-12)
+    _assert_predictions(model.predict(rows), expected.predict(X), 1e-12)
 
 
 def test_memmap(tmp_path):
@@ -162,7 +167,7 @@ def test_ridge_of_ill_conditioned_columns_and_several_targets(tmp_path, cv):
     model.set_params(**given).fit(scan(X), Y, w)
     np.testing.assert_array_equal(model.alpha_, expected.alpha_)
     np.testing.assert_allclose(model.best_score_, expected.best_score_, rtol=1e-9)
-    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-8)
+    _assert_predictions(model.predict(X), expected.predict(X), 1e-8)
 
 
 def test_passes_over_the_rows(folder, monkeypatch):
@@ -193,8 +198,8 @@ def test_streams_diverge_and_name_a_rate(folder):
     model = LinearRegression(iterations=5, solver="stream", learning_rate=5.0)
     with pytest.warns(ConvergenceWarning, match="the largest stable one is"):
         model.fit(scan(folder / "*.parquet"), "y")
-    model.set_params(iterations=5000)
-    with pytest.raises(ValueError, match="overflowed in 5000 iterations"):
+    model.set_params(iterations=500)
+    with pytest.raises(ValueError, match="overflowed in 500 iterations"):
         model.fit(scan(folder / "part0.parquet"), "y")
 
 
@@ -317,7 +322,7 @@ def test_faults_of_labels(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n0,1\n1,inf\n")
     with pytest.raises(ValueError, match=r"a\.csv, line 3, column 'y': 'inf' is not finite"):
         KNeighborsRegressor().fit(scan(tmp_path / "a.csv"), "y")
-    with pytest.raises(ValueError, match="y has 4 rows, and the scan 6"):
+    with pytest.raises(ValueError, match="y has 4 rows, and the scan has more"):
         KNeighborsRegressor().fit(scan(tmp_path / "a.parquet", ["x"]), np.zeros(4))
 
 
@@ -330,10 +335,13 @@ def test_reads_ahead():
             asked.append(i)
             yield pa.table({"x": X[i : i + 90, 0], "y": y[i : i + 90]})
 
-    rows, _ = regression_source(LinearRegression(), scan(batches), "y", None)
+    rows = data.source(LinearRegression(), scan(batches), "y", targets="numbers")
 
     def slow(part):
-        time.sleep(0.05)
+        ahead = min(len(computed) + 2, 10)
+        until = time.monotonic() + 60
+        while len(asked) < ahead and time.monotonic() < until:
+            time.sleep(0.001)
         computed.append(len(asked))  # batches asked for when this one has been computed with
         return len(part.Y)
 
@@ -351,13 +359,13 @@ def test_progress(folder, kind, capsys, monkeypatch):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
-    assert re.search(r"fit .*100% .*0:00:0\d", shown)  # the share that is done, and the time left
+    assert re.search(r"fit .*100% .*0:00:00", shown)  # the share that is done, and the time left
 
 
 class TestNeighbours:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch):
-        monkeypatch.setattr("rmodels.data.scan._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
+        monkeypatch.setattr("rmodels.data.scan_source._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
 
     def _points(self, tmp_path):
         rng = np.random.default_rng(0)
@@ -752,7 +760,7 @@ def test_an_error_that_is_kept_keeps_no_thread(folder):
     def fails(rows):
         raise RuntimeError("of the consumer")
 
-    rows, _ = scan(folder / "*.parquet").with_targets(LinearRegression(), "y", reset=True)
+    rows = data.source(LinearRegression(), scan(folder / "*.parquet"), "y", targets="numbers")
     with rmodels.config_context(progress=True):
         with pytest.raises(RuntimeError, match="of the consumer") as kept:
             rows.fold(fails)

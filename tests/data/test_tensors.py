@@ -110,10 +110,11 @@ def test_linear_regression(place, parameters, targets, weighted):
 
 @pytest.mark.parametrize("parameters", [LINEAR[5], LINEAR[6], LINEAR[7]], ids=str)
 @pytest.mark.parametrize("targets", [1, 2])
-def test_gradient_descent_of_many_columns(place, parameters, targets, monkeypatch):
-    monkeypatch.setattr("rmodels.linear_model._linear_regression._FEW", 0)
-    y = VALUES if targets == 1 else np.stack([VALUES, X[:, 0] - 2 * VALUES], axis=1)
-    ours, theirs = both(lambda: LinearRegression(solver="moments", **parameters), place, X, y)
+def test_gradient_descent_of_many_columns(place, parameters, targets):
+    # columns enough for the GPU, and small enough for the learning rate
+    wide = (np.random.default_rng(1).normal(size=(40, 300)) + 0.5) / 8
+    y = wide[:, 0] if targets == 1 else np.stack([wide[:, 0], wide[:, 1] - 2 * wide[:, 2]], axis=1)
+    ours, theirs = both(lambda: LinearRegression(solver="moments", **parameters), place, wide, y)
     close = {"rtol": 1e-10, "atol": 1e-11}
     assert_same(ours.coef_, theirs.coef_, place, **close)
     assert_same(ours.loss_history_, theirs.loss_history_, place, **close)

@@ -2,14 +2,19 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from rmodels.evidence.agreement import (
+from rmodels_evidence.agreement import (
     coefficient_agreement,
     exact_distances,
     neighbor_agreements,
     true_distances,
 )
-from rmodels.evidence.linear import descent_truth, generated, least_squares_truth, literal_loop
-from rmodels.evidence.neighbors import normal
+from rmodels_evidence.families.linear_model.problems import (
+    descent_truth,
+    generated,
+    least_squares_truth,
+    literal_loop,
+)
+from rmodels_evidence.families.neighbors.problems import normal
 
 TOLERANCE = 1e-9
 

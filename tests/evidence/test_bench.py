@@ -1,4 +1,5 @@
 import dataclasses
+import html
 import json
 import math
 import re
@@ -8,18 +9,19 @@ import types
 import numpy as np
 import pytest
 
-from rmodels import cli, native
-from rmodels.evidence import bench, gpu, linear, measure, peers, results, suites
-from rmodels.evidence.agreement import coefficient_agreement
-from rmodels.evidence.contention import Contention
-from rmodels.evidence.ladder import instruction_set
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.memory import extra_memory
-from rmodels.evidence.problem import FAISS, INTELEX, SUITES, Contender, Goal, Options, Problem, Work
-from rmodels.evidence.scaling import Series, measure_series, scaling_series
-from rmodels.evidence.table import Table, duration, plain_text, print_run
-from rmodels.evidence.timing import Times
+from rmodels import cli
+from rmodels_evidence import bench, families, gpu, measure, native, peers, results
+from rmodels_evidence.agreement import coefficient_agreement
+from rmodels_evidence.case import Case, relative_to
+from rmodels_evidence.contention import Contention
+from rmodels_evidence.families.linear_model.problems import generated, literal_loop
+from rmodels_evidence.ladder import use_instruction_set
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.machine import describe_machine
+from rmodels_evidence.memory import extra_memory
+from rmodels_evidence.problem import FAISS, INTELEX, Contender, Goal, Options, Problem, Series, Work
+from rmodels_evidence.table import Table, duration, plain_text, print_run
+from rmodels_evidence.timing import Times
 
 OPTIONS = Options(threads=1, quick=True)
 EFFORT = measure.Effort(0.0, 1, memory=False)
@@ -95,7 +97,7 @@ def test_a_wrong_result_shows_no_speed_but_how_far_off_it_is():
 
 
 def bench_tables(outcome):
-    from rmodels.evidence.table import tables
+    from rmodels_evidence.table import tables
 
     return tables(whole(outcome))
 
@@ -234,24 +236,23 @@ def test_json_of_a_tiny_run(tmp_path):
 
 def test_problems_are_well_formed():
     options = Options(threads=2, peers=True)
-    every = suites.problems(options)
+    every = families.problems(options)
     names = [problem.name for problem in every]
     assert len(set(names)) == len(names)
     for problem in every:
         contenders = [contender.name for contender in problem.contenders]
         assert len(set(contenders)) == len(contenders)
-        assert problem.suite in SUITES
+        assert problem.suite in families.suites()
         for goal in problem.goals:
             assert goal.ours in contenders
             assert set(goal.against) <= set(contenders)
     assert sum(len(problem.goals) for problem in every) == 26
-    series = [each.name for each in scaling_series(options)]
+    series = [each.name for each in families.series(options)]
     assert len(set(series)) == len(series)
-    assert set(bench._SECONDS) <= {*names, *series}
 
 
 def test_data_are_always_the_same():
-    for problem in suites.problems(OPTIONS):
+    for problem in families.problems(OPTIONS):
         if problem.suite == "small":
             first, second = vars(problem.data()), vars(problem.data())
             for name, value in first.items():
@@ -268,7 +269,7 @@ def test_a_series_leaves_out_what_would_take_too_long(monkeypatch):
     series = Series(
         "series", "time against n", "rows", (1, 6), lambda n: tiny(right(), right("slow")), 1
     )
-    half, curve = measure_series(series, OPTIONS, EFFORT)
+    half, curve = measure.measure_series(series, OPTIONS, EFFORT)
     assert half.points == curve.points[:1]
     assert curve.contenders() == ["rmodels", "slow"]
     (_, first), (size, second) = curve.points
@@ -284,11 +285,11 @@ def test_forced_instruction_set_is_put_back(monkeypatch):
     import os
 
     monkeypatch.delenv("RMODELS_ISA", raising=False)
-    with instruction_set("baseline"):
+    with use_instruction_set("baseline"):
         assert os.environ["RMODELS_ISA"] == "baseline"
     assert "RMODELS_ISA" not in os.environ
     monkeypatch.setenv("RMODELS_ISA", "avx2")
-    with pytest.raises(KeyError), instruction_set("baseline"):
+    with pytest.raises(KeyError), use_instruction_set("baseline"):
         raise KeyError
     assert os.environ["RMODELS_ISA"] == "avx2"
 
@@ -357,7 +358,7 @@ def test_the_suite_gpu_without_a_gpu(monkeypatch, capsys):
     assert cli.main(["bench", "--suite", "small", "gpu", "--quick"]) == 1
     assert capsys.readouterr().err == "rmodels bench: the suite gpu cannot run: there is none\n"
     with pytest.raises(RuntimeError, match="the suite gpu cannot run: there is none"):
-        gpu.run_suite()
+        gpu.run_suite([])
     run = bench.benchmark(["gpu"], OPTIONS)  # as part of "all"
     print_run(run, sys.stdout)
     assert "the suite gpu cannot run: there is none" in capsys.readouterr().out
@@ -367,7 +368,7 @@ def test_the_suite_gpu_without_a_gpu(monkeypatch, capsys):
 def test_the_suite_gpu_is_part_of_a_run(monkeypatch, capsys):
     suite = gpu.GPUSuite("device", gpu.Limits(4e12, 8e14, 6e13), [gpu.Line("p", "c", 2e-3, 0.5)])
     monkeypatch.setattr(gpu, "unavailable", lambda: None)
-    monkeypatch.setattr(gpu, "run_suite", lambda quick: suite)
+    monkeypatch.setattr(gpu, "run_suite", lambda measures, quick: suite)
     run = bench.benchmark(["gpu"], OPTIONS)
     print_run(run, sys.stdout)
     shown = capsys.readouterr().out
@@ -381,15 +382,15 @@ def test_the_suite_gpu_is_part_of_a_run(monkeypatch, capsys):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (63, 8), (64, 9), (1000, 40)])
 def test_descent_in_two_passes(engine, shape, wide, threads):
-    data = linear.generated(*shape)
+    data = generated(*shape)
     coefficients = np.zeros(shape[1] + 1)
     native.load().descend_in_two_passes(data.X, data.y, 0.05, 7, threads, wide, coefficients)
-    expected = linear.literal_loop(data, iterations=7)()
+    expected = literal_loop(data, iterations=7)()
     np.testing.assert_allclose(coefficients, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_the_ladder_ends_with_marks():
-    for problem in suites.problems(Options(threads=2)):
+    for problem in families.problems(Options(threads=2)):
         marks = [contender.mark for contender in problem.contenders]
         assert any(marks) is (problem.suite == "ladder")
         assert marks == sorted(marks)
@@ -419,8 +420,8 @@ def test_interrupted_run_shows_and_keeps_what_was_measured(tmp_path, monkeypatch
 def test_what_is_measured_is_kept_at_once(monkeypatch):
     """So that a run that is killed leaves what it has, each point of a curve included."""
     series = Series("series", "time against n", "rows", (1, 2), lambda n: tiny(right()), 1)
-    monkeypatch.setattr(bench, "problems", lambda options: [tiny(right())])
-    monkeypatch.setattr(bench, "scaling_series", lambda options: [series])
+    monkeypatch.setattr(families, "problems", lambda options: [tiny(right())])
+    monkeypatch.setattr(families, "series", lambda options: [series])
     kept = []
     run = bench.benchmark(["small", "scaling"], OPTIONS, keep=kept.append)
     assert [len(each.outcomes) for each in kept] == [1, 1, 1]
@@ -454,7 +455,7 @@ def test_a_slow_contender_is_measured_once_and_says_so(monkeypatch, capsys):
 
 def test_a_rung_that_the_machine_cannot_stand_on_says_why(monkeypatch, capsys):
     monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
-    for problem in suites.problems(OPTIONS):
+    for problem in families.problems(OPTIONS):
         said = [each.unavailable for each in problem.contenders if "GPU" in each.name]
         assert said == ["not measured: no GPU"] * (problem.suite == "ladder")
     never = Contender("gpu", failing("gpu").prepare, True, unavailable="not measured: no GPU")
@@ -474,3 +475,28 @@ def test_command_line_refuses_unknown_problems(capsys):
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(command, tmp_path, capsys):
     assert cli.main([command, "--json", str(tmp_path / "none" / "a.json")]) == 2
     assert f"rmodels {command}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"), [("bench", "--json"), ("validate", "--json"), ("report", "-o")]
+)
+def test_files_are_written_whole_and_name_the_command(command, flag, tmp_path, monkeypatch):
+    """What was there stays until the new file is complete: it is replaced, not written over."""
+    case = Case("E", "data", "task", "truth", 0.0, lambda: np.ones(1), relative_to(lambda: [1.0]))
+    monkeypatch.setattr(families, "cases", lambda quick: [case])
+    monkeypatch.setattr(families, "problems", lambda options: [tiny(right())])
+    monkeypatch.setattr(families, "series", lambda options: [])
+    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    monkeypatch.setattr(sys, "argv", ["pytest", "something", "else"])
+    file, old = tmp_path / "a file", tmp_path / "old"
+    file.write_text("what was there")
+    old.hardlink_to(file)
+    assert cli.main([command, "--quick", flag, str(file)]) == 0
+    assert old.read_text() == "what was there"
+    said = f"rmodels {command} --quick {flag} '{file}'"
+    found = file.read_text("utf-8")
+    if command == "report":
+        assert html.unescape(re.sub(r"<[^>]*>", "", found)).count(said) == 1
+    else:
+        assert json.loads(found)["command"] == said
+    assert {each.name for each in tmp_path.iterdir()} == {"a file", "old"}

@@ -1,11 +1,14 @@
-import io
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from rmodels import LinearRegression
-from rmodels.evidence import demo
+from rmodels.cli import main
+from rmodels_evidence import families
+from rmodels_evidence.comparison import Comparison, compare
+from rmodels_evidence.families.linear_model.comparisons import LiteralLoop, coefficients
 
 
 @pytest.fixture
@@ -17,15 +20,13 @@ def split():
 
 
 def _comparison(split, ours, tolerance=1e-10):
-    loop = demo._LiteralLoop
-    return demo.Comparison(
-        "model", "data", "peer", split, ours, lambda: loop(0.1, 20), demo._coefficients, tolerance
-    )
+    loop = partial(LiteralLoop, 0.1, 20)
+    return Comparison("model", "data", "peer", split, ours, loop, coefficients, tolerance)
 
 
 def test_equal_models_agree(split):
     comparison = _comparison(split, lambda: LinearRegression(learning_rate=0.1, iterations=20))
-    outcome = demo.run(comparison)
+    outcome = compare(comparison)
     assert outcome.agrees
     assert outcome.difference < 1e-13
     assert outcome.our_score == pytest.approx(outcome.their_score, rel=1e-12)
@@ -34,7 +35,7 @@ def test_equal_models_agree(split):
 
 
 @pytest.mark.parametrize("wrong", [0.5, math.nan])
-def test_a_difference_is_shown_and_fails(split, monkeypatch, wrong):
+def test_a_difference_is_shown_and_fails(split, monkeypatch, capsys, wrong):
     class Wrong(LinearRegression):
         def fit(self, X, y):
             super().fit(X, y)
@@ -48,18 +49,18 @@ def test_a_difference_is_shown_and_fails(split, monkeypatch, wrong):
             return X @ np.nan_to_num(self.coef_)
 
     comparison = _comparison(split, lambda: Wrong(learning_rate=0.1, iterations=20))
-    assert not demo.run(comparison).agrees
-    monkeypatch.setattr(demo, "comparisons", lambda: iter([comparison]))
-    out = io.StringIO()
-    assert demo.main(out) == 1
-    assert "WRONG" in out.getvalue()
-    assert "Above the tolerance: model on data" in out.getvalue()
+    assert not compare(comparison).agrees
+    monkeypatch.setattr(families, "comparisons", lambda: iter([comparison]))
+    assert main(["demo"]) == 1
+    printed = capsys.readouterr().out
+    assert "WRONG" in printed
+    assert "Above the tolerance: model on data" in printed
 
 
 def test_comparisons_cover_models_and_data():
-    found = list(demo.comparisons())
+    found = list(families.comparisons())
     assert {each.data for each in found} == {"diabetes", "digits", "breast cancer", "200,000 x 40"}
-    headline = found[-1]
+    headline = next(each for each in found if each.peer == "SGDRegressor")
     X_train = headline.split[0]
     assert X_train.shape == (200_000, 40)
     np.testing.assert_allclose(np.linalg.norm(X_train, axis=0), 1, rtol=1e-12)
@@ -67,4 +68,4 @@ def test_comparisons_cover_models_and_data():
     assert (ours.learning_rate, ours.iterations) == (0.05, 1000)
     quick = [each for each in found if len(each.split[0]) < 10_000]
     assert len(quick) == 7
-    assert all(demo.run(each).agrees for each in quick)
+    assert all(compare(each).agrees for each in quick)

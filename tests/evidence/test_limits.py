@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from rmodels import native
-from rmodels.evidence.limits import Limits, measure_limits, read_all
+from rmodels.native import instruction_sets
+from rmodels_evidence import native
+from rmodels_evidence.limits import Limits, measure_limits, read_all
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -12,9 +13,7 @@ def test_limits_are_sane(threads):
     assert 1e8 < limits.read_bandwidth < 1e13
     assert 1e8 < limits.float64_rate < 1e14
     assert 1e8 < limits.float32_rate < 1e14
-    assert limits.source == "NumPy" or limits.source.removeprefix("native ") in (
-        native.instruction_sets()
-    )
+    assert limits.source == "NumPy" or limits.source.removeprefix("native ") in (instruction_sets())
 
 
 def test_limits_without_the_extension_say_so(monkeypatch):

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from rmodels import cli
-from rmodels.evidence import bench, gpu, report, validate
-from rmodels.evidence.charts import LogAxis, brief, curves
-from rmodels.evidence.limits import Limits
-from rmodels.evidence.machine import describe_machine
-from rmodels.evidence.problem import Agreement, Contender, Options, Problem, Work
-from rmodels.evidence.results import Curve, Finding, Outcome, Run
-from rmodels.evidence.timing import Times
-from rmodels.evidence.validate_linear import linear_cases
+from rmodels_evidence import bench, families, gpu, report, validate
+from rmodels_evidence.charts import LogAxis, brief, curves
+from rmodels_evidence.families.linear_model.cases import linear_cases
+from rmodels_evidence.limits import Limits
+from rmodels_evidence.machine import describe_machine
+from rmodels_evidence.problem import Agreement, Contender, Options, Problem, Work
+from rmodels_evidence.results import Curve, Finding, Outcome, Run
+from rmodels_evidence.timing import Times
 
 pytest.importorskip("jinja2")
 
@@ -69,7 +69,7 @@ def run():
 def checks():
     """A validation of a few cases."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 3))
+    patch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 3))
     found = validate.validate(True, "rmodels validate --quick").to_dict()
     patch.undo()
     return found
@@ -167,7 +167,7 @@ def test_an_interrupted_report_shows_what_there_is(monkeypatch, tmp_path, checks
         )
 
     monkeypatch.setattr(bench, "benchmark", benchmark)
-    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
     out = tmp_path / "report.html"
     assert cli.main(["report", "--quick", "-o", str(out)]) == 130
     assert "A run was interrupted" in out.read_text("utf-8")
@@ -175,7 +175,7 @@ def test_an_interrupted_report_shows_what_there_is(monkeypatch, tmp_path, checks
     def stopped(quick):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(validate, "_cases", stopped)
+    monkeypatch.setattr(families, "cases", stopped)
     assert cli.main(["report", "-o", str(tmp_path / "none.html")]) == 130
     assert "interrupted before there was anything to show" in capsys.readouterr().err
     assert not (tmp_path / "none.html").exists()
@@ -243,10 +243,10 @@ def test_command_line_measures_without_files(monkeypatch, tmp_path, checks):
         return Run(command, machine, options, LIMITS, (), (), (), 1.0, began=began)
 
     monkeypatch.setattr(bench, "benchmark", benchmark)
-    monkeypatch.setattr(validate, "_cases", lambda quick: islice(linear_cases(True), 1))
+    monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
     out = tmp_path / "report.html"
     assert cli.main(["report", "--quick", "-o", str(out)]) == 0
-    assert asked == [(bench.SUITES, True, False)]
+    assert asked == [(families.suites(), True, False)]
     assert "1 of 1" in out.read_text("utf-8")
 
 
@@ -261,7 +261,8 @@ def test_without_jinja(tmp_path):
     )  # fmt: skip
     assert found.returncode == 1
     assert (
-        "this needs jinja2, which is not installed: pip install 'rmodels[report]'" in found.stderr
+        "this needs jinja2, which is not installed: pip install './evidence[report]'"
+        in found.stderr
     )
     assert not list(tmp_path.iterdir())
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmodels.evidence.timing import Times, interleave, quantile
+from rmodels_evidence.timing import Times, interleave, quantile
 
 
 class FakeClock:

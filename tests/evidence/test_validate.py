@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import rmodels
 from rmodels import cli
-from rmodels.evidence import validate
-from rmodels.evidence.neighbors import NeighborsData
-from rmodels.evidence.table import digits_text
-from rmodels.evidence.validate_case import Case, differences, relative_to, share_differing
-from rmodels.evidence.validate_linear import exact_least_squares, linear_cases
-from rmodels.evidence.validate_neighbors import _radius, _ranked, _untied, neighbors_cases
+from rmodels_evidence import families, validate
+from rmodels_evidence.case import Case, differences, relative_to, share_differing
+from rmodels_evidence.families.linear_model.cases import exact_least_squares, linear_cases
+from rmodels_evidence.families.neighbors.cases import _radius, _ranked, _untied, neighbors_cases
+from rmodels_evidence.families.neighbors.problems import NeighborsData
+from rmodels_evidence.table import digits_text
 
 
 def case(ours, tolerance=1e-9, **parameters):
@@ -108,7 +108,7 @@ def test_what_is_not_right_is_a_breach(ours, monkeypatch, capsys):
     found = checked(case(ours))
     assert found.breaches == ["reference"]
     assert found.worst[0] == "reference"
-    monkeypatch.setattr(validate, "_cases", lambda quick: iter([case(right), case(ours)]))
+    monkeypatch.setattr(families, "cases", lambda quick: iter([case(right), case(ours)]))
     assert cli.main(["validate"]) == 1
     shown = capsys.readouterr().out
     assert "BREACH on reference: Estimator, data: task: " in shown
@@ -123,7 +123,7 @@ def test_a_peer_may_fail_or_be_wrong(monkeypatch, capsys):
     assert found.peers == {"wrong": pytest.approx(0.05)}
     assert found.failures == {"failing": "ArithmeticError: cannot"}
     assert found.margin == 0.0
-    monkeypatch.setattr(validate, "_cases", lambda quick: iter([case(right, peers=peers)]))
+    monkeypatch.setattr(families, "cases", lambda quick: iter([case(right, peers=peers)]))
     assert cli.main(["validate"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if "data: task" in line)
     assert row.split() == ["data:", "task", "truth", "9.0", "all", "1.3", "failed"]
@@ -160,7 +160,7 @@ def test_an_engine_that_is_slightly_wrong_is_found(name, monkeypatch):
 
 
 def test_cases_cover_estimators_and_data():
-    cases = [*linear_cases(quick=True), *neighbors_cases(quick=True)]
+    cases = list(families.cases(quick=True))
     public = {
         name
         for name in rmodels.__all__

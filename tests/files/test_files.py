@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import hashlib
-import inspect
 import json
 import os
 import pickle
@@ -18,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from identical import assert_same_model
 from scipy import sparse
 from scipy.spatial import distance
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import sort_graph_by_row_values
 
-import rmodels
 from rmodels import (
     KNeighborsClassifier,
     KNeighborsRegressor,
@@ -40,14 +39,8 @@ from rmodels import (
 )
 from rmodels.files import read
 from rmodels.files.container import read_container, write_container
-from rmodels.files.state import LAYOUTS
 from rmodels.files.writing import whole_file
 
-ESTIMATORS = {
-    name: value
-    for name in rmodels.__all__
-    if inspect.isclass(value := getattr(rmodels, name)) and hasattr(value, "get_params")
-}
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3))
 Y = RNG.normal(size=(40, 2))
@@ -102,59 +95,9 @@ FITTED = [
 ]  # fmt: skip
 
 
-def outputs(model):
-    """All that a model can say."""
-    queries = np.abs(np.random.default_rng(1).normal(size=(30, model.n_features_in_)))
-    if hasattr(model, "feature_names_in_"):
-        queries = pandas.DataFrame(queries, columns=model.feature_names_in_)
-    for name in ("predict", "predict_proba", "kneighbors", "radius_neighbors", "transform"):
-        if hasattr(model, name):
-            found = getattr(model, name)(queries)
-            if sparse.issparse(found):
-                found = [found.data, found.indices, found.indptr]
-            yield from found if isinstance(found, (list, tuple)) else [found]
-    for name in sorted(key for key in dir(model) if key.endswith("_") and key[0] != "_"):
-        try:
-            value = getattr(model, name)
-        except AttributeError as error:
-            value = str(error)
-        yield from value if isinstance(value, list) else [value]
-
-
-def assert_identical(a, b):
-    assert type(a) is type(b)
-    if isinstance(a, np.ndarray):
-        assert a.dtype == b.dtype
-        assert a.shape == b.shape
-        if a.dtype == object:
-            for x, y in zip(a.flat, b.flat, strict=True):
-                assert_identical(x, y)
-        else:
-            assert a.tobytes() == b.tobytes()
-    else:
-        assert repr(a) == repr(b)
-
-
-def assert_same_model(model, loaded):
-    assert type(loaded) is type(model)
-    for (name, a), (same, b) in zip(
-        *(x.get_params().items() for x in (model, loaded)), strict=True
-    ):
-        assert name == same
-        assert_identical(a, b)
-    assert vars(loaded).keys() == vars(model).keys()
-    for a, b in zip(outputs(model), outputs(loaded), strict=True):
-        assert_identical(a, b)
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "a.rmodel"
-
-
-def test_every_estimator_has_a_layout():
-    assert LAYOUTS.keys() == ESTIMATORS.keys()
-    assert {type(fitted()) for fitted in FITTED} == set(ESTIMATORS.values())
 
 
 @pytest.mark.parametrize("fitted", FITTED)
@@ -168,16 +111,6 @@ def test_round_trip(fitted, path):
     again = path.with_name("again")
     save(loaded, again)
     assert again.read_bytes() == path.read_bytes()
-
-
-@pytest.mark.parametrize("name", sorted(ESTIMATORS))
-def test_round_trip_on_each_engine(name, path, on_engine):
-    estimator = ESTIMATORS[name]
-    model = (estimator(radius=9.0) if "Radius" in name else estimator()).fit(X, NUMBERS)
-    save(model, path)
-    loaded = load(path)
-    assert loaded.engine_ == on_engine
-    assert_same_model(model, loaded)
 
 
 def test_loaded_models_can_be_fitted_again(path):
@@ -219,7 +152,7 @@ labels = (
 numbers = st.floats(-1e6, 1e6, width=32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     X=arrays_of.arrays(
         st.sampled_from([np.float32, np.float64]),
@@ -241,7 +174,7 @@ def test_any_classifier_comes_back(tmp_path_factory, X, y, names, k, metric, p):
     assert_same_model(model, load(path))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     X=arrays_of.arrays(np.float64, (7, 3), elements=numbers),
     y=arrays_of.arrays(np.float64, st.sampled_from([(7,), (7, 1), (7, 2)]), elements=numbers),
@@ -318,7 +251,7 @@ def test_truncations_are_refused(whole, path):
         refused(path, whole[:size], "is empty" if size == 0 else "is truncated")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_altered_bytes_are_refused(whole, tmp_path_factory, data):
     changes = data.draw(
@@ -359,7 +292,7 @@ def signed(content):
     return b"rmodels 1 %s %d\n" % (digest, len(content)) + content
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_forged_bytes_are_refused_or_read(whole, tmp_path_factory, data):
     """With a checksum that matches, a change is refused with a reason, or gives a model."""
@@ -385,7 +318,7 @@ def forged(path, model, change):
     ("change", "reason"),
     [
         (lambda d, a: d.update({"class": "os.system"}), "class 'os.system' is not one of"),
-        (lambda d, a: d.update({"class": ["KNeighborsClassifier"]}), "description is not valid"),
+        (lambda d, a: d.update({"class": ["RidgeCV"]}), r"class \['RidgeCV'\] is not one of"),
         (lambda d, a: d.pop("parameters"), "description is not valid: KeyError"),
         (lambda d, a: d["parameters"].update(nonsense=1), "unexpected keyword argument"),
         (lambda d, a: d["parameters"].update(n_neighbors=-1), "'n_neighbors' parameter"),

@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import LinearRegression
 from rmodels.config import config_context
-from rmodels.linear_model import _linear_regression
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -82,7 +81,9 @@ class TestLeastSquares:
         _assert_close(ours.coef_, theirs.coef_, 1e-12)
         _assert_close(ours.intercept_, theirs.intercept_, 1e-12)
         assert ours.rank_ == theirs.rank_
-        assert_allclose(ours.singular_, theirs.singular_, rtol=1e-10, atol=1e-7)
+        # centring the rows leaves a direction of rounding: 2⁻⁵³ of the largest one's square
+        least = np.sqrt(len(X) * 2.0**-53) * theirs.singular_[0] if solver == "gram" else 0.0
+        assert_allclose(ours.singular_, theirs.singular_, rtol=1e-10, atol=least)
         assert ours.solver_ == {"auto": "moments"}.get(solver, solver)
         _assert_close(ours.predict(X), theirs.predict(X), 1e-12)
 
@@ -243,10 +244,7 @@ class TestGradientDescent:
             model.set_params(iterations=5000).fit(X, y)
 
     @pytest.mark.parametrize("fit_intercept", [True, False])
-    @pytest.mark.parametrize("lanczos", [False, True])
-    def test_stream_warns_just_outside(self, monkeypatch, lanczos, fit_intercept):
-        if lanczos:
-            monkeypatch.setattr(_linear_regression, "_MOST_DECOMPOSED", 0)
+    def test_stream_warns_just_outside(self, fit_intercept):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(300, 4))
         y = X @ [1.0, 2.0, 3.0, 4.0]
@@ -299,7 +297,7 @@ class TestUse:
         model = LinearRegression().fit(table, y)
         assert_array_equal(model.feature_names_in_, ["a", "b", "c"])
         assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
-        assert_allclose(model.predict(table), X @ model.coef_ + model.intercept_, rtol=1e-12)
+        _assert_close(model.predict(table), X @ model.coef_ + model.intercept_, 1e-12)
         with pytest.raises(ValueError, match="feature names"):
             model.predict(table[["a", "b"]])
 

@@ -104,7 +104,7 @@ class TestPartialFit:
 
 
 @pytest.mark.filterwarnings("ignore:X has rank")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sets(st.integers(1, 299)), st.permutations(range(6)))
 def test_any_chunks_in_any_order(bounds, order):
     X, y, _ = _data()

@@ -1,13 +1,16 @@
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn
 from scipy import sparse
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import Ridge as PeerRidge
 from sklearn.linear_model import RidgeCV as PeerRidgeCV
-from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSplit
+from sklearn.metrics import make_scorer, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneOut, ShuffleSplit
 
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels.config import config_context
-from rmodels.solvers import ridge
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -169,6 +172,80 @@ class TestRidgeCV:
         assert ours.alpha_ == theirs.best_params_["alpha"]
         assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
 
+    @pytest.mark.parametrize("asks", [True, False])
+    def test_a_scorer_gets_weights_if_it_asks_for_them(self, asks):
+        X, y, w = _data()
+        w[:40] *= 50.0
+        with sklearn.config_context(enable_metadata_routing=True):
+            scorer = make_scorer(r2_score).set_score_request(sample_weight=asks)
+            ours = RidgeCV(ALPHAS, cv=4, scoring=scorer).fit(X, y, sample_weight=w)
+            theirs = PeerRidgeCV(ALPHAS, cv=4, scoring=scorer).fit(X, y, sample_weight=w)
+            default = RidgeCV(ALPHAS, cv=4).fit(X, y, sample_weight=w)
+        assert ours.alpha_ == theirs.alpha_
+        assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
+        assert (ours.best_score_ == default.best_score_) == asks
+
+    def test_a_scorer_may_have_another_name_for_weights(self):
+        X, y, w = _data()
+        with sklearn.config_context(enable_metadata_routing=True):
+            scorer = make_scorer(r2_score).set_score_request(sample_weight="importance")
+            given = {"sample_weight": w, "importance": w[::-1].tolist()}
+            ours, theirs = (
+                Estimator(ALPHAS, cv=KFold(4), scoring=scorer).fit(X, y, **given)
+                for Estimator in (RidgeCV, PeerRidgeCV)
+            )
+        assert ours.alpha_ == theirs.alpha_
+        assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
+
+    def test_weights_that_nobody_asks_for(self):
+        X, y, w = _data()
+        with sklearn.config_context(enable_metadata_routing=True):
+            for Estimator in (RidgeCV, PeerRidgeCV):
+                model = Estimator(ALPHAS, cv=4, scoring="neg_mean_absolute_error")
+                with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+                    model.fit(X, y, sample_weight=w)
+
+    def test_a_scorer_without_weights_is_warned_of(self):
+        X, y, w = _data()
+
+        def scorer(model, X, y):
+            return -abs(model.predict(X) - y).mean()
+
+        fits = []
+        for Estimator in (RidgeCV, PeerRidgeCV):
+            with pytest.warns(UserWarning, match="does not support sample_weight"):
+                fits.append(Estimator(ALPHAS, cv=4, scoring=scorer).fit(X, y, w))
+        assert fits[0].alpha_ == fits[1].alpha_
+        assert fits[0].best_score_ == pytest.approx(fits[1].best_score_, rel=1e-9)
+
+    @pytest.mark.parametrize("kind", [np.asarray, list, pd.Series])
+    def test_groups(self, kind):
+        X, y, w = _data()
+        groups = kind(np.random.default_rng(2).integers(0, 7, len(X)))
+        with sklearn.config_context(enable_metadata_routing=True):
+            ours, theirs = (
+                Estimator(ALPHAS, cv=GroupKFold(4)).fit(X, y, sample_weight=w, groups=groups)
+                for Estimator in (RidgeCV, PeerRidgeCV)
+            )
+            for Estimator in (RidgeCV, PeerRidgeCV):
+                with pytest.raises(TypeError, match="groups"):
+                    Estimator(ALPHAS, cv=4).fit(X, y, groups=groups)
+        assert ours.alpha_ == theirs.alpha_
+        assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
+        for Estimator in (RidgeCV, PeerRidgeCV):  # without routing
+            with pytest.raises(ValueError, match="enable_metadata_routing=True"):
+                Estimator(ALPHAS, cv=GroupKFold(4)).fit(X, y, groups=groups)
+            with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+                Estimator(ALPHAS, cv=GroupKFold(4)).fit(X, y)
+
+    @pytest.mark.parametrize("later", [{}, {"cv": 3}])
+    def test_stored_results_go_with_the_fit_that_stored_them(self, later):
+        X, y, _ = _data()
+        model = RidgeCV(store_cv_results=True).fit(X, y)
+        assert model.cv_results_.shape == (80, 3)
+        model.set_params(store_cv_results=False, **later).fit(X, y)
+        assert not hasattr(model, "cv_results_")
+
     def test_folds_that_are_no_partition(self):
         X, y, _ = _data()
         cv = ShuffleSplit(4, test_size=0.3, random_state=0)
@@ -176,30 +253,6 @@ class TestRidgeCV:
         theirs = PeerRidgeCV(ALPHAS, cv=cv).fit(X, y)
         assert ours.alpha_ == theirs.alpha_
         assert ours.best_score_ == pytest.approx(theirs.best_score_, rel=1e-9)
-
-    def test_a_fold_that_holds_all_of_a_column_is_not_subtracted(self, monkeypatch):
-        # without the first rows, the sums of squares of column 0 are 10⁻¹² of those of all rows
-        X, y, _ = _data()
-        X[:20, 0] *= 1e6
-        found = []
-        solve = ridge.spectrum
-
-        def kept(source, moments, *arguments):
-            found.append((source, moments))
-            return solve(source, moments, *arguments)
-
-        monkeypatch.setattr(ridge, "spectrum", kept)
-        RidgeCV(ALPHAS, cv=KFold(4)).fit(X, y)
-        assert len(found) == 4
-        for rows, moments in found:
-            D = np.column_stack([rows.X, rows.Y])
-            D = D - D.mean(axis=0)
-            spread = np.sqrt((D**2).sum(axis=0))
-            np.testing.assert_allclose(
-                moments.scatter / np.outer(spread, spread),
-                D.T @ D / np.outer(spread, spread),
-                atol=1e-13,
-            )
 
     def test_penalty_for_each_target(self):
         X, Y, _ = _data(targets=3)

@@ -1,8 +1,11 @@
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+import rmodels
 from rmodels import LinearRegression
 
 pytestmark = pytest.mark.usefixtures("on_engine")
@@ -21,7 +24,7 @@ def _theirs(X, y, w, fit_intercept):
     return sm.WLS(y, Z, np.ones(len(X)) if w is None else w).fit(method="qr")
 
 
-def _assert_equal(ours, theirs, target=()):
+def _assert_equal(ours, theirs, target=(), tolerance=1e-8):
     pairs = {
         "coefficients": theirs.params,
         "standard_errors": theirs.bse,
@@ -37,9 +40,30 @@ def _assert_equal(ours, theirs, target=()):
     }
     for name, expected in pairs.items():
         found = np.asarray(getattr(ours, name))[target]
-        np.testing.assert_allclose(found, expected, rtol=1e-8, err_msg=name)
+        np.testing.assert_allclose(found, expected, rtol=tolerance, err_msg=name)
     assert ours.degrees_of_freedom == theirs.df_resid
     assert ours.n_samples == theirs.nobs
+
+
+def _exact_errors(X, y):
+    """Return the standard errors of the coefficients and the intercept by rational arithmetic."""
+    rows = [[*map(Fraction, row), Fraction(1)] for row in X.tolist()]
+    targets = [Fraction(value) for value in y.tolist()]
+    k = len(rows[0])
+    table = [  # [ZᵀZ | I | Zᵀy], which Gauss and Jordan turn into [I | (ZᵀZ)⁻¹ | coefficients]
+        [sum(z[i] * z[j] for z in rows) for j in range(k)]
+        + [Fraction(i == j) for j in range(k)]
+        + [sum(z[i] * t for z, t in zip(rows, targets, strict=True))]
+        for i in range(k)
+    ]
+    for column in range(k):
+        pivot = table[column] = [value / table[column][column] for value in table[column]]
+        for i in set(range(k)) - {column}:
+            factor = table[i][column]
+            table[i] = [a - factor * b for a, b in zip(table[i], pivot, strict=True)]
+    fitted = [sum(a * line[-1] for a, line in zip(z, table, strict=True)) for z in rows]
+    squares = sum((t - f) ** 2 for t, f in zip(targets, fitted, strict=True))
+    return np.sqrt([float(squares / (len(rows) - k) * table[i][k + i]) for i in range(k)])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -87,9 +111,10 @@ def test_ill_conditioned_moments_use_the_rows():
         model.predict(X, return_std=True)
     found = model.summary(X, y)
     assert found.computed_from == "rows"
-    theirs = _theirs(X, y, None, True)
-    np.testing.assert_allclose(found.standard_errors, theirs.bse, rtol=1e-8)
-    np.testing.assert_allclose(found.r2, theirs.rsquared, rtol=1e-8)
+    assert 1e4 < model.condition_number_ < 1e5
+    # rows by orthogonal transformations lose the digits of κ, 5 of 16, and n = 120 roundings
+    np.testing.assert_allclose(found.standard_errors, _exact_errors(X, y), rtol=1e-9)
+    np.testing.assert_allclose(found.r2, _theirs(X, y, None, True).rsquared, rtol=1e-9)
 
 
 def test_small_residuals_use_the_rows():
@@ -108,7 +133,8 @@ def test_standard_deviation_of_predictions(fit_intercept):
     prediction, std = model.predict(X[:7] + 1, return_std=True)
     Z = np.column_stack([X[:7] + 1, np.ones(7)]) if fit_intercept else X[:7] + 1
     theirs = _theirs(X, y, w, fit_intercept).get_prediction(Z)
-    np.testing.assert_allclose(prediction, theirs.predicted_mean, rtol=1e-10)
+    expected = theirs.predicted_mean
+    np.testing.assert_allclose(prediction, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
     np.testing.assert_allclose(std, theirs.se_obs, rtol=1e-8)
     Y = np.column_stack([y, 2 * y])
     both = LinearRegression(fit_intercept=fit_intercept).fit(X, Y, w).predict(X, return_std=True)[1]
@@ -148,3 +174,196 @@ def test_dependent_columns_have_no_errors():
     X[:, 1] = X[:, 0] + X[:, 3]
     with pytest.raises(ValueError, match="combination of others"):
         LinearRegression().fit(X, y).summary(X, y)
+
+
+def _of_categories(n=150, narrow=False):
+    """Dummies of all three categories, and a number; y far from 0."""
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, n)
+    size = rng.standard_normal(n)
+    X = np.column_stack([kind == 0, kind == 1, kind == 2, size]).astype(float)
+    if narrow:  # the moments have too few digits
+        X = np.column_stack([X, size + 1e-4 * rng.standard_normal(n)])
+    y = 20.0 + np.array([0.0, 1.0, -1.0])[kind] + size + 2.0 * rng.standard_normal(n)
+    return X, y, rng.random(n) + 0.1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_categories_that_add_up_to_a_constant(weighted, narrow):
+    X, y, w = _of_categories(narrow=narrow)
+    w = w if weighted else None
+    model = LinearRegression(fit_intercept=False).fit(X, y, w)
+    found = model.summary(X, y, w) if narrow else model.summary()
+    assert found.computed_from == ("rows" if narrow else "moments")
+    theirs = _theirs(X, y, w, False)
+    assert (theirs.k_constant, theirs.df_model) == (1, X.shape[1] - 1)
+    _assert_equal(found, theirs, tolerance=1e-6 if narrow else 1e-8)
+    assert found.r2 == pytest.approx(model.score(X, y, w), rel=1e-9)
+    assert found.r2 < 0.6
+    # the same model with an intercept in place of a category has the same tests of all
+    for robust in (None, "HC0", "HC3"):
+        other = LinearRegression().fit(X[:, 1:], y, w).summary(X[:, 1:], y, w, robust=robust)
+        found = model.summary(X, y, w, robust=robust)
+        for name in ("r2", "adjusted_r2", "f_value", "f_p_value", "residual_std"):
+            assert getattr(found, name) == pytest.approx(getattr(other, name), rel=1e-6), name
+
+
+@pytest.mark.parametrize("kind", [None, "HC1"])
+def test_a_column_of_ones(kind):
+    X, y, w = _data()
+    X = sm.add_constant(X)
+    theirs = _theirs(X, y, w, False)
+    if kind is not None:
+        theirs = theirs.get_robustcov_results(kind, use_t=True)
+    model = LinearRegression(fit_intercept=False).fit(X, y, w)
+    _assert_equal(model.summary(X, y, w, robust=kind), theirs)
+
+
+def test_only_a_column_of_ones():
+    y = np.array([1.0, 2.0, 4.0])
+    found = LinearRegression(fit_intercept=False).fit(np.ones((3, 1)), y).summary()
+    theirs = _theirs(np.ones((3, 1)), y, None, False)
+    np.testing.assert_allclose(found.standard_errors, theirs.bse)
+    assert (found.r2, theirs.rsquared) == pytest.approx((0, 0), abs=1e-15)
+    assert np.isnan([found.f_value, found.f_p_value]).all()  # there is nothing to test
+
+
+def test_columns_that_are_almost_a_constant():
+    X, y, w = _data()
+    rng = np.random.default_rng(1)
+    X = np.column_stack([X, 1 + 1e-5 * rng.standard_normal(len(X))])
+    model = LinearRegression(fit_intercept=False).fit(X, y, w)
+    theirs = _theirs(X, y, w, False)
+    assert theirs.k_constant == 0
+    _assert_equal(model.summary(X, y, w), theirs)
+
+
+ROBUST = [None, "HC0", "HC1", "HC2", "HC3"]
+
+
+@pytest.mark.parametrize("robust", ROBUST)
+@pytest.mark.parametrize("n", [30, 20000])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("columns", [4, 40])
+def test_exact_fit(robust, n, fit_intercept, columns):
+    rng = np.random.default_rng(0)
+    columns = min(columns, n // 2)
+    X = rng.standard_normal((n, columns)) * 10.0 ** rng.uniform(-4, 4, columns) + 1.0
+    y = X @ rng.standard_normal(columns) + 7.0 * fit_intercept
+    w = rng.random(n) + 0.1
+    found = (
+        LinearRegression(fit_intercept=fit_intercept).fit(X, y, w).summary(X, y, w, robust=robust)
+    )
+    assert (found.standard_errors == 0).all()
+    assert np.isinf(found.t_values).all()
+    assert (found.p_values == 0).all()
+    assert (found.f_value, found.f_p_value, found.residual_std) == (np.inf, 0, 0)
+    assert (found.r2, found.adjusted_r2) == (1, 1)
+    np.testing.assert_array_equal(found.confidence_intervals.T, [found.coefficients] * 2)
+    assert "F inf (p 0)" in str(found)
+
+
+def test_exact_polynomial():
+    # y = 1 + x + x² + x³ + x⁴ + x⁵ of whole numbers: NIST's Wampler1, certified with F infinite
+    x = np.arange(21.0)
+    X = x[:, np.newaxis] ** np.arange(1, 6)
+    y = 1 + X.sum(axis=1)
+    found = LinearRegression().fit(X, y).summary(X, y)
+    np.testing.assert_allclose(found.coefficients, 1, rtol=1e-7)
+    assert (found.standard_errors == 0).all()
+    assert found.f_value == np.inf
+
+
+def test_residuals_of_the_ninth_digit_are_residuals():
+    X, y, _ = _data(noise=1e-9)
+    found = LinearRegression().fit(X, y).summary(X, y)
+    np.testing.assert_allclose(found.standard_errors, _theirs(X, y, None, True).bse, rtol=1e-4)
+
+
+@pytest.mark.parametrize("robust", ROBUST)
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e5])
+@pytest.mark.parametrize("given", [False, True])
+def test_constant_target(robust, value, given):
+    X, _, _ = _data()
+    y = np.full(len(X), value)
+    model = LinearRegression().fit(X, y)
+    rows = (X, y) if given or robust else ()
+    found = model.summary(*rows, robust=robust)
+    np.testing.assert_array_equal(found.coefficients, [0, 0, 0, 0, value])
+    assert (found.standard_errors == 0).all()
+    assert np.isnan(found.t_values[:4]).all()  # 0 / 0
+    np.testing.assert_equal(found.t_values[4], np.sign(value) * np.inf if value else np.nan)
+    for each in (found.r2, found.adjusted_r2, found.f_value, found.f_p_value):
+        assert np.isnan(each)
+    assert found.residual_std == 0
+    assert "F nan" in str(found)
+
+
+def test_constant_target_of_categories():
+    X, _, w = _of_categories()
+    y = np.full(len(X), 0.3)
+    found = LinearRegression(fit_intercept=False).fit(X, y, w).summary()
+    np.testing.assert_allclose(found.coefficients, [0.3, 0.3, 0.3, 0], atol=1e-14)
+    assert (found.standard_errors == 0).all()
+    assert np.isnan([found.r2, found.f_value]).all()
+
+
+def test_one_target_of_several_is_constant():
+    X, Y, w = _data(targets=3)
+    Y[:, 1] = 5.0
+    found = LinearRegression().fit(X, Y, w).summary()
+    for j in (0, 2):
+        _assert_equal(found, _theirs(X, Y[:, j], w, True), j)
+    assert np.isnan(found.f_value[1])
+    assert (found.standard_errors[1] == 0).all()
+    assert str(found).count("target") == 3
+
+
+@pytest.fixture
+def lonely():
+    """Row 17 is the only one of its category, and row 90 of another."""
+    X, y, w = _data()
+    X = np.column_stack([X, np.zeros((len(X), 2))])
+    X[17, 4] = X[90, 5] = 1.0
+    return X, y, w
+
+
+@pytest.mark.parametrize("kind", ["HC2", "HC3"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_leverage_of_1(kind, fit_intercept, weighted, lonely):
+    X, y, w = lonely
+    w = w if weighted else None
+    model = LinearRegression(fit_intercept=fit_intercept).fit(X, y, w)
+    with pytest.warns(UserWarning, match=f"rows 17 and 90 have a leverage of 1: {kind} divides"):
+        found = model.summary(X, y, w, robust=kind)
+    for each in (found.standard_errors, found.t_values, found.p_values, found.confidence_intervals):
+        assert np.isnan(each).all()
+    assert np.isnan([found.f_value, found.f_p_value]).all()
+    assert found.r2 == model.summary().r2
+    one = LinearRegression(fit_intercept=fit_intercept).fit(X[:, :5], y, w)
+    with pytest.warns(UserWarning, match="row 17 has a leverage of 1"):
+        one.summary(X[:, :5], y, w, robust=kind)
+    theirs = _theirs(X, y, w, fit_intercept).get_robustcov_results("HC1", use_t=True)
+    found = model.summary(X, y, w, robust="HC1").standard_errors
+    np.testing.assert_allclose(found, theirs.bse, rtol=1e-8, atol=1e-12)
+
+
+def test_a_leverage_of_1_in_batches(lonely):
+    X, y, w = lonely
+    frame = pd.DataFrame(np.column_stack([X, y, w]), columns=[*"abcdefyw"])
+    columns = {"columns": [*"abcdef"]}
+    batches = rmodels.scan(lambda: (frame[i : i + 25] for i in range(0, 120, 25)), **columns)
+    model = LinearRegression().fit(batches, "y", "w")
+    with pytest.warns(UserWarning, match="rows 17 and 90 have a leverage of 1"):
+        assert np.isnan(model.summary(batches, "y", "w", robust="HC3").standard_errors).all()
+
+
+def test_a_leverage_close_to_1_is_none_of_1():
+    X, y, w = _data()
+    X[5, 0] = 3e4  # leverage 1 − 10⁻⁷
+    model = LinearRegression().fit(X, y, w)
+    theirs = _theirs(X, y, w, True).get_robustcov_results("HC3", use_t=True)
+    found = model.summary(X, y, w, robust="HC3")
+    np.testing.assert_allclose(found.standard_errors, theirs.bse, rtol=1e-5)

@@ -7,7 +7,17 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.metrics import DistanceMetric
 
-from rmodels import NearestNeighbors
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    KNeighborsTransformer,
+    NearestNeighbors,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+    RadiusNeighborsTransformer,
+    kneighbors_graph,
+    radius_neighbors_graph,
+)
 from rmodels.config import config_context
 
 RNG = np.random.default_rng(0)
@@ -69,6 +79,66 @@ def test_callables_and_distance_metrics():
         found = NearestNeighbors(metric=metric).fit(X).kneighbors(Q)
         assert_array_equal(found[0], expected[0])
         assert_array_equal(found[1], expected[1])
+
+
+def apart(x, y):
+    """The Manhattan distance, as one would write it for floats."""
+    return np.abs(x - y).sum()
+
+
+KINDS = {  # the same numbers
+    "uint8": lambda points: points.astype(np.uint8),
+    "int8": lambda points: (points - 128).astype(np.int8),
+    "uint64": lambda points: points.astype(np.uint64),
+    "float32": lambda points: points.astype(np.float32),
+    "sparse uint8": lambda points: sparse.csr_array(points.astype(np.uint8)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("algorithm", ["auto", "brute"])
+def test_callables_get_float64(kind, algorithm):
+    points = np.array([[10.0], [250.0], [30.0], [90.0], [120.0], [60.0]])
+    queries = KINDS[kind](points[:1])
+    points, y = KINDS[kind](points), np.array([0, 1, 0, 2, 1, 1])
+    expected = [[0, 2, 5, 3, 4, 1]], [[0.0, 20.0, 50.0, 80.0, 110.0, 240.0]]
+
+    def metric(x, z):
+        if sparse.issparse(x):
+            assert x.dtype == z.dtype == np.float64
+            return abs(x - z).sum()
+        assert x.dtype == z.dtype == np.float64
+        return apart(x, z)
+
+    given = {"metric": metric, "algorithm": algorithm}
+    model = NearestNeighbors(n_neighbors=6, radius=85, **given).fit(points)
+    distances, indices = model.kneighbors(queries)
+    assert_array_equal(indices, expected[0])
+    assert_array_equal(distances, expected[1])
+    assert_array_equal(model.kneighbors(n_neighbors=1)[1][:, 0], [2, 4, 0, 4, 3, 2])
+    assert model.radius_neighbors(queries, sort_results=True)[1][0].tolist() == [0, 2, 5, 3]
+    assert model.kneighbors_graph(queries, 2).indices.tolist() == [0, 2]
+    assert sorted(model.radius_neighbors_graph(queries).indices.tolist()) == [0, 2, 3, 5]
+    assert KNeighborsClassifier(3, **given).fit(points, y).predict(queries) == [0]
+    assert KNeighborsRegressor(4, **given).fit(points, y).predict(queries) == [0.75]
+    assert RadiusNeighborsClassifier(55, **given).fit(points, y).predict(queries) == [0]
+    assert RadiusNeighborsRegressor(85, **given).fit(points, y).predict(queries) == [0.75]
+    for transformer in (
+        KNeighborsTransformer(n_neighbors=1, **given),
+        RadiusNeighborsTransformer(radius=20, **given),
+    ):
+        graph = transformer.fit(points).transform(queries)
+        assert_array_equal(graph.toarray(), [[0, 0, 20, 0, 0, 0]])
+    assert kneighbors_graph(points, 1, metric=metric).indices.tolist() == [2, 4, 0, 4, 3, 2]
+    near = radius_neighbors_graph(points, 25, metric=metric).toarray()
+    assert sorted(zip(*np.nonzero(near), strict=True)) == [(0, 2), (2, 0)]
+
+
+def test_callables_get_booleans_as_numbers():
+    points = np.array([[True, False], [True, True], [False, True]])
+    found = NearestNeighbors(metric=apart).fit(points).kneighbors([[True, True]], 3)
+    assert_array_equal(found[0], [[0.0, 1.0, 1.0]])
+    assert_array_equal(found[1], [[1, 0, 2]])
 
 
 def test_equal_rows_with_missing_values_have_distance_0():

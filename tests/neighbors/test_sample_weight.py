@@ -1,13 +1,15 @@
-"""What k counts when points have weights."""
+"""k counts rows of positive weight; votes carry weights; a row of weight 0 is absent."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.ensemble import BaggingClassifier
-from sklearn.neighbors import KNeighborsClassifier as Peer
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
 
+import rmodels
 from rmodels import (
     KNeighborsClassifier,
     KNeighborsRegressor,
@@ -16,73 +18,97 @@ from rmodels import (
 )
 
 
+def _of_rows(X, y, w, Q, k):
+    """Return the weighted mean of the k nearest rows of positive weight, by the definition."""
+    means = []
+    for query in Q:
+        present = np.flatnonzero(w)
+        order = np.argsort(((X[present] - query) ** 2).sum(axis=1), kind="stable")[:k]
+        chosen = present[order]
+        means.append(w[chosen] @ y[chosen] / w[chosen].sum())
+    return np.array(means)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10**6),
-    n=st.integers(3, 25),
-    k=st.integers(1, 8),
-    weights=st.sampled_from(["uniform", "distance"]),
-)
-def test_integer_weights_are_repeated_rows(seed, n, k, weights):
+@given(seed=st.integers(0, 10**6), n=st.integers(8, 25), k=st.integers(1, 5))
+def test_the_definition(seed, n, k):
     rng = np.random.default_rng(seed)
     X, Q = rng.integers(0, 4, (n, 2)).astype(float), rng.integers(0, 4, (10, 2)).astype(float)
-    repeats = rng.integers(0, 4, n)
-    repeats[0] += k
-    y = rng.integers(0, 3, n)
-    rows = np.repeat(np.arange(n), repeats)
-    for Estimator, method in (
-        (KNeighborsClassifier, "predict_proba"),
-        (KNeighborsRegressor, "predict"),
-    ):
-        model = Estimator(k, weights=weights)
-        kept = np.flatnonzero(np.isin(y, y[rows])) if method == "predict_proba" else np.arange(n)
-        weighted = model.fit(X[kept], y[kept], sample_weight=repeats[kept])
-        found = getattr(weighted, method)(Q)
-        repeated = getattr(model.fit(X[rows], y[rows]), method)(Q)
-        assert_allclose(found, repeated, rtol=1e-12, atol=1e-15)
+    y, w = rng.integers(0, 2, n), rng.choice([0.0, 0.25, 1.0, 3.0], n)
+    w[:5], y[:2] = 2.0, (0, 1)
+    expected = _of_rows(X, y, w, Q, k)
+    found = KNeighborsRegressor(k).fit(X, y, w).predict(Q)
+    assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    model = KNeighborsClassifier(k).fit(X, y, w)
+    assert_allclose(model.predict_proba(Q)[:, 1], expected, rtol=1e-12, atol=1e-15)
+    scaled = KNeighborsClassifier(k).fit(X, y, w / 80).predict_proba(Q)[:, 1]
+    assert_allclose(scaled, expected, rtol=1e-12, atol=1e-15)
+    present = np.flatnonzero(w)
+    without = KNeighborsClassifier(k).fit(X[present], y[present], w[present])
+    assert_array_equal(model.predict(Q), without.predict(Q))
+    distances, indices = model.kneighbors(Q)
+    for one, other in zip(without.kneighbors(Q), (distances, indices), strict=True):
+        assert_array_equal(present[one] if one.dtype.kind == "i" else one, other)
 
 
 def test_by_hand():
     X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 1, 0]
-    # of the weights 1, 2, 2, 5, the nearest 4 points of 0 are: one 0, two 1 and one half of [2.0]
-    model = KNeighborsClassifier(4).fit(X, y, sample_weight=[1, 2, 2, 5])
-    assert_array_equal(model.predict_proba([[0.0]]), [[0.25, 0.75]])
-    # without itself: without the whole row of weight 5
-    assert_array_equal(model.predict_proba(None)[3], [0.0, 1.0])
-    means = KNeighborsRegressor(4).fit(X, [8.0, 4.0, 12.0, 0.0], sample_weight=[1, 2, 2, 5])
-    assert_array_equal(means.predict([[0.0]]), [(8 + 2 * 4 + 12) / 4])
-    # kneighbors counts rows
-    assert_array_equal(model.kneighbors([[0.0]], return_distance=False), [[0, 1, 2, 3]])
+    model = KNeighborsClassifier(2).fit(X, y, sample_weight=[1, 3, 2, 4])
+    assert_array_equal(model.predict_proba([[0.0]]), [[0.25, 0.75]])  # 1 to 3
+    assert_array_equal(model.predict_proba(None)[3], [0.0, 1.0])  # of the points, without itself
+    model.fit(X, y, sample_weight=[1, 0, 2, 4])
+    assert_allclose(model.predict_proba([[0.0]]), [[1 / 3, 2 / 3]])
+    assert_array_equal(model.kneighbors([[0.0]], return_distance=False), [[0, 2]])
+    # the absent point has neighbours, and is nobody's
+    assert_array_equal(model.kneighbors(return_distance=False), [[2, 3], [0, 2], [3, 0], [2, 0]])
+    means = KNeighborsRegressor(2).fit(X, [8.0, 4.0, 12.0, 0.0], sample_weight=[1, 0, 3, 5])
+    assert_array_equal(means.predict([[0.0]]), [(8 + 3 * 12) / 4])
 
 
-def test_fractions_reach_k():
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+def test_points_among_themselves_within_a_radius(algorithm):
     rng = np.random.default_rng(0)
-    X, y, w = rng.standard_normal((60, 2)), rng.integers(0, 2, 60), rng.uniform(0.05, 0.3, 60)
-    found = KNeighborsClassifier(2).fit(X, y, sample_weight=w).predict_proba(X[:5])
-    for row, query in zip(found, X[:5], strict=True):
-        order = np.argsort(((X - query) ** 2).sum(axis=1), kind="stable")
-        before = np.cumsum(w[order]) - w[order]
-        parts = np.clip(2 - before, 0, w[order])
-        assert_allclose(row[1], parts @ y[order] / 2, rtol=1e-12)
+    X, w = rng.integers(0, 5, (40, 2)).astype(float), rng.choice([0.0, 1.0], 40)
+    model = RadiusNeighborsRegressor(1.5, algorithm=algorithm).fit(X, np.arange(40.0), w)
+    found = model.radius_neighbors(return_distance=False)
+    for i, indices in enumerate(found):
+        near = np.flatnonzero((((X - X[i]) ** 2).sum(axis=1) <= 1.5**2) & (w > 0))
+        assert_array_equal(indices, near[near != i])
 
 
-def test_weights_that_cannot_reach_k():
-    with pytest.raises(ValueError, match="Expected n_neighbors <= the sum of sample_weight"):
-        KNeighborsClassifier(3).fit([[0], [1], [2]], [0, 1, 1], sample_weight=[1, 1, 0.5]).predict(
-            [[0]]
-        )
+def test_fewer_rows_of_positive_weight_than_neighbours():
+    model = KNeighborsClassifier(3).fit([[0], [1], [2]], [0, 1, 1], sample_weight=[1, 1, 0])
+    with pytest.raises(ValueError, match="n_neighbors = 3, n_samples_fit = 2"):
+        model.predict([[0]])
     with pytest.raises(ValueError, match=r"is 0 for every sample|at least one non-zero"):
         KNeighborsClassifier(1).fit([[0], [1]], [0, 1], sample_weight=[0, 0])
 
 
-def test_bagging_counts_as_scikit_learn_does():
+@pytest.mark.parametrize(
+    "meta",
+    [
+        CalibratedClassifierCV(KNeighborsClassifier(5), cv=3),
+        VotingClassifier([("a", KNeighborsClassifier(3)), ("b", KNeighborsClassifier(5))]),
+        AdaBoostClassifier(KNeighborsClassifier(5), n_estimators=3, random_state=0),
+    ],
+    ids=lambda meta: type(meta).__name__,
+)
+def test_normalised_weights_of_meta_estimators(meta):
+    X, y = make_classification(80, 4, random_state=0)
+    normalised = meta.fit(X, y, sample_weight=np.full(80, 1 / 80)).predict(X)
+    assert np.mean(normalised == y) > 0.8
+    assert_array_equal(normalised, meta.fit(X, y, sample_weight=np.full(80, 2.0**-3)).predict(X))
+
+
+def test_a_saved_model_leaves_the_absent_out(tmp_path):
+    pytest.importorskip("safetensors", reason="the extra files is not installed: safetensors")
     rng = np.random.default_rng(0)
-    X, Q, y = rng.standard_normal((80, 3)), rng.standard_normal((30, 3)), rng.integers(0, 3, 80)
-    ours, theirs = (
-        BaggingClassifier(knn(3), n_estimators=5, random_state=0).fit(X, y).predict_proba(Q)
-        for knn in (KNeighborsClassifier, Peer)
-    )
-    assert_allclose(ours, theirs, rtol=1e-12)
+    X, y, w = rng.standard_normal((30, 2)), rng.integers(0, 2, 30), rng.choice([0.0, 1.0], 30)
+    model = KNeighborsClassifier(3).fit(X, y, w)
+    rmodels.save(model, tmp_path / "model")
+    again = rmodels.load(tmp_path / "model")
+    assert_array_equal(again.kneighbors(X)[1], model.kneighbors(X)[1])
+    assert set(again.kneighbors(X)[1].ravel()) <= set(np.flatnonzero(w))
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -31,9 +31,7 @@ def _grid(seed, d, n):
 
 
 @pytest.mark.usefixtures("on_engine")
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(grid=GRIDS, data=st.data())
 def test_every_algorithm_thread_count_and_batch(grid, data):
     X, Q, distances = _grid(*grid)
@@ -57,7 +55,7 @@ def test_every_algorithm_thread_count_and_batch(grid, data):
                 assert_array_equal(indices, truth[1][0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(grid=GRIDS, data=st.data(), engine=st.sampled_from(["auto", "reference"]))
 def test_what_scipy_computes(grid, data, engine):
     X, Q, distances = _grid(*grid)

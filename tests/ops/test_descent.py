@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmodels.ops.descent import descent, gradient
+from rmodels.ops.descent import descent, gradient, largest_eigenvalue, steps_from_moments
+from rmodels.ops.moments import moments
 
 UNIT = 2.0**-53
-many = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=25)
 
 
 def precise(X, Y, coefficients, weights=None, shift=None):
@@ -269,3 +268,43 @@ def test_an_infinite_target_stays_in_its_part(engine, n, d):
     for other in others:
         np.testing.assert_array_equal(other.gradient, first.gradient)
         np.testing.assert_array_equal(other.losses, first.losses)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("iterations", [0, 1, 2, 7, 64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_from_moments(engine, iterations, fit_intercept, weighted):
+    X, Y, _, weights = samples(50, 4, 2, weighted=weighted)
+    X += 0.5
+    known = moments(X, Y, weights, engine=engine)
+    found = steps_from_moments(known, 0.1, iterations, fit_intercept, engine=engine)
+    truth = descent(
+        X,
+        Y,
+        np.zeros((5, 2)),
+        0.1,
+        iterations,
+        weights,
+        fit_intercept=fit_intercept,
+        engine="reference",
+    )
+    assert found.engine == engine
+    assert found.losses.shape == (iterations, 2)
+    # the steps contract: rounding errors add up, each a few units of numbers of order 1
+    np.testing.assert_allclose(found.coefficients, truth.coefficients, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(found.losses, truth.losses, rtol=0, atol=1e-13)
+
+
+def test_largest_eigenvalue_by_hand(engine):
+    # of X = [1, 3] the mean square is 5; with ones beside, [[5, 2], [2, 1]] has 3 + 2 √2
+    known = moments(HAND[0], HAND[1], engine=engine)
+    found = [largest_eigenvalue(known, intercept, engine=engine) for intercept in (False, True)]
+    np.testing.assert_allclose(found, [5.0, 3 + 2 * np.sqrt(2)], rtol=1e-14)
+
+
+def test_largest_eigenvalue_at_the_ends(engine):
+    nothing = moments(np.ones((3, 0)), np.ones((3, 1)), engine=engine)
+    assert largest_eigenvalue(nothing, False, engine=engine) == 0
+    assert largest_eigenvalue(nothing, True, engine=engine) == 1
+    large = moments(np.full((3, 2), 1e200), np.ones((3, 1)), engine=engine)
+    assert largest_eigenvalue(large, True, engine=engine) == np.inf

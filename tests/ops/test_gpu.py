@@ -41,20 +41,20 @@ def test_names_the_package_that_is_missing(module, monkeypatch):
 
 def test_numpy_arrays_are_neither_adopted_nor_on_the_gpu():
     X = np.ones((2, 3))
-    assert arrays.adopted(X) is X
+    assert arrays.adopt(X) is X
     assert arrays.as_kind_of(X, X) is X
     assert not arrays.on_gpu(X)
-    assert arrays.adopted([[1.0]]) == [[1.0]]
+    assert arrays.adopt([[1.0]]) == [[1.0]]
 
 
 @pytest.mark.skipif(device.interpreted(), reason="to the interpreter, tensors are on the GPU")
 def test_tensors_on_the_processor_become_arrays_and_results_tensors():
     torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
     X = torch.ones((2, 3), requires_grad=True)
-    adopted = arrays.adopted(X)
-    assert isinstance(adopted, np.ndarray)
-    assert adopted.ctypes.data == X.data_ptr()
-    result = arrays.as_kind_of(adopted, X)
+    adopt = arrays.adopt(X)
+    assert isinstance(adopt, np.ndarray)
+    assert adopt.ctypes.data == X.data_ptr()
+    result = arrays.as_kind_of(adopt, X)
     assert isinstance(result, torch.Tensor)
     assert result.data_ptr() == X.data_ptr()
 

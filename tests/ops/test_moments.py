@@ -6,16 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmodels.ops.moments import Moments, gram, moments
 
 UNIT = 2.0**-53
-# The fixture holds for the whole of a test, so that hypothesis may draw many examples inside it.
-many = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=25)
 
 
 def centred(Z, weights=None):

@@ -263,7 +263,7 @@ def test_roots_that_coincide_are_ordered_by_index(engine, algorithm):
     p=st.sampled_from(POWERS),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_values(data, n, d, m, metric, algorithm, p, dtype):
     width = np.dtype(dtype).itemsize * 8
     integers = st.integers(-3, 3).map(dtype)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rmodels.base.sklearn import begin_callbacks, has_callbacks
 from rmodels.ops.chunks import observed
 
 __all__ = ["CallbackSupport", "with_callbacks"]
@@ -28,7 +29,7 @@ def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
 
     @_managed
     def reported(self: Any, *args: Any, **kwargs: Any) -> Any:
-        root = self._init_callback_context(max_subtasks=None)
+        root = begin_callbacks(self)
         root.call_on_fit_task_begin(estimator=self)
 
         @contextmanager
@@ -44,7 +45,6 @@ def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
         return fitted
 
     def chosen(self: Any, *args: Any, **kwargs: Any) -> Any:
-        listening = vars(self).keys() & {"_skl_callbacks", "_parent_callback_ctx"}
-        return (reported if listening else fit)(self, *args, **kwargs)
+        return (reported if has_callbacks(self) else fit)(self, *args, **kwargs)
 
     return chosen

@@ -1,22 +1,17 @@
-"""Scores of predictions, wherever these are: of rows in parts, what they need of each adds up."""
+"""What scores of predictions need of rows: of rows in parts, what is known of each adds up."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
+from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.validation import assert_all_finite
 
-from rmodels.data import dask as partitions
-from rmodels.data.arrays import adopted, on_host
-from rmodels.data.checks import Checked
-from rmodels.data.dask import is_dask
-from rmodels.data.scan import Scan
+from rmodels.base.warnings import warn
+from rmodels.data.labels import check_kinds
 
-__all__ = ["SUMMED", "Classifier", "Hits", "Regressor", "Residuals", "tallied"]
+__all__ = ["SUMMED", "Hits", "Residuals"]
 
 Matrix = NDArray[np.float64]
 
@@ -69,6 +64,7 @@ class Residuals:
         """Return those of targets and predictions, (n,) or (n, n_targets)."""
         n = len(y)
         Y, P = _columns(np.asarray(y, np.float64), np.asarray(predicted, np.float64))
+        assert_all_finite(P, input_name="the predictions")
         w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
         weight = float(w.sum())
         mean = w @ Y / (weight or 1.0)
@@ -98,7 +94,7 @@ class Residuals:
         _check_weight(self.weight)
         if self.count < 2:
             message = "R^2 score is not well-defined with less than two samples."
-            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+            warn(message, UndefinedMetricWarning)
             return np.full(len(self.mean), np.nan)
         varies = self.scatter > 0
         constant = np.where(self.squares > 0, 0.0, 1.0)
@@ -142,6 +138,8 @@ class Hits:
         """Return those of labels and predictions, (n,) or (n, n_outputs)."""
         n = len(y)
         Y, P = _columns(np.asarray(y), np.asarray(predicted))
+        for one, other in zip(Y.T, P.T, strict=True):
+            check_kinds(one, other)
         equal = Y == P
         w = np.ones(n) if weights is None else np.asarray(weights, np.float64)
         return cls(float(w.sum()), w @ np.column_stack([equal, equal.all(axis=1)]))
@@ -160,96 +158,3 @@ class Hits:
         """The share of the rows of which all labels are right."""
         _check_weight(self.weight)
         return float(self.right[-1] / self.weight)
-
-
-def tallied(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
-    """Return `Residuals` or `Hits` of an estimator's predictions of a scan or Dask collection."""
-    tally: Any = Residuals
-    labels: Any = None
-    if is_classifier(estimator):
-        tally = Hits
-        classes = estimator.classes_
-        kind = np.result_type(*classes) if isinstance(classes, list) else classes.dtype
-        labels = "text" if kind.kind in "OSU" else "numbers"
-    if is_dask(X):
-        return partitions.tallied(tally.of, estimator, X, y, sample_weight)
-    source, _ = X.with_targets(estimator, y, sample_weight, labels=labels, task="score")
-
-    def part(rows: Any) -> Any:
-        rows.assert_finite()
-        return tally.of(rows.Y, estimator.predict(Checked(rows.X)), rows.weights)
-
-    return source.fold(part)
-
-
-def _scored(measure: Any, estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    if isinstance(X, Scan) or is_dask(X):
-        found: float = tallied(estimator, X, y, sample_weight).score
-        return found
-    given, predicted, weights = (
-        on_host(adopted(part)) for part in (y, estimator.predict(X), sample_weight)
-    )
-    return float(measure(given, predicted, sample_weight=weights))
-
-
-class Classifier(ClassifierMixin):
-    """scikit-learn's mixin, whose score takes arrays on the GPU, too."""
-
-    def score(
-        self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Return the mean accuracy of the predictions.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or scan of shape (n_queries, n_features) or None
-            As in `predict`.
-        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
-            Of a scan also a column, or a list of columns; with several, a row counts as right if
-            all are.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Of a scan also a column.
-
-        Returns
-        -------
-        float
-
-        Examples
-        --------
-        >>> from rmodels import KNeighborsClassifier
-        >>> model = KNeighborsClassifier(1).fit([[0.0], [5.0]], ["red", "blue"])
-        >>> model.score([[1.0], [4.0], [6.0], [7.0]], ["red", "blue", "blue", "red"])
-        0.75
-        """
-        return _scored(accuracy_score, self, X, y, sample_weight)
-
-
-class Regressor(RegressorMixin):
-    """scikit-learn's mixin, whose score takes arrays on the GPU, too."""
-
-    def score(
-        self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Return R², 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)², the mean over the targets.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or scan of shape (n_samples, n_features) or None
-            As in `predict`.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Of a scan also a column, or a list of columns.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Of a scan also a column.
-
-        Returns
-        -------
-        float
-
-        Examples
-        --------
-        >>> from rmodels import LinearRegression
-        >>> model = LinearRegression().fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0])
-        >>> round(model.score([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]), 3)
-        0.989
-        """
-        return _scored(r2_score, self, X, y, sample_weight)

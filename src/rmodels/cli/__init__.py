@@ -1,6 +1,7 @@
 """The command `rmodels`."""
 
 import argparse
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -8,15 +9,9 @@ from importlib.util import find_spec
 
 import rmodels
 from rmodels.cli.options import ALGORITHMS, EstimatorParser
-from rmodels.evidence import bench, report, validate
+from rmodels.cli.outside import OUTSIDE, CommandParser
 
 __all__ = ["command_line", "main"]
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from rmodels.evidence import demo
-
-    return demo.main()
 
 
 def _versions(arguments: argparse.Namespace) -> int:
@@ -74,7 +69,7 @@ def _score(arguments: argparse.Namespace) -> str:
     return files.score(arguments.model, arguments.data, arguments.target)
 
 
-def _add_files(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_files(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     """Add the commands that work on tables and models in files."""
     table = "CSV or Parquet file"
     fit = commands.add_parser("fit", help="fit a model to a CSV or Parquet file and save it")
@@ -121,25 +116,10 @@ def command_line() -> argparse.ArgumentParser:
     """Return what understands the arguments; what it returns has a function `run` of itself."""
     parser = argparse.ArgumentParser(prog="rmodels", description=rmodels.__doc__)
     parser.add_argument("--version", action="version", version=f"rmodels {rmodels.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo", help="fit, predict and score on real data, beside scikit-learn"
-    )
-    demo.set_defaults(run=_demo)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
     _add_files(commands)
-    benchmark = commands.add_parser(
-        "bench", help="measure the models beside others, on problems with goals"
-    )
-    bench.add_arguments(benchmark)
-    benchmark.set_defaults(run=bench.run)
-    validation = commands.add_parser(
-        "validate", help="hold every estimator on every engine against the right answers"
-    )
-    validate.add_arguments(validation)
-    validation.set_defaults(run=validate.run)
-    page = commands.add_parser("report", help="validate, measure, and write an HTML page about it")
-    report.add_arguments(page)
-    page.set_defaults(run=report.run)
+    for name, text in OUTSIDE.items():
+        commands.add_parser(name, help=text).set_defaults(outside=name)
     versions = commands.add_parser(
         "versions", help="print engines, instruction sets, threads, GPU and versions"
     )
@@ -161,7 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        parsed = command_line().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        parsed = command_line().parse_args(given)
+        parsed.command = shlex.join(["rmodels", *given])
         status: int = parsed.run(parsed)
     except KeyboardInterrupt:
         print("rmodels: interrupted", file=sys.stderr)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 import rmodels
-from rmodels import files
+from rmodels import data, files
 from rmodels.base import scores
-from rmodels.data.checks import Checked
+from rmodels.base.sklearn import check_parameters
+from rmodels.base.tasks import tally
 from rmodels.data.formats import Column, Reader, check_names, files_of, read, reader_of
 from rmodels.data.formats.writing import check_format, to_csv, write_table
 from rmodels.data.scan import Scan
@@ -74,7 +75,7 @@ def fit(
         check_checkpoint(checkpoint)
     before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
-    model._validate_params()
+    check_parameters(model)
     if checkpoint is not None and not _reads_batches(model):
         raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
     reader = reader_of(data)
@@ -209,8 +210,10 @@ def _predictions(
     fitted: Any, names: list[str] | None, rows: Scan, features: list[Column]
 ) -> Iterator[dict[str, NDArray]]:
     """Yield named columns of predictions, a batch of rows at a time."""
-    for samples in rows.samples(features, "predict"):
-        predicted = fitted.predict(Checked(samples))
+    answer = fitted._prediction()
+    source = data.source(fitted, rows, need=fitted._need(), reset=False, task="predict")
+    for part in source.batches():
+        predicted = answer(part)
         columns = predicted.reshape(len(predicted), -1).T
         if names is None:
             several = [f"prediction_{i}" for i in range(len(columns))]
@@ -248,7 +251,7 @@ def score(model: Path, data: Path, targets: Sequence[str] = ()) -> str:
     if len(names) != width:
         raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
     rows = rmodels.scan(data, _needed(fitted, model, data, rows, names))
-    found = scores.tallied(fitted, rows, names)
+    found = tally(fitted, rows, names)
     lines = zip(names, found.each.tolist(), strict=True)
     return "".join(f"{found.measure} of {name}: {value:.6g}\n" for name, value in lines)
 

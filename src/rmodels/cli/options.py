@@ -9,22 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import rmodels
+from rmodels.catalogue import CATALOGUE
 
 __all__ = ["ALGORITHMS", "EstimatorParser"]
 
-_PREDICTORS = (
-    "KNeighborsClassifier",
-    "KNeighborsRegressor",
-    "LinearRegression",
-    "RadiusNeighborsClassifier",
-    "RadiusNeighborsRegressor",
-    "Ridge",
-    "RidgeCV",
-)
-
 # Names on the command line, and of the classes: k-neighbors-classifier, KNeighborsClassifier.
 _WORD = r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])"
-ALGORITHMS = {re.sub(_WORD, "-", name).lower(): name for name in _PREDICTORS}
+ALGORITHMS = {
+    re.sub(_WORD, "-", name).lower(): name for name, entry in CATALOGUE.items() if entry.predicts
+}
 
 
 class EstimatorParser(argparse.ArgumentParser):

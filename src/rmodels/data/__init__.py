@@ -1,1 +1,148 @@
-"""Rows wherever they are: the only way in and out of the package."""
+"""Rows wherever they are: the only way in and out of the package.
+
+`source` takes what users hold: arrays, frames, sparse matrices, tensors, what `rmodels.scan`
+returns, Dask collections. Nobody outside asks which of them X is.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rmodels.data.checks import Need, Targets, array_rows
+from rmodels.data.dask_source import DaskSource, is_dask
+from rmodels.data.scan import Scan
+from rmodels.data.scan_source import ScanSource
+from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source
+
+__all__ = [
+    "WEIGHTLESS",
+    "Need",
+    "Prepared",
+    "Rows",
+    "Source",
+    "is_in_memory",
+    "map_rows",
+    "source",
+]
+
+_LINEAR = Need()
+
+
+def is_in_memory(X: Any) -> bool:
+    """Return whether X is an array of some kind, and not a scan or a collection of Dask."""
+    return not isinstance(X, Scan) and not is_dask(X)
+
+
+def source(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    targets: Targets = "none",
+    need: Need = _LINEAR,
+    reset: bool = True,
+    part: bool = False,
+    encoded: bool = True,
+    classes: Sequence[NDArray] | None = None,
+    task: str = "fit",
+) -> Source:
+    """Return X, y and weights as checked rows, wherever they are.
+
+    Parameters
+    ----------
+    estimator : object
+        Its `n_features_in_` and `feature_names_in_` are set, or compared if not `reset`.
+    X : array-like, frame, sparse matrix, tensor, scan or Dask collection
+    y : array-like, name of a column or list of them, or None
+    sample_weight : array-like, name of a column, number or None
+        At least 0.
+    targets : {"none", "numbers", "labels"}
+        What y is: nothing, floats, or labels of classes.
+    need : Need
+        What the estimator needs of X.
+    reset : bool
+        Whether this is a fit that begins anew.
+    part : bool
+        Whether these are a part of the rows of a fit: then all their weights may be 0.
+    encoded : bool
+        Whether labels become places among the classes.
+    classes : list of ndarray or None
+        The classes of each target, where they are known.
+    task : str
+        What progress is shown as.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    ValueError, TypeError
+        scikit-learn's errors, of files and clusters with the place.
+    """
+    refuse = need.missing == "refuse"
+    if isinstance(X, Scan):
+        return ScanSource(
+            X,
+            estimator,
+            y,
+            sample_weight,
+            targets=targets,
+            reset=reset,
+            part=part,
+            encoded=encoded,
+            classes=classes,
+            refuse=refuse,
+            task=task,
+        )
+    if is_dask(X):
+        return DaskSource(
+            X,
+            estimator,
+            y,
+            sample_weight,
+            targets=targets,
+            reset=reset,
+            part=part,
+            encoded=encoded,
+            classes=classes,
+            refuse=refuse,
+        )
+    return array_rows(
+        estimator,
+        X,
+        y,
+        sample_weight,
+        need,
+        targets=targets,
+        reset=reset,
+        part=part,
+        encoded=encoded,
+        classes=classes,
+    )
+
+
+def map_rows(
+    estimator: Any,
+    X: Any,
+    answer: Callable[[Rows], Any],
+    *,
+    need: Need = Need(missing="refuse"),  # noqa: B008
+    task: str = "predict",
+) -> Any:
+    """Return what a fitted estimator answers to each row of X; see `Source.map`.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted: X must have the columns that it saw.
+    X : array-like, frame, sparse matrix, tensor, scan or Dask collection
+    answer : callable
+        Of checked `Rows`.
+    need : Need
+    task : str
+        What progress is shown as.
+    """
+    return source(estimator, X, need=need, reset=False, task=task).map(answer)

@@ -6,18 +6,16 @@ results go back as the kind of array that they answer, on the same device.
 """
 
 import importlib
-from collections.abc import Callable
-from functools import wraps
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from rmodels.ops import device
 
 __all__ = [
-    "adopted",
-    "answered_in_kind",
+    "adopt",
     "as_dtype",
     "as_kind_of",
     "beside",
@@ -27,8 +25,6 @@ __all__ = [
     "on_gpu",
     "on_host",
 ]
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 _GPU = {2, 13}  # DLPack's CUDA device, and memory that it shares with the processor
 
@@ -50,7 +46,7 @@ def on_gpu(array: Any) -> bool:
     return device.interpreted() and _package(array) == "torch"
 
 
-def adopted(array: Any) -> Any:
+def adopt(array: Any) -> Any:
     """Return an array without copying it: a tensor if it is on the GPU, else an ndarray.
 
     Parameters
@@ -122,18 +118,20 @@ def as_kind_of(result: Any, original: Any) -> Any:
 
     Parameters
     ----------
-    result : ndarray, tensor, or list or tuple of them
-        What is not of numbers (labels, arrays of arrays) stays an ndarray.
+    result : ndarray, tensor, sparse matrix, or list or tuple of them
+        What is not of numbers (labels, arrays of arrays), and what is sparse, stays what it is.
     original : object
         For what is not an array with DLPack, the result is an ndarray.
     """
+    if sparse.issparse(result):
+        return result
     if isinstance(result, (list, tuple)):
         return type(result)(as_kind_of(part, original) for part in result)
     if isinstance(original, np.ndarray) or not _has_dlpack(original):
         return on_host(result)
     if isinstance(result, np.ndarray) and result.dtype.kind not in "biuf":
         return result
-    result = beside(np.asarray(result) if np.isscalar(result) else result, adopted(original))
+    result = beside(np.asarray(result) if np.isscalar(result) else result, adopt(original))
     module = _package(original)
     if _package(result) == module:
         return result
@@ -144,17 +142,3 @@ def as_kind_of(result: Any, original: Any) -> Any:
     if hasattr(original, "__array_namespace__"):
         return original.__array_namespace__().from_dlpack(result)
     return importlib.import_module(module).from_dlpack(result)
-
-
-def answered_in_kind(method: Method) -> Method:
-    """Return a method whose answer is the kind of array that its first argument, X, is.
-
-    Where X is None, ndarrays, or tensors if the model is on the GPU.
-    """
-
-    @wraps(method)
-    def answered(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
-        result = method(self, X, *args, **kwargs)
-        return result if X is None else as_kind_of(result, X)
-
-    return answered  # type: ignore[return-value]

@@ -1,105 +1,81 @@
-"""The only place that checks, casts or copies what a user passes in."""
+"""The only place that checks, casts or copies what a user passes in.
+
+Arrays, frames, sparse matrices and tensors are checked at once; the parts of files and of clusters
+by `Part.rows`, where they are. Both give `Rows`.
+"""
 
 import functools
 import math
-import warnings
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
-from sklearn.neighbors._base import _check_precomputed
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_array,
     check_consistent_length,
-    check_is_fitted,
     validate_data,
 )
 
-from rmodels import patch
-from rmodels.base.callbacks import with_callbacks
-from rmodels.data.arrays import adopted, as_dtype, beside, namespace, on_gpu, on_host
-from rmodels.data.dask import DaskRows, Partitions, answered, applied, is_dask
-from rmodels.data.scan import Scan
-from rmodels.data.source import WEIGHTLESS, Rows, Source
-from rmodels.exceptions import NotCoveredError
+from rmodels.base.sklearn import (
+    check_feature_names,
+    check_n_features,
+    check_precomputed,
+    check_sample_weight,
+)
+from rmodels.base.warnings import warn
+from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
+from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
+from rmodels.data.source import WEIGHTLESS, Rows
 
 __all__ = [
-    "Checked",
-    "all_or_nothing",
-    "assert_finite_samples",
-    "by_batches",
-    "class_targets",
-    "point_weights",
-    "precomputed_distances",
-    "prediction_samples",
-    "regression_source",
-    "search_samples",
-    "search_targets",
+    "Need",
+    "Part",
+    "Targets",
+    "array_rows",
+    "check_columns",
+    "check_target_given",
+    "constant_weight",
 ]
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+Targets = Literal["none", "numbers", "labels", "codes"]
+Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
 
 
-_MOST_KNOWN = 1024
-_known_parameters: set[tuple] = set()
+@dataclass(frozen=True)
+class Need:
+    """What an estimator needs of its X.
 
-
-def _check_parameters(estimator: Any) -> None:
-    """Raise scikit-learn's error if a parameter is not valid.
-
-    Checking takes longer than fitting a small model, so that values known to be valid are
-    remembered, if they are plain ones.
+    Attributes
+    ----------
+    sparse : bool
+        Whether a sparse matrix stays one, as CSR; else it is an error.
+    floats : bool
+        Whether all but float32 becomes float64; else numbers and booleans stay what they are.
+    doubles : bool
+        Whether float32 becomes float64, too.
+    missing : {"later", "refuse", "allow"}
+        What becomes of NaN and infinity: "later" leaves them to `Rows.assert_finite`, for
+        operations that meet every value anyway; "allow" is of NaN.
+    contiguous : bool
+        Whether the rows must be C-contiguous.
+    distances : bool
+        Whether X holds distances to the points, which are its rows in a fit.
     """
-    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
-    types = [type(value) for value in values]
-    if not {bool, int, float, str, type(None)}.issuperset(types):
-        estimator._validate_params()
-        return
-    key = (type(estimator), *types, *values)
-    if key not in _known_parameters:
-        estimator._validate_params()
-        if len(_known_parameters) < _MOST_KNOWN:
-            _known_parameters.add(key)
 
-
-def all_or_nothing(fit: Method) -> Method:
-    """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
-
-    Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
-    scikit-learn's callbacks are told of its progress. What ours do not cover is handed on to
-    scikit-learn's if `patch_sklearn` was asked for that.
-    """
-    told = with_callbacks(fit)
-
-    @functools.wraps(fit)
-    def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not sklearn.get_config()["skip_parameter_validation"]:
-            _check_parameters(self)
-        before = dict(vars(self))
-        try:
-            return told(self, *args, **kwargs)
-        except BaseException as error:
-            vars(self).clear()
-            vars(self).update(before)
-            substitute = patch.theirs(self) if isinstance(error, NotCoveredError) else None
-            if substitute is None:
-                raise
-            return patch.hand_on(self, substitute, error, *args, **kwargs)
-
-    return fitted  # type: ignore[return-value]
+    sparse: bool = True
+    floats: bool = True
+    doubles: bool = False
+    missing: Missing = "later"
+    contiguous: bool = False
+    distances: bool = False
 
 
 def _is_plain(A: Any) -> bool:
@@ -127,7 +103,31 @@ def _has_columns(estimator: Any, X: NDArray) -> bool:
     )
 
 
-def _checked_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
+def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
+    """Set an estimator's number and names of columns, or compare them.
+
+    Parameters
+    ----------
+    estimator : object
+    header : data frame or ndarray of no rows
+        With the columns of X.
+    reset : bool
+        Whether to set them.
+    """
+    check_feature_names(estimator, header, reset=reset)
+    check_n_features(estimator, header, reset=reset)
+
+
+def check_target_given(estimator: Any, y: Any) -> None:
+    """Raise scikit-learn's error if there is no y."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+
+
+def _check_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X on the GPU as a tensor of floats in two dimensions, none of them empty."""
     name = type(estimator).__name__
     if X.ndim != 2:
@@ -143,12 +143,11 @@ def _checked_tensor(estimator: Any, X: Any, *, reset: bool) -> Any:
             )
     if X.is_complex():
         raise ValueError(f"Complex data not supported: X of {name}")
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
+    check_columns(estimator, X, reset=reset)
     return X if X.is_floating_point() else X.double()
 
 
-def _target_tensor(estimator: Any, y: Any, X: Any, name: str = "y") -> Any:
+def _check_target_tensor(estimator: Any, y: Any, X: Any, name: str = "y") -> Any:
     """Return y beside X on the GPU, checked for its shape, NaN and infinity."""
     y = beside(y if hasattr(y, "dtype") else np.asarray(y), X)
     if y.ndim not in (1, 2):
@@ -170,108 +169,7 @@ def _assert_finite_tensor(estimator: Any, A: Any, name: str) -> None:
         )
 
 
-def _regression_tensors(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, part: bool
-) -> tuple[Any, Any, Any | None]:
-    """Return checked X, y and weights as tensors on the GPU, where X is."""
-    X = _checked_tensor(estimator, X, reset=reset)
-    y = _target_tensor(estimator, y, X)
-    if not y.is_floating_point():
-        y = y.double()
-    if sample_weight is None:
-        return X, y, None
-    weights = _target_tensor(estimator, sample_weight, X, "sample_weight")
-    if weights.ndim != 1:
-        raise ValueError("Sample weights must be 1D array or scalar")
-    if bool((weights < 0).any()):
-        raise ValueError("Negative values in data passed to `sample_weight`")
-    if not part and not bool(weights.any()):
-        raise ValueError(WEIGHTLESS)
-    return X, y, as_dtype(weights, X.dtype)
-
-
-def regression_source(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    *,
-    accept_sparse: bool = True,
-    reset: bool = True,
-    part: bool = False,
-) -> tuple[Source, bool]:
-    """Return X, y and weights as float32 or float64 rows, not copied where they are already.
-
-    Records `n_features_in_` and `feature_names_in_`, or compares them if not `reset`. X is not
-    searched for NaN and infinity: the operations meet every value anyway, and the rows'
-    `assert_finite` names what they met. The weights may all be 0 if these are a `part` of the rows.
-    An X on the GPU stays there, as a tensor.
-
-    Returns
-    -------
-    source : Source
-        `Rows` of an array, CSR matrix or tensor; or what a scan or a Dask collection gives.
-    one_target : bool
-        Whether y has one dimension.
-    """
-    if isinstance(X, Scan):
-        return X.with_targets(estimator, y, sample_weight, reset=reset)
-    if is_dask(X):
-        parts = DaskRows(estimator, X, y, sample_weight, reset)
-        return parts, parts.one_target
-    X, y, sample_weight = adopted(X), adopted(y), adopted(sample_weight)
-    if on_gpu(X):
-        X, y, weights = _regression_tensors(estimator, X, y, sample_weight, reset=reset, part=part)
-        return _rows(estimator, X, y, weights)
-    y, sample_weight = on_host(y), on_host(sample_weight)
-    if (
-        _is_plain(X)
-        and _is_plain(y)
-        and X.ndim == 2
-        and len(y) == len(X)
-        and (reset or _has_columns(estimator, X))
-    ):
-        if reset:
-            _record_columns(estimator, X)
-    else:
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr" if accept_sparse else False,
-            dtype=_FLOATS,
-            y_numeric=True,
-            multi_output=True,
-            ensure_all_finite=False,
-        )
-        if y.dtype not in _FLOATS:
-            y = y.astype(np.float64)
-    if not _is_surely_finite(y):
-        assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
-    weights = None
-    if sample_weight is not None:
-        blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
-        weights = _check_sample_weight(
-            np.ones_like(sample_weight) if blank else sample_weight,
-            X,
-            dtype=X.dtype,
-            ensure_non_negative=True,
-        )
-        if blank:
-            weights = np.zeros_like(weights)
-        elif not weights.any():
-            raise ValueError(WEIGHTLESS)
-    return _rows(estimator, X, y, weights)
-
-
-def _rows(estimator: Any, X: Any, y: Any, weights: Any) -> tuple[Rows, bool]:
-    """Return checked X, y and weights as rows, and whether y has one dimension."""
-    finite = functools.partial(assert_finite_samples, estimator, X)
-    return Rows(X, y[:, np.newaxis] if y.ndim == 1 else y, weights, finite), y.ndim == 1
-
-
-def assert_finite_samples(estimator: Any, X: NDArray) -> None:
+def _assert_finite(estimator: Any, X: Any) -> None:
     """Raise scikit-learn's error if X holds a NaN or an infinity."""
     if on_gpu(X):
         _assert_finite_tensor(estimator, X, "X")
@@ -279,187 +177,358 @@ def assert_finite_samples(estimator: Any, X: NDArray) -> None:
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Checked:
-    """An array that is finite and has the columns that `fit` saw."""
-
-    X: NDArray
-
-
-def by_batches(method: Method) -> Method:
-    """Have a method of X give its result for all batches of a scan, one after the other.
-
-    Of a Dask collection, the result is lazy.
-    """
-
-    @functools.wraps(method)
-    def batched(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if is_dask(X):
-            check_is_fitted(self)
-            return applied(self, method.__name__, X, *args, **kwargs)
-        if not isinstance(X, Scan):
-            if isinstance(search := vars(self).get("_search"), Partitions):
-                queries = search.X if X is None else _dense_queries(self, X)
-                return answered(self, method.__name__, queries, *args, **kwargs)
-            return method(self, X, *args, **kwargs)
-        check_is_fitted(self)
-        with closing(X.samples(X.fitted(self), method.__name__)) as batches:
-            found = [batched(self, Checked(samples), *args, **kwargs) for samples in batches]
-        if isinstance(found[0], (tuple, list)):
-            return type(found[0])(np.concatenate(parts) for parts in zip(*found, strict=True))
-        return np.concatenate(found)
-
-    return batched  # type: ignore[return-value]
-
-
-def _dense_queries(estimator: Any, X: Any) -> NDArray:
-    """Return queries as an array of floats on the processor."""
-    queries = search_samples(estimator, X, floats=True, allow_nan=False)
-    found: NDArray = queries.toarray() if sparse.issparse(queries) else on_host(queries)
-    return found
-
-
-def prediction_samples(estimator: Any, X: Any) -> NDArray:
-    """Return X as a finite array or CSR matrix of floats with the columns that `fit` saw."""
-    check_is_fitted(estimator)
-    if isinstance(X, Checked):
-        return X.X
-    X = adopted(X)
-    if on_gpu(X):
-        X = _checked_tensor(estimator, X, reset=False)
-        _assert_finite_tensor(estimator, X, "X")
-        return X
-    if _is_plain(X) and _has_columns(estimator, X) and _is_surely_finite(X):
-        plain: NDArray = X
-        return plain
-    checked: NDArray = validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
-    return checked
-
-
-def search_samples(
-    estimator: Any, X: Any, *, floats: bool, allow_nan: bool, reset: bool = False
-) -> Any:
-    """Return points or queries as a C-contiguous array or a CSR matrix.
-
-    Parameters
-    ----------
-    estimator : object
-        Its `n_features_in_` and `feature_names_in_` are compared or, with `reset`, recorded.
-    X : array-like or sparse matrix
-    floats : bool
-        Whether all but float32 becomes float64; else numbers and booleans stay what they are.
-    allow_nan, reset : bool
-
-    Returns
-    -------
-    ndarray, CSR matrix or, on the GPU, tensor of shape (n_samples, n_features)
-    """
-    if isinstance(X, Checked):
-        return np.ascontiguousarray(X.X)
-    X = adopted(X)
-    if on_gpu(X):
-        X = _checked_tensor(estimator, X, reset=reset)
-        _assert_finite_tensor(estimator, X, "X")
-        return X.contiguous()
-    if _is_plain(X) and X.ndim == 2:
-        X = np.ascontiguousarray(X)
-        if _is_surely_finite(X):
-            if reset:
-                _record_columns(estimator, X)
-                return X
-            if _has_columns(estimator, X):
-                return X
-    return validate_data(
-        estimator,
-        X,
-        dtype=_FLOATS if floats else "numeric",
-        order="C",
-        accept_sparse="csr",
-        ensure_all_finite="allow-nan" if allow_nan else True,
-        reset=reset,
-    )
-
-
-def search_targets(estimator: Any, X: Any, y: Any) -> NDArray:
-    """Return y as an array of one or two dimensions with a row for each row of X."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
-            "is None."
-        )
-    y = adopted(y)
-    if on_gpu(X) and (on_gpu(y) or np.asarray(y).dtype.kind in "biuf"):
-        return _target_tensor(estimator, y, X)
-    checked: NDArray = check_array(
-        on_host(y), dtype=None, ensure_2d=False, input_name="y", estimator=estimator
-    )
-    check_consistent_length(X, checked)
-    return checked
-
-
-def precomputed_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return distances, at least 0, as an array or as a CSR matrix sorted by row values.
-
-    Parameters
-    ----------
-    estimator : object
-    X : array-like or sparse matrix
-        A column for each point.
-    reset : bool
-        Whether the rows are the points, too, and their number is recorded, or compared.
-    """
-    X = adopted(X)
+def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
-    X = _check_precomputed(X)
+    X = check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(
             f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
         )
-    _check_n_features(estimator, X, reset=reset)
+    check_n_features(estimator, X, reset=reset)
     return X
 
 
-def point_weights(sample_weight: Any, n_points: int) -> NDArray[np.float64]:
-    """Return weights of points as float64, at least 0, not all 0."""
-    rows = np.empty((n_points, 0))
-    weights = _check_sample_weight(
-        on_host(adopted(sample_weight)), rows, dtype=np.float64, ensure_non_negative=True
+def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
+    """Return X as an array, CSR matrix or tensor; set or compare the estimator's columns."""
+    if need.distances:
+        return _check_distances(estimator, X, reset=reset)
+    if on_gpu(X):
+        X = _check_tensor(estimator, X, reset=reset)
+        if need.missing != "later":
+            _assert_finite_tensor(estimator, X, "X")
+        return contiguous(X) if need.contiguous else X
+    narrow = need.doubles and getattr(X, "dtype", None) != np.float64
+    if not narrow and _is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
+        plain = np.ascontiguousarray(X) if need.contiguous else X
+        if need.missing == "later" or _is_surely_finite(plain):
+            if reset:
+                _record_columns(estimator, X)
+            return plain
+    return validate_data(
+        estimator,
+        X,
+        **_options(need),
+        reset=reset,
     )
-    if not weights.any():
-        raise ValueError(WEIGHTLESS)
-    return weights
 
 
-def class_targets(y: Any) -> tuple[bool, list[Any], Any]:
-    """Encode labels as positions among the sorted classes of each output.
+def _options(need: Need) -> dict[str, Any]:
+    """Return what scikit-learn's validation calls it."""
+    return {
+        "dtype": np.float64 if need.doubles else _FLOATS if need.floats else "numeric",
+        "order": "C" if need.contiguous else None,
+        "accept_sparse": "csr" if need.sparse else False,
+        "ensure_all_finite": {"later": False, "refuse": True, "allow": "allow-nan"}[need.missing],
+    }
 
-    Returns
-    -------
-    outputs_2d : bool
-        False if y is a vector or, which is warned of, a single column.
-    classes : list of ndarray or tensor
-        The sorted labels of each output.
-    codes : ndarray or tensor of shape (n_samples, n_outputs)
-        Where y is.
-    """
-    outputs_2d = y.ndim == 2 and y.shape[1] != 1
-    if y.ndim == 2 and not outputs_2d:
-        warnings.warn(
+
+def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -> tuple[Any, Any]:
+    """Return X, and y as floats with a row for each of X."""
+    if on_gpu(X):
+        X = _check_samples(estimator, X, need, reset=reset)
+        y = _check_target_tensor(estimator, y, X)
+        return X, y if y.is_floating_point() else y.double()
+    y = on_host(y)
+    check_target_given(estimator, y)
+    if need.distances:
+        X = _check_distances(estimator, X, reset=reset)
+        y = check_array(y, dtype=_FLOATS, ensure_2d=False, input_name="y", estimator=estimator)
+        check_consistent_length(X, y)
+    elif _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
+        X = _check_samples(estimator, X, need, reset=reset)
+    else:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            **_options(need),
+            y_numeric=True,
+            multi_output=True,
+        )
+        if y.dtype not in _FLOATS:
+            y = y.astype(np.float64)
+    if not _is_surely_finite(y):
+        assert_all_finite(y, input_name="y", estimator_name=type(estimator).__name__)
+    return X, y
+
+
+def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
+    """Return labels as an array, none of which is missing."""
+    y = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
+    found: NDArray = y
+    if found.dtype == object and any(_is_missing(value) for value in found.flat):
+        raise ValueError(f"Input {name} contains None or NA: a label is missing. Leave out its row")
+    return found
+
+
+def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
+    """Return labels as an array or tensor with a row for each of X."""
+    y = adopt(y)
+    if on_gpu(X) and (on_gpu(y) or np.asarray(y).dtype.kind in "biuf"):
+        return _check_target_tensor(estimator, y, X)
+    checked = _check_label_array(estimator, on_host(y))
+    check_consistent_length(X, checked)
+    return checked
+
+
+def _warn_of_a_column(y: Any) -> None:
+    if y.ndim == 2 and y.shape[1] == 1:
+        warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
             "y to (n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=6,
         )
-    columns = y.reshape(len(y), -1)
-    if on_gpu(y):
-        found = [namespace(y).unique(column, return_inverse=True) for column in columns.T]
-        for labels, _ in found:
-            check_classification_targets(on_host(labels))
-        return outputs_2d, [f[0] for f in found], namespace(y).stack([f[1] for f in found], 1)
-    check_classification_targets(y)
-    classes, codes = [], np.empty(columns.shape, dtype=np.intp)
-    for output, column in enumerate(columns.T):
-        labels, codes[:, output] = np.unique(column, return_inverse=True)
-        classes.append(labels)
-    return outputs_2d, classes, codes
+
+
+def constant_weight(sample_weight: Any) -> bool:
+    """Return whether weights are one number, the same for every row."""
+    return isinstance(sample_weight, Real) and not isinstance(sample_weight, bool)
+
+
+def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, part: bool) -> Any:
+    """Return weights, at least 0 and not all 0 unless these are a part of the rows."""
+    sample_weight = adopt(sample_weight)
+    if on_gpu(X):
+        if constant_weight(sample_weight):
+            sample_weight = np.full(len(X), float(sample_weight))
+        weights = _check_target_tensor(estimator, sample_weight, X, "sample_weight")
+        if weights.ndim != 1:
+            raise ValueError("Sample weights must be 1D array or scalar")
+        if bool((weights < 0).any()):
+            raise ValueError("Negative values in data passed to `sample_weight`")
+        if not part and not bool(weights.any()):
+            raise ValueError(WEIGHTLESS)
+        return as_dtype(weights, X.dtype)
+    sample_weight = on_host(sample_weight)
+    blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
+    checked = check_sample_weight(
+        np.ones_like(sample_weight) if blank else sample_weight,
+        X,
+        dtype=X.dtype if need.missing == "later" else np.float64,
+        ensure_non_negative=True,
+    )
+    if blank:
+        return np.zeros_like(checked)
+    if not checked.any():
+        raise ValueError(WEIGHTLESS)
+    return checked
+
+
+def array_rows(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    need: Need,
+    *,
+    targets: Targets,
+    reset: bool,
+    part: bool,
+    encoded: bool,
+    classes: Sequence[NDArray] | None,
+) -> Rows:
+    """Return an array, frame, sparse matrix or tensor as checked rows; see `rmodels.data.source`.
+
+    What needs no conversion is not copied.
+    """
+    given, X = X, adopt(X)
+    labels, encoded = None, encoded and targets == "labels"
+    if targets == "none":
+        X, Y = _check_samples(estimator, X, need, reset=reset), None
+    elif targets == "numbers":
+        X, Y = _check_numbers(estimator, X, adopt(y), need, reset=reset)
+    else:
+        check_target_given(estimator, y)
+        X = _check_samples(estimator, X, need, reset=reset)
+        Y = _check_labels(estimator, X, y)
+    one_target = True
+    if Y is not None:
+        one_target = Y.ndim == 1
+        if encoded:
+            _warn_of_a_column(Y)
+            one_target = one_target or Y.shape[1] == 1
+            if not on_gpu(Y):
+                check_classification_targets(Y)
+        Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
+        if encoded and classes is None:
+            labels, Y = encode(Y)
+        elif encoded:
+            labels = list(classes or ())
+            Y = encode_by(Y, [Encoding.of(each, each) for each in labels], "")
+    weights = None
+    if sample_weight is not None:
+        weights = _check_weights(estimator, X, sample_weight, need, part=part)
+    return Rows(
+        X,
+        Y,
+        weights,
+        functools.partial(_assert_finite, estimator, X),
+        one_target=one_target,
+        classes=labels,
+        given=given,
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether an object is None, NaN or pandas' NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA is neither equal nor unequal to itself
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """How a part of rows in files or on a cluster becomes checked rows, where it is.
+
+    Attributes
+    ----------
+    estimator : str
+        Name of its class, for messages.
+    columns : list of str or int
+        Of X.
+    dtype : numpy.dtype
+        Of X.
+    targets : {"none", "numbers", "labels", "codes"}
+        "codes" are places among the classes already.
+    encodings : list of Encoding or None
+        How labels become places among the classes; None leaves them as they are.
+    one_target : bool
+    refuse : bool
+        Whether to search X for NaN and infinity; else that is left to `assert_finite`.
+    target_dtype : numpy.dtype
+        Of targets that are numbers.
+    """
+
+    estimator: str
+    columns: list[Any]
+    dtype: np.dtype
+    targets: Targets = "none"
+    encodings: list[Encoding] | None = None
+    classes: list[NDArray] | None = None
+    one_target: bool = True
+    refuse: bool = False
+    target_dtype: np.dtype = np.dtype(np.float64)  # noqa: RUF009
+
+    def rows(
+        self,
+        X: Any,
+        y: Any,
+        weights: Any,
+        place: str,
+        first: int = 0,
+        assert_finite: Callable[[], None] | None = None,
+    ) -> Rows:
+        """Return checked rows.
+
+        Parameters
+        ----------
+        X, y, weights : ndarray, frame, series, number or None
+        place : str
+            Where they are, for messages: "partition 3".
+        first : int, default=0
+            Number of the first row.
+        assert_finite : callable, default=None
+            What tells where X or y is not finite, if that is known better than by `place`.
+
+        Raises
+        ------
+        ValueError
+            If numbers of rows differ, or a value cannot be used; the message says where.
+        """
+        A = self._samples(X, place)
+        Y = None if self.targets == "none" else self._targets(y, len(A), place)
+        w = self._weights(weights, len(A), place)
+
+        def check() -> None:
+            self._assert_finite(A, place)
+            if self.targets == "numbers":
+                assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
+
+        check = assert_finite or check
+        numbers = [A, Y] if Y is not None and self.targets == "numbers" else [A]
+        if self.refuse and not all(_is_surely_finite(each) for each in numbers):
+            check()
+        return Rows(A, Y, w, check, first, self.one_target, self.classes)
+
+    def _samples(self, X: Any, place: str) -> NDArray:
+        if _is_plain(X) and X.dtype == self.dtype and X.ndim == 2:
+            found: NDArray = X
+            return found
+        try:
+            return self._array(X, f"X, {place},", self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
+
+    def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
+        found: NDArray = check_array(
+            A,
+            dtype=dtype,
+            ensure_2d=name.startswith("X"),
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=name,
+            estimator=self.estimator,
+        )
+        return found
+
+    def _culprit(self, X: Any) -> str:
+        """Return which column of a frame cannot be numbers, for a message."""
+        for name in getattr(X, "columns", ()):
+            try:
+                self._array(X[[name]], "X", self.dtype)
+            except (TypeError, ValueError):
+                return f", column {name!r}"
+        return ""
+
+    def _targets(self, y: Any, n_rows: int, place: str) -> NDArray:
+        labels = self.targets == "labels"
+        if self.targets == "codes":
+            found: NDArray = y
+            return found
+        try:
+            Y = self._array(y, f"y, {place},", None if labels else self.target_dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y, {place}: {error}") from error
+        if len(Y) != n_rows:
+            raise ValueError(f"{place}: y has {len(Y)} rows, and X {n_rows}")
+        Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
+        if not labels:
+            return Y
+        if Y.dtype.kind == "f":
+            assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
+        elif Y.dtype == object:
+            if any(_is_missing(value) for value in Y.flat):
+                raise ValueError(f"y, {place}, contains NaN or None: a label is missing")
+            for column in Y.T:
+                check_kinds(column)
+        return Y if self.encodings is None else encode_by(Y, self.encodings, f"{place}: ")
+
+    def _weights(self, weights: Any, n_rows: int, place: str) -> NDArray | None:
+        if weights is None:
+            return None
+        if constant_weight(weights):
+            weights = np.full(n_rows, float(weights))
+        w = np.asarray(weights, np.float64)
+        if w.ndim == 2 and w.shape[1] == 1:
+            w = w[:, 0]
+        if w.ndim != 1 or len(w) != n_rows:
+            raise ValueError(f"{place}: sample_weight has shape {w.shape}, and X has {n_rows} rows")
+        if not (np.isfinite(w).all() and (w >= 0).all()):
+            raise ValueError(f"{place}: weights must be finite and at least 0")
+        return w
+
+    def _assert_finite(self, A: NDArray, place: str) -> None:
+        bad = ~np.isfinite(A)
+        if not bad.any():
+            return
+        row, column = (int(each[0]) for each in np.nonzero(bad))
+        fault = "NaN" if np.isnan(A[row, column]) else "infinity"
+        raise ValueError(
+            f"Input X, {place}, contains {fault} in column {self.columns[column]!r}.\n"
+            f"{self.estimator} needs finite numbers: leave such rows out, or fill them in."
+        )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rmodels import __version__
-from rmodels.files import state
 from rmodels.files.container import read_container, write_container
 
 __all__ = ["SavedModel", "load", "read", "save"]
@@ -74,6 +73,8 @@ def save(
     ...     rmodels.load(Path(folder, "line.rmodel")).predict([[10.0]])
     array([21.])
     """
+    from rmodels.files import state  # which imports every family
+
     description, arrays = state.describe(model)
     description["rmodels"] = __version__
     description["target_names"] = None if target_names is None else list(map(str, target_names))
@@ -124,6 +125,8 @@ def read(path: str | os.PathLike[str]) -> SavedModel:
     """Read all that `save` wrote; see `load`."""
     description, arrays = read_container(path)
     try:
+        from rmodels.files import state
+
         model = state.restore(description, arrays)
     except ValueError as error:
         written = description.get("rmodels") if isinstance(description, dict) else None

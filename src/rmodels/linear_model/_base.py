@@ -1,16 +1,18 @@
 """What the linear models share: coefficients, and predicting with them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin
+from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.scores import Regressor
+from rmodels.base.state import HasState
+from rmodels.base.tasks import Regressor
+from rmodels.data import Rows, map_rows
 from rmodels.data.arrays import (
-    adopted,
-    answered_in_kind,
+    adopt,
     as_dtype,
     as_kind_of,
     beside,
@@ -19,15 +21,22 @@ from rmodels.data.arrays import (
     on_gpu,
     on_host,
 )
-from rmodels.data.checks import by_batches, prediction_samples
 
 __all__ = ["LinearModel"]
 
 
-class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
+class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
     """A prediction X · coef + intercept."""
 
+    _attributes: ClassVar = {
+        "coef_": np.ndarray,
+        "intercept_": float | np.floating | np.ndarray,
+    }
+
     fit_intercept: bool
+
+    def _is_consistent(self) -> bool:
+        return bool(self.coef_.shape[-1] == self.n_features_in_)
 
     def _set_coefficients(
         self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None
@@ -36,7 +45,7 @@ class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
 
         It is the kind of array that X is, where that is.
         """
-        kept = as_dtype(beside(coefficients, adopted(X)), dtype)
+        kept = as_dtype(beside(coefficients, adopt(X)), dtype)
         if one_target:
             slopes, intercept = kept[:-1, 0], kept[-1, 0]
         else:
@@ -44,9 +53,7 @@ class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
         self.coef_ = as_kind_of(contiguous(slopes), X)
         self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
 
-    @by_batches
-    @answered_in_kind
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: ArrayLike) -> Any:
         """Predict by X · coef + intercept.
 
         Parameters
@@ -63,14 +70,19 @@ class LinearModel(CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
         >>> LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[3.0]]).round(6)
         array([7.])
         """
-        samples: Any = prediction_samples(self, X)
-        coef, intercept = adopted(self.coef_), adopted(self.intercept_)
+        check_is_fitted(self)
+        return map_rows(self, X, self._predict)
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the predictions of checked rows."""
+        samples = rows.X
+        coef, intercept = adopt(self.coef_), adopt(self.intercept_)
         if on_gpu(samples):
             coef, intercept = beside(coef, samples), beside(intercept, samples)
             dtype = namespace(samples).promote_types(samples.dtype, coef.dtype)
             samples, coef = samples.to(dtype), coef.to(dtype)
         else:
             coef, intercept = on_host(coef), on_host(intercept)
-        predicted: NDArray = samples @ (coef if coef.ndim == 1 else coef.T)
+        predicted = samples @ (coef if coef.ndim == 1 else coef.T)
         predicted += intercept
         return predicted

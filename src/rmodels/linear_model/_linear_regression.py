@@ -1,36 +1,29 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
-import warnings
-from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, sparse
-from scipy.sparse import linalg as sparse_linalg
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels import plot
-from rmodels.config import get_config
-from rmodels.data.arrays import adopted, answered_in_kind, as_kind_of, beside, on_gpu, on_host
-from rmodels.data.checks import (
-    all_or_nothing,
-    by_batches,
-    prediction_samples,
-    regression_source,
-)
-from rmodels.data.source import WEIGHTLESS, Rows, Source
+from rmodels import data, plot
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import Absent
+from rmodels.base.warnings import warn
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, map_rows
+from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.linear_model._base import LinearModel
-from rmodels.ops.moments import Gram, Moments
-from rmodels.solvers import closed_form, inference, least_squares, statistics
-from rmodels.solvers.blas import blas_threads
+from rmodels.ops.moments import Moments
+from rmodels.solvers import descent, inference, least_squares
 from rmodels.solvers.closed_form import ClosedForm
+from rmodels.solvers.conditioning import Conditioning
 from rmodels.solvers.inference import ROBUST, Factor, Summary
-from rmodels.solvers.least_squares import Conditioning
+from rmodels.solvers.moments import TOO_LARGE, as_array, compute_moments
+from rmodels.solvers.result import LinearFit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,13 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["LinearRegression"]
 
 Matrix = NDArray[np.float64]
-
-# Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
-_STREAM_PENALTY = 4
-_EIGEN_PENALTY = 50
-_FEW = 256  # columns: their eigenvectors take LAPACK less time than it takes to start kernels
-_MOST_DECOMPOSED = 1024  # columns: more take LAPACK longer than Lanczos takes for one eigenvalue
-_MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 
 
 class LinearRegression(LinearModel):
@@ -153,9 +139,24 @@ class LinearRegression(LinearModel):
     array([1.958, 0.25 , 0.166])
     """
 
+    _attributes: ClassVar = {
+        "n_iter_": int | np.integer | None,
+        "learning_rate_": float | None,
+        "solver_": str,
+        "_history": np.ndarray | ClosedForm,
+        "_conditioning": Conditioning | None,
+        "_targets": int | None,
+        "_moments": Moments | Absent,
+        "_counted": int | Absent,
+    }
+
+    engine_: str
+    solver_: str
+    learning_rate_: float | None
+    _conditioning: Conditioning | None
+    _history: Any
     _moments: Moments
     _counted: int
-    solver_: str
 
     _parameter_constraints: dict = {
         "fit_intercept": ["boolean"],
@@ -226,19 +227,32 @@ class LinearRegression(LinearModel):
         (array([2.]), 1.0)
         """
         self._check_combination()
-        source, one_target = regression_source(
-            self, X, y, sample_weight, accept_sparse=self._accepts_sparse()
+        source = data.source(
+            self, X, y, sample_weight, targets="numbers", need=Need(sparse=self._accepts_sparse())
         )
         self.__dict__.pop("_moments", None)
         self.__dict__.pop("_counted", None)
         threads = source.threads(self.n_jobs)
-        side = min(source.X.shape) if isinstance(source, Rows) else source.n_features
-        with blas_threads(side, threads or 1):
-            if self.iterations is None:
-                coefficients = self._fit_least_squares(source, threads)
-            else:
-                coefficients = self._fit_gradient_descent(source, threads)
-        return self._fitted_to(source, coefficients, source.dtype, one_target, X)
+        if self.iterations is None:
+            found = least_squares.solve(
+                source,
+                self.fit_intercept,
+                solver=self.solver,
+                positive=self.positive,
+                n_threads=threads,
+            )
+        else:
+            found = descent.descend(
+                source,
+                self.iterations,
+                self.learning_rate,
+                self.fit_intercept,
+                solver=self.solver,
+                n_threads=threads,
+            )
+        if found.moments is not None:
+            self._moments, self._counted = found.moments, int(source.count)
+        return self._set_fit(found, source, source.dtype, X)
 
     def _adds_up(self) -> bool:
         if self.solver in ("auto", "moments"):
@@ -300,68 +314,52 @@ class LinearRegression(LinearModel):
                 f"solver_={self.solver_!r} kept no moments to go on from: fit with "
                 "solver='moments', or begin with partial_fit"
             )
-        source, one_target = regression_source(
+        source = data.source(
             self,
             X,
             y,
             sample_weight,
-            accept_sparse=self._accepts_sparse(),
+            targets="numbers",
+            need=Need(sparse=self._accepts_sparse()),
             reset=not begun,
             part=True,
         )
-        if begun and (self._targets is None, self._targets or 1) != (one_target, source.n_targets):
+        shape = source.one_target, source.n_targets
+        if begun and (self._targets is None, self._targets or 1) != shape:
             raise ValueError("y must have the shape of the batches before, but for its rows")
-        moments = statistics.moments(source, source.threads(self.n_jobs), added=True)
+        moments = compute_moments(source, source.threads(self.n_jobs), added=True)
         counted, dtype = int(source.count), source.dtype
         if begun:
             moments, counted = self._moments + moments, self._counted + counted
-            dtype = np.result_type(dtype, on_host(adopted(self.coef_)).dtype)
+            dtype = np.result_type(dtype, on_host(adopt(self.coef_)).dtype)
         if not moments.is_finite:
-            raise ValueError(_TOO_LARGE)
+            raise ValueError(TOO_LARGE)
         if not moments.weight:
             raise ValueError(WEIGHTLESS)
-        self.engine_, self.solver_ = moments.engine, "moments"
         if self.iterations is None:
-            coefficients = self._solve_moments(moments, counted)
-        else:
-            coefficients = self._descend_moments(moments, None)
-        self._moments, self._counted = moments, counted
-        return self._fitted_to(source, coefficients, dtype, one_target, X)
-
-    def _fitted_to(
-        self, source: Source, coefficients: Matrix, dtype: Any, one_target: bool, X: Any
-    ) -> "LinearRegression":
-        """Set what `fit` and `partial_fit` both set; return the estimator."""
-        self._set_coefficients(coefficients, dtype, one_target, X)
-        self.n_iter_ = self.iterations
-        self._targets = None if one_target else source.n_targets
-        return self
-
-    def _solve_moments(self, moments: Moments, counted: int) -> Matrix:
-        """Return what least squares finds in moments alone: (n_features + 1, n_targets)."""
-        d = moments.n_features
-        self.learning_rate_: float | None = None
-        self._history: Matrix | ClosedForm = np.empty((0, len(moments.mean) - d))
-        solution, squared = least_squares.from_moments_alone(moments, self.fit_intercept)
-        self._conditioning: Conditioning | None = solution.conditioning
-        if squared > _MOST_SQUARED:
-            warnings.warn(
-                f"the moments of X are ill-conditioned (κ² = {squared:.2g}): about "
-                f"{max(0, int(15.6 - np.log10(squared)))} digits of the coefficients are right. "
-                "Scale or remove columns, or fit the rows at once.",
-                linalg.LinAlgWarning,
-                stacklevel=5,
+            found = least_squares.solve_moments_alone(
+                moments, counted, self.fit_intercept, self.positive
             )
-        coefficients = solution.coefficients
-        if self.positive:
-            R, scale = least_squares.root(moments, self.fit_intercept)
-            coefficients = least_squares.nonnegative(R, scale, d)
-        elif solution.conditioning.rank < min(counted - self.fit_intercept, d):
-            self._warn_of_rank(solution.conditioning.rank, min(counted - self.fit_intercept, d))
-        intercept = np.zeros(coefficients.shape[1])
-        if self.fit_intercept:
-            intercept = moments.mean[d:] - moments.mean[:d] @ coefficients
-        return np.vstack([coefficients, intercept])
+        else:
+            found = descent.descend_moments(
+                moments, self.iterations, self.learning_rate, self.fit_intercept
+            )
+        self._moments, self._counted = moments, counted
+        return self._set_fit(found, source, dtype, X)
+
+    def _set_fit(self, found: LinearFit, source: Source, dtype: Any, X: Any) -> "LinearRegression":
+        """Set what `fit` and `partial_fit` both set; return the estimator."""
+        for warning in found.warnings:
+            warn(str(warning), type(warning))
+        self._set_coefficients(found.coefficients, dtype, source.one_target, X)
+        self.n_iter_ = self.iterations
+        self.solver_, self.engine_ = found.solver, found.engine
+        self.learning_rate_ = found.learning_rate
+        self._conditioning = found.conditioning
+        nothing = np.empty((0, source.n_targets))
+        self._history = nothing if found.history is None else found.history
+        self._targets = None if source.one_target else source.n_targets
+        return self
 
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
@@ -382,255 +380,12 @@ class LinearRegression(LinearModel):
         if self.positive and self.solver not in ("auto", "rows"):
             raise ValueError("positive=True needs solver='auto' or 'rows'")
 
-    def _fit_least_squares(self, source: Source, threads: int | None) -> Matrix:
-        """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        self.learning_rate_ = None
-        self._history = np.empty((0, source.n_targets))
-        d = source.n_features
-        solution = sums = None
-        solver = "rows" if self.positive else self.solver
-        if solver == "auto":
-            solver = "moments"
-            if isinstance(source, Rows):
-                if not statistics.fits_moments(source.X):
-                    return self._fit_lsqr(source)
-                solver = "gram" if source.X.shape[0] < d else "moments"
-        if solver == "gram":
-            products, rows = self._products(source, threads)
-            if not np.isfinite(products.products.diagonal()).all():
-                rows.assert_finite()
-            solution = least_squares.from_gram(products, rows, self.fit_intercept)
-            offset = np.concatenate([products.mean, _mean(rows.Y, rows.weights)])
-        elif solver == "moments" or not isinstance(source, Rows):
-            sums = statistics.moments(source, threads)
-            self.engine_ = sums.engine
-            self._keep(sums, source)
-            if solver == "moments":
-                solution = least_squares.from_moments(sums, source, self.fit_intercept, threads)
-            offset = sums.mean
-        else:
-            source.assert_finite()
-            if self.solver == "auto":  # positive=True: one read to six of "rows", for partial_fit
-                self._keep(statistics.moments(source, threads), source)
-            self.engine_ = "scipy"
-        self.solver_ = solver
-        if solution is None:
-            self.solver_ = "rows"
-            solution, offset = least_squares.from_rows(
-                source,
-                self.fit_intercept,
-                positive=self.positive,
-                moments=None if self.solver == "rows" else sums,
-            )
-        self._conditioning = solution.conditioning
-        rank = solution.conditioning.rank
-        coefficients = solution.coefficients
-        full_rank = min(int(source.count) - self.fit_intercept, d)
-        if rank < full_rank and not self.positive:
-            self._warn_of_rank(rank, full_rank)
-        intercept = solution.intercept
-        if intercept is None:
-            intercept = offset[d:] - offset[:d] @ coefficients
-        if not self.fit_intercept:
-            intercept = np.zeros(source.n_targets)
-        return np.vstack([coefficients, intercept])
-
-    def _keep(self, moments: Moments, source: Source) -> None:
-        """Keep what `partial_fit` goes on from and `summary` needs."""
-        if moments.is_finite:
-            self._moments, self._counted = moments, int(source.count)
-
-    def _products(self, source: Source, threads: int | None) -> tuple[Gram, Rows]:
-        """Return the inner products of the rows, and the rows, both on the processor."""
-        rows = self._in_memory(source)
-        products = statistics.gram(rows.X, rows.weights, self.fit_intercept, threads)
-        self.engine_ = products.engine
-        return products, rows.on_host()
-
-    def _in_memory(self, source: Source) -> Rows:
-        if not isinstance(source, Rows):
-            raise ValueError(
-                f"solver={self.solver!r} needs X as an array: the products of rows of different "
-                "batches do not add up. Choose 'auto' or 'moments'"
-            )
-        return source
-
-    def _warn_of_rank(self, rank: int, full_rank: int) -> None:
-        warnings.warn(
-            f"X has rank {rank} where {full_rank} is possible: some columns are constant "
-            "or a combination of others. The coefficients are not unique; those of minimum "
-            "norm are returned.",
-            UserWarning,
-            stacklevel=6,
-        )
-
-    def _fit_lsqr(self, rows: Rows) -> Matrix:
-        """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        rows.assert_finite()
-        self._conditioning = None
-        self.engine_, self.solver_ = "scipy", "lsqr"
-        coefficients, offset, converged = statistics.lsqr(
-            rows.X, rows.Y, rows.weights, self.fit_intercept
-        )
-        if not converged:
-            warnings.warn(
-                "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
-                "or raise memory_limit so that the moments of X fit.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        d = rows.n_features
-        return np.vstack([coefficients, offset[d:] - offset[:d] @ coefficients])
-
-    def _fit_gradient_descent(self, source: Source, threads: int | None) -> Matrix:
-        """Return the coefficients and, last, the intercept: (n_features + 1, n_targets)."""
-        assert self.iterations is not None
-        self.solver_ = self._choose_descent(source)
-        rate = self.learning_rate
-        if self.solver_ == "stream" and rate != "auto":
-            self._conditioning = None
-            return self._stream(source, float(rate), threads)
-        if self.solver_ == "gram":
-            products, rows = self._products(source, threads)
-            if not np.isfinite(products.products.diagonal()).all():
-                rows.assert_finite()
-                raise ValueError(_TOO_LARGE)
-            coefficients, descended = closed_form.coefficients_from_gram(
-                products,
-                rows.X,
-                rows.Y,
-                rows.weights,
-                self.fit_intercept,
-                rate,
-                self.iterations,
-            )
-            self._conditioning = least_squares.conditioning_of_gram(
-                products, rows.n_features, rows.weights, self.fit_intercept
-            )
-            return self._descended(coefficients, descended)
-        sums = statistics.moments(source, threads)
-        self.engine_ = sums.engine
-        if not sums.is_finite:
-            raise ValueError(_TOO_LARGE)
-        self._keep(sums, source)
-        if self._belongs_on_gpu(source):
-            return self._steps_on_gpu(sums, source)
-        coefficients = self._descend_moments(sums, source)
-        if self.solver_ == "stream":
-            assert self.learning_rate_ is not None
-            return self._stream(source, self.learning_rate_, threads)
-        return coefficients
-
-    def _belongs_on_gpu(self, source: Source) -> bool:
-        """Return whether X is on the GPU, and eigenvectors on the processor would take longer.
-
-        All iterations' coefficients are computed there, which have to keep the memory limit.
-        """
-        assert self.iterations is not None
-        if not isinstance(source, Rows) or not on_gpu(source.X) or self.solver_ != "moments":
-            return False
-        size = 24 * (source.n_features + 1) * source.n_targets * self.iterations
-        return source.n_features > _FEW and bool(size <= get_config()["memory_limit"])
-
-    def _steps_on_gpu(self, sums: Moments, source: Source) -> Any:
-        """Return the coefficients, and keep the losses, as tensors where X is."""
-        from rmodels.ops.descent.gpu import largest_eigenvalue, steps_from_moments
-
-        assert self.iterations is not None
-        assert isinstance(source, Rows)
-        mean, scatter = beside(sums.mean, source.X), beside(sums.scatter, source.X)
-        there = replace(sums, mean=mean, scatter=scatter)
-        largest = largest_eigenvalue(there, self.fit_intercept)
-        rate = self.learning_rate
-        if rate == "auto":
-            rate = 1.0 / largest if largest else 1.0
-        self.learning_rate_ = float(rate)
-        found = steps_from_moments(there, float(rate), self.iterations, self.fit_intercept)
-        self._history = found.losses
-        self._conditioning = least_squares.conditioning_of_moments(sums, source, self.fit_intercept)
-        self._check_convergence(on_host(found.coefficients), largest)
-        return found.coefficients
-
-    def _descend_moments(self, moments: Moments, source: Source | None) -> Matrix:
-        """Return what gradient descent leads to: (n_features + 1, n_targets)."""
-        assert self.iterations is not None
-        coefficients, descended = closed_form.coefficients_from_moments(
-            moments, self.fit_intercept, self.learning_rate, self.iterations
-        )
-        self._conditioning = least_squares.conditioning_of_moments(
-            moments, source, self.fit_intercept
-        )
-        self.learning_rate_ = descended.learning_rate
-        if self.solver_ == "stream":
-            return coefficients
-        return self._descended(coefficients, descended)
-
-    def _descended(self, coefficients: Matrix, descended: ClosedForm) -> Matrix:
-        """Keep the history; return the coefficients, or say that they diverge."""
-        self.learning_rate_ = descended.learning_rate
-        self._history = descended
-        self._check_convergence(coefficients, float(descended.eigenvalues[-1:].sum()))
-        return coefficients
-
-    def _choose_descent(self, source: Source) -> str:
-        """Return the cheapest way by its number of operations, or the one asked for."""
-        if self.solver != "auto":
-            return self.solver
-        if not isinstance(source, Rows):
-            return "moments"
-        assert self.iterations is not None
-        n, d = source.X.shape
-        costs = {
-            "moments": n * d**2 / 2 + _EIGEN_PENALTY * d**3,
-            "gram": n**2 * d / 2 + _EIGEN_PENALTY * n**3,
-        }
-        if self.learning_rate != "auto" and not sparse.issparse(source.X):
-            steps = (self.iterations + 1) * source.n_targets
-            costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
-        return min(costs, key=lambda name: costs[name])
-
-    def _stream(self, source: Source, rate: float, threads: int | None) -> Matrix:
-        """Return what the literal loop leads to."""
-        assert self.iterations is not None
-        found, first = statistics.descent(
-            source, rate, self.iterations, self.fit_intercept, threads
-        )
-        self.engine_ = found.engine
-        self.learning_rate_ = rate
-        self._history = found.losses
-        coefficients: Matrix = on_host(found.coefficients)
-        if isinstance(source, Rows) and not (np.isfinite(coefficients).all() and self.iterations):
-            source.assert_finite()
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses = np.vstack([first, on_host(found.losses)])
-            falls = losses[1:] <= losses[:-1] * (1 + 1e-9)
-        if not falls.all():
-            largest = _largest_eigenvalue(source, self.fit_intercept, threads)
-            self._check_convergence(coefficients, largest)
-        return coefficients
-
-    def _check_convergence(self, coefficients: Matrix, largest: float) -> None:
-        """Warn if α is above 2 / λ_max; raise if that made the coefficients overflow."""
-        rate = self.learning_rate_
-        assert rate is not None
-        if rate * largest <= 2 * (1 + 1e-12):
-            return
-        advice = (
-            f"learning_rate={rate:g} is too large for gradient descent to converge on this data: "
-            f"the largest stable one is {2 / largest:.6g}. Choose a smaller one, or 'auto'."
-        )
-        if not np.isfinite(coefficients).all():
-            raise ValueError(
-                f"The coefficients overflowed in {self.iterations} iterations: {advice}"
-            )
-        warnings.warn(advice, ConvergenceWarning, stacklevel=6)
-
     @property
     def loss_history_(self) -> Matrix:
         """Half the weighted mean squared error after each iteration."""
         history = self._fitted("loss_history_", "_history")
         losses: Matrix = history.losses if isinstance(history, ClosedForm) else history
-        losses = beside(losses, adopted(self.coef_))
+        losses = beside(losses, adopt(self.coef_))
         return as_kind_of(losses[:, 0] if self._targets is None else losses, self.coef_)
 
     @property
@@ -702,6 +457,12 @@ class LinearRegression(LinearModel):
             If the model is not unconstrained least squares, there are no more rows than
             coefficients, the columns are dependent, or the rows are needed and not given.
 
+        Warns
+        -----
+        UserWarning
+            If robust="HC2" or "HC3" and a row has a leverage of 1, such as the only one of its
+            category: the standard errors are NaN.
+
         Examples
         --------
         >>> import numpy as np
@@ -720,16 +481,27 @@ class LinearRegression(LinearModel):
             raise ValueError(f"confidence must be between 0 and 1; got {confidence!r}")
         source = None
         if X is not None:
-            source, _ = regression_source(self, X, y, sample_weight, reset=False)
+            source = data.source(self, X, y, sample_weight, targets="numbers", reset=False)
         elif robust is not None:
             raise ValueError(f"robust={robust!r} needs the rows: summary(X, y)")
         factor = self._factor(source)
-        covariances = inference.covariance(factor, source, robust)
+        inner = inference.meat(factor, source, robust)
+        if source is not None and robust in ("HC2", "HC3") and np.isnan(inner).any():
+            self._warn_of_leverage(inference.rows_of_full_leverage(factor, source), robust)
         names = getattr(self, "feature_names_in_", None)
         labels = [f"x{i}" for i in range(self.n_features_in_)] if names is None else list(names)
         labels += ["intercept"] * self.fit_intercept
         one_target = self._targets is None
-        return inference.summarised(factor, labels, covariances, confidence, robust, one_target)
+        return inference.summarize(factor, labels, inner, confidence, robust, one_target)
+
+    def _warn_of_leverage(self, rows: list[int], robust: str) -> None:
+        if rows:
+            which = f"row {rows[0]} has" if len(rows) == 1 else f"rows {_listed(rows)} have"
+            warn(
+                f"{which} a leverage of 1: {robust} divides by what is left of 1, 0, and the "
+                "standard errors are NaN. Choose 'HC0' or 'HC1', or leave out what only such a row "
+                "tells: the row, and the column that is its own."
+            )
 
     def _factor(self, source: Source | None) -> Factor:
         """Return what inference needs, from the moments if they can decide, else from the rows."""
@@ -749,8 +521,6 @@ class LinearRegression(LinearModel):
             raise ValueError("standard errors need more rows than coefficients")
         return inference.factor_of_rows(source, self.fit_intercept)
 
-    @by_batches
-    @answered_in_kind
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict by X · coef + intercept.
 
@@ -775,15 +545,18 @@ class LinearRegression(LinearModel):
         >>> prediction.round(2), std.round(2)
         (array([10.]), array([0.61]))
         """
-        prediction = super().predict(X)
         if not return_std:
-            return prediction
+            return super().predict(X)
+        check_is_fitted(self)
         if self.iterations is not None or self.positive:
             raise ValueError("return_std needs least squares without positive=True")
-        factor = self._factor(None)
-        leverages = factor.leverages(statistics.array(prediction_samples(self, X)))
+        return map_rows(self, X, partial(self._predict_with_std, factor=self._factor(None)))
+
+    def _predict_with_std(self, rows: Rows, factor: Factor) -> tuple[Any, Any]:
+        """Return the predictions of checked rows and their standard deviations."""
+        leverages = factor.leverages(as_array(rows.X))
         std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
-        return prediction, std[:, 0] if self._targets is None else std
+        return self._predict(rows), std[:, 0] if self._targets is None else std
 
     def plot_loss(self, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
         """Draw the loss after each iteration; `rmodels.plot.loss` says more.
@@ -816,42 +589,8 @@ class LinearRegression(LinearModel):
         return tags
 
 
-_TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"
-
-
-def _mean(Y: NDArray, weights: NDArray | None) -> Matrix:
-    return np.average(Y.astype(np.float64), axis=0, weights=weights)
-
-
-def _largest_eigenvalue(source: Source, fit_intercept: bool, threads: int | None) -> float:
-    """Return λ_max of the second moments of [X 1]: of few columns from these, else by Lanczos."""
-    d = source.n_features
-    if d <= _MOST_DECOMPOSED:
-        sums = statistics.moments(source, threads)
-        second = np.zeros((d + 1, d + 1))
-        with np.errstate(over="ignore", invalid="ignore"):
-            second[:d, :d] = sums.about_zero()[:d, :d] / sums.weight
-        if fit_intercept:
-            second[d, :d] = second[:d, d] = sums.mean[:d]
-            second[d, d] = 1.0
-        return float(np.linalg.eigvalsh(second)[-1]) if np.isfinite(second).all() else np.inf
-
-    def product(vector: Matrix) -> Matrix:
-        vector = vector.reshape(-1, 1).copy()
-        if not fit_intercept:
-            vector[-1] = 0
-        found = statistics.curvature(source, vector, threads)[:, 0]
-        if not fit_intercept:
-            found[-1] = 0
-        return found
-
-    start = product(np.random.default_rng(0).standard_normal(d + 1))
-    if not np.isfinite(start).all():
-        return np.inf
-    if not start.any():
-        return 0.0
-    operator = sparse_linalg.LinearOperator((d + 1, d + 1), matvec=product, dtype=np.float64)
-    values = sparse_linalg.eigsh(
-        operator, k=1, which="LA", v0=start, tol=1e-13, return_eigenvectors=False
-    )
-    return float(values[0])
+def _listed(rows: list[int]) -> str:
+    """Return the first of some numbers, and how many there are more."""
+    if len(rows) <= 5:
+        return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+    return f"{', '.join(map(str, rows[:5]))} and {len(rows) - 5} more"

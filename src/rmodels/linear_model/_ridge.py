@@ -1,31 +1,37 @@
 """Ridge regression, with a penalty that is given or chosen by cross-validation."""
 
-import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
-from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from rmodels import data
+from rmodels.base.estimator import all_or_nothing
 from rmodels.base.scores import SUMMED, Residuals
-from rmodels.data.arrays import adopted, as_kind_of, on_host
-from rmodels.data.checks import Checked, all_or_nothing, regression_source
-from rmodels.data.source import Rows, Source
+from rmodels.base.sklearn import (
+    Interval,
+    StrOptions,
+    check_method_params,
+    is_routing_enabled,
+    raise_for_params,
+    takes_weights,
+)
+from rmodels.base.state import Absent
+from rmodels.base.warnings import warn
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
-from rmodels.solvers import ridge, statistics
+from rmodels.solvers import ridge, spectrum
 
 __all__ = ["Ridge", "RidgeCV"]
 
@@ -49,16 +55,16 @@ class _RidgeModel(LinearModel):
         moments: Moments | None = None,
     ) -> str:
         """Set the coefficients, as the kind of array that X is; return what found them."""
-        found = ridge.ridge(
-            source, penalties, self.fit_intercept, positive, source.threads(None), moments
+        found = ridge.solve(
+            source,
+            penalties,
+            self.fit_intercept,
+            positive=positive,
+            n_threads=source.threads(None),
+            moments=moments,
         )
-        if not found.converged:
-            warnings.warn(
-                "LSQR stopped before it converged: X is ill-conditioned. Scale or remove columns, "
-                "or raise memory_limit so that the moments of X fit.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        for warning in found.warnings:
+            warn(str(warning), type(warning))
         self.engine_ = found.engine
         self._set_coefficients(found.coefficients, source.dtype, one_target, X)
         if source.n_targets == 1:
@@ -116,6 +122,8 @@ class Ridge(_RidgeModel):
     >>> model.coef_.round(6), round(float(model.intercept_), 6)
     (array([1.333333]), 1.666667)
     """
+
+    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
@@ -176,7 +184,8 @@ class Ridge(_RidgeModel):
         array([2.])
         """
         self._check_solver(sparse.issparse(X))
-        source, one_target = regression_source(self, X, y, sample_weight)
+        source = data.source(self, X, y, sample_weight, targets="numbers")
+        one_target = source.one_target
         penalties = np.asarray(self.alpha, dtype=np.float64).ravel()
         if len(penalties) not in (1, source.n_targets):
             raise ValueError(
@@ -230,24 +239,29 @@ class _Predicted(RegressorMixin, BaseEstimator):
         return True
 
 
-def _takes_weights(scorer: Any) -> bool:
-    """Return whether a scorer has a parameter for the weights of the rows."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
-
-
 def _residuals(rows: Rows, folds: list[tuple[range, list[Ridge]]]) -> list[Residuals | None]:
     """Return the residuals of each fold's rows here for each of its models."""
     found: list[Residuals | None] = []
     for numbers, models in folds:
-        part = rows.taken(rows.within(numbers))
-        X: Any = Checked(part.X)
+        part = rows.take(rows.within(numbers))
         found += [
-            Residuals.of(part.Y, model.predict(X), part.weights) if len(part.Y) else None
+            Residuals.of(part.Y, model._predict(part), part.weights) if len(part.Y) else None
             for model in models
         ]
     return found
+
+
+def _tally(
+    blocks: spectrum.Blocks, n_penalties: int, weighted: bool, rows: Rows
+) -> list[Residuals | None]:
+    """Return the residuals of rows left out, for each penalty."""
+    total: list[Residuals | None] = [None] * n_penalties
+    for part, block in blocks(rows):
+        Y = np.asarray(rows.Y[part], np.float64)
+        w = block.weights[:, 0] if weighted else None
+        found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
+        total = spectrum.add_each(total, found)
+    return total
 
 
 class RidgeCV(_RidgeModel):
@@ -303,6 +317,12 @@ class RidgeCV(_RidgeModel):
     0.001
     """
 
+    _attributes: ClassVar = {
+        "alpha_": float | np.ndarray,
+        "best_score_": float | np.ndarray,
+        "cv_results_": np.ndarray | Absent,
+    }
+
     _parameter_constraints: dict = {
         "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -343,7 +363,8 @@ class RidgeCV(_RidgeModel):
         X, y, sample_weight
             As in `LinearRegression.fit`.
         **params
-            For the scorer, if scikit-learn's metadata routing is on.
+            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
+            Then the scorer gets weights if it asks for them; else if it takes them.
 
         Returns
         -------
@@ -356,6 +377,11 @@ class RidgeCV(_RidgeModel):
             If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
             parameters contradict each other.
 
+        Warns
+        -----
+        UserWarning
+            If there are weights that the scorer of folds does not take.
+
         Examples
         --------
         >>> import numpy as np
@@ -364,29 +390,32 @@ class RidgeCV(_RidgeModel):
         >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
         0.01
         """
-        _raise_for_params(params, self, "fit")
+        raise_for_params(params, self, "fit")
         penalties = self._penalties()
         for name in ("store_cv_results", "alpha_per_target"):
             if self.cv is not None and getattr(self, name):
                 raise ValueError(f"cv!=None and {name}=True are incompatible")
         if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
-            warnings.warn(
+            warn(
                 "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
                 FutureWarning,
-                stacklevel=4,
             )
-        y, sample_weight = on_host(adopted(y)), on_host(adopted(sample_weight))
-        source, one_target = regression_source(self, X, y, sample_weight)
+        y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
+        source = data.source(self, X, y, sample_weight, targets="numbers")
+        one_target = source.one_target
         if not isinstance(source, Rows):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        if _routing_enabled():
-            params = process_routing(self, "fit", **params).scorer.score
+        score_params, split_params = self._routed(params)
+        self.__dict__.pop("cv_results_", None)
         if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, params, X)
+            scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
+        elif isinstance(source, Rows):
+            params = {"score": score_params, "split": split_params}
+            scores, moments = self._k_fold(source, penalties, one_target, y, params), None
         else:
-            scores, moments = self._k_fold(source, penalties, one_target, y)
+            scores, moments = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -442,52 +471,19 @@ class RidgeCV(_RidgeModel):
 
         Scores are (n_alphas,), or (n_alphas, n_targets) for each target.
         """
-        few = isinstance(source, Rows) and source.X.shape[0] <= source.n_features
-        found = sums = None
-        if not few:
-            sums = statistics.moments(source, source.threads(None))
-            found = ridge.spectrum(source, sums, self.fit_intercept, float(penalties.min()))
-
-        def blocks(rows: Rows) -> Any:
-            if found is None:
-                each = ridge.left_out_of_few(
-                    rows, penalties, self.fit_intercept, rows.threads(None)
-                )
-                return [(slice(None), each)]
-            return ridge.left_out(found, rows, penalties)
-
+        blocks, moments = spectrum.leave_one_out(
+            source, penalties, self.fit_intercept, source.threads(None)
+        )
         if self.scoring is None and not self.store_cv_results:
-            shape = len(penalties), source.n_targets + 1  # the source would travel with every task
-
-            def sums_of_squares(rows: Rows) -> NDArray[np.float64]:
-                total = np.zeros(shape)
-                for _, block in blocks(rows):
-                    total[:, :-1] += (block.weights * block.residuals**2).sum(axis=1)
-                total[:, -1] = rows.X.shape[0]
-                return total
-
-            total = source.fold(sums_of_squares)
-            scores = -total[:, :-1] / total[:, -1:]
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
+            scores = -spectrum.average_squares(source, blocks, len(penalties))
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
         if not isinstance(source, Rows):
             weighted = "sample_weight" in score_params
-
-            def tallies(rows: Rows) -> list[Any]:
-                total: list[Any] = [None] * len(penalties)
-                for part, block in blocks(rows):
-                    Y = np.asarray(rows.Y[part], np.float64)
-                    w = block.weights[:, 0] if weighted else None
-                    found = [Residuals.of(Y, Y - each, w) for each in block.residuals]
-                    total = ridge.each_added(total, found)
-                return total
-
-            added = source.fold(tallies, ridge.each_added)
+            tally = partial(_tally, blocks, len(penalties), weighted)
+            added = source.fold(tally, spectrum.add_each)
             by_target = np.array([each.named(self.scoring) for each in added])
-            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), sums
-        residuals = np.empty((len(penalties), *source.Y.shape))
-        weights = np.empty((source.Y.shape[0], 1))
-        for part, block in blocks(source):
-            residuals[:, part], weights[part] = block
+            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), moments
+        residuals, weights = spectrum.collect(source, blocks, len(penalties))
         targets = on_host(source.Y)
         results = weights * residuals**2 if self.scoring is None else targets - residuals
         if self.store_cv_results:
@@ -495,7 +491,7 @@ class RidgeCV(_RidgeModel):
             self.cv_results_ = as_kind_of(kept[:, 0] if one_target else kept, X)
         if self.scoring is None:
             scores = -results.mean(axis=1)
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), sums
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
         scorer, identity = self._get_scorer(), _Predicted()
         Y = targets[:, 0] if one_target else targets
         if one_target:
@@ -508,35 +504,35 @@ class RidgeCV(_RidgeModel):
             ]
         else:
             found_scores = [scorer(identity, each, Y, **score_params) for each in results]
-        return np.asarray(found_scores, dtype=np.float64), sums
+        return np.asarray(found_scores, dtype=np.float64), moments
 
     def _k_fold(
-        self, source: Source, penalties: NDArray[np.float64], one_target: bool, y: Any
-    ) -> tuple[NDArray[np.float64], Moments | None]:
-        """Return the mean score of each penalty over the folds, and the moments as above."""
-        if not isinstance(source, Rows):
-            return self._k_fold_of_batches(source, penalties, one_target)
+        self,
+        source: Rows,
+        penalties: NDArray[np.float64],
+        one_target: bool,
+        y: Any,
+        params: dict[str, dict[str, Any]],
+    ) -> NDArray[np.float64]:
+        """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
-        splits = list(check_cv(self.cv, y).split(rows.X, y))
+        splits = list(check_cv(self.cv, y).split(rows.X, y, **params["split"]))
         scorer = self._get_scorer()
-        weights = rows.weights if _takes_weights(scorer) else None
-
-        def weighted(test: NDArray) -> dict[str, NDArray]:
-            return {} if weights is None else {"sample_weight": weights[test]}
-
         scores = np.empty((len(splits), len(penalties)))
-        training = ridge.training_moments(source, splits, source.threads(None))
-        for fold, ((_, test), (others, sums)) in enumerate(zip(splits, training, strict=True)):
-            found = ridge.spectrum(others, sums, self.fit_intercept, float(penalties.min()))
+        decomposed = spectrum.decompose_splits(
+            source, splits, self.fit_intercept, float(penalties.min()), source.threads(None)
+        )
+        for fold, ((_, test), found) in enumerate(zip(splits, decomposed, strict=True)):
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
+            given = check_method_params(rows.X, params["score"], test)
             models = self._models(found, penalties, source, one_target)
-            scores[fold] = [scorer(model, X, Y, **weighted(test)) for model in models]
-        return scores.mean(axis=0), None
+            scores[fold] = [scorer(model, X, Y, **given) for model in models]
+        return scores.mean(axis=0)
 
     def _models(
         self,
-        found: ridge.Spectrum,
+        found: spectrum.Spectrum,
         penalties: NDArray[np.float64],
         source: Source,
         one_target: bool,
@@ -552,22 +548,16 @@ class RidgeCV(_RidgeModel):
         self, source: Source, penalties: NDArray[np.float64], one_target: bool
     ) -> tuple[NDArray[np.float64], Moments]:
         """Return the same from three passes: the rows' number, their moments, the residuals."""
-        n, k = source.numbered(), check_cv(self.cv).get_n_splits()
-        if k > n:
-            raise ValueError(
-                f"Cannot have number of splits n_splits={k} greater than the number of samples: "
-                f"n_samples={n}."
-            )
-        sizes = np.full(k, n // k) + (np.arange(k) < n % k)
-        bounds = [0, *np.cumsum(sizes).tolist()]
-        ranges = list(map(range, bounds[:-1], bounds[1:]))
-        training, whole = ridge.training_moments_of_ranges(source, ranges, source.threads(None))
-        smallest = float(penalties.min())
-        folds = []
-        for numbers, (rest, sums) in zip(ranges, training, strict=True):
-            found = ridge.spectrum(rest, sums, self.fit_intercept, smallest)
-            folds.append((numbers, self._models(found, penalties, source, one_target)))
-        added = source.fold(partial(_residuals, folds=folds), ridge.each_added)
+        k = check_cv(self.cv).get_n_splits()
+        ranges = spectrum.cut_ranges(source.number_rows(), k)
+        decomposed, whole = spectrum.decompose_ranges(
+            source, ranges, self.fit_intercept, float(penalties.min()), source.threads(None)
+        )
+        folds = [
+            (numbers, self._models(found, penalties, source, one_target))
+            for numbers, found in zip(ranges, decomposed, strict=True)
+        ]
+        added = source.fold(partial(_residuals, folds=folds), spectrum.add_each)
         scores = [each.named(self.scoring or "r2").mean() for each in added]
         return np.reshape(scores, (k, -1)).mean(axis=0), whole
 
@@ -587,9 +577,23 @@ class RidgeCV(_RidgeModel):
             .add(splitter=self.cv, method_mapping=splitting)
         )
 
+    def _routed(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what of the parameters of `fit` the scorer and the splitter get."""
+        if is_routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return routed.scorer.score, routed.splitter.split
+        scorer = self._get_scorer()
+        if not params or self.cv is None or takes_weights(scorer):
+            return params, {}
+        warn(
+            f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
+            "which may choose another penalty."
+        )
+        return {}, {}
+
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
-        if self.scoring is None and _routing_enabled():
+        if self.scoring is None and is_routing_enabled():
             return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
         return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
 

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from types import ModuleType
 
-__all__ = ["ABSENT", "instruction_sets", "load"]
+__all__ = ["ABSENT", "in_use", "instruction_sets", "load"]
 
 # Fastest first. Every module holds the same functions.
 _SETS = ("avx512", "avx2", "baseline", "neon")
@@ -64,3 +64,9 @@ def load() -> ModuleType | None:
         If the extension is there and does not load.
     """
     return _load(os.environ.get("RMODELS_ISA") or None)
+
+
+def in_use() -> str | None:
+    """Return the instruction set of what `load` returns; None without the extension."""
+    extension = load()
+    return None if extension is None else extension.__name__.rpartition("._")[2]

@@ -1,4 +1,4 @@
-// What Python sees of the native engine. The only file that includes the binding library.
+// What Python sees of the native engine.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -6,16 +6,12 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "evidence/limits.hpp"
-#include "evidence/two_passes.hpp"
-#include "native/interrupts.hpp"
 #include "native/strided.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
@@ -153,35 +149,7 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
-double read_values(const nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> &values, int threads) {
-    nb::gil_scoped_release release;
-    return read_all(values.data(), values.shape(0), threads);
-}
-
-void two_passes(const Rows<const double> &X, const Input &y, double learning_rate, std::size_t steps, int threads,
-                bool wide, const Result &coefficients) {
-    nb::gil_scoped_release release;
-    descend_in_two_passes(X.data(), y.data(), X.shape(0), X.shape(1), learning_rate, steps, threads, wide,
-                          coefficients.data());
-}
-
-template <class Real>
-double run_multiply_adds(std::size_t rounds, int threads) {
-    nb::gil_scoped_release release;
-    return multiply_add<Real>(rounds, threads);
-}
-
 }  // namespace
-
-void answer_interrupts() {
-    using Clock = std::chrono::steady_clock;
-    static thread_local Clock::time_point last;
-    const Clock::time_point now = Clock::now();
-    if (now - last < std::chrono::milliseconds(50)) return;
-    last = now;
-    const nb::gil_scoped_acquire acquire;
-    if (PyErr_CheckSignals()) throw nb::python_error();
-}
 
 }  // namespace rmodels::RMODELS_ISA
 
@@ -213,12 +181,4 @@ NB_MODULE(RMODELS_MODULE, module) {
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
-
-    module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
-    module.def("descend_in_two_passes", &two_passes, "X"_a.noconvert(), "y"_a.noconvert(), "learning_rate"_a, "steps"_a,
-               "threads"_a, "wide"_a, "coefficients"_a.noconvert());
-    module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
-    module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
-    module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();
-    module.attr("multiply_adds_per_round_float64") = multiply_adds_per_round<double>();
 }

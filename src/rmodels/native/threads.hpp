@@ -2,13 +2,13 @@
 // at any time between calls. Starting a thread costs about 10 microseconds.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <cstddef>
 #include <exception>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -39,12 +39,13 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
         }
     };
     std::vector<std::thread> others;
-    const std::size_t wanted = threads < 1 ? 1 : std::size_t(threads);
-    for (std::size_t thread = 1; thread < wanted && thread < tasks; thread++) {
+    const std::size_t wanted = std::min(threads < 1 ? 1 : std::size_t(threads), tasks);
+    others.reserve(wanted);  // nothing may throw once they run
+    for (std::size_t thread = 1; thread < wanted; thread++) {
         try {
             others.emplace_back(work, int(thread));
-        } catch (const std::system_error &) {
-            break;  // the system gives no more threads: those that run do all the work
+        } catch (const std::exception &) {
+            break;  // no more threads, or no memory for one: those that run do all the work
         }
     }
     work(0);
@@ -88,18 +89,23 @@ void as_team(int threads, Body &&body) {
     Team team;
     std::atomic<bool> complete{false};
     std::vector<std::thread> others;
-    others.reserve(std::size_t(threads));  // nothing may throw once they run
+    if (threads > 1) {  // nothing may throw once they run
+        others.reserve(std::size_t(threads));
+        team.all_done_.emplace(std::ptrdiff_t(threads), Team::Restart{&team.next_});
+    }
     for (int thread = 1; thread < threads; thread++) {
         try {
             others.emplace_back([&, thread] {
                 complete.wait(false);
                 body(team, thread);
             });
-        } catch (const std::system_error &) {
+        } catch (const std::exception &) {
             break;
         }
     }
-    if (!others.empty()) team.all_done_.emplace(std::ptrdiff_t(others.size() + 1), Team::Restart{&team.next_});
+    if (others.empty()) team.all_done_.reset();
+    if (team.all_done_)
+        for (int absent = int(others.size()) + 1; absent < threads; absent++) team.all_done_->arrive_and_drop();
     complete.store(true);
     complete.notify_all();
     body(team, 0);

@@ -1,5 +1,6 @@
 """Nearest neighbours."""
 
+from rmodels.base.sklearn import pass_for
 from rmodels.neighbors._classification import KNeighborsClassifier, RadiusNeighborsClassifier
 from rmodels.neighbors._graph import (
     KNeighborsTransformer,
@@ -21,3 +22,14 @@ __all__ = [
     "kneighbors_graph",
     "radius_neighbors_graph",
 ]
+
+pass_for(
+    "sklearn.neighbors",
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    KNeighborsTransformer,
+    NearestNeighbors,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+    RadiusNeighborsTransformer,
+)

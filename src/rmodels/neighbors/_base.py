@@ -1,9 +1,8 @@
 """What all neighbours estimators share: the points, and searching them."""
 
 import itertools
-import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sklearn
@@ -12,34 +11,30 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels import data
+from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import HasState
+from rmodels.base.warnings import warn
 from rmodels.config import thread_count
-from rmodels.data import dask as partitions
-from rmodels.data.arrays import (
-    adopted,
-    answered_in_kind,
-    as_kind_of,
-    beside,
-    namespace,
-    on_host,
-)
-from rmodels.data.checks import (
-    Checked,
-    by_batches,
-    precomputed_distances,
-    search_samples,
-    search_targets,
-)
-from rmodels.data.dask import is_dask
-from rmodels.data.formats import as_column
-from rmodels.data.scan import Scan
+from rmodels.data import Need, Rows, Source
+from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
+from rmodels.data.checks import Targets
 from rmodels.neighbors import _metrics
+from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import Scanned, Search, search
+from rmodels.neighbors._search import (
+    Blockwise,
+    Indexed,
+    Precomputed,
+    Present,
+    Search,
+    SparseRows,
+    search,
+)
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
@@ -48,8 +43,16 @@ _ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree":
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
-class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
+class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     """Parameters and points of a neighbours estimator."""
+
+    _attributes: ClassVar = {
+        "n_samples_fit_": int,
+        "algorithm_": str,
+        "effective_metric_": str,
+        "effective_metric_params_": dict,
+        "_search": Indexed | Blockwise | SparseRows | Precomputed | Present,
+    }
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -74,100 +77,72 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
     p: float | None
     radius: float | None
 
-    _search: Search
+    _search: Search | PartedSearch
 
-    def _fit(self, X: Any, y: Any = None) -> Any:
-        """Check X and y, and prepare the points; return y."""
-        if isinstance(X, Scan):
-            return self._fit_scan(X, y)
-        if is_dask(X):
-            return self._fit_partitions(X, y)
-        if isinstance(X, scikit_learn.NeighborsBase) and X._tree is None:
-            X = X._fit_X
-        fitted = isinstance(X, (BallTree, KDTree, NeighborsBase, scikit_learn.NeighborsBase))
-        if fitted:
-            points, metric = _points_of(X)
-        else:
-            points = self._samples(X, reset=True)
-        target = search_targets(self, points, y) if self._needs_target() else None
+    def _is_consistent(self) -> bool:
+        return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
+
+    def _fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Source:
+        """Check X, y and weights, and prepare the points; return them."""
+        ours = isinstance(X, NeighborsBase)
+        theirs = not ours and isinstance(X, scikit_learn.NeighborsBase)
+        if theirs and scikit_learn.tree_of(X) is None:
+            X, theirs = X._fit_X, False
+        fitted = X if ours or theirs or isinstance(X, (BallTree, KDTree)) else None
+        metric: Metric | None = None
+        if fitted is not None:
+            X, metric = _points_of(fitted)
         self._set_effective_metric()
-        if fitted:
-            self._search = (
-                X._search
-                if isinstance(X, NeighborsBase)
-                else search(points, metric, {}, "auto", thread_count(self.n_jobs))
+        source = data.source(
+            self, X, y, sample_weight, targets=self._targets(), need=self._need(), task="fit"
+        )
+        if not source.in_memory:
+            self._search = PartedSearch(
+                source,
+                self.effective_metric_,
+                self.effective_metric_params_,
+                _ALGORITHMS[self.algorithm],
+                self.n_jobs,
             )
-            self.n_features_in_ = points.shape[1]
+            self.n_samples_fit_ = source.number_rows()
         else:
-            self._search = self._new_search(points)
-        self.n_samples_fit_ = points.shape[0]
+            assert isinstance(source, Rows)
+            if isinstance(fitted, NeighborsBase):
+                self._search = fitted._search
+            elif metric is not None:
+                self._search = search(source.X, metric, {}, "auto", thread_count(self.n_jobs))
+            else:
+                self._search = self._new_search(source.X)
+            self.n_samples_fit_ = source.X.shape[0]
         self.engine_ = self._search.engine
         self.algorithm_ = self._search.algorithm
-        return target
+        return source
 
-    def _fit_scan(self, scan: Scan, y: Any) -> Any:
-        """Check the columns of a scan, and how it is to be searched; return y."""
-        y = as_column(y)
-        named = y is not None and scan.are_columns(y)
-        targets = [] if not named else [y] if isinstance(y, (str, int)) else list(y)
-        features = scan.features(targets)
-        self._set_effective_metric()
-        searched = Scanned(
-            scan,
-            features,
-            self.effective_metric_,
-            self.effective_metric_params_,
-            _ALGORITHMS[self.algorithm],
-        )
-        scan.record(self, features)
-        scan.check(features)
-        target = None
-        if self._needs_target():
-            numbers = is_regressor(self)
-            target = scan.labels(y, targets, numbers) if named else search_targets(self, y, y)
-        self.n_samples_fit_ = scan.count(features)
-        if target is not None and len(target) != self.n_samples_fit_:
-            raise ValueError(f"y has {len(target)} rows, and the scan {self.n_samples_fit_}")
-        self._search = searched
-        self.engine_, self.algorithm_ = searched.engine, searched.algorithm
-        return target
+    def _targets(self) -> Targets:
+        """Return what y is."""
+        if not self.__sklearn_tags__().target_tags.required:
+            return "none"
+        return "numbers" if is_regressor(self) else "labels"
 
-    def _fit_partitions(self, X: Any, y: Any) -> Any:
-        """Check the partitions of a Dask collection; return an array of no rows like y."""
-        self._set_effective_metric()
-        metric, p = _metrics.indexed(self.effective_metric_, self.effective_metric_params_)
-        if self._needs_target() and y is None:
-            search_targets(self, X, y)  # raises
-        X, y = partitions.points(self, X, y if self._needs_target() else None)
-        searched = partitions.Partitions(X, y, metric, p, _ALGORITHMS[self.algorithm])
-        self._search, self.n_samples_fit_ = searched, searched.count
-        self.engine_, self.algorithm_ = searched.engine, searched.algorithm
-        return searched.like
-
-    def _needs_target(self) -> bool:
-        needed: bool = self.__sklearn_tags__().target_tags.required
-        return needed
-
-    def _samples(self, X: Any, reset: bool = False) -> Any:
-        """Return checked points or queries, or distances."""
-        if isinstance(self.metric, str) and self.metric == "precomputed":
-            return precomputed_distances(self, X, reset=reset)
-        return search_samples(
-            self,
-            X,
-            floats=isinstance(self.metric, str) and self.metric in _metrics.INDEXED,
-            allow_nan=isinstance(self.metric, str) and self.metric == "nan_euclidean",
-            reset=reset,
+    def _need(self) -> Need:
+        """Return what points and queries have to be."""
+        named = isinstance(self.metric, str)
+        return Need(
+            floats=not named or self.metric in _metrics.INDEXED,
+            # a function of two rows would wrap small integers around, and lose digits of float32
+            doubles=not named,
+            missing="allow" if named and self.metric == "nan_euclidean" else "refuse",
+            contiguous=True,
+            distances=named and self.metric == "precomputed",
         )
 
     def _set_effective_metric(self) -> None:
         _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)
         if "p" in (self.metric_params or {}) and self.p is not None:
-            warnings.warn(
+            warn(
                 "Parameter p is found in metric_params. The corresponding parameter from __init__ "
                 "is ignored.",
                 SyntaxWarning,
-                stacklevel=5,
             )
         self.effective_metric_, self.effective_metric_params_ = _metrics.effective_metric(
             self.metric, self.p, self.metric_params
@@ -184,10 +159,9 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
                     'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
                 )
             algorithm = "brute"
-            warnings.warn(
+            warn(
                 "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
                 "the execution with `algorithm='brute'`.",
-                stacklevel=5,
             )
         return search(
             points,
@@ -197,28 +171,60 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
             thread_count(self.n_jobs),
         )
 
-    def _queries(self, X: Any) -> Any:
-        """Return checked queries; None stays None."""
-        if X is None:
-            return None
-        queries = self._samples(X)
+    def _find(self, queries: Any, asked: Asked) -> tuple[Any, ...]:
+        """Return the neighbours of checked queries; None asks for those of the points."""
         trees = self.algorithm in ("ball_tree", "kd_tree")
         if trees and sparse.issparse(queries) and not sparse.issparse(self._fit_X):
             raise ValueError(
                 f"{self.algorithm} does not work with sparse matrices. Densify the data, or "
                 "set algorithm='brute'"
             )
-        return queries
+        if isinstance(queries, np.ndarray):
+            queries = np.ascontiguousarray(queries)  # those of a scan are not
+        found: tuple[Any, ...]
+        if isinstance(self._search, PartedSearch):
+            found = self._search.find(queries, asked)
+        elif asked.k:
+            found = self._search.nearest(queries, asked.k, thread_count(self.n_jobs))
+        else:
+            found = self._search.within(queries, asked.radius, thread_count(self.n_jobs))
+        return found
+
+    @property
+    def _others(self) -> list[NDArray]:
+        """What is found with each neighbour of points that are not in memory, of no rows."""
+        return []
+
+    def _answer(self, X: Any, asked: Asked, method: str, task: str, **options: Any) -> Any:
+        """Return what a method says of the neighbours of queries, in the kind that they are.
+
+        Queries that are None are the points, each without itself.
+        """
+        answer = Answer(self, asked, method, options)
+        if X is None:
+            return answer.finish(None, None)
+        return data.map_rows(self, X, answer, need=self._need(), task=task)
 
     @property
     def _fit_X(self) -> Any:
-        """The points; other estimators of scikit-learn read it."""
+        """The points, if they are in memory; other estimators of scikit-learn read it."""
+        if isinstance(self._search, PartedSearch):
+            raise AttributeError("the points are not in memory: _fit_X is not there")
         return self._search.X
 
     @property
     def _fit_method(self) -> str:
-        """What `algorithm_` says, by scikit-learn's name."""
-        return {"brute": "brute", "tree": "kd_tree"}[self.algorithm_]
+        """What `algorithm_` says, by scikit-learn's name, if its trees have the metric."""
+        tree = self.algorithm_ == "tree" and self.effective_metric_ in VALID_METRICS["kd_tree"]
+        return "kd_tree" if tree else "brute"
+
+    @property
+    def _tree(self) -> KDTree | None:
+        """What an estimator of scikit-learn reads that is fitted to this one: a tree of its own."""
+        if self._fit_method == "brute":
+            return None
+        parameters = {k: v for k, v in self.effective_metric_params_.items() if v is not None}
+        return KDTree(self._fit_X, metric=self.effective_metric_, **parameters)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -235,8 +241,6 @@ class NeighborsBase(CallbackSupport, MultiOutputMixin, BaseEstimator):
 class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
     """Searches for the k nearest."""
 
-    @by_batches
-    @answered_in_kind
     def kneighbors(
         self,
         X: ArrayLike | None = None,
@@ -278,22 +282,30 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
                [0, 2],
                [1, 0]])
         """
-        distances, indices = self._nearest(X, n_neighbors)
+        asked = self._ask_nearest(X, n_neighbors)
+        return self._answer(X, asked, "_name", "kneighbors", return_distance=return_distance)
+
+    def _name(self, found: Any, queries: Rows | None, return_distance: bool) -> Any:
+        """Return the neighbours as `kneighbors` does."""
+        distances, indices, *_ = found
         return (distances, indices) if return_distance else indices
 
-    def _nearest(self, X: Any, n_neighbors: int | None) -> tuple[Any, Any]:
-        """Return what `kneighbors` returns, as ndarrays or, for queries on the GPU, tensors."""
+    def _n_searched(self) -> int:
+        """Return how many points a query's neighbours are among."""
+        return self.n_samples_fit_
+
+    def _ask_nearest(self, X: Any, n_neighbors: int | None = None) -> Asked:
+        """Return what is asked for: as many neighbours as there can be, at most."""
         check_is_fitted(self)
         k = self._check_n_neighbors(n_neighbors)
-        queries = self._queries(X)
-        n = self.n_samples_fit_
-        if k > n - (queries is None):
-            sign = "<" if queries is None else "<="
+        n = self._n_searched()
+        if k > n - (X is None):
+            sign = "<" if X is None else "<="
             raise ValueError(
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {n}, n_samples = {n if queries is None else queries.shape[0]}"
+                f"n_samples_fit = {n}"
             )
-        return self._search.nearest(queries, k, thread_count(self.n_jobs))
+        return Asked(k)
 
     def _check_n_neighbors(self, n_neighbors: int | None) -> int:
         if n_neighbors is None:
@@ -341,35 +353,42 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         """
         if mode not in ("connectivity", "distance"):
             raise ValueError(_MODES.format(mode))
-        data, indices = map(on_host, self._nearest(X, n_neighbors))
-        if mode == "connectivity":
-            data = np.ones(indices.shape)
+        asked = self._ask_nearest(X, n_neighbors)
+        return self._answer(X, asked, "_draw_nearest", "kneighbors_graph", mode=mode)
+
+    def _draw_nearest(self, found: Any, queries: Rows | None, mode: str) -> Any:
+        """Return the graph of the nearest neighbours."""
+        distances, indices = (on_host(each) for each in found[:2])
         m, k = indices.shape
+        weights = np.ones(indices.shape) if mode == "connectivity" else distances
         offsets = np.arange(0, m * k + 1, k)
-        return _graph(data.ravel(), indices.ravel(), offsets, self.n_samples_fit_)
+        return _graph(weights.ravel(), indices.ravel(), offsets, self.n_samples_fit_)
 
 
 class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
     """Searches for all within a radius."""
 
-    def _within(
-        self, X: Any, radius: float | NDArray | None, by_distance: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return offsets, distances and indices, each query's by distance or by index."""
+    def _ask_within(self, X: Any, radius: Any = None) -> Asked:
+        """Return what is asked for: all within a radius, or within one for each query."""
         check_is_fitted(self)
-        queries = self._queries(X)
-        radius = self._check_radius(radius, several=not isinstance(X, Checked))
-        found = self._search.within(queries, float(np.max(radius)), thread_count(self.n_jobs))
-        if np.ndim(radius):
-            offsets, distances, indices = found
-            m = len(offsets) - 1
-            rows = rows_of(offsets)
-            near = distances <= beside(np.broadcast_to(radius, m).astype(float), distances)[rows]
-            counts = namespace(rows).bincount(rows[near], minlength=m)
-            found = offsets_of(counts), distances[near], indices[near]
-        if by_distance:
-            return found
-        offsets, distances, indices = found
+        return Asked(0, self._check_radius(radius, several=X is None or data.is_in_memory(X)))
+
+    def _find(self, queries: Any, asked: Asked) -> tuple[Any, ...]:
+        """Return the neighbours of checked queries by distance; None asks for the points'."""
+        if asked.k or not np.ndim(asked.radius):
+            return super()._find(queries, asked)
+        largest = Asked(0, float(np.max(asked.radius)))
+        offsets, distances, indices, *others = super()._find(queries, largest)
+        m = len(offsets) - 1
+        rows = rows_of(offsets)
+        limits = beside(np.broadcast_to(asked.radius, m).astype(float), distances)
+        near = distances <= limits[rows]
+        counts = namespace(rows).bincount(rows[near], minlength=m)
+        return offsets_of(counts), distances[near], indices[near], *(A[near] for A in others)
+
+    def _by_index(self, found: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the neighbours of each query in the order of their indices."""
+        offsets, distances, indices, *_ = found
         if not isinstance(indices, np.ndarray):
             order = indices.argsort(stable=True)
             order = order[rows_of(offsets)[order].argsort(stable=True)]
@@ -383,14 +402,13 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         """Return a radius, or one for each query if there may be several."""
         if radius is None:
             radius = self.radius
-        radius = on_host(adopted(radius))
+        radius = on_host(adopt(radius))
         if radius is None or not np.all(np.asarray(radius) >= 0):
             raise ValueError(f"radius must be a number of at least 0. Got {radius}")
         if not several and np.ndim(radius):
             raise ValueError("radius must be one number for queries in batches or partitions")
-        return radius
+        return radius if np.ndim(radius) else float(radius)
 
-    @by_batches
     def radius_neighbors(
         self,
         X: ArrayLike | None = None,
@@ -431,9 +449,22 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         """
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
-        offsets, distances, indices = self._within(X, radius, sort_results)
-        if X is not None and not isinstance(X, Checked):
-            distances, indices = as_kind_of((distances, indices), X)
+        return self._answer(
+            X,
+            self._ask_within(X, radius),
+            "_list",
+            "radius_neighbors",
+            return_distance=return_distance,
+            sort_results=sort_results,
+        )
+
+    def _list(
+        self, found: Any, queries: Rows | None, return_distance: bool, sort_results: bool
+    ) -> Any:
+        """Return the neighbours as `radius_neighbors` does."""
+        offsets, distances, indices, *_ = found if sort_results else self._by_index(found)
+        if queries is not None and queries.given is not None:
+            distances, indices = as_kind_of((distances, indices), queries.given)
         if not return_distance:
             return pieces(indices, offsets)
         return pieces(distances, offsets), pieces(indices, offsets)
@@ -472,16 +503,29 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         """
         if mode not in ("connectivity", "distance"):
             raise ValueError(_MODES.format(mode))
-        offsets, distances, indices = map(on_host, self._within(X, radius, sort_results))
-        data = distances if mode == "distance" else np.ones(len(indices))
-        return _graph(data, indices, offsets, self.n_samples_fit_)
+        return self._answer(
+            X,
+            self._ask_within(X, radius),
+            "_draw_within",
+            "radius_neighbors_graph",
+            mode=mode,
+            sort_results=sort_results,
+        )
+
+    def _draw_within(self, found: Any, queries: Rows | None, mode: str, sort_results: bool) -> Any:
+        """Return the graph of the neighbours within a radius."""
+        offsets, distances, indices = map(
+            on_host, (found if sort_results else self._by_index(found))[:3]
+        )
+        weights = distances if mode == "distance" else np.ones(len(indices))
+        return _graph(weights, indices, offsets, self.n_samples_fit_)
 
 
 def _points_of(fitted: Any) -> tuple[Any, Metric]:
     """Return the points of a fitted estimator or tree, and its metric."""
     if isinstance(fitted, NeighborsBase):
         return fitted._fit_X, fitted.effective_metric_
-    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else fitted._tree
+    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else scikit_learn.tree_of(fitted)
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"

@@ -1,23 +1,24 @@
 """Classification by the votes of neighbours."""
 
-import warnings
+from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
-from rmodels.base.scores import Classifier
-from rmodels.data.arrays import answered_in_kind, beside, namespace, on_host
-from rmodels.data.checks import all_or_nothing, by_batches, class_targets
-from rmodels.data.dask import Partitions
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import StrOptions
+from rmodels.base.tasks import Classifier
+from rmodels.base.warnings import warn
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import beside, namespace, on_host
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
     KNeighborsPredictor,
-    Predictor,
+    NeighborsPredictor,
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
@@ -25,35 +26,28 @@ from rmodels.neighbors._weights import Weights, votes
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
 
-class NeighborsClassifier(Classifier, Predictor):
+class NeighborsClassifier(Classifier, NeighborsPredictor):
     """Classification by summed weights of neighbours."""
 
-    def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> None:
-        target = self._fit_weighted(X, y, sample_weight)
-        if isinstance(self._search, Partitions):
-            self.outputs_2d_ = target.ndim == 2 and target.shape[1] != 1
-            classes, self._counts = self._search.encode()
-            for labels in classes:
-                check_classification_targets(labels)
-            codes = np.empty((0, len(classes)), np.intp)
-        else:
-            self.outputs_2d_, classes, codes = class_targets(target)
-        self.classes_ = classes if self.outputs_2d_ else classes[0]
-        self._y = codes if self.outputs_2d_ else codes[:, 0]
+    _attributes: ClassVar = {"classes_": np.ndarray | list, "outputs_2d_": bool}
 
-    def _outputs(self) -> tuple[list[NDArray], NDArray[np.intp]]:
-        """Return the classes of each output, and the codes of the labels: (n_samples, outputs)."""
-        if self.outputs_2d_:
-            return list(self.classes_), self._y
-        return [self.classes_], self._y[:, np.newaxis]  # type: ignore[list-item]
+    def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Source:
+        source = self._fit_weighted(X, y, sample_weight)
+        self.outputs_2d_ = not source.one_target
+        assert source.classes is not None
+        self.classes_ = source.classes if self.outputs_2d_ else source.classes[0]
+        return source
 
-    def _votes(self, X: Any) -> list[NDArray[np.float64]]:
+    def _labels(self) -> list[Any]:
+        """Return the classes of each output."""
+        return list(self.classes_) if self.outputs_2d_ else [self.classes_]
+
+    def _votes(self, found: Any) -> list[NDArray[np.float64]]:
         """Return the summed weight of each class for each query, for each output."""
-        neighbours = self._neighbours(X)
-        classes, codes = self._outputs()
+        neighbours, near = self._weigh(found)
         return [
-            votes(neighbours, codes[:, output], len(labels))
-            for output, labels in enumerate(classes)
+            votes(neighbours, near[:, output], len(labels))
+            for output, labels in enumerate(self._labels())
         ]
 
     def __sklearn_tags__(self) -> Any:
@@ -62,9 +56,22 @@ class NeighborsClassifier(Classifier, Predictor):
         return tags
 
 
-def _picked(labels: Any, sums: Any) -> Any:
+def _pick(labels: Any, sums: Any) -> Any:
     """Return the label of the largest sum of each query, the first where some are equal."""
     return labels[beside(sums.argmax(axis=1), labels)]
+
+
+def _count(rows: Rows, sizes: list[int]) -> list[NDArray]:
+    """Return the weight of each class, of each output."""
+    weights = on_host(rows.weights)
+    return [
+        np.bincount(on_host(column), weights, size)
+        for column, size in zip(rows.Y.T, sizes, strict=True)
+    ]
+
+
+def _add_each(first: list[NDArray], second: list[NDArray]) -> list[NDArray]:
+    return [a + b for a, b in zip(first, second, strict=True)]
 
 
 class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
@@ -83,7 +90,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         "uniform" and None count neighbours alike; "distance" by 1 / distance, and where some are at
         distance 0, only those. A callable gets the distances, (n_queries, k), and returns weights
-        of the same shape; after a fit with `sample_weight`, an array of arrays.
+        of the same shape.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
         "brute" compares with every point. "kd_tree" and "ball_tree" are one tree of boxes, of which
         those that are near enough are opened: scikit-learn's two differ in the metrics that they
@@ -98,7 +105,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         Any metric of scikit-learn. "euclidean" ("l2"), "manhattan" ("l1", "cityblock"),
         "chebyshev" ("infinity"), "minkowski" and "cosine" of dense points are searched by the
         engines of rmodels; all others, sparse points and "precomputed" distances by blocks of
-        distances that NumPy and SciPy compute. A callable gets two rows and returns their distance.
+        distances that NumPy and SciPy compute. A callable gets two rows of float64 and returns
+        their distance.
     metric_params : dict, default=None
         Parameters of the metric, such as "p", or "w" of a weighted Minkowski metric.
     n_jobs : int, default=None
@@ -128,12 +136,10 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     indices and predictions are the kind of array that the queries are, on the same device;
     `classes_` is a tensor if X and y are on the GPU.
 
-    With `sample_weight`, k counts points, and a row of X of weight w stands for w points: a query's
-    neighbours are its nearest rows until their weights sum to k, the last of them with the part of
-    its weight that is left. Each vote is multiplied by that weight. So integer weights predict
-    what repeated rows predict, and a weight of 0 predicts what leaving the row out predicts. A
-    point "without itself" (X=None) is without its whole row. `kneighbors` counts rows, whatever
-    their weights.
+    With `sample_weight`, the weight of each neighbour is multiplied by that of its point, so that a
+    common factor of all points' weights does not matter. k counts points: a point of weight 2 is
+    one neighbour whose vote counts twice, and not two points. A point of weight 0 is absent: it is
+    nobody's neighbour, for `kneighbors` neither.
 
     Examples
     --------
@@ -186,8 +192,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             Labels: numbers or strings. Of a scan or a Dask data frame also a column, or a list of
             columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the points, at least 0, their sum at least k: see the notes. Not for points
-            in a Dask collection.
+            Weights of the points, at least 0, of at least k points not 0: see the notes. Of a scan
+            or a Dask data frame also a column.
 
         Returns
         -------
@@ -204,8 +210,8 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         self._fit_classes(X, y, sample_weight)
         return self
 
-    def _votes(self, X: Any) -> list[NDArray[np.float64]]:
-        sums = super()._votes(X)
+    def _votes(self, found: Any) -> list[NDArray[np.float64]]:
+        sums = super()._votes(found)
         if not sums[0].any(axis=1).all():
             raise ValueError(
                 "All neighbors of some sample is getting zero weights. Please modify 'weights' to "
@@ -213,8 +219,6 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
             )
         return sums
 
-    @by_batches
-    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -234,12 +238,15 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         >>> model.predict([[0.4], [4.0]]).tolist()
         ['red', 'blue']
         """
-        sums, (classes, _) = self._votes(X), self._outputs()
-        found = [_picked(labels, s) for labels, s in zip(classes, sums, strict=True)]
-        return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
+        check_is_fitted(self)
+        return self._answer(X, self._ask(X), "_decide", "predict")
 
-    @by_batches
-    @answered_in_kind
+    def _decide(self, found: Any, queries: Rows | None) -> Any:
+        """Return the class of each query."""
+        pairs = zip(self._labels(), self._votes(found), strict=True)
+        picked = [_pick(labels, sums) for labels, sums in pairs]
+        return namespace(picked[0]).stack(picked, 1) if self.outputs_2d_ else picked[0]
+
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 
@@ -259,8 +266,13 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         >>> model.predict_proba([[4.0]])  # in the order of classes_: blue, red
         array([[0.5, 0.5]])
         """
-        found = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(X)]
-        return found if self.outputs_2d_ else found[0]
+        check_is_fitted(self)
+        return self._answer(X, self._ask(X), "_share", "predict_proba")
+
+    def _share(self, found: Any, queries: Rows | None) -> Any:
+        """Return the share of each class in each query's weights."""
+        shares = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(found)]
+        return shares if self.outputs_2d_ else shares[0]
 
 
 class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
@@ -301,6 +313,8 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
     >>> model.predict_proba([[1.0]]).round(3)
     array([[0.667, 0.333]])
     """
+
+    _attributes: ClassVar = {"outlier_label_": object}
 
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,
@@ -359,22 +373,17 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         >>> model.classes_.tolist()
         ['blue', 'red']
         """
-        self._fit_classes(X, y, sample_weight)
-        self.outlier_label_ = self._outlier_labels()
+        self.outlier_label_ = self._outlier_labels(self._fit_classes(X, y, sample_weight))
         return self
 
-    def _outlier_labels(self) -> Any:
+    def _outlier_labels(self, source: Source) -> Any:
         """Return the label of outliers for each output, checked."""
-        classes, codes = self._outputs()
+        classes = self._labels()
         given: Any = self.outlier_label
         if given is None:
             return None
         if isinstance(given, str) and given == "most_frequent":
-            counts = (
-                self._counts
-                if isinstance(self._search, Partitions)
-                else [np.bincount(on_host(column), self._sample_weight) for column in codes.T]
-            )
+            counts = source.fold(partial(_count, sizes=list(map(len, classes))), _add_each)
             return [labels[each.argmax()] for labels, each in zip(classes, counts, strict=True)]
         if np.ndim(given) == 0:
             given = [given] * len(classes)
@@ -396,9 +405,9 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 )
         return given
 
-    def _shares(self, X: Any) -> list[NDArray[np.float64]]:
+    def _shares(self, found: Any) -> list[NDArray[np.float64]]:
         """Return the share of each class in each query's weights, for each output."""
-        sums, (classes, _) = self._votes(X), self._outputs()
+        sums, classes = self._votes(found), self._labels()
         outliers = np.flatnonzero(on_host(~sums[0].any(axis=1)))
         if len(outliers) and self.outlier_label_ is None:
             raise ValueError(
@@ -406,7 +415,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 "radius, giving a label for outliers, or considering removing them from your "
                 "dataset."
             )
-        found = []
+        parts = []
         for output, (labels, shares) in enumerate(zip(classes, sums, strict=True)):
             if len(outliers):
                 label = self.outlier_label_[output]
@@ -414,17 +423,14 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
                 if len(place):
                     shares[outliers, place[0]] = 1.0
                 else:
-                    warnings.warn(
+                    warn(
                         f"Outlier label {label} is not in training classes. All class "
                         "probabilities of outliers will be assigned with 0.",
-                        stacklevel=3,
                     )
             total = shares.sum(axis=1, keepdims=True)
-            found.append(shares / namespace(total).where(total == 0.0, 1.0, total))
-        return found
+            parts.append(shares / namespace(total).where(total == 0.0, 1.0, total))
+        return parts
 
-    @by_batches
-    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the class of each query.
 
@@ -450,18 +456,21 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         >>> model.predict([[0.4], [4.0], [9.0]]).tolist()
         ['red', 'blue', 'blue']
         """
-        found = []
-        shares = self._shares(X)
-        for output, labels in enumerate(self._outputs()[0]):
-            column = _picked(labels, shares[output])
+        check_is_fitted(self)
+        return self._answer(X, self._ask(X), "_decide", "predict")
+
+    def _decide(self, found: Any, queries: Rows | None) -> Any:
+        """Return the class of each query."""
+        picked = []
+        shares = self._shares(found)
+        for output, labels in enumerate(self._labels()):
+            column = _pick(labels, shares[output])
             outliers = beside(~shares[output].any(axis=1), column)
             if outliers.any():
                 column[outliers] = self.outlier_label_[output]
-            found.append(column)
-        return namespace(found[0]).stack(found, 1) if self.outputs_2d_ else found[0]
+            picked.append(column)
+        return namespace(picked[0]).stack(picked, 1) if self.outputs_2d_ else picked[0]
 
-    @by_batches
-    @answered_in_kind
     def predict_proba(self, X: ArrayLike | None) -> Any:
         """Estimate the probability of each class: its share of the weights.
 
@@ -487,5 +496,10 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         >>> model.predict_proba([[1.0]]).round(3)  # in the order of classes_: blue, red
         array([[0.333, 0.667]])
         """
-        shares = self._shares(X)
+        check_is_fitted(self)
+        return self._answer(X, self._ask(X), "_share", "predict_proba")
+
+    def _share(self, found: Any, queries: Rows | None) -> Any:
+        """Return the share of each class in each query's weights."""
+        shares = self._shares(found)
         return shares if self.outputs_2d_ else shares[0]

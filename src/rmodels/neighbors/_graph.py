@@ -1,15 +1,15 @@
 """Graphs of neighbours: functions, and transformers for pipelines."""
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.neighbors import _base as scikit_learn
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from rmodels.data.checks import all_or_nothing
+from rmodels.base import sklearn as scikit_learn
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._unsupervised import NearestNeighbors
@@ -183,6 +183,8 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
            [0., 2., 0.]])
     """
 
+    _attributes: ClassVar = {"_n_features_out": int}
+
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,
         "mode": [StrOptions({"distance", "connectivity"})],
@@ -311,6 +313,8 @@ class RadiusNeighborsTransformer(
            [1., 0., 0.],
            [0., 0., 0.]])
     """
+
+    _attributes: ClassVar = {"_n_features_out": int}
 
     _parameter_constraints: dict = {
         **NeighborsBase._parameter_constraints,

@@ -1,6 +1,5 @@
 """Metrics by their scikit-learn names: which are valid, what they mean, and their distances."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -12,6 +11,8 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import DistanceMetric, pairwise_distances
 from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE
+
+from rmodels.base.warnings import warn
 
 __all__ = [
     "INDEXED",
@@ -73,7 +74,7 @@ def check_algorithm(metric: Metric, algorithm: str, parameters: dict[str, Any] |
 def check_sparse(metric: Metric, algorithm: str) -> None:
     """Raise or warn as scikit-learn does about points in a sparse matrix."""
     if algorithm not in ("auto", "brute"):
-        warnings.warn("cannot use tree with sparse input: using brute force", stacklevel=6)
+        warn("cannot use tree with sparse input: using brute force")
     if isinstance(metric, str) and metric not in VALID_METRICS_SPARSE["brute"]:
         raise ValueError(
             f"Metric '{metric}' not valid for sparse input. Use sorted(sklearn.neighbors."
@@ -126,9 +127,7 @@ def truths(A: Any, metric: Metric) -> Any:
     """Return an array as booleans if the metric compares sets, with scikit-learn's warning."""
     if metric not in PAIRWISE_BOOLEAN_FUNCTIONS or sparse.issparse(A) or A.dtype == bool:
         return A
-    warnings.warn(
-        f"Data was converted to boolean for metric {metric}", DataConversionWarning, stacklevel=5
-    )
+    warn(f"Data was converted to boolean for metric {metric}", DataConversionWarning)
     return A.astype(bool)
 
 

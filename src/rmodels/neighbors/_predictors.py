@@ -1,119 +1,143 @@
 """What predictions of classes and of targets share: the weighted neighbours of queries."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from rmodels.config import thread_count
+from rmodels.base.tasks import Predictor
+from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import beside, counting, on_host
-from rmodels.data.checks import point_weights
-from rmodels.data.dask import is_dask
+from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
-from rmodels.neighbors._weights import Neighbours, Weights, offsets_of
+from rmodels.neighbors._search import Present
+from rmodels.neighbors._weights import Neighbours, Weights
 
-__all__ = ["KNeighborsPredictor", "Predictor", "RadiusNeighborsPredictor"]
+__all__ = ["KNeighborsPredictor", "NeighborsPredictor", "RadiusNeighborsPredictor"]
 
 
-class Predictor(NeighborsBase):
+def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights over a power of two, so that their scale neither rounds nor overflows a sum.
+
+    Weights that are all the same become 1.
+    """
+    largest = weights.max()
+    if ((weights == largest) | (weights == 0)).all():
+        return (weights > 0).astype(np.float64)
+    found: NDArray[np.float64] = np.ldexp(weights, -np.frexp(largest)[1])
+    return found
+
+
+class NeighborsPredictor(Predictor, NeighborsBase):
     """Predictions from weighted neighbours."""
 
+    _attributes: ClassVar = {"_y": np.ndarray, "_sample_weight": np.ndarray | None}
+
     weights: Weights
+    _y: Any
     _sample_weight: NDArray[np.float64] | None
 
-    def _fit_weighted(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        """Check X, y and the points' weights, and prepare the points; return y."""
-        if sample_weight is not None and is_dask(X):
-            raise ValueError("sample_weight needs points in memory or in a scan, not in partitions")
-        target = self._fit(X, y)
-        self._sample_weight = (
-            None if sample_weight is None else point_weights(sample_weight, self.n_samples_fit_)
-        )
-        return target
+    def _is_consistent(self) -> bool:
+        return super()._is_consistent() and len(self._y) == self.n_samples_fit_
 
-    def _neighbours(self, X: Any) -> Neighbours:
-        """Return the neighbours that decide about each query, and their weights."""
+    def _need(self) -> Need:
+        """Return what points and queries have to be."""
+        return NeighborsBase._need(self)
+
+    def _fit_weighted(self, X: Any, y: Any, sample_weight: Any) -> Source:
+        """Check X, y and the points' weights, and prepare the points; return them."""
+        source = self._fit(X, y, sample_weight)
+        self._sample_weight = None
+        if isinstance(source, Rows):
+            self._y = source.Y[:, 0] if source.one_target else source.Y
+            if source.weights is not None:
+                self._sample_weight = _scale(on_host(source.weights).astype(np.float64))
+                self._leave_out_absent(source)
+            return source
+        shape = (0,) if source.one_target else (0, source.n_targets)
+        self._y = np.empty(shape, source.target_dtype)
+        if source.has_weights:
+            self._sample_weight = np.empty(0)
+        return source
+
+    def _leave_out_absent(self, rows: Rows) -> None:
+        """Have only points of positive weight searched."""
+        assert self._sample_weight is not None
+        if self._sample_weight.all():
+            return
+        numbers = np.flatnonzero(self._sample_weight)
+        present = rows.X[beside(numbers, rows.X)]
+        if self.metric == "precomputed":
+            raise ValueError(
+                "sample_weight is 0 for some points, and metric='precomputed' has their distances: "
+                "leave their rows and columns out"
+            )
+        self._search = Present(rows.X, numbers, self._new_search(present))
+
+    @property
+    def _others(self) -> list[NDArray]:
+        """What is found with each neighbour of points that are not in memory, of no rows."""
+        if not isinstance(self._search, PartedSearch):
+            return []
+        weights = [] if self._sample_weight is None else [self._sample_weight]
+        return [self._y.reshape(0, self._width()), *weights]
+
+    def _n_searched(self) -> int:
+        """Return how many points of positive weight there are."""
+        if self._sample_weight is None:
+            return self.n_samples_fit_
+        if isinstance(self._search, PartedSearch):
+            return self._search.count
+        return int(np.count_nonzero(self._sample_weight))
+
+    def _width(self) -> int:
+        return 1 if self._y.ndim == 1 else int(self._y.shape[1])
+
+    def _ask(self, X: Any) -> Asked:
+        """Return which neighbours decide about queries."""
         raise NotImplementedError
 
+    def _prediction(self) -> Callable[[Rows], Any]:
+        """Return what predicts rows of queries."""
+        return Answer(self, self._ask(()), "_decide", {})
 
-class KNeighborsPredictor(Predictor, KNeighborsMixin):
+    def _decide(self, found: Any, queries: Rows | None) -> Any:
+        """Return the predictions of queries whose neighbours are found."""
+        raise NotImplementedError
+
+    def _weigh(self, found: Any) -> tuple[Neighbours, Any]:
+        """Return neighbours with their weights, and their targets: (n_pairs, n_targets)."""
+        if found[0].ndim == 2:
+            distances, indices, *others = found
+            m, k = indices.shape
+            offsets = counting(m * k + 1, indices, k) if k else counting(1, indices)
+            shape: tuple[int, int] | None = (m, k)
+            distances, indices = distances.ravel(), indices.ravel()
+            others = [each.reshape(m * k, *each.shape[2:]) for each in others]
+        else:
+            offsets, distances, indices, *others = found
+            shape = None
+        if others:
+            near, *parts = others
+        else:
+            Y = self._y[:, None] if self._y.ndim == 1 else self._y
+            near, parts = beside(Y, indices)[indices], []
+            if self._sample_weight is not None:
+                parts = [beside(self._sample_weight, distances)[indices]]
+        neighbours = Neighbours.weighted(self.weights, offsets, distances, indices, shape)
+        return neighbours.times(parts[0]) if parts else neighbours, near
+
+
+class KNeighborsPredictor(NeighborsPredictor, KNeighborsMixin):
     """Predictions by the k nearest."""
 
-    def _neighbours(self, X: Any) -> Neighbours:
-        check_is_fitted(self)
-        if self._sample_weight is not None:
-            offsets, distances, indices, parts = self._nearest_by_weight(X, self._sample_weight)
-            # a callable gets rows of k distances, as many as there are where weights are 1
-            return Neighbours.weighted(self.weights, offsets, distances, indices).times(parts)
-        distances, indices = self._nearest(X, None)
-        m, k = indices.shape
-        offsets = counting(m * k + 1, indices, k)
-        return Neighbours.weighted(
-            self.weights, offsets, distances.ravel(), indices.ravel(), (m, k)
-        )
-
-    def _nearest_by_weight(
-        self, X: Any, sample_weight: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
-        """Return the nearest points whose weights sum to k.
-
-        Returns
-        -------
-        offsets : ndarray of shape (n_queries + 1,)
-        distances, indices, parts : ndarray of shape (offsets[-1],)
-            Query i has those from offsets[i] to offsets[i + 1] - 1; parts are what counts of the
-            points' weights.
-        """
-        k = self._check_n_neighbors(None)
-        queries = self._queries(X)
-        itself = queries is None
-        least = sample_weight.sum() - (sample_weight.max() if itself else 0.0)
-        if least < k * (1 - 1e-12):
-            raise ValueError(
-                f"Expected n_neighbors <= the sum of sample_weight, but n_neighbors = {k} and the "
-                f"weights of the points that a query may have sum to {least}"
-            )
-        if itself:
-            queries = self._fit_X
-        n = self.n_samples_fit_
-        pending = np.arange(queries.shape[0])
-        blocks = []
-        count = min(n, k + itself)
-        while len(pending):
-            found = self._search.nearest(queries[pending], count, thread_count(self.n_jobs))
-            distances, indices = map(on_host, found)
-            weights = sample_weight[indices]
-            if itself:
-                weights[indices == pending[:, np.newaxis]] = 0.0
-            reached = np.cumsum(weights, axis=1)
-            parts = np.clip(k - (reached - weights), 0.0, weights)
-            done = (reached[:, -1] >= k) | (count == n)
-            rows, columns = np.nonzero(parts * done[:, np.newaxis])
-            pairs = (pending[rows], distances[rows, columns], indices[rows, columns])
-            blocks.append((*pairs, parts[rows, columns]))
-            pending = pending[~done]
-            count = min(n, 2 * count)
-        rows, distances, indices, parts = (
-            np.concatenate(column) for column in zip(*blocks, strict=True)
-        )
-        order = np.argsort(rows, kind="stable")
-        counts = np.bincount(rows, minlength=queries.shape[0])
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        ordered = offsets, distances[order], indices[order], parts[order]
-        return tuple(beside(part, queries) for part in ordered)
+    def _ask(self, X: Any) -> Asked:
+        return self._ask_nearest(X)
 
 
-class RadiusNeighborsPredictor(Predictor, RadiusNeighborsMixin):
+class RadiusNeighborsPredictor(NeighborsPredictor, RadiusNeighborsMixin):
     """Predictions by all within a radius."""
 
-    def _neighbours(self, X: Any) -> Neighbours:
-        offsets, distances, indices = self._within(X, None, by_distance=True)
-        if self._sample_weight is None:
-            return Neighbours.weighted(self.weights, offsets, distances, indices)
-        parts = beside(self._sample_weight, distances)[indices]
-        counted = parts > 0  # the others are as if they were not there
-        offsets = offsets_of(counted)[offsets]
-        distances, indices = distances[counted], indices[counted]
-        found = Neighbours.weighted(self.weights, offsets, distances, indices)
-        return found.times(parts[counted])
+    def _ask(self, X: Any) -> Asked:
+        return self._ask_within(X)

@@ -1,19 +1,21 @@
 """Regression by the means of neighbours."""
 
-import warnings
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from rmodels.base.scores import Regressor
-from rmodels.data.arrays import answered_in_kind, as_dtype, beside
-from rmodels.data.checks import all_or_nothing, by_batches
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.tasks import Regressor
+from rmodels.base.warnings import warn
+from rmodels.data import Rows
+from rmodels.data.arrays import as_dtype, beside
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
     KNeighborsPredictor,
-    Predictor,
+    NeighborsPredictor,
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, means
@@ -21,14 +23,12 @@ from rmodels.neighbors._weights import Weights, means
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
 
-class NeighborsRegressor(Regressor, Predictor):
+class NeighborsRegressor(Regressor, NeighborsPredictor):
     """Regression by weighted means of neighbours' targets."""
 
     _y: NDArray
     _without_weight: str  # what to say of queries whose weights sum to 0
 
-    @by_batches
-    @answered_in_kind
     def predict(self, X: ArrayLike | None) -> NDArray:
         """Predict the target of each query.
 
@@ -53,13 +53,18 @@ class NeighborsRegressor(Regressor, Predictor):
         >>> model.predict([[0.4]])
         array([2.])
         """
-        neighbours = self._neighbours(X)
-        found = means(neighbours, self._y[:, None] if self._y.ndim == 1 else self._y)
-        if (found != found).any():
-            warnings.warn(f"{self._without_weight}; predicting NaN.", stacklevel=3)
+        check_is_fitted(self)
+        return self._answer(X, self._ask(X), "_decide", "predict")
+
+    def _decide(self, found: Any, queries: Rows | None) -> Any:
+        """Return the predictions of queries."""
+        neighbours, near = self._weigh(found)
+        predicted = means(neighbours, near)
+        if (predicted != predicted).any():
+            warn(f"{self._without_weight}; predicting NaN.")
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
-            found = as_dtype(found, beside(self._y[:0], found).dtype)
-        return found[:, 0] if self._y.ndim == 1 else found
+            predicted = as_dtype(predicted, beside(self._y[:0], predicted).dtype)
+        return predicted[:, 0] if self._y.ndim == 1 else predicted
 
 
 class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
@@ -80,7 +85,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
 
     Notes
     -----
-    `sample_weight`, and what k counts, are as in `KNeighborsClassifier`.
+    `sample_weight` is as in `KNeighborsClassifier`.
 
     Examples
     --------
@@ -145,7 +150,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
         >>> model.n_samples_fit_
         3
         """
-        self._y = self._fit_weighted(X, y, sample_weight)
+        self._fit_weighted(X, y, sample_weight)
         return self
 
 
@@ -226,5 +231,5 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         >>> model.n_samples_fit_
         3
         """
-        self._y = self._fit_weighted(X, y, sample_weight)
+        self._fit_weighted(X, y, sample_weight)
         return self

@@ -6,7 +6,6 @@ compute: engine "scipy". Every search finds all neighbours, in the order of (dis
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,16 +13,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import get_config
-from rmodels.data.arrays import on_gpu, on_host
-from rmodels.data.dask import joined, merged
-from rmodels.data.scan import Scan
+from rmodels.data.arrays import beside, on_gpu, on_host
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors import _metrics
 from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
 
-__all__ = ["Scanned", "Search", "search"]
+__all__ = ["Present", "Search", "search"]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -38,13 +35,16 @@ class Search(Protocol):
     Attributes
     ----------
     X : ndarray or CSR matrix
-        The points; with precomputed distances, those between them. An error for a scan's.
+        The points; with precomputed distances, those between them.
     algorithm : {"brute", "tree"}
     engine : {"reference", "native", "gpu", "scipy"}
+    remote : bool
+        Whether the points are on a cluster.
     """
 
     algorithm: str
     engine: str
+    remote: bool
 
     @property
     def X(self) -> Any:
@@ -122,11 +122,48 @@ class Indexed:
         Of X as an array. Unless it is on the GPU, queries from there are copied to the processor.
     """
 
+    remote = False
+
     def __init__(self, X: Any, index: ops.Index) -> None:
         self.X = X
         self._index = index
         self.algorithm = index.algorithm
         self.engine = index.engine
+
+    def fields(self) -> dict[str, Any]:
+        """Return what `from_fields` takes; tensors as arrays, which any engine searches."""
+        X, index = self.X, self._index
+        found = {"metric": index.metric, "p": index.p, "algorithm": index.algorithm}
+        if sparse.issparse(X) or isinstance(X, np.ndarray):
+            return {"X": X, **found, "engine": index.engine}
+        X = on_host(X)
+        return {"X": X.astype(np.result_type(X, np.float32)), **found, "engine": "auto"}
+
+    @classmethod
+    def from_fields(cls, X: Any, metric: str, p: float, algorithm: str, engine: str) -> "Indexed":
+        """Return a search like the one with these fields; its engine builds the rest when needed.
+
+        Raises
+        ------
+        ValueError
+            If no search has them.
+        """
+        points = X.toarray() if sparse.issparse(X) else X
+        sound = (
+            points.ndim == 2
+            and len(points)
+            and points.dtype in (np.float32, np.float64)
+            and points.flags.c_contiguous
+            and np.isfinite(points).all()
+            and metric in ops.METRICS
+            and p > 0
+            and algorithm in ("brute", "tree")
+            and isinstance(engine, str)
+        )
+        if not sound:
+            raise ValueError("the points to search, or how to search them, are not valid")
+        engine = choose("nearest", "auto") if engine == "auto" else engine
+        return cls(X, ops.Index(points, metric, p, algorithm, engine))
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
@@ -150,81 +187,60 @@ class Indexed:
         )
 
 
-class Scanned:
-    """Searches points that are read anew for each search, a block at a time.
-
-    Each block has an index of its own, and its neighbours are merged with those of the blocks
-    before it by (distance, index): what is found is what one index of all points would find.
+class Present:
+    """Searches some of the points: those whose weight is not 0.
 
     Parameters
     ----------
-    scan : Scan
-    features : list of str or int
-        Columns of the points.
-    metric, parameters
-        As `_metrics.effective_metric` returns them.
-    algorithm : {"auto", "brute", "tree"}
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        All points; their rows are the numbers of what is found.
+    numbers : ndarray of shape (n_present,)
+        Rows of the points to search, ascending.
+    search : Search
+        Of those.
     """
 
-    def __init__(
-        self,
-        scan: Scan,
-        features: list[str | int],
-        metric: Metric,
-        parameters: dict[str, Any],
-        algorithm: str,
-    ) -> None:
-        self._scan, self._features = scan, features
-        self._metric, self._p = _metrics.indexed(metric, parameters)
-        self._algorithm = algorithm
-        self.algorithm = "tree" if algorithm == "tree" else "brute"
-        self.engine = choose("nearest")
+    remote = False
 
-    @property
-    def X(self) -> Any:
-        """The points: an error, as they are not kept."""
-        raise ValueError("the points of a scan are not in memory: give queries")
+    def __init__(self, X: Any, numbers: Indices, search: Search) -> None:
+        self.X = X
+        self._numbers, self._search = numbers, search
+        self.algorithm, self.engine = search.algorithm, search.engine
 
-    def _found(
-        self, find: Callable[[ops.Index], tuple[NDArray, ...]], n_threads: int
-    ) -> Iterator[tuple[NDArray, ...]]:
-        """Yield what is found among the points of each block; last, their numbers."""
-        first = 0
-        for points in self._scan.blocks(self._features):
-            *places, indices = find(
-                ops.index(
-                    points, self._metric, self._p, algorithm=self._algorithm, n_threads=n_threads
-                )
-            )
-            yield *places, indices + first
-            first += len(points)
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "numbers": self._numbers, "search": self._search}
+
+    def _absent(self) -> Indices:
+        return np.delete(np.arange(self.X.shape[0]), self._numbers)
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
-        queries = self._given(Q)
-
-        def find(index: ops.Index) -> tuple[NDArray, ...]:
-            return ops.nearest(index, queries, min(k, len(index.X)), n_threads=n_threads)
-
-        blocks = self._found(find, n_threads)
-        distances, indices = reduce(lambda one, other: merged(one, other, k), blocks)
-        return distances, indices
+        if Q is not None:
+            distances, indices = self._search.nearest(Q, k, n_threads)
+            return distances, beside(self._numbers, indices)[indices]
+        absent = self._absent()
+        mine = tuple(map(on_host, self._search.nearest(None, k, n_threads)))
+        others = tuple(map(on_host, self.nearest(self.X[absent], k, n_threads)))
+        order = np.argsort(np.concatenate([self._numbers, absent]))
+        distances = np.concatenate([mine[0], others[0]])[order]
+        return distances, np.concatenate([self._numbers[mine[1]], others[1]])[order]
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
-        queries = self._given(Q)
-
-        def find(index: ops.Index) -> tuple[NDArray, ...]:
-            return ops.within(index, queries, radius, n_threads=n_threads)
-
-        offsets, distances, indices = joined(list(self._found(find, n_threads)))
-        return offsets, distances, indices
-
-    def _given(self, Q: Any) -> NDArray:
-        """Return queries as an array; None asks for the points."""
-        queries = self.X if Q is None else Q
-        found: NDArray = queries.toarray() if sparse.issparse(queries) else on_host(queries)
-        return found
+        if Q is not None:
+            offsets, distances, indices = self._search.within(Q, radius, n_threads)
+            return offsets, distances, beside(self._numbers, indices)[indices]
+        absent = self._absent()
+        mine = tuple(map(on_host, self._search.within(None, radius, n_threads)))
+        others = tuple(map(on_host, self.within(self.X[absent], radius, n_threads)))
+        _, distances, indices = _joined([(*mine[:2], self._numbers[mine[2]]), others])
+        numbers = np.concatenate([self._numbers, absent])
+        counts = np.concatenate([np.diff(mine[0]), np.diff(others[0])])
+        rows = np.repeat(numbers, counts)
+        order = np.argsort(rows, kind="stable")
+        offsets = np.concatenate([[0], np.cumsum(counts[np.argsort(numbers)])])
+        return offsets, distances[order], indices[order]
 
 
 class Blockwise:
@@ -241,12 +257,17 @@ class Blockwise:
 
     algorithm = "brute"
     engine = "scipy"
+    remote = False
 
     def __init__(self, X: Any, metric: Metric, parameters: dict[str, Any]) -> None:
         self.X = _short(X) if sparse.issparse(X) else _metrics.truths(X, metric)
         self._points = self.X
         self._metric, self._parameters = metric, parameters
         self._distances = _metrics.distances(metric, parameters)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "metric": self._metric, "parameters": self._parameters}
 
     def _prepared(self, Q: Any) -> Any:
         """Return queries in the form of the points."""
@@ -332,6 +353,10 @@ class SparseRows(Blockwise):
         self._points = self._prepared(X)
         self._squares = _squares(self._points)
 
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X, "cosine": self._cosine}
+
     def _prepared(self, Q: Any) -> Any:
         Q = sparse.csr_array(Q, dtype=np.float64, copy=True)
         Q.sum_duplicates()
@@ -376,6 +401,10 @@ class Precomputed(Blockwise):
 
     def __init__(self, X: Any) -> None:
         self.X = self._points = X
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the class takes."""
+        return {"X": self.X}
 
     def _prepared(self, Q: Any) -> Any:
         return Q

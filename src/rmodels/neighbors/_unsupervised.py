@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from rmodels.data.checks import all_or_nothing
+from rmodels.base.estimator import all_or_nothing
 from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
 from rmodels.neighbors._metrics import Metric
 

@@ -117,21 +117,20 @@ class Neighbours:
         return namespace(columns).segment_reduce(columns, "sum", lengths=counts, axis=0)[:, 0]
 
 
-def votes(neighbours: Neighbours, codes: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:
+def votes(neighbours: Neighbours, codes: Any, n_classes: int) -> NDArray[np.float64]:
     """Return the summed weight of each class among each query's neighbours.
 
     Parameters
     ----------
     neighbours : Neighbours
-    codes : ndarray of shape (n_samples,)
-        Positions of the labels among the classes.
+    codes : ndarray of shape (n_pairs,)
+        Places of the neighbours' labels among the classes.
     n_classes : int
 
     Returns
     -------
     ndarray of shape (n_queries, n_classes)
     """
-    codes = beside(codes, neighbours.indices)[neighbours.indices]
     if not isinstance(codes, np.ndarray):
         weights = 1.0 if neighbours.weights is None else neighbours.weights
         columns = [neighbours.sums(weights * (codes == label)) for label in range(n_classes)]
@@ -142,19 +141,19 @@ def votes(neighbours: Neighbours, codes: NDArray[np.intp], n_classes: int) -> ND
     return sums.astype(np.float64, copy=False).reshape(shape)
 
 
-def means(neighbours: Neighbours, targets: NDArray) -> NDArray[np.float64]:
+def means(neighbours: Neighbours, near: Any) -> NDArray[np.float64]:
     """Return Σ w y / Σ w over each query's neighbours, NaN where Σ w is 0.
 
     Parameters
     ----------
     neighbours : Neighbours
-    targets : ndarray of shape (n_samples, n_targets)
+    near : ndarray of shape (n_pairs, n_targets)
+        Targets of the neighbours.
 
     Returns
     -------
     ndarray of shape (n_queries, n_targets)
     """
-    near = beside(targets, neighbours.indices)[neighbours.indices]
     if neighbours.weights is not None:
         near = near * neighbours.weights[:, np.newaxis]
     sums = namespace(near).stack([neighbours.sums(y) for y in near.T], 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rmodels.ops.moments import Gram, Moments
 
-__all__ = ["ClosedForm", "coefficients_from_gram", "coefficients_from_moments"]
+__all__ = ["ClosedForm", "descend_gram", "descend_moments"]
 
 Matrix = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ def _rate(learning_rate: float | str, eigenvalues: Matrix) -> float:
     return 1.0 / float(largest) if largest else 1.0
 
 
-def coefficients_from_moments(
+def descend_moments(
     moments: Moments, fit_intercept: bool, learning_rate: float | str, iterations: int
 ) -> tuple[Matrix, ClosedForm]:
     """Return w_t, with the intercept as the last row: (n_features + 1, n_targets)."""
@@ -132,7 +132,7 @@ def coefficients_from_moments(
     return coefficients, closed_form
 
 
-def coefficients_from_gram(
+def descend_gram(
     gram: Gram,
     X: NDArray,
     Y: NDArray,

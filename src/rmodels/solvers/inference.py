@@ -5,24 +5,29 @@ squares is ‖R_yy‖², and the covariance of β is σ² R_xx⁻¹ R_xx⁻ᵀ. 
 the moments, or where those have too few digits, R the triangular factor of the rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, stats
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
-from rmodels.solvers import least_squares
-from rmodels.solvers.statistics import array
+from rmodels.solvers.conditioning import find_constant
+from rmodels.solvers.moments import as_array
+from rmodels.solvers.triangular import triangulate
 
-__all__ = ["Factor", "Summary", "covariance", "factor_of_moments", "factor_of_rows", "summarised"]
+__all__ = ["Factor", "Summary", "factor_of_moments", "factor_of_rows", "rows_of_full_leverage"]
+__all__ += ["meat", "summarize"]
 
 Matrix = NDArray[np.float64]
 
 _DECIDES = 1e6  # κ², and Σ (y − ȳ)² over the residuals': below, ten digits are left
+_EPS = float(np.finfo(np.float64).eps)
+_EXACT = 16 * _EPS  # residuals, over the sizes of y and of the terms, that rounding explains
 _ROWS_AT_A_TIME = 4096
 ROBUST = ("HC0", "HC1", "HC2", "HC3")
 
@@ -35,26 +40,46 @@ class Factor:
     ----------
     inverse : ndarray of shape (n_features, n_features)
         R_xx⁻¹.
-    slopes : ndarray of shape (n_features, n_targets)
+    projected : ndarray of shape (n_features, n_targets)
+        R_xy.
     residual, total : ndarray of shape (n_targets,)
-        Sums of squares: of the residuals, and of y about its mean, or 0 without an intercept.
+        Sums of squares: of the residuals, 0 if rounding explains them, and of y about its mean, or
+        about 0 if the model has no constant.
     mean : ndarray of shape (n_features + n_targets,)
         Zeros without an intercept.
+    constant : ndarray of shape (n_features,) or None
+        Without an intercept, but with columns that a constant is a combination of, that
+        combination times R_xx, as a unit vector.
     count, weight : float
         Rows whose weight is not 0, and Σ w.
     fit_intercept : bool
+    rounding : float
+        How far from 1 a leverage may be that is 1.
     computed_from : {"moments", "rows"}
     """
 
     inverse: Matrix
-    slopes: Matrix
+    projected: Matrix
     residual: Matrix
     total: Matrix
     mean: Matrix
+    constant: Matrix | None
     count: float
     weight: float
     fit_intercept: bool
+    rounding: float
     computed_from: str
+
+    @cached_property
+    def slopes(self) -> Matrix:
+        """β: (n_features, n_targets)."""
+        found: Matrix = self.inverse @ self.projected
+        return found
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether some coefficients give the same prediction for all rows."""
+        return self.fit_intercept or self.constant is not None
 
     @property
     def freedom(self) -> float:
@@ -92,23 +117,51 @@ def factor_of_moments(moments: Moments, count: int, fit_intercept: bool) -> Fact
         return None
     R = linalg.cholesky(correlation)
     inverse = linalg.solve_triangular(R, np.eye(d)) / scale[:, np.newaxis]
-    right = inverse.T @ S[:d, d:]
+    projected = inverse.T @ S[:d, d:]
     total = S.diagonal()[d:]
-    residual = total - (right**2).sum(axis=0)
-    if not (total < _DECIDES * residual).all():
+    residual = total - (projected**2).sum(axis=0)
+    spread = np.sqrt(moments.scatter.diagonal())
+    still = find_constant(moments.scatter, moments.mean, moments.weight)
+    constant = None
+    if not fit_intercept:
+        alike = still[:d].any()
+        if not alike:
+            correlation = moments.scatter[:d, :d] / spread[:d] / spread[:d, np.newaxis]
+            lost = 4 * _EPS * d * np.sqrt(count)  # what rounding leaves of an eigenvalue of 0
+            alike = np.linalg.eigvalsh(correlation)[0] <= lost
+        if alike:
+            constant = _unit(inverse, moments.mean[:d])
+    if fit_intercept or constant is not None:
+        total = np.where(still[d:], 0.0, spread[d:] ** 2)
+    exact = total == 0
+    if not (exact | (S.diagonal()[d:] < _DECIDES * residual)).all():
         return None
-    mean = moments.mean if fit_intercept else np.zeros(len(moments.mean))
     return Factor(
         inverse,
-        inverse @ right,
-        residual,
+        _explained(projected, constant, exact),
+        np.where(exact, 0.0, residual),
         total,
-        mean,
+        moments.mean if fit_intercept else np.zeros(len(moments.mean)),
+        constant,
         float(count),
         moments.weight,
         fit_intercept,
+        8 * _EPS * (d + 1) * float(values[-1] / values[0]),
         "moments",
     )
+
+
+def _unit(inverse: Matrix, mean: Matrix) -> Matrix:
+    """Return R c over its norm, with X c = 1 in every row: along R⁻ᵀ Xᵀ 1."""
+    along = inverse.T @ mean
+    found: Matrix = along / np.linalg.norm(along)
+    return found
+
+
+def _explained(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
+    """Return R_xy in which targets that are the same in all rows have nothing but the constant."""
+    mean = 0.0 if constant is None else np.outer(constant, constant @ projected)
+    return np.where(still, mean, projected)
 
 
 def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
@@ -120,51 +173,63 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
         If the columns are dependent.
     """
     d = source.n_features
-    R, mean, scale = least_squares.triangular(source, fit_intercept)
-    norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
-    dependent = len(R) < d or not norms.all()
-    if not dependent:
-        singular = linalg.svdvals(R[:d, :d] / norms)
-        dependent = singular[-1] <= max(d, source.count) * np.finfo(np.float64).eps * singular[0]
-    if dependent:
+    count, weight = (source.count, source.weight)
+    R, mean, scale = triangulate(source, fit_intercept)
+    number = _condition(R[:, :d], count)
+    if number == np.inf:
         raise ValueError(
             "columns of X are constant or a combination of others: their coefficients are not "
             "unique and have no standard errors. Remove columns"
         )
     inverse = linalg.solve_triangular(R[:d, :d], np.eye(d)) / scale[:d, np.newaxis]
     targets = R[:, d:] * scale[d:]
-    slopes = inverse @ targets[:d]
-    residual, total = (targets[d:] ** 2).sum(axis=0), (targets**2).sum(axis=0)
-    count, weight = source.count, source.weight
-    return Factor(inverse, slopes, residual, total, mean, count, weight, fit_intercept, "rows")
+    projected = targets[:d]
+    spread, centre, constant = np.sqrt((R**2).sum(axis=0)) * scale, mean, None
+    sizes = np.hypot(spread, np.sqrt(weight) * mean)
+    if not fit_intercept:
+        R, centre, scale = triangulate(source, True)
+        spread = np.sqrt((R**2).sum(axis=0)) * scale
+    still = spread <= 4 * _EPS * np.sqrt(weight) * np.abs(centre)
+    if not fit_intercept and (still[:d].any() or _condition(R[:, :d], count) == np.inf):
+        constant = _unit(inverse, centre[:d])
+    total = (targets**2).sum(axis=0)
+    if fit_intercept or constant is not None:
+        total = np.where(still[d:], 0.0, spread[d:] ** 2)
+    exact = total == 0
+    projected = _explained(projected, constant, exact)
+    residual = (targets[d:] ** 2).sum(axis=0)
+    terms = sizes[d:] + np.abs(inverse @ projected).T @ sizes[:d]
+    return Factor(
+        inverse,
+        projected,
+        np.where(exact | (residual <= (_EXACT * terms) ** 2), 0.0, residual),
+        total,
+        mean,
+        constant,
+        count,
+        weight,
+        fit_intercept,
+        8 * _EPS * (d + 1) * number,
+        "rows",
+    )
 
 
-def _meat(rows: Rows, factor: Factor, kind: str) -> Matrix:
-    """Return Σ w² e² u uᵀ of each target, u = [(x − μ) R_xx⁻¹, 1 / √Σw]: (n_targets, d + 1, d + 1).
-
-    u has the digits that products with the inverse of RᵀR would lose.
-    """
-    d, t = factor.slopes.shape
-    power = {"HC2": 1, "HC3": 2}.get(kind, 0)
-    total = np.zeros((t, d + 1, d + 1))
-    for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
-        part = slice(first, first + _ROWS_AT_A_TIME)
-        X = array(rows.X[part]).astype(np.float64)
-        w = np.ones(len(X))
-        if rows.weights is not None:
-            w = array(rows.weights[part]).astype(np.float64)
-        Z = X - factor.mean[:d]
-        residuals = array(rows.Y[part]) - factor.mean[d:] - Z @ factor.slopes
-        U = np.column_stack([Z @ factor.inverse, np.full(len(X), factor.root)])
-        share = (w / (1 - factor.leverages(X, w)) ** (power / 2))[:, np.newaxis] * residuals
-        for target in range(t):
-            weighted = share[:, target, np.newaxis] * U
-            total[target] += weighted.T @ weighted
-    return total
+def _condition(R: Matrix, count: float) -> float:
+    """Return the condition number of the columns scaled alike, infinite if they are dependent."""
+    d = R.shape[1]
+    norms = np.sqrt((R**2).sum(axis=0))
+    if len(R) < d or not norms.all():
+        return np.inf
+    singular = linalg.svdvals(R[:d] / norms)
+    dependent = singular[-1] <= max(d, count) * _EPS * singular[0]
+    return np.inf if dependent else float(singular[0] / singular[-1])
 
 
-def covariance(factor: Factor, source: Source | None, kind: str | None) -> Matrix:
-    """Return the covariance of the coefficients and, last, the intercept of each target.
+def meat(factor: Factor, source: Source | None, kind: str | None) -> Matrix:
+    """Return the covariance of R_xx β and, last, of √Σw times the mean prediction, of each target.
+
+    Classical, σ² of each; robust, Σ w² e² u uᵀ with u = [(x − μ) R_xx⁻¹, 1 / √Σw]. It has digits
+    that products with the inverse of RᵀR would lose.
 
     Parameters
     ----------
@@ -176,21 +241,95 @@ def covariance(factor: Factor, source: Source | None, kind: str | None) -> Matri
     Returns
     -------
     ndarray of shape (n_targets, n_features + 1, n_features + 1)
+        NaN for "HC2" and "HC3" if a row has a leverage of 1.
     """
-    d = len(factor.slopes)
+    if kind is None:
+        return factor.variance[:, np.newaxis, np.newaxis] * np.eye(len(factor.inverse) + 1)
+    assert source is not None
+    found = source.fold(partial(_meat, factor=factor, kind=kind))
+    return found * (factor.count / factor.freedom) if kind == "HC1" else found
+
+
+def _meat(rows: Rows, factor: Factor, kind: str) -> Matrix:
+    """Return what `meat` adds up over rows."""
+    d, t = factor.slopes.shape
+    power = {"HC2": 1, "HC3": 2}.get(kind, 0)
+    total = np.zeros((t, d + 1, d + 1))
+    for X, w, part in _blocks(rows):
+        Z = X - factor.mean[:d]
+        residuals = as_array(rows.Y[part]) - factor.mean[d:] - Z @ factor.slopes
+        residuals[:, factor.residual == 0] = 0.0
+        U = np.column_stack([Z @ factor.inverse, np.full(len(X), factor.root)])
+        if power:
+            left = 1 - factor.leverages(X, w)
+            w = w / np.where(left > factor.rounding, left, np.nan) ** (power / 2)
+        share = w[:, np.newaxis] * residuals
+        for target in range(t):
+            weighted = share[:, target, np.newaxis] * U
+            total[target] += weighted.T @ weighted
+    return total
+
+
+def _blocks(rows: Rows) -> Iterator[tuple[Matrix, Matrix, slice]]:
+    """Yield X and weights of some rows at a time, and where they are."""
+    for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
+        part = slice(first, first + _ROWS_AT_A_TIME)
+        X = as_array(rows.X[part]).astype(np.float64)
+        w = np.ones(len(X))
+        if rows.weights is not None:
+            w = as_array(rows.weights[part]).astype(np.float64)
+        yield X, w, part
+
+
+def rows_of_full_leverage(factor: Factor, source: Source) -> list[int]:
+    """Return the numbers of the rows whose leverage is 1."""
+    source.number_rows()
+    found: list[int] = sorted(source.fold(partial(_of_full_leverage, factor=factor)))
+    return found
+
+
+def _of_full_leverage(rows: Rows, factor: Factor) -> list[int]:
+    found: list[int] = []
+    for X, w, part in _blocks(rows):
+        full = np.flatnonzero(1 - factor.leverages(X, w) <= factor.rounding)
+        found += (rows.first + part.start + full).tolist()
+    return found
+
+
+def _covariance(factor: Factor, inner: Matrix) -> Matrix:
+    """Return the covariance of the coefficients and, last, the intercept of each target."""
+    d = len(factor.inverse)
     bread = np.zeros((d + 1, d + 1))
     bread[:d, :d] = factor.inverse
     bread[d, d] = factor.root
-    if kind is None:
-        centred = factor.variance[:, np.newaxis, np.newaxis] * (bread @ bread.T)
-    else:
-        assert source is not None
-        centred = bread @ source.fold(partial(_meat, factor=factor, kind=kind)) @ bread.T
-        if kind == "HC1":
-            centred = centred * (factor.count / factor.freedom)
     shear = np.eye(d + 1)  # the intercept is ȳ − μ·β
     shear[d, :d] = -factor.mean[:d]
-    found: Matrix = shear @ centred @ shear.T
+    bread = shear @ bread
+    found: Matrix = bread @ inner @ bread.T
+    return found
+
+
+def _wald(factor: Factor, inner: Matrix) -> Matrix:
+    """Return the F of Wald's test that all rows have the same prediction, of each target.
+
+    That is bᵀ C⁻¹ b over the number of conditions, with b = R_xx β and C its covariance, both
+    without the direction of a constant. Infinite where C has no variance and b is not 0.
+    """
+    d = len(factor.inverse)
+    basis = np.eye(d)
+    if factor.constant is not None:
+        basis = linalg.null_space(factor.constant[np.newaxis])
+    found = np.full(len(inner), np.nan)
+    for target, C in enumerate(inner[:, :d, :d]):
+        if not basis.size or not np.isfinite(C).all():
+            continue
+        values, V = np.linalg.eigh(basis.T @ C @ basis)
+        b = V.T @ (basis.T @ factor.projected[:, target])
+        values = np.where(values > d * _EPS * values[-1], values, 0.0)
+        seen = np.abs(b) > 4 * d * _EPS * np.linalg.norm(factor.projected[:, target])
+        if values.any() or seen.any():
+            with np.errstate(divide="ignore"):
+                found[target] = (b[seen] ** 2 / values[seen]).sum() / len(values)
     return found
 
 
@@ -209,9 +348,11 @@ class Summary:
     confidence_intervals : ndarray of shape (n_coefficients, 2)
     covariance : ndarray of shape (n_coefficients, n_coefficients)
     r2, adjusted_r2 : float
-        About the mean; without an intercept, about 0.
+        About the mean; about 0 if no coefficients give the same prediction for all rows: without
+        an intercept, unless columns such as those of all categories add up to a constant.
     f_value, f_p_value : float
-        Wald's test that all slopes are 0.
+        Wald's test that all rows have the same prediction: that all slopes are 0. Without a
+        constant, that all predictions are 0.
     residual_std : float
         √(Σ w e² / degrees of freedom).
     n_samples, degrees_of_freedom : int
@@ -277,28 +418,28 @@ class Summary:
         return "\n".join(lines)
 
 
-def summarised(
+def summarize(
     factor: Factor,
     names: list[str],
-    covariances: Matrix,
+    inner: Matrix,
     confidence: float,
     robust: str | None,
     one_target: bool,
 ) -> Summary:
-    """Return the tests that a factor and the covariances of its coefficients lead to."""
+    """Return the tests that a factor and its `meat` lead to."""
     d = len(factor.slopes)
     kept = d + factor.fit_intercept
     freedom = factor.freedom
     slopes = factor.slopes.T
     intercepts = factor.mean[d:] - slopes @ factor.mean[:d]
     coefficients = np.column_stack([slopes, intercepts])[:, :kept]
-    covariances = covariances[:, :kept, :kept]
+    covariances = _covariance(factor, inner)[:, :kept, :kept]
     errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     with np.errstate(divide="ignore", invalid="ignore"):
         t_values = coefficients / errors
         r2 = 1 - factor.residual / factor.total
-    solved = np.linalg.solve(covariances[:, :d, :d], slopes[:, :, np.newaxis])[:, :, 0]
-    f_value = (slopes * solved).sum(axis=1) / d
+    f_value = _wald(factor, inner)
+    tested = d - (factor.constant is not None)
     half = stats.t.ppf(0.5 + confidence / 2, freedom) * errors
     arrays: dict[str, Any] = {
         "coefficients": coefficients,
@@ -308,9 +449,9 @@ def summarised(
         "confidence_intervals": np.stack([coefficients - half, coefficients + half], axis=-1),
         "covariance": covariances,
         "r2": r2,
-        "adjusted_r2": 1 - (factor.count - factor.fit_intercept) / freedom * (1 - r2),
+        "adjusted_r2": 1 - (factor.count - factor.has_constant) / freedom * (1 - r2),
         "f_value": f_value,
-        "f_p_value": stats.f.sf(f_value, d, freedom),
+        "f_p_value": stats.f.sf(f_value, tested, freedom),
         "residual_std": np.sqrt(factor.variance),
     }
     if one_target:

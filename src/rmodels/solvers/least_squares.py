@@ -8,201 +8,44 @@ orthogonal transformations, block by block, and solved by singular values (LAPAC
 either solution of float64 data is refined with residuals in twice the precision.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 from scipy.linalg import lapack
 
-from rmodels.data.source import Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.ops.moments import Gram, Moments
-from rmodels.solvers.refinement import refined
-from rmodels.solvers.statistics import array, gradient, spread
+from rmodels.solvers import lsqr
+from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.conditioning import (
+    TOO_ILL,
+    Conditioning,
+    divide,
+    factorize,
+    find_constant,
+    from_products,
+    from_scatter,
+    select_columns,
+)
+from rmodels.solvers.moments import compute_gradient, compute_gram, compute_moments
+from rmodels.solvers.plan import Route, plan_least_squares, smaller_side
+from rmodels.solvers.refinement import refine
+from rmodels.solvers.result import LinearFit
+from rmodels.solvers.triangular import penalize, triangulate
 
-__all__ = [
-    "Conditioning",
-    "Solution",
-    "conditioning_of_gram",
-    "conditioning_of_moments",
-    "from_gram",
-    "from_moments",
-    "from_moments_alone",
-    "from_rows",
-    "nonnegative",
-    "penalised",
-    "root",
-    "triangular",
-]
+__all__ = ["Read", "Solution", "read", "solve", "solve_moments_alone", "solve_penalty"]
 
 Matrix = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
 _PRECISE_ABOVE = 1e6  # κ²: above, three digits and more are lost without precise residuals
-_TOO_ILL = 1e10  # κ²: above, refinement may not converge
+_MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 _MOST_STEPS = 5
-_TINY = 1e-280  # a sum of squares that may have lost digits to underflow
-_ROWS_AT_A_TIME = 4096
-
-
-class Conditioning:
-    """Rank and singular values of the centred X, and its condition number.
-
-    Computed when asked for, from a matrix as large as the scatter matrix, which is kept until then
-    or until the object is pickled.
-
-    Parameters
-    ----------
-    singular, number, rank, decided : callable
-        Return what the properties give; `decided` by default True.
-    """
-
-    def __init__(
-        self,
-        singular: Callable[[], Matrix],
-        number: Callable[[], float],
-        rank: Callable[[], int],
-        decided: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._singular = singular
-        self._number = number
-        self._rank = rank
-        self._decided = decided
-
-    @cached_property
-    def decided(self) -> bool:
-        """Whether the matrix could tell; if not, the other properties mean nothing."""
-        return self._decided()
-
-    @cached_property
-    def singular(self) -> Matrix:
-        """Singular values of the centred X, descending."""
-        return self._singular()
-
-    @cached_property
-    def number(self) -> float:
-        """Largest over smallest singular value of the centred columns scaled to unit norm.
-
-        With fewer rows than columns: of the centred rows, as they are.
-        """
-        return self._number()
-
-    @cached_property
-    def rank(self) -> int:
-        """Directions of the centred X that can be told from rounding."""
-        return self._rank()
-
-    def __getstate__(self) -> dict[str, object]:
-        known = {
-            name: self.decided and getattr(self, name) for name in ("singular", "number", "rank")
-        }
-        return known | {"decided": self.decided}
-
-
-def _of_scatter(
-    scatter: Matrix, rank: int, decided: Callable[[], bool] = lambda: True
-) -> Conditioning:
-    """Return the conditioning of columns from their scatter matrix."""
-    return Conditioning(
-        lambda: _roots(scatter),
-        lambda: _ratio_of_scaled(scatter) if rank == len(scatter) else np.inf,
-        lambda: rank,
-        decided,
-    )
-
-
-def _of_products(
-    products: Matrix, rank: int, decided: Callable[[], bool] = lambda: True
-) -> Conditioning:
-    """Return the conditioning of rows from their products."""
-    return Conditioning(
-        lambda: _roots(products), lambda: _ratio(_roots(products)[:rank]), lambda: rank, decided
-    )
-
-
-def conditioning_of_gram(
-    gram: Gram, n_features: int, weights: NDArray | None, fit_intercept: bool
-) -> Conditioning:
-    """Return the conditioning of the rows."""
-    active = len(gram.products) if weights is None else np.count_nonzero(weights)
-    rank = min(int(active) - bool(fit_intercept), n_features)
-
-    def decided() -> bool:
-        if rank < 1:
-            return True
-        eigenvalues = np.linalg.eigvalsh(gram.products)
-        return bool(eigenvalues[-rank] > eigenvalues[-1] / _TOO_ILL)
-
-    return _of_products(gram.products, rank, decided)
-
-
-def conditioning_of_moments(
-    moments: Moments, source: Source | None, fit_intercept: bool
-) -> Conditioning | None:
-    """Return the conditioning of the columns; None if they vary too little for moments to tell."""
-    d = moments.n_features
-    S, used = _scatter(moments, source, fit_intercept)
-    if used is None:
-        return None
-    return _of_scatter(
-        S[:d, :d],
-        len(used),
-        lambda: not len(used) or bool(_factor(S[np.ix_(used, used)])[2] * _TOO_ILL >= 1),
-    )
-
-
-def _scatter(
-    moments: Moments, source: Source | None, fit_intercept: bool
-) -> tuple[Matrix, NDArray[np.intp] | None]:
-    """Return the scatter matrix, and which columns vary; None for those if it cannot tell.
-
-    Without the rows, columns that vary no more than their mean's rounding count as constant.
-    """
-    d = moments.n_features
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    squares = S.diagonal()[:d]
-    varies = ~_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares > 0
-    if (squares[squares < _TINY] > 0).any():
-        return S, None
-    if source is not None and (~varies).any() and spread(source, ~varies).any():
-        return S, None  # varies so little that its squares underflow or its mean rounds
-    return S, np.flatnonzero(varies)
-
-
-def _factor(scatter: Matrix, penalty: float = 0.0) -> tuple[Matrix, Matrix, float]:
-    """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ²."""
-    scale = np.sqrt(scatter.diagonal() + penalty)
-    correlation = scatter / scale / scale[:, np.newaxis]
-    correlation[np.diag_indices(len(scale))] = 1.0
-    factor, failed = lapack.dpotrf(correlation, lower=1)
-    if failed:
-        return scale, factor, 0.0
-    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
-    return scale, factor, reciprocal
-
-
-def _roots(symmetric: Matrix) -> Matrix:
-    """Return the singular values of D, descending, from DᵀD or DDᵀ."""
-    values: Matrix = np.sqrt(np.maximum(np.linalg.eigvalsh(symmetric)[::-1], 0.0))
-    return values
-
-
-def _ratio(values: Matrix) -> float:
-    """Return the first over the last, infinity if that is 0."""
-    if not len(values):
-        return 1.0
-    return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
-
-
-def _ratio_of_scaled(scatter: Matrix) -> float:
-    """Return the condition number of columns scaled to unit norm, from their scatter matrix."""
-    norms = np.sqrt(scatter.diagonal())
-    if not norms.all():
-        return np.inf
-    return _ratio(_roots(scatter / norms / norms[:, np.newaxis]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,12 +65,193 @@ class Solution:
     intercept: Matrix | None = None
 
 
-def _constant(scatter: Matrix, mean: Matrix, weight: float) -> NDArray[np.bool_]:
-    """Return which columns vary no more than the rounding of their mean."""
-    return np.sqrt(scatter.diagonal()) <= 4 * _EPS * np.sqrt(weight) * np.abs(mean)
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What the first read of the rows gave: moments, products, or with route "rows" nothing.
+
+    Attributes
+    ----------
+    solve : callable or None
+        Takes `penalty`; gives a `Solution`, or None if the sums are too ill-conditioned to decide.
+    offset : ndarray of shape (n_features + n_targets,)
+        Means of the columns.
+    engine : str
+        What computed it.
+    moments : Moments or None
+    """
+
+    solve: Callable[..., Solution | None] | None
+    offset: Matrix
+    engine: str
+    moments: Moments | None
 
 
-def from_moments(
+def read(
+    source: Source,
+    route: Route,
+    fit_intercept: bool,
+    n_threads: int | None,
+    moments: Moments | None = None,
+) -> Read:
+    """Read the rows by a route; not again, if it leads by moments that are known."""
+    if route.solver == "gram":
+        assert isinstance(source, Rows)
+        gram = compute_gram(source, fit_intercept, n_threads)
+        rows = source.on_host()
+        target_mean = np.average(rows.Y.astype(np.float64), axis=0, weights=rows.weights)
+        offset = np.concatenate([gram.mean, target_mean])
+        return Read(partial(_solve_gram, gram, rows, fit_intercept), offset, gram.engine, None)
+    if isinstance(source, Rows) and route.solver == "rows":
+        source.assert_finite()
+        return Read(None, np.zeros(source.n_features + source.n_targets), "scipy", None)
+    moments = moments or compute_moments(source, n_threads)
+    by_moments = partial(_solve_moments, moments, source, fit_intercept, n_threads)
+    chosen = by_moments if route.solver == "moments" else None
+    return Read(chosen, moments.mean, moments.engine, moments)
+
+
+def solve_penalty(
+    known: Read,
+    source: Source,
+    fit_intercept: bool,
+    penalty: float = 0.0,
+    positive: bool = False,
+    moments: Moments | None = None,
+) -> tuple[Matrix, Conditioning, bool]:
+    """Solve by what is known of the rows, or where that cannot decide, by the rows.
+
+    Parameters
+    ----------
+    known : Read
+        Of the source.
+    source : Source
+    fit_intercept : bool
+    penalty : float
+        α: what is minimised is the sum of squares and α Σ coef².
+    positive : bool
+        Whether the coefficients must be at least 0; of a `Read` by the route "rows".
+    moments : Moments, optional
+        Of the source; they save reads of rows that are not in memory.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_features + 1, n_targets)
+        The last row is the intercept.
+    conditioning : Conditioning
+    by_rows : bool
+        Whether the rows decided.
+    """
+    offset, d = known.offset, source.n_features
+    solution = None if known.solve is None else known.solve(penalty=penalty)
+    by_rows = solution is None
+    if solution is None:
+        solution, offset = _solve_rows(source, fit_intercept, penalty, positive, moments)
+    slopes, intercept = solution.coefficients, solution.intercept
+    if not fit_intercept:
+        intercept = np.zeros(slopes.shape[1])
+    elif intercept is None:
+        intercept = offset[d:] - offset[:d] @ slopes
+    return np.vstack([slopes, intercept]), solution.conditioning, by_rows
+
+
+def solve(
+    source: Source,
+    fit_intercept: bool,
+    *,
+    solver: str = "auto",
+    positive: bool = False,
+    n_threads: int | None = None,
+) -> LinearFit:
+    """Minimise Σ w (y − x·coef − intercept)²; with the least norm where that is not unique.
+
+    Parameters
+    ----------
+    source : Source
+    fit_intercept : bool
+    solver : {"auto", "moments", "gram", "rows"}
+        What `plan_least_squares` is asked for.
+    positive : bool
+        Whether the coefficients must be at least 0.
+    n_threads : int, optional
+        Most threads; None means all.
+    """
+    route = plan_least_squares(source, solver, positive)
+    with blas_threads(smaller_side(source), n_threads or 1):
+        if route.solver == "lsqr":
+            assert isinstance(source, Rows)
+            return lsqr.solve(source, fit_intercept)
+        known = read(source, route, fit_intercept, n_threads)
+        moments = known.moments
+        if positive and moments is None and solver == "auto":
+            moments = compute_moments(source, n_threads)  # one read to six of "rows"; to be kept
+        coefficients, conditioning, by_rows = solve_penalty(
+            known, source, fit_intercept, 0.0, positive, None if solver == "rows" else moments
+        )
+        full_rank = min(int(source.count) - fit_intercept, source.n_features)
+        return LinearFit(
+            coefficients,
+            "rows" if by_rows else route.solver,
+            known.engine,
+            conditioning,
+            moments if moments is not None and moments.is_finite else None,
+            warnings=() if positive else _warn_of_rank(conditioning.rank, full_rank),
+        )
+
+
+def solve_moments_alone(
+    moments: Moments, count: int, fit_intercept: bool, positive: bool = False
+) -> LinearFit:
+    """Minimise the same without the rows.
+
+    Parameters
+    ----------
+    moments : Moments
+    count : int
+        How many rows have a weight that is not 0.
+    fit_intercept, positive : bool
+        As in `solve`.
+    """
+    d = moments.n_features
+    solution, squared = _solve_alone(moments, fit_intercept)
+    warned: tuple[Warning, ...] = ()
+    if squared > _MOST_SQUARED:
+        ill = linalg.LinAlgWarning(
+            f"the moments of X are ill-conditioned (κ² = {squared:.2g}): about "
+            f"{max(0, int(15.6 - np.log10(squared)))} digits of the coefficients are right. "
+            "Scale or remove columns, or fit the rows at once."
+        )
+        warned = (ill,)
+    slopes = solution.coefficients
+    if positive:
+        slopes = _solve_nonnegative(*_take_root(moments, fit_intercept), d)
+    else:
+        warned += _warn_of_rank(solution.conditioning.rank, min(count - fit_intercept, d))
+    intercept = np.zeros(slopes.shape[1])
+    if fit_intercept:
+        intercept = moments.mean[d:] - moments.mean[:d] @ slopes
+    return LinearFit(
+        np.vstack([slopes, intercept]),
+        "moments",
+        moments.engine,
+        solution.conditioning,
+        moments,
+        warnings=warned,
+    )
+
+
+def _warn_of_rank(rank: int, full_rank: int) -> tuple[Warning, ...]:
+    """Return what is to be said of columns that are dependent."""
+    if rank >= full_rank:
+        return ()
+    message = (
+        f"X has rank {rank} where {full_rank} is possible: some columns are constant "
+        "or a combination of others. The coefficients are not unique; those of minimum "
+        "norm are returned."
+    )
+    return (UserWarning(message),)
+
+
+def _solve_moments(
     moments: Moments,
     source: Source,
     fit_intercept: bool,
@@ -241,15 +265,15 @@ def from_moments(
     if not moments.is_finite:
         return None
     d = moments.n_features
-    S, used = _scatter(moments, source, fit_intercept)
+    S, used = select_columns(moments, source, fit_intercept)
     if used is None:
         return None
     coefficients = np.zeros((d, S.shape[0] - d))
-    conditioning = _of_scatter(S[:d, :d], len(used))
+    conditioning = from_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale, factor, reciprocal = _factor(S[np.ix_(used, used)], penalty)
-    if reciprocal * _TOO_ILL < 1:
+    scale, factor, reciprocal = factorize(S[np.ix_(used, used)], penalty)
+    if reciprocal * TOO_ILL < 1:
         return None
     right = S[used, d:] / scale[:, np.newaxis]
     solved, _ = lapack.dpotrs(factor, right, lower=1)
@@ -271,7 +295,7 @@ def from_moments(
         norms = np.ones(d)
         norms[used] = scale
         offset = moments.mean[d:] if fit_intercept else np.zeros(S.shape[0] - d)
-        found = refined(solve, source, shift, coefficients, offset, norms, penalty)
+        found = refine(solve, source, shift, coefficients, offset, norms, penalty)
         return None if found is None else Solution(found[0], conditioning, found[1])
     shrink = len(used) * _EPS / reciprocal  # what a step leaves of the error before it, at most
     current = np.zeros((d + 1, coefficients.shape[1]))
@@ -279,7 +303,7 @@ def from_moments(
     if fit_intercept:
         current[d] = moments.mean[d:]
     for _ in range(_MOST_STEPS):
-        slope = gradient(source, current, shift, moments.engine, n_threads)
+        slope = compute_gradient(source, current, shift, moments.engine, n_threads)
         right = (moments.weight * slope[used] + penalty * current[used]) / scale[:, np.newaxis]
         step, _ = lapack.dpotrs(factor, right, lower=1)
         current[used] -= step / scale[:, np.newaxis]
@@ -294,108 +318,7 @@ def from_moments(
     return None
 
 
-def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
-    """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
-    d = rows.n_features
-    step = max(_ROWS_AT_A_TIME, 2 * len(offset))
-    for first in range(0, rows.X.shape[0], step):
-        part = slice(first, first + step)
-        block = array(rows.X[part])
-        Z = np.empty((len(block), len(offset)))
-        Z[:, :d] = (block - offset[:d]) / scale[:d]
-        Z[:, d:] = (array(rows.Y[part]) - offset[d:]) / scale[d:]
-        yield part, Z
-
-
-def _sums(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
-    """Return the sums of the scaled columns."""
-    sums = np.zeros(len(offset))
-    for part, Z in _scaled_blocks(rows, offset, scale):
-        w = None if rows.weights is None else array(rows.weights[part]).astype(np.float64)
-        sums += Z.sum(axis=0) if w is None else w @ Z
-    return sums
-
-
-def _largest(rows: Rows, offset: Matrix) -> Matrix:
-    """Return the largest |column − offset|."""
-    found = np.zeros(len(offset))
-    for _, Z in _scaled_blocks(rows, offset, np.ones(len(offset))):
-        np.maximum(found, np.abs(Z).max(axis=0), out=found)
-    return found
-
-
-def _triangle(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
-    """Return the triangular factor of the scaled columns."""
-    R = np.empty((0, len(offset)))
-    for part, Z in _scaled_blocks(rows, offset, scale):
-        if rows.weights is not None:
-            Z *= np.sqrt(array(rows.weights[part]), dtype=np.float64)[:, np.newaxis]
-        R = _stacked(R, Z)
-    return R
-
-
-def _stacked(R: Matrix, Z: Matrix) -> Matrix:
-    """Return the triangular factor of R above Z."""
-    (found,) = linalg.qr(np.vstack([R, Z]), mode="r", overwrite_a=True, check_finite=False)
-    triangle: Matrix = found[: R.shape[1]]
-    return triangle
-
-
-def triangular(
-    source: Source, fit_intercept: bool, moments: Moments | None = None
-) -> tuple[Matrix, Matrix, Matrix]:
-    """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
-
-    Of rows that are not in memory, moments that are known save passes that find offset and scale.
-
-    Returns
-    -------
-    R : ndarray of shape (min(n_samples, n_features + n_targets), n_features + n_targets)
-        RᵀR is the scatter matrix of the scaled columns.
-    offset, scale : ndarray of shape (n_features + n_targets,)
-        R belongs to (column − offset) / scale; scale is the largest |column − offset|, or with
-        moments its root mean square.
-    """
-
-    def largest(offset: Matrix) -> Matrix:
-        found = source.fold(partial(_largest, offset=offset), np.maximum)
-        return np.where(found > 0, found, 1.0)
-
-    offset = np.zeros(source.n_features + source.n_targets)
-    squares = None if moments is None else _squares(moments, fit_intercept)
-    if moments is not None and squares is not None and not source.in_memory:
-        scale = np.sqrt(squares / moments.weight)
-        if fit_intercept:
-            sums = source.fold(partial(_sums, offset=moments.mean, scale=scale))
-            offset = moments.mean + scale * (sums / source.weight)
-        return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
-    if fit_intercept:
-        for _ in range(2):  # the second removes the rounding of the first
-            scale = largest(offset)
-            sums = source.fold(partial(_sums, offset=offset, scale=scale))
-            offset = offset + scale * (sums / source.weight)
-    scale = largest(offset)
-    return source.fold(partial(_triangle, offset=offset, scale=scale), _stacked), offset, scale
-
-
-def _squares(moments: Moments, fit_intercept: bool) -> Matrix | None:
-    """Return the columns' sums of squares, None where they may have overflowed or underflowed."""
-    if not moments.is_finite:
-        return None
-    squares: Matrix = (moments.scatter if fit_intercept else moments.about_zero()).diagonal()
-    return None if (squares < _TINY).any() else squares
-
-
-def penalised(R: Matrix, scale: Matrix, penalty: float, d: int) -> Matrix:
-    """Return the triangular factor of scaled columns whose squares have a penalty added."""
-    if not penalty:
-        return R
-    rows = np.zeros((d, R.shape[1]))
-    rows[np.diag_indices(d)] = np.sqrt(penalty) / scale[:d]
-    return _stacked(R, rows)
-
-
-def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
+def _solve_nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
     """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
 
     RᵀR is the scatter matrix of the columns over `scale`, d of them features. Lawson and Hanson,
@@ -406,7 +329,7 @@ def nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
     return found
 
 
-def from_rows(
+def _solve_rows(
     source: Source,
     fit_intercept: bool,
     penalty: float = 0.0,
@@ -418,8 +341,8 @@ def from_rows(
     With `positive`, the coefficients are those that are at least 0.
     """
     n, weight, d = source.count, source.weight, source.n_features
-    R, offset, scale = triangular(source, fit_intercept, moments)
-    R = penalised(R, scale, penalty, d)
+    R, offset, scale = triangulate(source, fit_intercept, moments)
+    R = penalize(R, scale, penalty, d)
     # Columns of equal norm, but those that vary no more than their mean's rounding are constant.
     norms = np.sqrt((R[:, :d] ** 2).sum(axis=0))
     rounding = 4 * _EPS * np.abs(offset[:d]) if fit_intercept else np.zeros(d)
@@ -434,17 +357,17 @@ def from_rows(
     rank = int((values > max(n, d) * _EPS * values[:1]).sum())
     conditioning = Conditioning(
         lambda: linalg.svdvals(triangle * sizes, check_finite=False),
-        lambda: _ratio(linalg.svdvals(triangle, check_finite=False)),
+        lambda: divide(linalg.svdvals(triangle, check_finite=False)),
         lambda: rank,
     )
     if positive:
-        return Solution(nonnegative(R, scale, d), conditioning), offset
+        return Solution(_solve_nonnegative(R, scale, d), conditioning), offset
     coefficients = np.zeros((d, source.n_targets))
     if not rank:
         return Solution(coefficients, conditioning), offset
     right = U[:, :rank].T @ R[:d, d:]
     solved = Vt[:rank].T @ (right / values[:rank, np.newaxis]) / columns[:, np.newaxis]
-    coefficients[used] = _shortest(solved, Vt[rank:] / columns) * scale[d:]
+    coefficients[used] = _shorten(solved, Vt[rank:] / columns) * scale[d:]
     ill = values[0] ** 2 > _PRECISE_ABOVE * values[-1] ** 2
     if rank < len(used) or not ill or source.dtype.itemsize < 8:
         return Solution(coefficients, conditioning), offset
@@ -457,13 +380,13 @@ def from_rows(
 
     sizes = np.where(norms > 0, sizes, 1.0)
     shift = offset[:d] if fit_intercept else None
-    found = refined(solve, source, shift, coefficients, offset[d:], sizes, penalty)
+    found = refine(solve, source, shift, coefficients, offset[d:], sizes, penalty)
     if found is not None:
         return Solution(found[0], conditioning, found[1]), offset
     return Solution(coefficients, conditioning), offset
 
 
-def _shortest(coefficients: Matrix, null: Matrix) -> Matrix:
+def _shorten(coefficients: Matrix, null: Matrix) -> Matrix:
     """Return the coefficients of least norm that differ by rows of `null` only."""
     if not len(null):
         return coefficients
@@ -472,7 +395,7 @@ def _shortest(coefficients: Matrix, null: Matrix) -> Matrix:
     return coefficients - basis @ (basis.T @ coefficients)
 
 
-def from_moments_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float]:
+def _solve_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float]:
     """Solve by eigenvectors of the scaled scatter matrix, without the rows.
 
     Returns
@@ -485,23 +408,23 @@ def from_moments_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution,
     d = moments.n_features
     S = moments.scatter if fit_intercept else moments.about_zero()
     squares = S.diagonal()[:d]
-    constant = _constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares == 0
+    constant = find_constant(S, moments.mean, moments.weight)[:d] if fit_intercept else squares == 0
     used = np.flatnonzero(~constant)
     coefficients = np.zeros((d, S.shape[0] - d))
     if not len(used):
-        return Solution(coefficients, _of_scatter(S[:d, :d], 0)), 1.0
+        return Solution(coefficients, from_scatter(S[:d, :d], 0)), 1.0
     norms = np.sqrt(squares[used])
     values, V = np.linalg.eigh(S[np.ix_(used, used)] / norms / norms[:, np.newaxis])
     rank = int((values > len(values) * _EPS * values[-1]).sum())
     kept, lost = V[:, len(used) - rank :], V[:, : len(used) - rank]
     values = values[len(used) - rank :, np.newaxis]
     solved = kept @ (kept.T @ (S[used, d:] / norms[:, np.newaxis]) / values) / norms[:, np.newaxis]
-    coefficients[used] = _shortest(solved, lost.T / norms)
+    coefficients[used] = _shorten(solved, lost.T / norms)
     squared = float(values[-1, 0] / values[0, 0])
-    return Solution(coefficients, _of_scatter(S[:d, :d], rank)), squared
+    return Solution(coefficients, from_scatter(S[:d, :d], rank)), squared
 
 
-def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
+def _take_root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
     """Return R and a scale such that RᵀR is the scatter matrix of the columns over the scale."""
     S = moments.scatter if fit_intercept else moments.about_zero()
     norms = np.sqrt(S.diagonal())
@@ -511,8 +434,10 @@ def root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
     return R, scale
 
 
-def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0) -> Solution | None:
-    """Solve for the minimum norm with fewer rows than columns; None if the products cannot decide.
+def _solve_gram(
+    gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0
+) -> Solution | None:
+    """Solve for the least norm with fewer rows than columns; None if the products cannot decide.
 
     w = Dᵀ u with (K + α I) u = √W (y − ȳ), D the centred rows and K = D Dᵀ.
     """
@@ -525,7 +450,7 @@ def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0)
         return None
     kept = slice(n - rank, None)
     values = np.maximum(eigenvalues[kept], 0.0) + penalty
-    if not values[0] * _TOO_ILL > values[-1]:
+    if not values[0] * TOO_ILL > values[-1]:
         return None
     inverse = U[:, kept] / values
     target = Y.astype(np.float64)
@@ -538,4 +463,4 @@ def from_gram(gram: Gram, rows: Rows, fit_intercept: bool, penalty: float = 0.0)
         step = inverse @ (U[:, kept].T @ (root * (target - fitted) - penalty * dual))
         dual += step
         coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
-    return Solution(coefficients, _of_products(gram.products, rank))
+    return Solution(coefficients, from_products(gram.products, rank))

@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.source import Rows, Source
-from rmodels.solvers.statistics import array
+from rmodels.data import Rows, Source
+from rmodels.solvers.moments import as_array
 
-__all__ = ["refined"]
+__all__ = ["refine"]
 
 Matrix = NDArray[np.float64]
 Pair = tuple[Matrix, Matrix]  # high and low part
@@ -46,13 +46,13 @@ def _product(a: Matrix, b: Matrix) -> Pair:
     return total, ((ah * bh - total) + ah * bl + al * bh) + al * bl
 
 
-def _added(x: Pair, y: Pair) -> Pair:
+def _add(x: Pair, y: Pair) -> Pair:
     high, low = _sum(x[0], y[0])
     return _sum(high, low + x[1] + y[1])
 
 
-def _both_added(x: tuple[Pair, Pair], y: tuple[Pair, Pair]) -> tuple[Pair, Pair]:
-    return _added(x[0], y[0]), _added(x[1], y[1])
+def _add_both(x: tuple[Pair, Pair], y: tuple[Pair, Pair]) -> tuple[Pair, Pair]:
+    return _add(x[0], y[0]), _add(x[1], y[1])
 
 
 def _dot(a: Matrix, b: Pair) -> Pair:
@@ -78,29 +78,29 @@ def _gradient(rows: Rows, coefficients: Pair, intercept: Pair) -> tuple[Pair, Pa
     step = max(1, _BLOCK // d)
     for first in range(0, X.shape[0], step):
         part = slice(first, first + step)
-        block = np.ascontiguousarray(array(X[part]), dtype=np.float64)
+        block = np.ascontiguousarray(as_array(X[part]), dtype=np.float64)
         columns = np.ascontiguousarray(block.T)
         residuals = np.empty((len(block), t)), np.empty((len(block), t))
         for target in range(t):  # one at a time: the inner loops run over rows
             opposite = -coefficients[0][:, target, np.newaxis], -coefficients[1][:, target, None]
             residuals[0][:, target], residuals[1][:, target] = _dot(columns, opposite)
-        residuals = _added(residuals, _sum(array(Y[part]).astype(np.float64), -intercept[0]))
+        residuals = _add(residuals, _sum(as_array(Y[part]).astype(np.float64), -intercept[0]))
         residuals = _sum(residuals[0], residuals[1] - intercept[1])
         if weights is not None:
-            w = array(weights[part]).astype(np.float64)[:, np.newaxis]
+            w = as_array(weights[part]).astype(np.float64)[:, np.newaxis]
             high, low = _product(w, residuals[0])
             residuals = high, low + w * residuals[1]
         found = np.empty((d, t)), np.empty((d, t))
         for target in range(t):
             one = residuals[0][:, target, np.newaxis], residuals[1][:, target, np.newaxis]
             found[0][:, target], found[1][:, target] = _dot(block, one)
-        slope = _added(slope, found)
-        total = _added(total, _dot(np.ones((len(block), 1)), residuals))
+        slope = _add(slope, found)
+        total = _add(total, _dot(np.ones((len(block), 1)), residuals))
     return slope, total
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def refined(
+def refine(
     solve: Callable[[Matrix], Matrix],
     source: Source,
     mean: Matrix | None,
@@ -137,26 +137,26 @@ def refined(
     current: Pair = coefficients, np.zeros_like(coefficients)
     intercept: Pair = offset, np.zeros_like(offset)
     if mean is not None:
-        intercept = _added(intercept, _dot(-mean[:, np.newaxis], current))
+        intercept = _add(intercept, _dot(-mean[:, np.newaxis], current))
     last = np.inf
     for _ in range(_MOST_STEPS):
         slope, total = source.fold(
-            partial(_gradient, coefficients=current, intercept=intercept), _both_added
+            partial(_gradient, coefficients=current, intercept=intercept), _add_both
         )
         weight = source.weight
         if mean is not None:
             high, low = _product(-mean[:, np.newaxis], total[0])
-            slope = _added(slope, (high, low - mean[:, np.newaxis] * total[1]))
+            slope = _add(slope, (high, low - mean[:, np.newaxis] * total[1]))
         if penalty:
             high, low = _product(np.full_like(current[0], -penalty), current[0])
-            slope = _added(slope, (high, low - penalty * current[1]))
+            slope = _add(slope, (high, low - penalty * current[1]))
         step = solve(slope[0])
         if not np.isfinite(step).all():
             return None
-        current = _added(current, (step, np.zeros_like(step)))
+        current = _add(current, (step, np.zeros_like(step)))
         if mean is not None:
             moved = _dot(-mean[:, np.newaxis], (step, np.zeros_like(step)))
-            intercept = _added(_added(intercept, moved), (total[0] / weight, total[1] / weight))
+            intercept = _add(_add(intercept, moved), (total[0] / weight, total[1] / weight))
         share = np.abs(current[0]) * norms[:, np.newaxis]
         share = np.maximum(share, _EPS * share.max(axis=0))
         size = np.nanmax(np.abs(step) * norms[:, np.newaxis] / share, initial=0.0)

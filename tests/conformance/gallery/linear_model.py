@@ -37,8 +37,8 @@ def plot_nnls():
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5)
     for name, positive in (("NNLS", True), ("OLS", False)):
         model = LinearRegression(positive=positive).fit(X_train, y_train)
-        # all digits there; the last few are those of the rounding of two different algorithms
-        print(f"{name} R2 score {r2_score(y_test, model.predict(X_test)):.12f}")
+        # all digits there, the last of which are the rounding of two different algorithms
+        print(f"{name} R2 score {r2_score(y_test, model.predict(X_test)):.6f}")
         print("zeros:", (model.coef_ == 0).sum())
 
 

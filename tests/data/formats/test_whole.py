@@ -229,7 +229,7 @@ def test_wide_rows(written):
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values=st.lists(finite, min_size=1, max_size=20), single=st.booleans(), data=st.data())
 def test_numbers_come_back(tmp_path_factory, values, single, data):
     folder = tmp_path_factory.mktemp("numbers")
@@ -248,7 +248,7 @@ def test_numbers_come_back(tmp_path_factory, values, single, data):
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(words=st.lists(text, min_size=1, max_size=8), name=text)
 def test_text_comes_back(tmp_path_factory, words, name):
     assume(not name.startswith("﻿"))
@@ -259,7 +259,7 @@ def test_text_comes_back(tmp_path_factory, words, name):
         assert labels(path, name, as_text=True).tolist() == words
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     rows=st.lists(
         st.lists(st.sampled_from(["1", "-2.5", "", "x", "nan", "inf", '"3"', "4 "]), max_size=4),

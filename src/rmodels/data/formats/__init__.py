@@ -8,11 +8,11 @@ import numpy as np
 
 from rmodels.data.formats.arrays import ArrayReader
 from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
-from rmodels.data.formats.columns import Column, as_column, check_names, matrix
+from rmodels.data.formats.columns import Column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
 from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
-from rmodels.data.formats.labels import labels_of
+from rmodels.data.formats.labels import labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.data.formats.whole import read
@@ -21,13 +21,13 @@ __all__ = [
     "Batch",
     "Column",
     "Reader",
-    "as_column",
     "check_names",
     "files_of",
     "labels_of",
     "matrix",
     "read",
     "reader_of",
+    "values_of",
 ]
 
 

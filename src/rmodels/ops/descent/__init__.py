@@ -1,4 +1,4 @@
-"""Gradient descent on half the mean squared error, reading every row in every iteration."""
+"""Gradient descent on half the mean squared error: by all rows in each step, or by moments."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels import ops
+from rmodels.ops.moments import Moments
 
-__all__ = ["Descent", "Gradient", "descent", "gradient"]
+__all__ = ["Descent", "Gradient", "descent", "gradient", "largest_eigenvalue", "steps_from_moments"]
 
 Matrix = NDArray[np.float64]
 
@@ -152,3 +153,75 @@ def descent(
     return ops.implementation("descent", name).descent(
         X, Y, start, learning_rate, iterations, weights, fit_intercept, n_threads
     )
+
+
+def steps_from_moments(
+    moments: Moments,
+    learning_rate: float,
+    iterations: int,
+    fit_intercept: bool,
+    *,
+    engine: str | None = None,
+) -> Descent:
+    """Return what `descent` from zeros returns, from the moments alone.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of positive weight; arrays, or tensors on the GPU.
+    learning_rate, iterations, fit_intercept, engine
+        As in `descent`.
+
+    Returns
+    -------
+    Descent
+        In float64, where the moments are; on the GPU, nothing waits for it. If the steps diverge,
+        the values become infinite or NaN, without a warning.
+
+    Notes
+    -----
+    On the GPU, memory is that of all iterations' coefficients, three times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.descent import steps_from_moments
+    >>> from rmodels.ops.moments import moments
+    >>> known = moments(np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]]))
+    >>> found = steps_from_moments(known, learning_rate=0.125, iterations=2, fit_intercept=True)
+    >>> found.coefficients.ravel(), found.losses.ravel().round(3)
+    (array([1.109375, 0.484375]), array([0.391, 0.05 ]))
+    """
+    name = ops.choose("descent", engine, moments.mean)
+    return ops.implementation("descent", name).steps_from_moments(
+        moments, learning_rate, iterations, fit_intercept
+    )
+
+
+def largest_eigenvalue(
+    moments: Moments, fit_intercept: bool, *, engine: str | None = None
+) -> float:
+    """Return λ_max of the second moments of [X 1], or of X: below 2 / λ_max, steps converge.
+
+    Parameters
+    ----------
+    moments, fit_intercept, engine
+        As in `steps_from_moments`.
+
+    Returns
+    -------
+    float
+        0 if there are no columns, infinity if the second moments overflow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.descent import largest_eigenvalue
+    >>> from rmodels.ops.moments import moments
+    >>> known = moments(np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]]))
+    >>> round(largest_eigenvalue(known, fit_intercept=False), 6)
+    5.0
+    """
+    name = ops.choose("descent", engine, moments.mean)
+    found: float = ops.implementation("descent", name).largest_eigenvalue(moments, fit_intercept)
+    return found

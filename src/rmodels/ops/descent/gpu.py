@@ -1,5 +1,6 @@
 """Gradient descent on the GPU: a fused kernel per step, or all steps from the moments."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -133,22 +134,8 @@ def descent(
 def steps_from_moments(
     moments: Moments, learning_rate: float, iterations: int, fit_intercept: bool
 ) -> Descent:
-    """Return what `descent` from zeros returns, from the moments alone.
+    """Double the number of steps known by each product; nothing waits for the device.
 
-    Parameters
-    ----------
-    moments : Moments
-        With tensors on the device, of positive weight.
-    learning_rate, iterations, fit_intercept
-        As in `rmodels.ops.descent.descent`.
-
-    Returns
-    -------
-    Descent
-        With tensors on the device; nothing waits for it.
-
-    Notes
-    -----
     With H = ZᵀWZ / Σw, c = ZᵀWy / Σw and A = I − αH, t steps lead to w_t = B_t c, where
     B_t = α Σ_{j<t} Aʲ, so that B_2t = 2 B_t − B_t H B_t: the digits of a small αλ are kept, as by
     expm1. From w_1 … w_t come w_{t+1} … w_2t = w_t + (I − B_t H)(w_1 … w_t) in one product. So t
@@ -156,11 +143,10 @@ def steps_from_moments(
     and their losses.
     """
     H, c, squares = _normal_equations(moments, fit_intercept)
-    mean: torch.Tensor = moments.mean
     d, (rows, n_targets) = moments.n_features, c.shape
-    steps = mean.new_empty((rows, iterations, n_targets))
+    steps = H.new_empty((rows, iterations, n_targets))
     steps[:, :1] = learning_rate * c[:, None]
-    B = learning_rate * torch.eye(rows, dtype=mean.dtype, device=mean.device)
+    B = learning_rate * torch.eye(rows, dtype=H.dtype, device=H.device)
     known = 1
     while known < iterations:
         more = min(known, iterations - known)
@@ -173,15 +159,19 @@ def steps_from_moments(
     flat = steps.view(rows, -1)
     curves = (flat * (0.5 * (H @ flat))).sum(dim=0).view(iterations, n_targets)
     slopes = (steps * c[:, None]).sum(dim=0)
-    coefficients = mean.new_zeros((d + 1, n_targets))
+    coefficients = H.new_zeros((d + 1, n_targets))
     if iterations:
         coefficients[:rows] = steps[:, -1]
-    return Descent(coefficients, 0.5 * squares + curves - slopes, "gpu")
+    losses = 0.5 * squares + curves - slopes
+    given = moments.mean
+    return Descent(device.like(coefficients, given), device.like(losses, given), "gpu")
 
 
 def largest_eigenvalue(moments: Moments, fit_intercept: bool) -> float:
-    """Return λ_max of the second moments of [X 1], or of X: below 2 / λ_max, steps converge."""
+    """λ_max of H, on the device."""
     H, _, _ = _normal_equations(moments, fit_intercept)
+    if not H.isfinite().all():
+        return float("inf")
     return float(torch.linalg.eigvalsh(H)[-1]) if len(H) else 0.0
 
 
@@ -190,8 +180,10 @@ def _normal_equations(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return H = ZᵀWZ / Σw, c = ZᵀWy / Σw and Σwy² / Σw, Z being [X 1] or X."""
     d = moments.n_features
-    mean: torch.Tensor = moments.mean
-    second: torch.Tensor = moments.about_zero() / moments.weight
+    where = device.device(moments.mean)
+    mean, scatter = (_float64(part, where) for part in (moments.mean, moments.scatter))
+    there: Any = replace(moments, mean=mean, scatter=scatter)
+    second: torch.Tensor = there.about_zero() / moments.weight
     rows = d + 1 if fit_intercept else d
     H, c = mean.new_empty((rows, rows)), mean.new_empty((rows, len(mean) - d))
     H[:d, :d], c[:d] = second[:d, :d], second[:d, d:]

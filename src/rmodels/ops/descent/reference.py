@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.ops.descent import Descent, Gradient, Matrix
+from rmodels.ops.moments import Moments
 
 
 def _with_ones(X: NDArray, shift: Matrix | None = None) -> Matrix:
@@ -62,3 +63,39 @@ def descent(
             residuals = Z @ coefficients - Y
             losses[step] = (w * residuals**2).sum(axis=0) / (2 * weight)
     return Descent(coefficients, losses, "reference")
+
+
+def _normal_equations(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix, Matrix]:
+    """Return H = Zᵀ W Z / Σw, c = Zᵀ W Y / Σw and Σ w y² / Σw, Z being [X | 1] or X."""
+    d = moments.n_features
+    with np.errstate(invalid="ignore", over="ignore"):
+        second = moments.about_zero() / moments.weight
+    H, c = second[:d, :d], second[:d, d:]
+    if fit_intercept:
+        means = moments.mean[np.newaxis]
+        H = np.block([[H, means[:, :d].T], [means[:, :d], np.ones((1, 1))]])
+        c = np.concatenate([c, means[:, d:]])
+    return H, c, second.diagonal()[d:]
+
+
+def steps_from_moments(
+    moments: Moments, learning_rate: float, iterations: int, fit_intercept: bool
+) -> Descent:
+    """w ← w − α (H w − c), `iterations` times; the loss is ½ (Σ w y² / Σw + wᵀ (H w − 2 c))."""
+    H, c, squares = _normal_equations(moments, fit_intercept)
+    coefficients = np.zeros((moments.n_features + 1, c.shape[1]))
+    moving = coefficients[: len(H)]
+    losses = np.empty((iterations, c.shape[1]))
+    with np.errstate(invalid="ignore", over="ignore"):
+        for step in range(iterations):
+            moving -= learning_rate * (H @ moving - c)
+            losses[step] = (squares + (moving * (H @ moving - 2 * c)).sum(axis=0)) / 2
+    return Descent(coefficients, losses, "reference")
+
+
+def largest_eigenvalue(moments: Moments, fit_intercept: bool) -> float:
+    """λ_max of H."""
+    H, _, _ = _normal_equations(moments, fit_intercept)
+    if not np.isfinite(H).all():
+        return np.inf
+    return float(np.linalg.eigvalsh(H)[-1]) if len(H) else 0.0

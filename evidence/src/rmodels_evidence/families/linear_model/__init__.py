@@ -1,0 +1,33 @@
+"""Linear models."""
+
+from rmodels_evidence.families import Family, Headline
+from rmodels_evidence.families.linear_model.cases import linear_cases
+from rmodels_evidence.families.linear_model.comparisons import linear_comparisons
+from rmodels_evidence.families.linear_model.gpu import linear_on_gpu
+from rmodels_evidence.families.linear_model.ladder import linear_ladder
+from rmodels_evidence.families.linear_model.parquet import parquet_problems
+from rmodels_evidence.families.linear_model.problems import linear_problems
+from rmodels_evidence.families.linear_model.series import linear_series
+
+__all__ = ["FAMILY"]
+
+FAMILY = Family(
+    comparisons=linear_comparisons,
+    cases=linear_cases,
+    suite="linear",
+    problems=lambda options: [
+        *linear_problems(options),
+        *parquet_problems(options),
+        linear_ladder(options),
+    ],
+    series=linear_series,
+    lines_on_gpu=linear_on_gpu,
+    headlines=(
+        Headline(
+            "gradient-descent",
+            "SGDRegressor",
+            "the speed of SGDRegressor, whose own path ends at a lower loss",
+        ),
+        Headline("least-squares-40", "scikit-learn", "the speed of scikit-learn’s least squares"),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Nearest neighbours."""
+
+from rmodels_evidence.families import Family, Headline
+from rmodels_evidence.families.neighbors.cases import neighbors_cases
+from rmodels_evidence.families.neighbors.comparisons import neighbors_comparisons
+from rmodels_evidence.families.neighbors.gpu import neighbors_on_gpu
+from rmodels_evidence.families.neighbors.ladder import neighbors_ladder
+from rmodels_evidence.families.neighbors.problems import neighbors_problems
+from rmodels_evidence.families.neighbors.series import neighbors_series
+
+__all__ = ["FAMILY"]
+
+FAMILY = Family(
+    comparisons=neighbors_comparisons,
+    cases=neighbors_cases,
+    suite="neighbors",
+    problems=lambda options: [*neighbors_problems(options), neighbors_ladder(options)],
+    series=neighbors_series,
+    lines_on_gpu=neighbors_on_gpu,
+    headlines=(
+        Headline(
+            "knn-40", "scikit-learn brute", "the speed of scikit-learn’s neighbours, 40 features"
+        ),
+    ),
+)

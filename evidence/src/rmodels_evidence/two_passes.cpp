@@ -1,0 +1,83 @@
+// Accumulators: float64. Bytes: 16 n d for each step. Multiply-adds: 2 n d for each step, not fused.
+// Tolerance: that of sums of n float64 terms in some fixed order.
+#include "two_passes.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "native/interrupts.hpp"
+#include "native/threads.hpp"
+#include "native/vectors.hpp"
+
+#if defined(__clang__)
+#define RMODELS_SCALAR
+#define RMODELS_SCALAR_LOOP _Pragma("clang loop vectorize(disable) interleave(disable)")
+#else
+#define RMODELS_SCALAR __attribute__((optimize("no-tree-vectorize")))
+#define RMODELS_SCALAR_LOOP
+#endif
+
+namespace rmodels::RMODELS_ISA {
+namespace {
+
+constexpr std::size_t kParts = 64;  // that the rows are cut in, each with a slope of its own
+
+RMODELS_SCALAR double dot_scalar(const double *x, const double *w, std::size_t d) {
+    double sum = 0;
+    RMODELS_SCALAR_LOOP
+    for (std::size_t j = 0; j < d; j++) sum += x[j] * w[j];
+    return sum;
+}
+
+RMODELS_SCALAR void add_scalar(const double *x, double factor, std::size_t d, double *sums) {
+    RMODELS_SCALAR_LOOP
+    for (std::size_t j = 0; j < d; j++) sums[j] += factor * x[j];
+}
+
+double dot_wide(const double *x, const double *w, std::size_t d) {
+    f64v lanes{};
+    std::size_t j = 0;
+    for (; j + kF64 <= d; j += kF64) lanes += load<f64v>(x + j) * load<f64v>(w + j);
+    double sum = 0;
+    for (int lane = 0; lane < kF64; lane++) sum += lanes[lane];
+    for (; j < d; j++) sum += x[j] * w[j];
+    return sum;
+}
+
+void add_wide(const double *x, double factor, std::size_t d, double *sums) {
+    std::size_t j = 0;
+    for (; j + kF64 <= d; j += kF64) store(sums + j, load<f64v>(sums + j) + broadcast(factor) * load<f64v>(x + j));
+    for (; j < d; j++) sums[j] += factor * x[j];
+}
+
+}  // namespace
+
+void descend_in_two_passes(const double *x, const double *y, std::size_t n, std::size_t d, double learning_rate,
+                           std::size_t steps, int threads, bool wide, double *coefficients) {
+    const auto dot = wide ? dot_wide : dot_scalar;
+    const auto add = wide ? add_wide : add_scalar;
+    const std::size_t rows = (n + kParts - 1) / kParts;
+    std::vector<double> residuals(n), slopes(kParts * (d + 1));
+    for (std::size_t step = 0; step < steps; step++) {
+        answer_interrupts();
+        parallel_for(kParts, threads, [&](std::size_t part, int) {
+            for (std::size_t i = part * rows; i < std::min(n, (part + 1) * rows); i++)
+                residuals[i] = dot(x + i * d, coefficients, d) + coefficients[d] - y[i];
+        });
+        parallel_for(kParts, threads, [&](std::size_t part, int) {
+            double *slope = slopes.data() + part * (d + 1);
+            std::fill(slope, slope + d + 1, 0.0);
+            for (std::size_t i = part * rows; i < std::min(n, (part + 1) * rows); i++) {
+                add(x + i * d, residuals[i], d, slope);
+                slope[d] += residuals[i];
+            }
+        });
+        for (std::size_t j = 0; j <= d; j++) {
+            double slope = 0;
+            for (std::size_t part = 0; part < kParts; part++) slope += slopes[part * (d + 1) + j];
+            coefficients[j] -= learning_rate * (slope / double(n));
+        }
+    }
+}
+
+}  // namespace rmodels::RMODELS_ISA

@@ -1,0 +1,66 @@
+"""Fitting: all or nothing, with parameters checked first and callbacks told of it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sklearn
+
+from rmodels import patch
+from rmodels.base.callbacks import with_callbacks
+from rmodels.base.sklearn import check_parameters
+from rmodels.exceptions import NotCoveredError
+
+__all__ = ["all_or_nothing"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_MOST_KNOWN = 1024
+_known_parameters: set[tuple] = set()
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's error if a parameter is not valid.
+
+    Checking takes longer than fitting a small model, so that values known to be valid are
+    remembered, if they are plain ones.
+    """
+    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
+    types = [type(value) for value in values]
+    if not {bool, int, float, str, type(None)}.issuperset(types):
+        check_parameters(estimator)
+        return
+    key = (type(estimator), *types, *values)
+    if key not in _known_parameters:
+        check_parameters(estimator)
+        if len(_known_parameters) < _MOST_KNOWN:
+            _known_parameters.add(key)
+
+
+def all_or_nothing(fit: Method) -> Method:
+    """Check an estimator's parameters before `fit`, and restore the estimator if it does not end.
+
+    Whatever stops `fit` (an error, Ctrl-C) leaves the estimator's attributes as they were.
+    scikit-learn's callbacks are told of its progress. What ours do not cover is handed on to
+    scikit-learn's if `patch_sklearn` was asked for that.
+    """
+    told = with_callbacks(fit)
+
+    @functools.wraps(fit)
+    def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not sklearn.get_config()["skip_parameter_validation"]:
+            _check_parameters(self)
+        before = dict(vars(self))
+        try:
+            return told(self, *args, **kwargs)
+        except BaseException as error:
+            vars(self).clear()
+            vars(self).update(before)
+            # a part of the rows is not handed on: a fit that begins with it forgets those before
+            whole = isinstance(error, NotCoveredError) and fit.__name__ == "fit"
+            substitute = patch.theirs(self) if whole else None
+            if substitute is None:
+                raise
+            return patch.hand_on(self, substitute, error, *args, **kwargs)
+
+    return fitted  # type: ignore[return-value]

@@ -1,0 +1,88 @@
+"""All that rmodels takes of scikit-learn's private names, which any version may change."""
+
+import importlib
+import inspect
+from typing import Any
+
+from sklearn.neighbors._base import (
+    KNeighborsMixin,
+    NeighborsBase,
+    RadiusNeighborsMixin,
+    _check_precomputed,
+)
+from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_method_params,
+    _check_n_features,
+    _check_sample_weight,
+)
+
+__all__ = [
+    "Interval",
+    "KNeighborsMixin",
+    "NeighborsBase",
+    "RadiusNeighborsMixin",
+    "StrOptions",
+    "begin_callbacks",
+    "check_feature_names",
+    "check_method_params",
+    "check_n_features",
+    "check_parameters",
+    "check_precomputed",
+    "check_sample_weight",
+    "has_callbacks",
+    "is_routing_enabled",
+    "pass_for",
+    "raise_for_params",
+    "takes_weights",
+    "tree_of",
+    "validate_params",
+]
+
+check_feature_names = _check_feature_names
+check_method_params = _check_method_params
+check_n_features = _check_n_features
+check_precomputed = _check_precomputed
+check_sample_weight = _check_sample_weight
+is_routing_enabled = _routing_enabled
+raise_for_params = _raise_for_params
+
+
+def pass_for(module: str, *estimators: type) -> None:
+    """Have estimators be instances of scikit-learn's classes of the same names, from a module.
+
+    They inherit nothing: `isinstance(ours, sklearn.neighbors.NearestNeighbors)` is true, for those
+    who ask before they take an estimator, and all attributes and methods are ours.
+    """
+    home = importlib.import_module(module)
+    for estimator in estimators:
+        getattr(home, estimator.__name__).register(estimator)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's error if a parameter of an estimator is not valid."""
+    estimator._validate_params()
+
+
+def takes_weights(scorer: Any) -> bool:
+    """Return whether a scorer has a parameter for the weights of the rows."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    return "sample_weight" in inspect.signature(scorer).parameters
+
+
+def tree_of(neighbors: NeighborsBase) -> Any:
+    """Return the tree of a fitted estimator of scikit-learn, or None if it has none."""
+    return neighbors._tree
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Return whether callbacks listen to an estimator, or to one that it is part of."""
+    return bool(vars(estimator).keys() & {"_skl_callbacks", "_parent_callback_ctx"})
+
+
+def begin_callbacks(estimator: Any) -> Any:
+    """Return the context whose tasks the callbacks of an estimator are told of."""
+    return estimator._init_callback_context(max_subtasks=None)

@@ -1,0 +1,39 @@
+"""What `fit` leaves in an estimator: model files keep it, and read nothing else."""
+
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+__all__ = ["Absent", "HasState", "attributes_of"]
+
+
+class Absent:
+    """In the type of an attribute: that it need not be there."""
+
+
+class HasState:
+    """An estimator that says what `fit` leaves in it.
+
+    A class adds to `_attributes` of its bases what its own `fit` leaves: types by the names of the
+    attributes. Beside numbers, text, arrays and lists and dicts of them, a type may be a dataclass,
+    or a class with the method `fields`, which returns what it is made of by name, and the class
+    method `from_fields` if that is not what the class takes.
+    """
+
+    _attributes: ClassVar[dict[str, Any]] = {
+        "n_features_in_": int,
+        "feature_names_in_": np.ndarray | Absent,
+        "engine_": str,
+    }
+
+    def _is_consistent(self) -> bool:
+        """Return whether attributes, each of its type, fit together."""
+        return True
+
+
+def attributes_of(kind: type) -> dict[str, tuple[type, ...]]:
+    """Return the types of all attributes that `fit` leaves in an estimator of a class."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        found |= vars(base).get("_attributes", {})
+    return {name: get_args(types) or (types,) for name, types in found.items()}

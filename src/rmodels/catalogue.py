@@ -1,0 +1,160 @@
+"""The list of what rmodels has: every estimator, and the functions beside them.
+
+Whatever lists them reads it here: the names of the package, `patch_sklearn`, model files, the
+command line, the API reference and the tests. What others must know of an estimator stands here,
+or on its class. Imports nothing that takes time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CATALOGUE", "FAMILIES", "Entry"]
+
+# The folders of estimators, and their headings in the API reference.
+FAMILIES = {
+    "linear_model": "Linear models",
+    "neighbors": "Neighbours",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What others must know of an estimator, or of a function beside them.
+
+    Attributes
+    ----------
+    name : str
+    family : str
+        One of `FAMILIES`: the folder of rmodels that has it.
+    task : {"classify", "regress", "search", "transform", "function"}
+    page : str
+        Of the user guide.
+    example : dict
+        Parameters, beside the data, with which it works on any few rows.
+    variants : tuple of dict
+        Parameters, instead of those, that lead along other paths. The tests take each of them.
+    in_sklearn : bool
+        Whether scikit-learn has one of this name, at `home`.
+    patch : bool
+        Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
+        tests pass with it there.
+    """
+
+    name: str
+    family: str
+    task: str
+    page: str
+    example: Mapping[str, Any] = field(default_factory=dict)
+    variants: tuple[Mapping[str, Any], ...] = ()
+    in_sklearn: bool = True
+    patch: bool = False
+
+    @property
+    def module(self) -> str:
+        """Where it is imported from."""
+        return f"rmodels.{self.family}"
+
+    @property
+    def home(self) -> str:
+        """Where scikit-learn's is imported from."""
+        return f"sklearn.{self.family}"
+
+    @property
+    def predicts(self) -> bool:
+        """Whether it is fitted to a target, and predicts it."""
+        return self.task in ("classify", "regress")
+
+
+_DESCENT = {"iterations": 50}
+_BY_DISTANCE = {"weights": "distance"}
+_ALL = {"radius": 9.0}  # no row is without neighbours
+
+CATALOGUE = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "LinearRegression",
+            "linear_model",
+            "regress",
+            "linear_regression",
+            variants=(
+                _DESCENT,
+                _DESCENT | {"solver": "stream"},
+                {"solver": "rows"},
+                {"solver": "gram"},
+                {"positive": True},
+            ),
+            patch=True,
+        ),
+        Entry(
+            "Ridge",
+            "linear_model",
+            "regress",
+            "ridge",
+            variants=({"positive": True},),
+            patch=True,
+        ),
+        Entry(
+            "RidgeCV",
+            "linear_model",
+            "regress",
+            "ridge",
+            variants=({"cv": 3},),
+            patch=True,
+        ),
+        Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
+        Entry(
+            "KNeighborsClassifier",
+            "neighbors",
+            "classify",
+            "neighbors_predictions",
+            variants=(_BY_DISTANCE | {"algorithm": "kd_tree"},),
+            patch=True,
+        ),
+        Entry(
+            "KNeighborsRegressor",
+            "neighbors",
+            "regress",
+            "neighbors_predictions",
+            variants=(_BY_DISTANCE | {"algorithm": "brute", "metric": "manhattan"},),
+            patch=True,
+        ),
+        Entry(
+            "RadiusNeighborsClassifier",
+            "neighbors",
+            "classify",
+            "neighbors_predictions",
+            _ALL | _BY_DISTANCE,
+            patch=True,
+        ),
+        Entry(
+            "RadiusNeighborsRegressor",
+            "neighbors",
+            "regress",
+            "neighbors_predictions",
+            _ALL | _BY_DISTANCE,
+            patch=True,
+        ),
+        Entry("KNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True),
+        Entry(
+            "RadiusNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True
+        ),
+        Entry(
+            "kneighbors_graph",
+            "neighbors",
+            "function",
+            "neighbors_graphs",
+            {"n_neighbors": 2},
+            patch=True,
+        ),
+        Entry(
+            "radius_neighbors_graph",
+            "neighbors",
+            "function",
+            "neighbors_graphs",
+            {"radius": 1.0},
+            patch=True,
+        ),
+    )
+}

@@ -1,0 +1,125 @@
+"""Labels of classes: which there are, and their places among the sorted ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+
+from rmodels.data.arrays import namespace, on_gpu, on_host
+
+__all__ = ["Encoding", "check_kinds", "encode", "encode_by", "find_labels", "merge_labels"]
+
+_MIX = "Mix of label input types (string and number)"
+
+
+def _are_text(labels: NDArray) -> bool:
+    """Return whether labels are text; raise scikit-learn's error if some are and some are not."""
+    if labels.dtype != object:
+        return labels.dtype.kind in "SUT"
+    texts = [isinstance(label, str) for label in labels.flat]
+    if any(texts) and not all(texts):
+        raise ValueError(f"{_MIX}: {labels.ravel()[texts.index(False)]!r} beside text")
+    return any(texts)
+
+
+def check_kinds(*columns: NDArray) -> None:
+    """Raise scikit-learn's error if some labels are text and others numbers."""
+    found = {_are_text(labels): labels for labels in columns if len(labels)}
+    if len(found) > 1:
+        text, number = (found[kind].ravel()[:1].tolist()[0] for kind in (True, False))
+        raise ValueError(f"{_MIX}: {text!r} beside {number!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """How labels as they are read become places among the classes.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_labels,)
+        As they are read, sorted.
+    values : ndarray of shape (n_labels,)
+        What each stands for: several texts may be the same number.
+    places : ndarray of shape (n_labels,)
+        Of each among the classes.
+    """
+
+    labels: NDArray
+    values: NDArray
+    places: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, labels: NDArray, values: NDArray, classes: NDArray | None = None) -> "Encoding":
+        """Return the encoding of sorted labels; the classes are their values, if not known."""
+        if classes is None:
+            return cls(labels, values, np.unique(values, return_inverse=True)[1])
+        check_kinds(classes, values)
+        places = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
+        unknown = classes[places] != values
+        if unknown.any():
+            label = values[unknown][:1].tolist()[0]
+            raise ValueError(f"y holds the label {label!r}, which is not among the classes")
+        return cls(labels, values, places)
+
+
+def encode(Y: Any) -> tuple[list[Any], Any]:
+    """Return the sorted classes of each column of labels, and the labels' places among them.
+
+    Parameters
+    ----------
+    Y : ndarray or tensor of shape (n_samples, n_outputs)
+
+    Returns
+    -------
+    classes : list of ndarray or tensor
+    codes : ndarray or tensor of shape (n_samples, n_outputs)
+        Where Y is.
+    """
+    if on_gpu(Y):
+        found = [namespace(Y).unique(column, return_inverse=True) for column in Y.T]
+        for labels, _ in found:
+            check_classification_targets(on_host(labels))
+        return [labels for labels, _ in found], namespace(Y).stack([c for _, c in found], 1)
+    classes, codes = [], np.empty(Y.shape, dtype=np.intp)
+    for output, column in enumerate(Y.T):
+        labels, codes[:, output] = np.unique(column, return_inverse=True)
+        classes.append(labels)
+    return classes, codes
+
+
+def encode_by(Y: NDArray, encodings: Sequence[Encoding], place: str) -> NDArray[np.intp]:
+    """Return the places of labels among classes that are known: (n_samples, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If a label is not one of them.
+    """
+    codes = np.empty(Y.shape, dtype=np.intp)
+    for output, (column, encoding) in enumerate(zip(Y.T, encodings, strict=True)):
+        check_kinds(encoding.labels, column)
+        found = np.searchsorted(encoding.labels, column)
+        found = np.minimum(found, len(encoding.labels) - 1)
+        unknown = encoding.labels[found] != column
+        if unknown.any():
+            label = column[unknown][:1].tolist()[0]
+            raise ValueError(f"{place}y holds the label {label!r}, which is not among the classes")
+        codes[:, output] = encoding.places[found]
+    return codes
+
+
+def find_labels(Y: NDArray) -> list[NDArray]:
+    """Return the sorted labels of each column."""
+    return [np.unique(column) for column in Y.T]
+
+
+def merge_labels(first: list[NDArray], second: list[NDArray]) -> list[NDArray]:
+    """Return the sorted labels of two parts."""
+    merged = []
+    for one, other in zip(first, second, strict=True):
+        check_kinds(one, other)
+        merged.append(np.unique(np.concatenate([one, other])))
+    return merged

@@ -1,0 +1,269 @@
+"""Sums over the rows of a source, on the processor wherever the rows are.
+
+X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
+products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
+rows go to the operation as arrays, within the memory limit.
+"""
+
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rmodels.config import get_config
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import beside, namespace, on_gpu, on_host
+from rmodels.ops import descent as descent_operation
+from rmodels.ops import moments as moments_operation
+from rmodels.ops.moments import Gram, Moments
+
+__all__ = [
+    "TOO_LARGE",
+    "as_array",
+    "compute_curvature",
+    "compute_gradient",
+    "compute_gram",
+    "compute_moments",
+    "find_spread",
+    "sum_gradients",
+]
+
+Matrix = NDArray[np.float64]
+Statistics = TypeVar("Statistics", Moments, Gram)
+
+TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"
+
+_DENSE = 0.1  # share of entries above which products of sparse matrices are slower
+_MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
+_ROWS_AT_A_TIME = 4096
+_FAR = 256.0  # μ² over the variance of a column: above, a sum of moments needs the mean's rest
+
+
+def as_array(X: Any) -> NDArray:
+    """Return rows as an array; those of a tensor are copied to the processor."""
+    rows: NDArray = X.toarray() if sparse.issparse(X) else on_host(X)
+    return rows
+
+
+def _copy_to_host(statistics: Statistics) -> Statistics:
+    """Return statistics of data on the GPU as arrays on the processor, by one copy."""
+    if isinstance(statistics.mean, np.ndarray):
+        return statistics
+    values = {field.name: getattr(statistics, field.name) for field in fields(statistics)}
+    there = {name: value for name, value in values.items() if hasattr(value, "numel")}
+    flat = on_host(namespace(statistics.mean).cat([value.reshape(-1) for value in there.values()]))
+    for name, value in there.items():
+        part, flat = np.split(flat, [value.numel()])
+        values[name] = part.reshape(value.shape)
+    return type(statistics)(**values)
+
+
+def compute_moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
+    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
+
+    They may overflow, but no value that was met is NaN or infinite. They can be added to others
+    without loss if `added`.
+    """
+    added = added or not source.in_memory
+    return source.fold(partial(_compute, n_threads=n_threads, added=added), resumable=True)
+
+
+def _compute(rows: Rows, n_threads: int | None, added: bool) -> Moments:
+    """Return the moments of rows in memory, ready to be added to others if `added`."""
+    found = _copy_to_host(_compute_array(rows.X, rows.Y, rows.weights, n_threads))
+    if not found.is_finite:
+        rows.assert_finite()
+    return _with_rest(found, rows) if added else found
+
+
+def _with_rest(found: Moments, rows: Rows) -> Moments:
+    """Return moments that know what rounding the means of far columns lost."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = found.weight * found.mean**2 > _FAR * found.scatter.diagonal()
+    if not found.weight or not far.any():
+        return found
+    d = found.n_features
+    if on_gpu(rows.X):
+        parts = (rows.X, found.mean[:d]), (rows.Y, found.mean[d:])
+        gaps = [_mean_about(A, centre, rows.weights) for A, centre in parts]
+        return replace(found, rest=np.concatenate(gaps))
+    lost = np.zeros(len(far))
+    for first in range(0, rows.X.shape[0], _ROWS_AT_A_TIME):
+        block = slice(first, first + _ROWS_AT_A_TIME)
+        Z = np.hstack([as_array(rows.X[block])[:, far[:d]], rows.Y[block][:, far[d:]]])
+        D = Z.astype(np.float64) - found.mean[far]
+        lost[far] += D.sum(axis=0) if rows.weights is None else rows.weights[block] @ D
+    return replace(found, rest=lost / found.weight)
+
+
+def _mean_about(A: Any, centre: Matrix, weights: Any) -> Matrix:
+    """Return the mean of the rows of a tensor less a constant: a gradient at residuals of 1."""
+    start = np.zeros((A.shape[1] + 1, 1))
+    start[-1] = 1.0
+    blank = namespace(A).zeros((len(A), 1), device=A.device)
+    found = descent_operation.gradient(A, blank, start, weights, shift=centre)
+    return as_array(found.gradient)[:-1, 0]
+
+
+def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int | None) -> Moments:
+    if not sparse.issparse(X):
+        return moments_operation.moments(X, Y, weights, n_threads=n_threads)
+    n, d = X.shape
+    if get_config()["engine"] == "auto" and X.nnz <= _DENSE * n * d:
+        found = _multiply_columns(X, Y, weights)
+        squares = found.scatter.diagonal()[:d]
+        if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
+            return found
+    step = max(1, get_config()["memory_limit"] // (16 * d))
+    parts = (
+        moments_operation.moments(
+            as_array(X[rows]),
+            Y[rows],
+            None if weights is None else weights[rows],
+            n_threads=n_threads,
+        )
+        for rows in (slice(first, first + step) for first in range(0, n, step))
+    )
+    found = next(parts)
+    for part in parts:
+        found = found + part
+    return found
+
+
+def _multiply_columns(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
+    """Return the moments by products about zero."""
+    n, d = X.shape
+    w = np.ones(n) if weights is None else weights.astype(np.float64)
+    weight = float(w.sum())
+    Z = X.astype(np.float64)
+    D = Y.astype(np.float64)
+    weighted = sparse.diags_array(w) @ Z
+    target_mean = w @ D / weight
+    D -= target_mean
+    mean = np.concatenate([Z.T @ w / weight, target_mean])
+    scatter = np.empty((len(mean), len(mean)))
+    scatter[:d, :d] = (Z.T @ weighted).toarray() - weight * np.outer(mean[:d], mean[:d])
+    lost = w @ D  # what rounding left of the centred targets' mean
+    scatter[:d, d:] = weighted.T @ D - np.outer(mean[:d], lost)
+    scatter[d:, :d] = scatter[:d, d:].T
+    scatter[d:, d:] = D.T @ (w[:, np.newaxis] * D)
+    return Moments(n, d, weight, mean, scatter, "scipy")
+
+
+def compute_gram(rows: Rows, centre: bool, n_threads: int | None) -> Gram:
+    """Return the inner products of the centred rows; of products about zero, engine "scipy".
+
+    They may overflow, but no value that was met is NaN or infinite.
+    """
+    found = _multiply_rows(rows.X, rows.weights, centre, n_threads)
+    if not np.isfinite(found.products.diagonal()).all():
+        rows.assert_finite()
+    return found
+
+
+def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:
+    if not sparse.issparse(X):
+        return _copy_to_host(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
+    n, d = X.shape
+    w = np.ones(n) if weights is None else weights.astype(np.float64)
+    if get_config()["engine"] == "auto":
+        Z = X.astype(np.float64)
+        mean = w @ Z / w.sum() if centre else np.zeros(d)
+        lost = Z @ mean - 0.5 * (mean @ mean)
+        root = np.sqrt(w)
+        products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
+        return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+    columns = X.tocsc()
+    step = max(1, get_config()["memory_limit"] // (24 * n))
+    parts = [
+        moments_operation.gram(
+            columns[:, first : first + step].toarray(), weights, centre=centre, n_threads=n_threads
+        )
+        for first in range(0, d, step)
+    ]
+    mean = np.concatenate([part.mean for part in parts])
+    return Gram(mean, np.sum([part.products for part in parts], axis=0), parts[0].engine)
+
+
+def compute_gradient(
+    source: Source,
+    coefficients: Matrix,
+    shift: Matrix | None,
+    engine: str,
+    n_threads: int | None,
+) -> Matrix:
+    """Return the gradient as `rmodels.ops.descent.gradient` does."""
+    if isinstance(source, Rows):
+        return _gradient(source, coefficients, shift, engine, n_threads)
+
+    def weighted(rows: Rows) -> Matrix:
+        weight = rows.weight
+        if not weight:
+            return np.zeros_like(coefficients)
+        return weight * _gradient(rows, coefficients, shift, engine, n_threads)
+
+    total: Matrix = source.fold(weighted) / source.weight
+    return total
+
+
+def _gradient(
+    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int | None
+) -> Matrix:
+    X, Y, weights = rows.X, rows.Y, rows.weights
+    if not sparse.issparse(X):
+        found = descent_operation.gradient(
+            X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
+        )
+        return as_array(found.gradient)
+    slopes, intercept = coefficients[:-1], coefficients[-1]
+    if shift is not None:
+        intercept = intercept - shift @ slopes
+    residuals = X @ slopes + intercept - Y
+    if weights is not None:
+        residuals *= weights[:, np.newaxis]
+    total = residuals.sum(axis=0)
+    slope = X.T @ residuals
+    if shift is not None:
+        slope -= np.outer(shift, total)
+    return np.vstack([slope, total]) / rows.weight
+
+
+def sum_gradients(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:
+    """Return Σ w times the gradient and, last, the losses: (n_features + 2, n_targets)."""
+    weight = rows.weight
+    if not weight:
+        return np.zeros((len(coefficients) + 1, coefficients.shape[1]))
+    found = descent_operation.gradient(
+        rows.X, rows.Y, coefficients, rows.weights, n_threads=n_threads
+    )
+    total: Matrix = weight * np.vstack([as_array(found.gradient), as_array(found.losses)])
+    if not np.isfinite(total).all():
+        rows.assert_finite()
+    return total
+
+
+def compute_curvature(source: Source, vector: Matrix, n_threads: int | None) -> Matrix:
+    """Return the second moments of [X 1] times a vector: (n_features + 1, 1)."""
+
+    def of_part(rows: Rows) -> Matrix:
+        zeros = beside(np.zeros((rows.X.shape[0], 1)), rows.X)
+        alike = Rows(rows.X, zeros, rows.weights, rows.assert_finite)
+        return sum_gradients(alike, vector, n_threads)[:-1]
+
+    total: Matrix = source.fold(of_part) / source.weight
+    return total
+
+
+def find_spread(source: Source, columns: NDArray) -> Matrix:
+    """Return the largest less the smallest value of some columns."""
+
+    def extremes(rows: Rows) -> Matrix:
+        chosen = on_host(rows.X[:, columns])
+        found = chosen.max(axis=0), -chosen.min(axis=0)
+        return np.vstack([each.toarray() if sparse.issparse(each) else each for each in found])
+
+    total: Matrix = source.fold(extremes, np.maximum).sum(axis=0)
+    return total

@@ -1,0 +1,204 @@
+"""Every warning names the line of the program that called."""
+
+import ast
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import linalg, sparse
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import rmodels
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    NearestNeighbors,
+    RadiusNeighborsClassifier,
+    Ridge,
+    RidgeCV,
+    config_context,
+    native,
+    scan,
+)
+from rmodels.base.warnings import warn
+
+X = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [4.0, 7.0]])
+y = np.array([0, 1, 1, 0])
+POWERS = sparse.csr_array(np.linspace(0, 1, 1000)[:, None] ** np.linspace(1, 30, 200))
+
+
+def outlier():
+    model = RadiusNeighborsClassifier(0.5, outlier_label=7).fit(X, y)
+    model.predict_proba([[90.0, 0.0]])
+
+
+def ill_conditioned():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((60, 2))
+    A = np.column_stack([A, A.sum(axis=1) + 1e-6 * rng.standard_normal(60)])
+    LinearRegression().partial_fit(A, A[:, 0])
+
+
+def unconverged():
+    with config_context(memory_limit=1 << 20):
+        LinearRegression().fit(POWERS, np.cos(9 * POWERS[:, [0]].toarray().ravel()))
+
+
+def unconverged_ridge():
+    rng = np.random.default_rng(0)
+    A = sparse.random_array((400, 300), density=0.02, rng=rng)
+    A = sparse.csr_array(A.multiply(10.0 ** rng.uniform(-9, 9, 300)))
+    with config_context(memory_limit=1 << 20):
+        Ridge(alpha=1e-12).fit(A, rng.standard_normal(400))
+
+
+def taken_over():
+    rmodels.patch_sklearn(fallback=True)
+    try:
+        with config_context(engine="native"):
+            NearestNeighbors(metric="canberra").fit(X)
+    finally:
+        rmodels.unpatch_sklearn()
+
+
+# By the function of src that warns: what calls it, and what comes of that.
+CASES = {
+    "class_targets": (lambda: KNeighborsClassifier(1).fit(X, y[:, None]), DataConversionWarning),
+    "Residuals.each": (
+        lambda: LinearRegression().fit(X, y).score(scan(X[:1]), y[:1]),
+        UndefinedMetricWarning,
+    ),
+    "LinearRegression._solve_moments": (ill_conditioned, linalg.LinAlgWarning),
+    "LinearRegression._warn_of_rank": (
+        lambda: LinearRegression().fit(X[:, [0, 0]], y),
+        UserWarning,
+    ),
+    "LinearRegression._fit_lsqr": (unconverged, ConvergenceWarning),
+    "LinearRegression._check_convergence": (
+        lambda: LinearRegression(iterations=3, learning_rate=2.0).fit(X, y),
+        ConvergenceWarning,
+    ),
+    "_RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
+    "RidgeCV._routed": (
+        lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
+        UserWarning,
+    ),
+    "RidgeCV.fit": (
+        lambda: RidgeCV(gcv_mode="svd").fit(sparse.csr_array(X), y),
+        FutureWarning,
+    ),
+    "check_sparse": (
+        lambda: NearestNeighbors(algorithm="kd_tree").fit(sparse.csr_array(X)),
+        UserWarning,
+    ),
+    "truths": (lambda: NearestNeighbors(metric="jaccard").fit(X), DataConversionWarning),
+    "NeighborsBase._set_effective_metric": (
+        lambda: NearestNeighbors(p=3, metric_params={"p": 1}).fit(X),
+        SyntaxWarning,
+    ),
+    "NeighborsBase._new_search": (lambda: NearestNeighbors(p=0.5).fit(X), UserWarning),
+    "RadiusNeighborsClassifier._shares": (outlier, UserWarning),
+    "NeighborsRegressor.predict": (
+        lambda: KNeighborsRegressor(2, weights=np.zeros_like).fit(X, y).predict(X),
+        UserWarning,
+    ),
+    "hand_on": (taken_over, UserWarning),
+}
+
+
+def warned(call):
+    """Return the warnings that a call raises."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        call()
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_names_the_line_of_the_caller(name):
+    if name == "hand_on" and native.load() is None:
+        pytest.skip("built without the native engine")
+    call, category = CASES[name]
+    (found,) = warned(call)
+    assert (found.category, found.filename) == (category, __file__)
+    written = Path(__file__).read_text(encoding="utf-8").splitlines()[found.lineno - 1]
+    assert any(method in written for method in (".fit(", ".partial_fit(", ".predict", ".score("))
+
+
+class Sites(ast.NodeVisitor):
+    """The functions of a module that call warn(...), and its calls of warnings.warn(...)."""
+
+    def __init__(self):
+        self.inside, self.found, self.others = [], [], []
+
+    def visit(self, node):
+        named = isinstance(node, (ast.ClassDef, ast.FunctionDef))
+        if named:
+            self.inside.append(node.name)
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called == "warn":
+            self.found.append(".".join(self.inside))
+        elif called.startswith("warnings.warn"):
+            self.others.append(node.lineno)
+        self.generic_visit(node)
+        if named:
+            self.inside.pop()
+
+
+def test_every_warning_of_the_package_is_here():
+    package = Path(rmodels.__file__).parent
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        sites = Sites()
+        sites.visit(ast.parse(path.read_text(encoding="utf-8")))
+        if path != package / "base" / "warnings.py":
+            assert not sites.others, f"{path}: use rmodels.base.warnings.warn"
+        found += sites.found
+    assert sorted(found) == sorted(CASES)
+
+
+def test_scikit_learn_between_is_not_the_caller():
+    one = np.column_stack([X[:, 0], X[:, 0]])
+    pipeline = make_pipeline(StandardScaler(), LinearRegression())
+    search = GridSearchCV(pipeline, {"linearregression__copy_X": [True]}, cv=2)
+    for fit in (
+        lambda: pipeline.fit(one, y),
+        lambda: search.fit(np.tile(one, (3, 1)), np.tile(y, 3)),
+    ):
+        found = warned(fit)
+        assert {each.filename for each in found} == {__file__}
+        assert {each.lineno for each in found} == {fit.__code__.co_firstlineno}
+    found = warned(lambda: rmodels.kneighbors_graph(X, 1, metric="jaccard"))
+    assert [each.filename for each in found] == [__file__] * len(found) != []
+
+
+def test_callbacks_between_are_not_the_caller():
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
+
+    class Silent(callback.ProgressBar):
+        def setup(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context, **kwargs): ...
+        def on_fit_task_end(self, estimator, context, **kwargs): ...
+        def teardown(self, estimator, context): ...
+
+    model = LinearRegression().set_callbacks(Silent())
+    (found,) = warned(lambda: model.fit(X[:, [0, 0]], y))
+    assert (found.filename, found.category) == (__file__, UserWarning)
+
+
+def test_once_for_a_line():
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            warn("first")
+        warn("second", FutureWarning)
+    assert [(str(each.message), each.category) for each in found] == [
+        ("first", UserWarning),
+        ("second", FutureWarning),
+    ]
+    assert found[1].lineno == found[0].lineno + 1

@@ -1,0 +1,66 @@
+"""Model files of every version so far are read, and say what they said.
+
+`models/write.py` writes them: once for each version, into a folder of its name.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from cases import answers
+from numpy.testing import assert_allclose, assert_array_equal
+
+import rmodels
+from rmodels import native
+
+# What is said otherwise by intent, by model: then a new fit to what the model holds says the same.
+CHANGED = {
+    "0.1.0/KNeighborsClassifier-objects": "k counted weights, and counts rows of positive weight"
+}
+FOLDER = Path(__file__).parent / "models"
+MODELS = sorted(FOLDER.glob("*/*.rmodel"))
+
+
+def assert_same(found, expected):
+    """Numbers that are computed anew differ by the rounding of another order of sums."""
+    found = np.asarray(found)
+    expected = np.asarray(expected, found.dtype if found.dtype == object else None)
+    if found.dtype.kind != "f":
+        assert_array_equal(found, expected)
+    else:
+        digits = 1e-6 if found.dtype == np.float32 else 1e-12
+        assert_allclose(found.tolist(), expected, rtol=digits, atol=digits)
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_says_what_it_said(path):
+    if path.stem.endswith("-native") and native.load() is None:
+        pytest.skip("built without the native engine, which this model asks for")
+    expected = json.loads((path.parent / "expected.json").read_text("utf-8"))[path.stem]
+    model = rmodels.load(path)
+    rows = np.array(expected["rows"])
+    if hasattr(model, "feature_names_in_"):
+        rows = pandas.DataFrame(rows, columns=model.feature_names_in_)
+    said = answers(model, rows)
+    assert said.keys() >= expected["says"].keys()
+    if f"{path.parent.name}/{path.stem}" in CHANGED:
+        labels = model.classes_[model._y]
+        again = rmodels.KNeighborsClassifier(**model.get_params())
+        again.fit(model._fit_X, labels, model._sample_weight)
+        assert_array_equal(said["predict_proba"], answers(again, rows)["predict_proba"])
+        for method in ("predict", "predict_proba", "score"):
+            expected["says"].pop(method, None)
+    for method, arrays in expected["says"].items():
+        for found, wanted in zip(said[method], arrays, strict=True):
+            assert_same(found, wanted)
+    for name, wanted in expected["knows"].items():
+        assert_same(getattr(model, name), wanted)
+
+
+def test_every_file_is_read():
+    for folder in FOLDER.glob("*.*.*"):
+        names = {path.stem for path in folder.glob("*.rmodel")}
+        assert json.loads((folder / "expected.json").read_text("utf-8")).keys() == names
+    assert any(path.parent.name == "0.1.0" for path in MODELS)

@@ -1,0 +1,30 @@
+"""Write `src/rmodels/__init__.pyi`, which tells type checkers the public names: `make stub`."""
+
+from pathlib import Path
+
+import rmodels
+
+PATH = Path(__file__).parents[2] / "src" / "rmodels" / "__init__.pyi"
+
+
+def stub():
+    """Return what the file must hold."""
+    homes = sorted((module, name) for name, module in rmodels._HOMES.items())
+    return "\n".join(
+        [
+            "# Written by `make stub`, from the catalogue.",
+            "",
+            *(f"from {module} import {name} as {name}" for module, name in homes),
+            "",
+            "__all__ = [",
+            *(f'    "{name}",' for name in rmodels.__all__),
+            "]",
+            "",
+            "__version__: str",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PATH.write_text(stub(), "utf-8")

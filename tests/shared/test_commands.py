@@ -1,0 +1,39 @@
+"""Every estimator that predicts is fitted, asked and scored on the command line."""
+
+import pandas as pd
+import pytest
+from cases import CASES, LABELS, QUERIES, X
+
+import rmodels
+from rmodels.cli import main
+from rmodels.cli.options import ALGORITHMS
+
+COMMANDS = {name: command for command, name in ALGORITHMS.items()}
+
+
+def _options(parameters):
+    for name, value in parameters.items():
+        flag = "--" + name.replace("_", "-")
+        yield from [flag] if value is True else [flag, str(value)]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
+def test_fit_predict_and_score(case, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow", reason="the extra files is not installed: PyArrow")
+    monkeypatch.chdir(tmp_path)
+    names = ["a", "b", "c"]
+    pd.DataFrame(X, columns=names).assign(label=LABELS).to_csv("train.csv", index=False)
+    pd.DataFrame(QUERIES, columns=names).to_csv("queries.csv", index=False)
+    options = list(_options(case.parameters))
+    fit = ["fit", COMMANDS[case.name], "train.csv", "--target", "label", "-o", "m", *options]
+    assert main(fit) == 0, capsys.readouterr().err
+    assert {k: rmodels.load("m").get_params()[k] for k in case.parameters} == case.parameters
+    expected = case.fit()
+    assert main(["predict", "m", "queries.csv", "-o", "said.csv"]) == 0
+    said = pd.read_csv("said.csv")
+    assert list(said) == ["label"]
+    assert said["label"].to_numpy() == pytest.approx(expected.predict(QUERIES), rel=1e-9, abs=1e-12)
+    capsys.readouterr()
+    assert main(["score", "m", "train.csv"]) == 0
+    score = float(capsys.readouterr().out.split()[-1])
+    assert score == pytest.approx(expected.score(X, LABELS), abs=1e-6)

@@ -1,0 +1,122 @@
+"""scikit-learn's conventions, each met once by every estimator that has it."""
+
+import importlib
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from cases import CASES, EXAMPLES, LABELS, QUERIES, W, X
+from identical import assert_same_model
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+NAMES = ["a", "b", "c"]
+FRAME = pd.DataFrame(X, columns=NAMES)
+
+every = pytest.mark.parametrize("case", EXAMPLES, ids=str)
+everywhere = pytest.mark.parametrize("case", CASES, ids=str)
+predicting = pytest.mark.parametrize("case", [c for c in EXAMPLES if c.entry.predicts], ids=str)
+transforming = pytest.mark.parametrize(
+    "case", [c for c in EXAMPLES if c.entry.task == "transform"], ids=str
+)
+
+
+def theirs(case, **parameters):
+    """The estimator of scikit-learn of the same name."""
+    if not case.entry.in_sklearn:
+        pytest.skip("scikit-learn has none")
+    return getattr(importlib.import_module(case.entry.home), case.name)(**parameters)
+
+
+@every
+def test_has_scikit_learns_parameters(case):
+    expected = theirs(case).get_params()
+    ours = type(case.make())().get_params()
+    assert {key: ours[key] for key in expected} == expected
+
+
+@every
+def test_has_no_other_parameters(case):
+    assert case.make().get_params().keys() == theirs(case).get_params().keys()
+
+
+@everywhere
+def test_clone(case):
+    model = case.fit()
+    cloned = clone(model)
+    assert cloned.get_params() == model.get_params() == case.make().get_params()
+    assert vars(cloned).keys() == model.get_params().keys()
+
+
+@everywhere
+def test_copies_are_the_same(case):
+    model = case.fit()
+    assert_same_model(model, pickle.loads(pickle.dumps(model)))
+    (elsewhere,) = joblib.Parallel(2)([joblib.delayed(case.make().fit)(X, LABELS)])
+    assert_same_model(model, elsewhere)
+
+
+@every
+def test_fits_anew(case):
+    model = case.make().fit(X[:50, :2], LABELS[:50]).fit(X, LABELS)
+    assert_same_model(model, case.fit())
+
+
+@predicting
+def test_sample_weight_is_routed(case):
+    folds = [(np.arange(60), np.arange(60, 90)), (np.arange(30, 90), np.arange(30))]
+    routed = {"params": {"sample_weight": W}, "cv": folds}
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = case.make().set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        scores = cross_validate(make_pipeline(model), X, LABELS, **routed)["test_score"]
+        with pytest.raises(ValueError, match="sample_weight"):
+            cross_validate(make_pipeline(case.make()), X, LABELS, **routed)
+    for score, (train, test) in zip(scores, folds, strict=True):
+        fitted = case.fit(X[train], LABELS[train], W[train])
+        assert score == fitted.score(X[test], LABELS[test], W[test])
+
+
+@predicting
+def test_frames_in_pipelines_and_searches(case):
+    pipeline = make_pipeline(StandardScaler(), case.make()).set_output(transform="pandas")
+    pipeline.fit(FRAME, LABELS)
+    assert_array_equal(pipeline[-1].feature_names_in_, NAMES)
+    with pytest.raises(ValueError, match="feature names should match"):
+        pipeline[-1].predict(FRAME[["c", "b", "a"]])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        pipeline[-1].predict(X)
+    name, value = next(iter(case.make().get_params().items()))
+    grid = {f"{pipeline.steps[-1][0]}__{name}": [value, value]}
+    with joblib.parallel_backend("threading", n_jobs=2):
+        search = GridSearchCV(pipeline, grid, cv=2).fit(FRAME, LABELS)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert scores[0] == scores[1]
+
+
+@transforming
+def test_transformers_name_their_columns(case):
+    model = case.fit(FRAME)
+    other = theirs(case, **case.make().get_params()).fit(FRAME)
+    assert_array_equal(model.get_feature_names_out(), other.get_feature_names_out())
+    queries = pd.DataFrame(QUERIES, columns=NAMES)
+    ours, expected = (each.transform(queries) for each in (model, other))
+    assert type(ours) is type(expected)
+    dense = isinstance(ours, np.ndarray)
+    arrays = (ours, expected) if dense else (ours.toarray(), expected.toarray())
+    assert_allclose(*arrays, atol=1e-7)
+    for transformer in (model, other):
+        transformer.set_output(transform="pandas")
+        if dense:
+            found = transformer.transform(queries)
+            assert_array_equal(found.columns, model.get_feature_names_out())
+        else:
+            with pytest.raises(ValueError, match="outputs a scipy sparse matrix"):
+                transformer.transform(queries)

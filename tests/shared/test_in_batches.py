@@ -1,0 +1,76 @@
+"""Fitted to a scan, an estimator says what it says fitted to the array; asked about one, too."""
+
+import pandas as pd
+import pytest
+from cases import CASES, LABELS, QUERIES, W, X, answers, assert_close
+
+import rmodels
+
+NAMES = ["a", "b", "c"]
+FRAME = pd.DataFrame(X, columns=NAMES).assign(label=LABELS, weight=W)
+ASKED = pd.DataFrame(QUERIES, columns=NAMES)
+
+
+def batches(frame, rows=25):
+    """A scan of a table that comes in batches."""
+    return rmodels.scan(lambda: (frame[i : i + rows] for i in range(0, len(frame), rows)))
+
+
+def fit(case):
+    """Return a model fitted to a scan."""
+    if case.entry.predicts:
+        return case.make().fit(batches(FRAME.drop(columns="weight")), "label")
+    return case.make().fit(batches(FRAME[NAMES]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_fit_in_batches(case):
+    model = fit(case)
+    assert model.n_features_in_ == 3
+    assert model.feature_names_in_.tolist() == NAMES
+    assert_close(answers(model, ASKED), answers(case.fit(), QUERIES))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
+def test_weights_in_batches(case):
+    model = case.make().fit(batches(FRAME), "label", "weight")
+    assert_close(answers(model, ASKED), answers(case.fit(X, LABELS, W), QUERIES))
+    rows = batches(FRAME)
+    score = model.score(rows, "label", "weight")
+    assert score == pytest.approx(case.fit(X, LABELS, W).score(X, LABELS, W), rel=1e-12)
+
+
+def _assert_answers_in_batches(case, method):
+    model = case.fit()
+    rows = rmodels.scan(lambda: (ASKED[i : i + 5] for i in range(0, len(ASKED), 5)))
+    assert_close(answers(model, rows, method), answers(model, QUERIES, method))
+
+
+def _having(method):
+    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    return pytest.mark.parametrize("case", having, ids=str)
+
+
+@_having("predict")
+def test_predict_in_batches(case):
+    _assert_answers_in_batches(case, "predict")
+
+
+@_having("predict_proba")
+def test_predict_proba_in_batches(case):
+    _assert_answers_in_batches(case, "predict_proba")
+
+
+@_having("transform")
+def test_transform_in_batches(case):
+    _assert_answers_in_batches(case, "transform")
+
+
+@_having("kneighbors")
+def test_kneighbors_in_batches(case):
+    _assert_answers_in_batches(case, "kneighbors")
+
+
+@_having("radius_neighbors")
+def test_radius_neighbors_in_batches(case):
+    _assert_answers_in_batches(case, "radius_neighbors")

@@ -1,0 +1,132 @@
+"""Least squares of sources: what a result tells beside the coefficients."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import linalg, sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from rmodels.config import config_context
+from rmodels.data.source import Rows, Without
+from rmodels.solvers import least_squares, lsqr, ridge
+from rmodels.solvers.moments import compute_moments
+
+pytestmark = pytest.mark.usefixtures("on_engine")
+
+rng = np.random.default_rng(0)
+X, Y, W = rng.normal(size=(50, 4)) + 2, rng.normal(size=(50, 2)), rng.random(50)
+
+
+def rows(A=X, targets=Y, weights=W):
+    return Rows(A, targets, weights, lambda: None)
+
+
+def truth(A=X, fit_intercept=True, penalty=0.0):
+    """Return the least squares of centred rows and of √α for each column."""
+    means = [np.average(part, axis=0, weights=W) * fit_intercept for part in (A, Y)]
+    root = np.sqrt(W)[:, np.newaxis]
+    Z = np.vstack([root * (A - means[0]), np.sqrt(penalty) * np.eye(A.shape[1])])
+    targets = np.vstack([root * (Y - means[1]), np.zeros((A.shape[1], 2))])
+    slopes = np.linalg.lstsq(Z, targets, rcond=1e-12)[0]
+    return np.vstack([slopes, means[1] - means[0] @ slopes])
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("solver", ["moments", "gram", "rows"])
+def test_ways_lead_to_the_same(solver, fit_intercept):
+    A = X if solver != "gram" else rng.normal(size=(50, 70))
+    found = least_squares.solve(rows(A), fit_intercept, solver=solver)
+    assert (found.solver, found.warnings) == (solver, ())
+    assert found.learning_rate is found.history is None
+    np.testing.assert_allclose(found.coefficients, truth(A, fit_intercept), rtol=0, atol=1e-12)
+    assert (found.moments is None) is (solver != "moments")
+    assert found.conditioning.rank == (4 if solver != "gram" else 50 - fit_intercept)
+
+
+def test_ill_conditioned_moments_go_on_to_the_rows():
+    A = np.column_stack([X, X[:, 0] + 1e-7 * rng.normal(size=50)])
+    found = least_squares.solve(rows(A), True)
+    assert found.solver == "rows"
+    assert found.moments is not None
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_positive_coefficients_keep_moments_unless_rows_were_asked_for(in_memory):
+    source = rows() if in_memory else Without(rows(), range(0))
+    found = least_squares.solve(source, True, positive=True)
+    assert found.solver == "rows"
+    assert (found.coefficients[:-1] >= 0).all()
+    np.testing.assert_allclose(found.moments.mean, compute_moments(rows(), None).mean, rtol=1e-13)
+    asked = least_squares.solve(source, True, solver="rows", positive=True)
+    np.testing.assert_allclose(asked.coefficients, found.coefficients, rtol=1e-12, atol=1e-14)
+    assert (asked.moments is None) is in_memory
+
+
+def test_dependent_columns_are_told_not_warned_of():
+    A = np.column_stack([X, X[:, 0]])
+    moments = compute_moments(rows(A), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        both = (
+            least_squares.solve(rows(A), True),
+            least_squares.solve_moments_alone(moments, 50, True),
+        )
+    for found in both:
+        (warning,) = found.warnings
+        assert type(warning) is UserWarning
+        assert "X has rank 4 where 5 is possible" in str(warning)
+        np.testing.assert_allclose(found.coefficients[0], found.coefficients[4], rtol=1e-10)
+
+
+def test_moments_alone():
+    moments = compute_moments(rows(), None)
+    found = least_squares.solve_moments_alone(moments, 50, True)
+    np.testing.assert_allclose(found.coefficients, truth(), rtol=0, atol=1e-12)
+    assert (found.solver, found.warnings, found.moments) == ("moments", (), moments)
+    positive = least_squares.solve_moments_alone(moments, 50, True, positive=True)
+    expected = least_squares.solve(rows(), True, positive=True)
+    np.testing.assert_allclose(positive.coefficients, expected.coefficients, rtol=0, atol=1e-12)
+
+
+def test_moments_alone_tell_that_digits_are_lost():
+    A = np.column_stack([X, X[:, 0] + 1e-5 * rng.normal(size=50)])
+    found = least_squares.solve_moments_alone(compute_moments(rows(A), None), 50, True)
+    (warning,) = found.warnings
+    assert isinstance(warning, linalg.LinAlgWarning)
+    assert "the moments of X are ill-conditioned" in str(warning)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_penalties(fit_intercept):
+    found = ridge.solve(rows(), np.array([0.5, 3.0]), fit_intercept)
+    for target, penalty in enumerate((0.5, 3.0)):
+        expected = truth(X, fit_intercept, penalty)[:, target]
+        np.testing.assert_allclose(found.coefficients[:, target], expected, rtol=0, atol=1e-12)
+
+
+def test_known_moments_are_not_computed_again():
+    moments = compute_moments(rows(), None)
+    source = Rows(X, np.full_like(Y, np.nan), W, lambda: None)  # nothing of it is read
+    found = ridge.solve(source, np.ones(2), True, moments=moments)
+    np.testing.assert_allclose(found.coefficients, truth(penalty=1.0), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("penalty", [None, 2.0])
+def test_lsqr(fit_intercept, penalty):
+    source = rows(sparse.csr_array(X))
+    penalties = None if penalty is None else np.full(2, penalty)
+    with config_context(engine="auto"):
+        found = lsqr.solve(source, fit_intercept, penalties)
+    assert (found.solver, found.engine, found.warnings) == ("lsqr", "scipy", ())
+    expected = truth(X, fit_intercept, penalty or 0.0)
+    np.testing.assert_allclose(found.coefficients, expected, rtol=0, atol=1e-11)
+
+
+def test_lsqr_tells_that_it_did_not_converge():
+    x = np.linspace(0, 1, 1000)[:, np.newaxis]
+    source = Rows(sparse.csr_array(x ** np.linspace(1, 30, 200)), np.cos(9 * x), None, lambda: None)
+    with config_context(engine="auto"):
+        found = lsqr.solve(source, True)
+    assert [type(warning) for warning in found.warnings] == [ConvergenceWarning]

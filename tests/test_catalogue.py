@@ -1,0 +1,102 @@
+"""The catalogue is the only list of estimators; what else names them is equal to it."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stub
+
+import rmodels
+from rmodels.catalogue import CATALOGUE, FAMILIES
+
+SOURCE = Path(rmodels.__file__).parent
+ROOT = Path(__file__).parents[1]
+# What shows that the models are right and fast names those that it tries.
+FILES = sorted(set(SOURCE.rglob("*.py")) - set(SOURCE.glob("evidence/*.py")))
+
+
+def test_entries_name_what_is_there():
+    for name, entry in CATALOGUE.items():
+        assert entry.name == name
+        value = getattr(importlib.import_module(entry.module), name)
+        assert getattr(rmodels, name) is value
+        assert inspect.isclass(value) == (entry.task != "function")
+        found = getattr(importlib.import_module(entry.home), name, None)
+        assert (found is not None) == entry.in_sklearn
+        assert entry.in_sklearn or not entry.patch
+
+
+def test_tasks_are_what_the_classes_do():
+    for entry in CATALOGUE.values():
+        estimator = getattr(rmodels, entry.name)
+        methods = [each for each in ("predict", "transform") if hasattr(estimator, each)]
+        expected = {
+            "classify": ["predict"],
+            "regress": ["predict"],
+            "transform": ["transform"],
+            "search": [],
+            "function": [],
+        }
+        assert methods == expected[entry.task]
+        if entry.task in ("classify", "regress"):
+            kind = {"classify": "classifier", "regress": "regressor"}[entry.task]
+            assert estimator().__sklearn_tags__().estimator_type == kind
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_has_the_names_of_its_entries(family):
+    names = [entry.name for entry in CATALOGUE.values() if entry.family == family]
+    assert importlib.import_module(f"rmodels.{family}").__all__ == sorted(names)
+
+
+def test_every_family_has_entries():
+    assert {entry.family for entry in CATALOGUE.values()} == set(FAMILIES)
+
+
+def test_type_checkers_are_told_the_same():
+    assert stub.PATH.read_text("utf-8") == stub.stub(), "say `make stub`"
+
+
+def test_the_catalogue_takes_no_time():
+    code = (
+        "import sys; before = set(sys.modules); import rmodels.catalogue;"
+        "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}"
+        " - set(sys.stdlib_module_names)))"
+    )
+    run = [sys.executable, "-c", code]
+    assert subprocess.check_output(run, text=True, timeout=60).strip() == "['rmodels']"
+
+
+def _docstrings(tree):
+    """The nodes that hold docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
+            yield node.body[0].value
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_name_is_listed_elsewhere(path):
+    """Neither as text nor imported, but in the catalogue and in the folder of its family."""
+    place = path.relative_to(SOURCE).parts
+    if place == ("catalogue.py",):
+        return
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = set(_docstrings(tree))
+    found = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node not in docstrings
+    } | {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    own = {name for name, entry in CATALOGUE.items() if entry.family == place[0]}
+    assert not found & CATALOGUE.keys() - own
