@@ -4,12 +4,13 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
 SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp')
+PYTHON_FILES := $(shell find src evidence/src -name '*.py')
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) src/rmodels/__init__.py $(SOURCES)
 # A build with other settings is another build.
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test conformance test-gpu test-interpreter lint sanitize format stub clean help
+.PHONY: demo test test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,19 +18,46 @@ help:
 demo: .venv/demo-$(SETTINGS)
 	$(PY) -m rmodels demo
 
-test: lint
+test: lint build/pure
 	$(PY) -m pytest -n logical
 
+# The wheels of the reference engine alone, which tests/test_package.py looks into.
+build/pure: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
+	rm -rf build/pure
+	RMODELS_BUILD=pure $(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/pure . ./evidence
+	@touch $@
+
+# The tests that touch BLAS, as on other processors, with 1 to 3 threads, and on busy cores: an hour.
+# SHORT=--short runs one setting of them.
+test-processors: .venv/test-$(SETTINGS)
+	$(PY) tests/processors.py $(SHORT)
+
+# The tests with the oldest versions that pyproject.toml promises, of Python too, and a wheel of ours.
+OLDEST := build/oldest
+test-oldest: $(OLDEST)/installed
+	$(OLDEST)/bin/python -m pytest -n logical
+
+$(OLDEST)/installed: $(BUILD_FILES) $(PYTHON_FILES) tests/oldest.py
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install -q --upgrade pip
+	$(OLDEST)/bin/python -m pip install -q $(BUILD_TOOLS)
+	$(OLDEST)/bin/python -m pip install -q --no-build-isolation -c $(OLDEST)/constraints.txt \
+	  '.[test]' './evidence[test]'
+	@touch $@
+
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
+SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
-	$(PY) tests/conformance/run.py
+	$(PY) tests/conformance/run.py --seeds $(SEEDS)
 
 INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
 test-gpu: .venv/gpu-$(SETTINGS)
 	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
-	  then $(PY) -m pytest -n 4 -k 'gpu or tensors'; \
-	  else $(INTERPRETER) -k 'gpu or tensors'; fi
+	  then $(PY) -m pytest -n 4 -m gpu; \
+	  else $(INTERPRETER) -m gpu; fi
 
 # The part of it that takes a few minutes, in the interpreter, and whether all kernels compile for GPUs.
 test-interpreter: .venv/gpu-$(SETTINGS)
@@ -69,7 +97,7 @@ sanitize: build/sanitized
 	$(SANITIZED) -m pytest -q -p no:cacheprovider -d $(WORKERS) --ignore-glob='*test_gpu*' tests/ops
 	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/native
 
-build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(shell find src -name '*.py')
+build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 	rm -rf build/sanitized
 	$(PY) -m pip install -q --no-build-isolation --no-deps --target build/sanitized \
 	  -C cmake.define.RMODELS_SANITIZE=ON -C build-dir=build/sanitizing .

@@ -32,6 +32,7 @@ nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_output_stderr = "error"  # a warning fails the build
 nb_merge_streams = True
 
 autodoc_typehints = "none"  # the docstrings tell

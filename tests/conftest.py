@@ -11,9 +11,9 @@ from rmodels.ops import device
 
 ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets())]
 # The interpreter is slow: on it, only the operations are tested.
-INTERPRETED = ["gpu-interpreter"] if device.interpreted() else []
+INTERPRETED = [pytest.param("gpu-interpreter", marks=pytest.mark.gpu)] * device.interpreted()
 if ops.unavailable("gpu") is None and not INTERPRETED:
-    ENGINES.append("gpu")
+    ENGINES.append(pytest.param("gpu", marks=pytest.mark.gpu))
 
 # The same examples on every machine, however slow or busy it is; fixtures of a function hold for
 # all of its examples.

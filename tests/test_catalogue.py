@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,7 @@ from rmodels.catalogue import CATALOGUE, FAMILIES
 
 SOURCE = Path(rmodels.__file__).parent
 ROOT = Path(__file__).parents[1]
-# What shows that the models are right and fast names those that it tries.
-FILES = sorted(set(SOURCE.rglob("*.py")) - set(SOURCE.glob("evidence/*.py")))
+FILES = sorted(SOURCE.rglob("*.py"))
 
 
 def test_entries_name_what_is_there():
@@ -100,3 +100,33 @@ def test_no_name_is_listed_elsewhere(path):
     }
     own = {name for name, entry in CATALOGUE.items() if entry.family == place[0]}
     assert not found & CATALOGUE.keys() - own
+
+
+def _imported(path):
+    """The modules that a module imports, and the names from them."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_imported_by_itself_alone(family):
+    """So that families do not know each other, and what they are made of knows none of them."""
+    importers = {
+        path.relative_to(SOURCE).as_posix()
+        for path in FILES
+        for name in _imported(path)
+        if f"{name}.".startswith(f"rmodels.{family}.")
+    }
+    importers -= {"cli/files.py"}  # which asks whether a model is linear: it is fitted in batches
+    assert importers
+    assert all(place.startswith(f"{family}/") for place in importers)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_family_imports_an_engine(family):
+    engine = re.compile(r"rmodels\.native\b|rmodels\.ops\.\w+\.(reference|native|gpu|kernels)\b")
+    for path in (SOURCE / family).glob("*.py"):
+        assert not list(filter(engine.match, _imported(path))), path

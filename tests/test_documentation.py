@@ -8,7 +8,6 @@ import pkgutil
 import re
 import runpy
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,7 +20,6 @@ import pytest
 from matplotlib import pyplot
 
 import rmodels
-from rmodels import native
 from rmodels.cli import command_line, main
 from rmodels_evidence import bench, families, gpu
 from rmodels_evidence.families.linear_model.cases import linear_cases
@@ -202,20 +200,6 @@ def assert_is_command(line, whole=True):
 def assert_is_variable(assignment):
     """One that the Makefile reads."""
     assert f"$({assignment.partition('=')[0]})" in MAKEFILE
-
-
-@pytest.mark.skipif(native.load() is None, reason="they take minutes on the reference engine")
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=named)
-def test_notebooks(notebook, tmp_path, monkeypatch):
-    """They assert that each algorithm they build is the library's."""
-    shutil.copy(notebook, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pyplot, "show", lambda: None)  # the figures are kept, to be drawn below
-    with mpl.rc_context(fname=notebook.parent / "matplotlibrc"):
-        runpy.run_path(notebook.name)
-        assert pyplot.get_fignums()
-        for number in pyplot.get_fignums():
-            pyplot.figure(number).canvas.draw()
 
 
 def test_every_extra_is_shown():

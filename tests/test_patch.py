@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import linear_model, neighbors
@@ -128,7 +129,7 @@ def test_what_is_not_covered_goes_to_scikit_learn_if_asked_for():
 
 @pytest.mark.skipif(native.load() is None, reason="built without the native engine")
 def test_sparse_samples_whose_moments_do_not_fit():
-    X = sparse.random_array((400, 300), density=0.02, format="csr", rng=0)
+    X = sparse.csr_array(np.where(np.random.default_rng(0).random((400, 300)) < 0.02, 1.5, 0.0))
     patch_sklearn(fallback=True)
     with rmodels.config_context(engine="native", memory_limit=1 << 20):
         with pytest.warns(UserWarning, match="memory_limit"):

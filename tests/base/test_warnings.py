@@ -29,6 +29,7 @@ from rmodels.base.warnings import warn
 
 X = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [4.0, 7.0]])
 y = np.array([0, 1, 1, 0])
+DUMMY = np.array([[0.0], [0.0], [0.0], [1.0]])
 POWERS = sparse.csr_array(np.linspace(0, 1, 1000)[:, None] ** np.linspace(1, 30, 200))
 
 
@@ -68,20 +69,27 @@ def taken_over():
 
 # By the function of src that warns: what calls it, and what comes of that.
 CASES = {
-    "class_targets": (lambda: KNeighborsClassifier(1).fit(X, y[:, None]), DataConversionWarning),
+    "_warn_of_a_column": (
+        lambda: KNeighborsClassifier(1).fit(X, y[:, None]),
+        DataConversionWarning,
+    ),
     "Residuals.each": (
         lambda: LinearRegression().fit(X, y).score(scan(X[:1]), y[:1]),
         UndefinedMetricWarning,
     ),
-    "LinearRegression._solve_moments": (ill_conditioned, linalg.LinAlgWarning),
-    "LinearRegression._warn_of_rank": (
+    "LinearRegression._set_fit": (ill_conditioned, linalg.LinAlgWarning),
+    "LinearRegression._set_fit of rank": (
         lambda: LinearRegression().fit(X[:, [0, 0]], y),
         UserWarning,
     ),
-    "LinearRegression._fit_lsqr": (unconverged, ConvergenceWarning),
-    "LinearRegression._check_convergence": (
+    "LinearRegression._set_fit of LSQR": (unconverged, ConvergenceWarning),
+    "LinearRegression._set_fit of descent": (
         lambda: LinearRegression(iterations=3, learning_rate=2.0).fit(X, y),
         ConvergenceWarning,
+    ),
+    "LinearRegression._warn_of_leverage": (
+        lambda: LinearRegression().fit(DUMMY, y).summary(DUMMY, y, robust="HC3"),
+        UserWarning,
     ),
     "_RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
     "RidgeCV._routed": (
@@ -103,7 +111,7 @@ CASES = {
     ),
     "NeighborsBase._new_search": (lambda: NearestNeighbors(p=0.5).fit(X), UserWarning),
     "RadiusNeighborsClassifier._shares": (outlier, UserWarning),
-    "NeighborsRegressor.predict": (
+    "NeighborsRegressor._decide": (
         lambda: KNeighborsRegressor(2, weights=np.zeros_like).fit(X, y).predict(X),
         UserWarning,
     ),
@@ -127,7 +135,10 @@ def test_names_the_line_of_the_caller(name):
     (found,) = warned(call)
     assert (found.category, found.filename) == (category, __file__)
     written = Path(__file__).read_text(encoding="utf-8").splitlines()[found.lineno - 1]
-    assert any(method in written for method in (".fit(", ".partial_fit(", ".predict", ".score("))
+    assert any(
+        method in written
+        for method in (".fit(", ".partial_fit(", ".predict", ".score(", ".summary(")
+    )
 
 
 class Sites(ast.NodeVisitor):
@@ -159,7 +170,7 @@ def test_every_warning_of_the_package_is_here():
         if path != package / "base" / "warnings.py":
             assert not sites.others, f"{path}: use rmodels.base.warnings.warn"
         found += sites.found
-    assert sorted(found) == sorted(CASES)
+    assert sorted(found) == sorted({name.partition(" of ")[0] for name in CASES})
 
 
 def test_scikit_learn_between_is_not_the_caller():

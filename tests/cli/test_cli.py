@@ -463,15 +463,17 @@ def test_options_are_the_parameters(run, algorithm):
             assert f"default: {str(default).lower()}" in printed
 
 
-def test_help_is_light():
+@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["--version"]])
+def test_help_is_light(arguments):
     code = (
-        "import sys\nfrom rmodels.cli import main\ntry:\n    main(['fit', '--help'])\n"
-        "except SystemExit:\n    pass\nprint(sorted({'sklearn', 'pyarrow'} & set(sys.modules)))"
+        f"import sys\nfrom rmodels.cli import main\ntry:\n    main({arguments})\n"
+        "except SystemExit:\n    pass\n"
+        "print(sorted({'numpy', 'scipy', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)))"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "linear-regression" in found.stdout
+    assert "rmodels" in found.stdout
     assert found.stdout.splitlines()[-1] == "[]"
 
 

@@ -276,8 +276,6 @@ class TestNeighbours:
         rows = _chunked(self.points)
         with pytest.raises(ValueError, match="searched by the metrics"):
             NearestNeighbors(metric="canberra").fit(rows)
-        with pytest.raises(ValueError, match="sample_weight needs points in memory"):
-            KNeighborsRegressor().fit(rows, Y, W)
         with pytest.raises(ValueError, match="requires y"):
             KNeighborsRegressor().fit(rows, None)
         with pytest.raises(ValueError, match="Unknown label type"):

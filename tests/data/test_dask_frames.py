@@ -89,6 +89,17 @@ class TestFiles:
             LinearRegression().fit(features, WHOLE.y[:-1])
 
 
+def test_targets_in_a_folder_of_their_own(tmp_path):
+    # of which Dask joins other files than of the features, as fewer of its columns are read
+    for i, rows in enumerate(np.split(np.arange(300), 6)):
+        WHOLE.iloc[rows].to_parquet(tmp_path / f"features-{i}.parquet", index=False)
+        WHOLE.iloc[rows].to_parquet(tmp_path / f"targets-{i}.parquet", index=False)
+    features = dd.read_parquet(tmp_path / "features-*.parquet")[["a", "b", "c"]]
+    targets = dd.read_parquet(tmp_path / "targets-*.parquet")["y"]
+    model = LinearRegression().fit(features, targets)
+    assert_allclose(model.coef_, LinearRegression().fit(WHOLE[list("abc")], WHOLE.y).coef_, 1e-9)
+
+
 def test_rows_that_do_not_belong_together():
     frame = pd.DataFrame(RNG.normal(size=(2000, 2)), columns=["a", "b"])
     y = frame.a + 2 * frame.b

@@ -631,6 +631,7 @@ rows = rmodels.scan(sys.argv[1], [f"x{i}" for i in range(15)])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 class TestMemory:
     """A process that may use 100 MB for 380 MB of numbers."""

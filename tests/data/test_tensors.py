@@ -27,6 +27,8 @@ from rmodels.ops import device
 
 torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
 
+pytestmark = pytest.mark.gpu
+
 PLACES = ["cpu"]
 if ops.unavailable("gpu") is None and not device.interpreted():
     PLACES.append("cuda")

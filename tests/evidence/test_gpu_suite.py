@@ -10,7 +10,10 @@ from rmodels_evidence import families, gpu
 from rmodels_evidence.families.linear_model import gpu as linear
 from rmodels_evidence.families.neighbors import gpu as neighbors
 
-pytestmark = pytest.mark.skipif(not device.interpreted(), reason="for Triton's interpreter")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not device.interpreted(), reason="for Triton's interpreter"),
+]
 
 LIMITS = gpu.Limits(1e12, 1e15, 1e14)
 

@@ -18,6 +18,10 @@ from rmodels.config import config_context
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
+# Before scikit-learn 1.7 it has no `tol`, and drops what rounding alone leaves.
+CUTS = "tol" in PeerLinearRegression().get_params()
+UNCUT = {"tol": 0} if CUTS else {}
+
 
 def _data(n=200, d=6, targets=None, seed=0, offset=0.0):
     rng = np.random.default_rng(seed)
@@ -72,10 +76,12 @@ class TestLeastSquares:
         X, y, w = _data(targets=targets)
         w = w if weighted else None
         ours = LinearRegression(fit_intercept=fit_intercept, solver=solver)
-        theirs = PeerLinearRegression(fit_intercept=fit_intercept, tol=0)
+        theirs = PeerLinearRegression(fit_intercept=fit_intercept, **UNCUT)
         if solver == "gram":  # for fewer rows than columns
+            if not CUTS:
+                pytest.skip("scikit-learn before 1.7 keeps what centring leaves of a direction")
             X, y, w = X[:5], y[:5], None if w is None else w[:5]
-            theirs.set_params(tol=1e-10)  # centring leaves one direction of rounding
+            theirs.set_params(tol=1e-10)
         ours.fit(X, y, w)
         theirs.fit(X, y, w)
         _assert_close(ours.coef_, theirs.coef_, 1e-12)
@@ -93,7 +99,7 @@ class TestLeastSquares:
         X, y, w = _data(offset=offset)
         X = np.asarray(X, order=order)
         ours = LinearRegression().fit(X, y, w)
-        theirs = PeerLinearRegression(tol=0).fit(X, y, w)
+        theirs = PeerLinearRegression(**UNCUT).fit(X, y, w)
         # y itself is rounded at offset · 2⁻⁵³
         _assert_close(ours.coef_, theirs.coef_, 1e-12 + 1e-15 * offset)
 
@@ -321,7 +327,7 @@ class TestUse:
         ).fit(X, y)
         assert search.best_score_ > 0.4
         scores = cross_val_score(LinearRegression(), X, y)
-        assert_allclose(scores, cross_val_score(PeerLinearRegression(tol=0), X, y), rtol=1e-10)
+        assert_allclose(scores, cross_val_score(PeerLinearRegression(**UNCUT), X, y), rtol=1e-10)
 
     def test_input_is_not_changed(self):
         X, y, w = _data()

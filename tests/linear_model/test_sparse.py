@@ -15,7 +15,8 @@ RNG = np.random.default_rng(0)
 
 
 def _data(n, d, targets=None, density=0.05, scales=False):
-    X = sparse.random_array((n, d), density=density, format="csr", rng=np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    X = sparse.csr_array(np.where(rng.random((n, d)) < density, rng.random((n, d)), 0.0))
     if scales:
         X = sparse.csr_array(X * np.geomspace(1e-3, 1e3, d))
     truth = RNG.standard_normal(d if targets is None else (d, targets))

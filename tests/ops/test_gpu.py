@@ -11,6 +11,8 @@ from rmodels.config import config_context
 from rmodels.data import arrays
 from rmodels.ops import device
 
+pytestmark = pytest.mark.gpu
+
 HERE = ops.unavailable("gpu")
 
 

@@ -18,6 +18,8 @@ import triton.language as tl
 
 from rmodels.ops.nearest.gpu import accumulation_error
 
+pytestmark = pytest.mark.gpu
+
 SIZE = 16 if device.interpreted() else 128
 
 

@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
 pytest.importorskip("triton", reason="the extra gpu is not installed: Triton")
 
+pytestmark = pytest.mark.gpu
+
 KERNELS = Path(__file__).parents[2] / "src" / "rmodels" / "ops"
 # Bytes of shared memory that a program may have. Compute capability 8.6 and 8.9 run what is
 # compiled as for 8.0, and have the least of all.

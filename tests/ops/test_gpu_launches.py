@@ -21,6 +21,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from triton.runtime.interpreter import GridExecutor
 
+pytestmark = pytest.mark.gpu
+
 NO_KERNEL = {
     *("alias", "detach", "empty", "expand", "is_pinned", "new_empty", "permute", "reshape"),
     *("select", "slice", "split", "t", "transpose", "unsqueeze", "view", "_unsafe_view"),

@@ -50,7 +50,7 @@ def test_literal_steps(source, fit_intercept, solver):
 
 
 def test_from_moments_that_were_added():
-    parts = [compute_moments(ROWS.taken(rows), None) for rows in (slice(20), slice(20, None))]
+    parts = [compute_moments(ROWS.take(rows), None) for rows in (slice(20), slice(20, None))]
     found = descend_moments(parts[0] + parts[1], 30, 0.1, True)
     np.testing.assert_allclose(found.coefficients, steps(0.1, 30, True)[0], rtol=0, atol=1e-13)
 

@@ -44,7 +44,7 @@ def test_least_squares(source, asked, solver, reason):
     assert reason in route.reason
     assert bool(route.costs) is (reason == "fewest operations")
     # of ten centred rows at most nine columns are independent: their moments cannot decide
-    few = solver == "moments" and source.numbered() == 10
+    few = solver == "moments" and source.number_rows() == 10
     assert least_squares.solve(source, True, **asked).solver == ("rows" if few else solver)
 
 

@@ -49,7 +49,7 @@ def test_each_row_is_left_out(shape, weighted, fit_intercept):
     left_out = spectrum.collect(source, blocks, len(PENALTIES))
     truth = np.empty((len(PENALTIES), n, 2))
     for row in range(n):
-        others = source.taken(np.delete(np.arange(n), row))
+        others = source.take(np.delete(np.arange(n), row))
         for i, penalty in enumerate(PENALTIES):
             coefficients = fit(others, penalty, fit_intercept)
             truth[i, row] = source.Y[row] - np.append(source.X[row], 1.0) @ coefficients
@@ -80,7 +80,7 @@ def test_training_rows_of_splits(partition):
     splits = [(np.setdiff1d(np.arange(20), test), test) for test in tests]
     found = list(spectrum.decompose_splits(source, splits, True, 0.1, None))
     for (train, _), each in zip(splits, found, strict=True):
-        expected = fit(source.taken(train), 1.0, True)
+        expected = fit(source.take(train), 1.0, True)
         np.testing.assert_allclose(each.coefficients(1.0), expected, rtol=0, atol=1e-12)
 
 
@@ -99,7 +99,7 @@ def test_ranges_of_batches():
     found, whole = spectrum.decompose_ranges(parts(source), ranges, True, 0.1, None)
     assert whole.n_samples == 22
     for numbers, each in zip(ranges, found, strict=True):
-        expected = fit(source.taken(np.delete(np.arange(22), numbers)), 1.0, True)
+        expected = fit(source.take(np.delete(np.arange(22), numbers)), 1.0, True)
         np.testing.assert_allclose(each.coefficients(1.0), expected, rtol=0, atol=1e-12)
     with pytest.raises(ValueError, match="n_splits=4 greater than the number of samples"):
         spectrum.cut_ranges(3, 4)

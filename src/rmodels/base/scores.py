@@ -11,7 +11,7 @@ from sklearn.utils.validation import assert_all_finite
 from rmodels.base.warnings import warn
 from rmodels.data.labels import check_kinds
 
-__all__ = ["SUMMED", "Hits", "Residuals"]
+__all__ = ["SUMMED", "Hits", "Residuals", "check_weight"]
 
 Matrix = NDArray[np.float64]
 
@@ -26,7 +26,8 @@ def _columns(y: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray]:
     return Y, P
 
 
-def _check_weight(weight: float) -> None:
+def check_weight(weight: float) -> None:
+    """Raise if the rows that a score is of weigh nothing."""
     if not weight:
         raise ValueError(
             "sample_weight is 0 for every sample that is scored, or for all of a fold: at least "
@@ -91,7 +92,7 @@ class Residuals:
     @property
     def each(self) -> Matrix:
         """R² of each target; of one that does not vary 1 if all is right, else 0."""
-        _check_weight(self.weight)
+        check_weight(self.weight)
         if self.count < 2:
             message = "R^2 score is not well-defined with less than two samples."
             warn(message, UndefinedMetricWarning)
@@ -107,7 +108,7 @@ class Residuals:
 
     def named(self, scoring: str) -> Matrix:
         """Return a score of each target, by one of the names in `SUMMED`."""
-        _check_weight(self.weight)
+        check_weight(self.weight)
         if scoring == "r2":
             return self.each
         if scoring == "neg_mean_absolute_error":
@@ -150,11 +151,11 @@ class Hits:
     @property
     def each(self) -> Matrix:
         """The accuracy of each output."""
-        _check_weight(self.weight)
+        check_weight(self.weight)
         return self.right[:-1] / self.weight
 
     @property
     def score(self) -> float:
         """The share of the rows of which all labels are right."""
-        _check_weight(self.weight)
+        check_weight(self.weight)
         return float(self.right[-1] / self.weight)

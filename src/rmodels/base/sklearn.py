@@ -70,7 +70,9 @@ def takes_weights(scorer: Any) -> bool:
     """Return whether a scorer has a parameter for the weights of the rows."""
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
+    # Before scikit-learn 1.7, a scorer takes any, and hands them to its metric.
+    metric = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in inspect.signature(metric).parameters
 
 
 def tree_of(neighbors: NeighborsBase) -> Any:

@@ -17,6 +17,7 @@ from rmodels.data.formats import (
     Batch,
     Column,
     Reader,
+    as_column,
     check_names,
     labels_of,
     matrix,
@@ -75,9 +76,7 @@ class Scan:
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
         self._reader = reader
-        self._features: list[Column] | None = None
-        if features is not None:
-            self._features = [int(c) if isinstance(c, np.integer) else c for c in features]
+        self._features = None if features is None else [as_column(each) for each in features]
         self.checkpoint = checkpoint
         self.name, self.columns, self.has_types = reader.name, reader.columns, reader.has_types
         self.dtype = reader.dtype
@@ -160,8 +159,11 @@ class Scan:
         Where none were chosen, a fitted estimator finds its own by their names.
         """
         names = vars(estimator).get("feature_names_in_")
-        known = not reset and names is not None and self._features is None
-        features: list[Column] = [*map(str, names)] if known else self.features(left)
+        if not reset and names is not None and self._features is None:
+            features: list[Column] = [*map(str, names)]
+            self._reader.check(features)
+            return features
+        features = self.features(left)
         if not features:
             raise ValueError(f"{self._reader.name} has no columns to predict from")
         if not reset and names is None and len(features) != estimator.n_features_in_:
@@ -170,8 +172,7 @@ class Scan:
                 f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
                 f"input: choose them with columns={self._reader.note()}"
             )
-        if not known:
-            self._compare(estimator, features, reset=reset)
+        self._compare(estimator, features, reset=reset)
         self._reader.check(features)
         return features
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array
 from rmodels.config import get_config
 from rmodels.data.arrays import on_host
 from rmodels.data.checks import Part, Targets, check_target_given, constant_weight
-from rmodels.data.formats import Batch, Column
+from rmodels.data.formats import Batch, Column, as_column
 from rmodels.data.labels import Encoding, encode, encode_by
 from rmodels.data.scan import Scan
 from rmodels.data.source import WEIGHTLESS, Rows, Source, concatenate, random_state, shuffle
@@ -108,6 +108,7 @@ class ScanSource(Source):
         refuse: bool,
         task: str,
     ) -> None:
+        y, sample_weight = as_column(y), as_column(sample_weight)
         if targets != "none":
             check_target_given(estimator, y)
         named = targets != "none" and are_columns(y)
@@ -145,13 +146,13 @@ class ScanSource(Source):
             self._as_text = bool(kinds & set("OSU")) and not scan.has_types
         self._labels = self._targets if targets == "labels" else []
         numbers = self._targets if targets == "numbers" else []
+        self._columns: list[Column] = [*features, *numbers, *self._weight]
+        self.n_features = len(features)
+        scan.check(self._columns, self._labels)
         self.target_dtype = np.dtype(np.intp if self.classes else np.float64)
         if numbers:
             self.target_dtype = scan.dtype(numbers)
         self.has_weights = sample_weight is not None
-        self._columns: list[Column] = [*features, *numbers, *self._weight]
-        self.n_features = len(features)
-        scan.check(self._columns, self._labels)
         self.dtype = scan.dtype(features)
         self._part = Part(
             type(estimator).__name__,

@@ -16,7 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.scores import SUMMED, Residuals
+from rmodels.base.scores import SUMMED, Residuals, check_weight
 from rmodels.base.sklearn import (
     Interval,
     StrOptions,
@@ -526,6 +526,8 @@ class RidgeCV(_RidgeModel):
             X, Y = rows.X[test], rows.Y[test]
             Y = Y[:, 0] if one_target else Y
             given = check_method_params(rows.X, params["score"], test)
+            if given.get("sample_weight") is not None:
+                check_weight(given["sample_weight"].sum())
             models = self._models(found, penalties, source, one_target)
             scores[fold] = [scorer(model, X, Y, **given) for model in models]
         return scores.mean(axis=0)
@@ -593,9 +595,10 @@ class RidgeCV(_RidgeModel):
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
+        scorer = check_scoring(self, scoring="r2" if self.scoring is None else self.scoring)
         if self.scoring is None and is_routing_enabled():
-            return check_scoring(self, scoring="r2").set_score_request(sample_weight=True)
-        return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
+            scorer.set_score_request(sample_weight=True)
+        return scorer
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

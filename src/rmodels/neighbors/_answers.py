@@ -213,7 +213,8 @@ class Answer(Prepared):
     def __getstate__(self) -> dict[str, Any]:
         # the points on a cluster do not travel with what is done with their neighbours
         state = dict(vars(self))
-        if self.model._search.remote:
+        search = vars(self.model).get("_search")  # not there where it was left before
+        if search is not None and search.remote:
             state["model"] = copy.copy(self.model)
             del state["model"]._search
         return state

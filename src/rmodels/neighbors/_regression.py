@@ -3,10 +3,10 @@
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Regressor
 from rmodels.base.warnings import warn
 from rmodels.data import Rows

@@ -353,7 +353,7 @@ def _solve_rows(
     columns = norms[used] * scale[used]
     triangle = R[:d, :d] / np.where(norms > 0, norms, np.inf)
     sizes = norms * scale[:d]
-    U, values, Vt = linalg.svd(equal, full_matrices=True, check_finite=False)
+    U, values, Vt = np.linalg.svd(equal)  # SciPy's takes no empty matrix before 1.14
     rank = int((values > max(n, d) * _EPS * values[:1]).sum())
     conditioning = Conditioning(
         lambda: linalg.svdvals(triangle * sizes, check_finite=False),

@@ -117,7 +117,7 @@ def plan_descent(
     >>> rows = Rows(np.ones((500, 400)), np.ones((500, 1)), None, lambda: None)
     >>> plan_descent(rows, iterations=1, learning_rate=0.01).solver
     'stream'
-    >>> plan_descent(rows, iterations=1000, learning_rate=0.01).solver
+    >>> plan_descent(rows, iterations=10_000, learning_rate=0.01).solver
     'moments'
     """
     if solver != "auto":

@@ -60,7 +60,9 @@ def test_an_iterator_that_cannot_begin_anew_loses_nothing(shared):
 @pytest.mark.parametrize("model", [RidgeCV(), KNeighborsRegressor(1)])
 def test_nor_where_there_are_several_passes(shared, model):
     with pytest.raises(ValueError, match="each call must begin anew"):
-        model.fit(scan(shared()), "y")
+        model.fit(scan(shared()), "y").predict(
+            pd.DataFrame(ROWS[:, :1], columns=["x"])  # neighbours make the second pass
+        )
 
 
 def test_the_same_iterator_after_a_pass_that_failed():

@@ -8,7 +8,7 @@ import numpy as np
 
 from rmodels.data.formats.arrays import ArrayReader
 from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
-from rmodels.data.formats.columns import Column, check_names, matrix
+from rmodels.data.formats.columns import Column, as_column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
 from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
@@ -21,6 +21,7 @@ __all__ = [
     "Batch",
     "Column",
     "Reader",
+    "as_column",
     "check_names",
     "files_of",
     "labels_of",

@@ -10,6 +10,7 @@ from rmodels.extras import require
 
 __all__ = [
     "Column",
+    "as_column",
     "check_labels",
     "check_names",
     "check_numbers",
@@ -22,6 +23,11 @@ __all__ = [
 ]
 
 Column = str | int
+
+
+def as_column(value: Any) -> Any:
+    """Return a column's number as one of Python's; what else there is as it is."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def check_names(place: str, names: Container[Column], wanted: Sequence[Column]) -> None:

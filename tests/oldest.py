@@ -1,0 +1,39 @@
+"""Print the oldest versions that pyproject.toml promises, as constraints for pip.
+
+Of what users have, with and without extras, and of tables beside it; not of the tools of the tests.
+Runs in the oldest Python that is promised, or says so.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = {"docs", "gpu", "gpu-test", "peers"}  # extras
+TOOLS = {
+    *("clang-format", "hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout"),
+    *("pytest-xdist", "ruff"),
+}
+
+
+def main():
+    """Print a line for each requirement."""
+    requirements = set()
+    for folder in (ROOT, ROOT / "evidence"):
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+        floor = re.fullmatch(r">=(\d+)\.(\d+)", project["requires-python"])
+        if sys.version_info[:2] != tuple(map(int, floor.groups())):
+            here = ".".join(map(str, sys.version_info[:2]))
+            sys.exit(f"Python {floor[0][2:]} is the oldest promised, this is {here}: set PYTHON")
+        requirements |= set(project.get("dependencies", []))
+        for name, extra in project["optional-dependencies"].items():
+            requirements |= set(() if name in LEFT_OUT else extra)
+    for requirement in sorted(requirements):
+        name, version = re.fullmatch(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", requirement).groups()
+        if name not in TOOLS:
+            print(f"{name}=={version}.*")
+
+
+if __name__ == "__main__":
+    main()
