@@ -91,7 +91,7 @@ CASES = {
         lambda: LinearRegression().fit(DUMMY, y).summary(DUMMY, y, robust="HC3"),
         UserWarning,
     ),
-    "_RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
+    "RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
     "RidgeCV._routed": (
         lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
         UserWarning,

@@ -4,6 +4,7 @@
 returns, Dask collections. Nobody outside asks which of them X is.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "Prepared",
     "Rows",
     "Source",
+    "hold",
     "is_in_memory",
     "map_rows",
     "source",
@@ -122,6 +124,11 @@ def source(
         encoded=encoded,
         classes=classes,
     )
+
+
+def hold(estimator: Any, X: Any) -> Any:
+    """Return an estimator whose answers about X stay those of now, if they are computed later."""
+    return copy.copy(estimator) if is_dask(X) else estimator
 
 
 def map_rows(

@@ -44,7 +44,7 @@ def _width(A: Any) -> int:
 
 
 def _dtype(X: Any) -> np.dtype:
-    kinds = list(X.dtypes) if _is_frame(X) else [X.dtype]
+    kinds = list(X.dtypes) if hasattr(X, "columns") else [X.dtype]
     return np.dtype(np.float32 if all(kind == np.float32 for kind in kinds) else np.float64)
 
 
@@ -322,7 +322,7 @@ class DaskSource(Source):
             self.one_target = self.n_targets == 1
             encodings = self._encode(y, classes)
         self.target_dtype = np.dtype(np.intp if self.classes else np.float64)
-        if targets == "numbers" and is_dask(y):
+        if targets == "numbers":
             self.target_dtype = _dtype(y if y.ndim == 2 or not _is_frame(y) else y.to_frame())
         self.has_weights = sample_weight is not None
         self._part = Part(

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Regressor
-from rmodels.data import Rows, map_rows
+from rmodels.data import Rows, hold, map_rows
 from rmodels.data.arrays import (
     adopt,
     as_dtype,
@@ -71,7 +71,7 @@ class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEs
         array([7.])
         """
         check_is_fitted(self)
-        return map_rows(self, X, self._predict)
+        return map_rows(self, X, hold(self, X)._predict)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""

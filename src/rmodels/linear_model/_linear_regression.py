@@ -14,7 +14,7 @@ from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
-from rmodels.data import WEIGHTLESS, Need, Rows, Source, map_rows
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.ops.moments import Moments
@@ -550,7 +550,8 @@ class LinearRegression(LinearModel):
         check_is_fitted(self)
         if self.iterations is not None or self.positive:
             raise ValueError("return_std needs least squares without positive=True")
-        return map_rows(self, X, partial(self._predict_with_std, factor=self._factor(None)))
+        held = hold(self, X)
+        return map_rows(self, X, partial(held._predict_with_std, factor=self._factor(None)))
 
     def _predict_with_std(self, rows: Rows, factor: Factor) -> tuple[Any, Any]:
         """Return the predictions of checked rows and their standard deviations."""

@@ -200,7 +200,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
         Queries that are None are the points, each without itself.
         """
-        answer = Answer(self, asked, method, options)
+        answer = Answer(data.hold(self, X), asked, method, options)
         if X is None:
             return answer.finish(None, None)
         return data.map_rows(self, X, answer, need=self._need(), task=task)
