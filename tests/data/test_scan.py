@@ -470,7 +470,7 @@ class TestErrors:
         table.loc[130, column] = np.nan
         pq.write_table(pa.Table.from_pandas(table), folder / "part1.parquet", row_group_size=120)
         rows = scan(folder / "*.parquet", NAMES)
-        place = rf"part1\.parquet, row group 2 of 3, row 11 of the batch, column '{column}'"
+        place = rf"part1\.parquet, row 131, column '{column}'"
         self._assert_nothing_fitted(rows, place)
 
     def test_text_and_nan_in_csv(self, folder):

@@ -21,10 +21,9 @@ from rmodels.data.formats import (
     check_names,
     labels_of,
     matrix,
-    read,
     reader_of,
+    values_of,
 )
-from rmodels.data.formats.labels import typed
 from rmodels.data.labels import Encoding, merge_labels
 from rmodels.extras import require
 
@@ -111,8 +110,7 @@ class Scan:
         An array is overwritten when the next is asked for.
         """
         met = start
-        texts = () if self._reader.has_types else labels
-        batches = self.tables([*columns, *labels], start, texts)
+        batches = self.tables([*columns, *labels], start, labels)
         for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
@@ -136,7 +134,7 @@ class Scan:
                 apart = np.stack(labels_of(self._reader, batch, labels, as_text), axis=1)
             yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
 
-    def assert_finite(self, place: str, values: NDArray, columns: Sequence[Column]) -> None:
+    def assert_finite(self, batch: Batch, values: NDArray, columns: Sequence[Column]) -> None:
         """Raise an error that says where a value is missing or not finite."""
         bad = ~np.isfinite(values)
         if not bad.any():
@@ -145,8 +143,8 @@ class Scan:
         value = values[row, column]
         fault = "missing value or NaN" if np.isnan(value) else f"{value} is not finite"
         raise ValueError(
-            self._reader.fault(place, columns)
-            or f"{place}, row {row + 1} of the batch, column {columns[column]!r}: {fault}"
+            self._reader.fault(batch, columns)
+            or f"{self._reader.at(batch, row)}, column {columns[column]!r}: {fault}"
         )
 
     def features(self, left: Sequence[Column] = ()) -> list[Column]:
@@ -196,19 +194,16 @@ class Scan:
     def find_labels(self, columns: list[Column]) -> list[Encoding]:
         """Return how the labels of some columns become places among their classes."""
         self._reader.check((), columns)
-        as_text = not self._reader.has_types
         found: list[NDArray] | None = None
-        for batch in _ahead(self.tables(columns, 0, columns if as_text else ())):
+        as_text = not self._reader.has_types
+        for batch in _ahead(self.tables(columns, 0, columns)):
             part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
             found = part if found is None else merge_labels(found, part)
         if found is None:
             raise ValueError(f"{self._reader.name} has no rows")
-        if not as_text:
-            return [Encoding.of(each, each) for each in found]
-        pairs = [typed(each) for each in found]
-        if any(fault is not None for _, fault in pairs):
-            read(self._reader, (), columns, size=self.batch_size(len(columns)))  # says where
-        return [Encoding.of(e, values) for e, (values, _) in zip(found, pairs, strict=True)]
+        size = self.batch_size(1)
+        values = [values_of(self._reader, *each, size) for each in zip(columns, found, strict=True)]
+        return [Encoding.of(*each) for each in zip(found, values, strict=True)]
 
     def state(self) -> str | None:
         """Return what changes if the files do; None of what is not files."""

@@ -246,7 +246,7 @@ class ScanSource(Source):
             weights = self._weights[here]
 
         def check() -> None:
-            self._scan.assert_finite(batch.place, Z, self._columns)
+            self._scan.assert_finite(batch, Z, self._columns)
 
         part = self._part
         if self._given is not None and part.targets == "labels":

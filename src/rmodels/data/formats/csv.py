@@ -115,12 +115,10 @@ class CSVReader(Reader):
         """Return float32 or float64; see `Reader.dtype`."""
         return np.dtype(np.float64)
 
-    def fault(self, place: str, columns: Sequence[Column]) -> str | None:
-        """Return what is wrong with the text of a file; see `Reader.fault`."""
-        for path, part in zip(self._paths, self.parts, strict=True):
-            if place.startswith((f"{path},", f"{path}:", f"{path} ")):
-                return _first_fault(path, part, columns, _block())
-        return None
+    def fault(self, batch: Batch, columns: Sequence[Column]) -> str | None:
+        """Return what is wrong in the file of a batch; see `Reader.fault`."""
+        part = self.parts[batch.part]
+        return _first_fault(self._paths[batch.part], part, columns, _block())
 
     def at(self, batch: Batch, row: int) -> str:
         """Return what to call a row; see `Reader.at`."""

@@ -18,7 +18,7 @@ from rmodels.data.formats.columns import Column, plain
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.extras import require
 
-__all__ = ["check_present", "columns_of", "first_missing", "labels_of", "typed"]
+__all__ = ["check_present", "columns_of", "first_missing", "labels_of", "typed", "values_of"]
 
 Fault = tuple[int, str]
 
@@ -98,6 +98,25 @@ def typed(texts: NDArray) -> tuple[NDArray, Fault | None]:
         return texts, None
     row = compute.index(missing, True).as_py()
     return np.asarray(values), (row, "missing value") if row >= 0 else None
+
+
+def values_of(reader: Reader, name: Column, labels: NDArray, size: int) -> NDArray:
+    """Return what the labels that there are in a column stand for, as the cells of CSV say.
+
+    Where one is missing, the first is looked up in batches of a size.
+    """
+    if reader.has_types:
+        return labels
+    values, fault = typed(labels)
+    if fault is None:
+        return values
+    pyarrow, compute = require("pyarrow", "files"), require("pyarrow.compute", "files")
+    for batch in reader.batches([name], size, 0, [name]):
+        missing = compute.is_in(batch.rows.column(str(name)), pyarrow.array(absent()))
+        row = compute.index(missing, True).as_py()
+        if row >= 0:
+            check_present(reader, [batch], name, (row, fault[1]))
+    raise ValueError(f"{reader.name}, column {name!r}: {fault[1]}")
 
 
 def _numbers(column: Any) -> Any:

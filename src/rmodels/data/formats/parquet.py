@@ -69,7 +69,7 @@ class ParquetReader(Reader):
                         for batch in naming(found, place):
                             after = row + batch.num_rows
                             if after > start:
-                                given = with_keys(batch, columns, part, texts)
+                                given = with_keys(batch, columns, part)
                                 share = after / total
                                 yield Batch(place, given, share, part=number, row=row - began)
                             row = after

@@ -98,7 +98,7 @@ class Reader(ABC):
         """Yield batches of at most `size` rows with at least some columns, from row `start` on.
 
         A `start` other than 0 is where a batch of the same size began. The columns of a file
-        without types are numbers, but for `texts`.
+        without types are numbers, but for `texts`; others have their types.
         """
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
@@ -141,8 +141,8 @@ class Reader(ABC):
         """Return what stands for all parts: the first."""
         return self.parts[0]
 
-    def fault(self, place: str, columns: Sequence[Column]) -> str | None:
-        """Return what is wrong with a file's text, where that is known better than by rows."""
+    def fault(self, batch: Batch, columns: Sequence[Column]) -> str | None:
+        """Return what is wrong in the file of a batch, where its text says it better than rows."""
         return None
 
     def at(self, batch: Batch, row: int) -> str:
@@ -200,7 +200,9 @@ def key_types(keys: Sequence[Mapping[str, int | str | None]]) -> dict[str, Any]:
     }
 
 
-def with_keys(batch: Any, columns: Sequence[Column], part: Part, texts: Sequence[Column]) -> Any:
+def with_keys(
+    batch: Any, columns: Sequence[Column], part: Part, texts: Sequence[Column] = ()
+) -> Any:
     """Return a batch of a part with columns in their order: those of keys, too, maybe as text."""
     if not part.keys:
         return batch

@@ -57,12 +57,11 @@ def read(
         if name in asked[:place]:
             raise ValueError(f"column {name!r} is asked for twice")
     reader.check(numbers, labels)
-    texts = () if reader.has_types else labels
     size = size or max(1, _BATCH // (8 * max(1, len(asked))))
     tables: list[Any] = []
     found: list[list[NDArray]] = []
     met: list[Batch] = []
-    for batch in reader.batches(asked, size, 0, texts):
+    for batch in reader.batches(asked, size, 0, labels):
         values = _finite(reader, batch, numbers)
         tables.append(pyarrow.table(list(values.T), names=list(map(str, numbers))))
         found.append(columns_of(batch.rows, labels, as_text))
@@ -72,7 +71,7 @@ def read(
     if not met:
         raise ValueError(f"{reader.name} has no rows")
     whole = [np.concatenate(parts) for parts in zip(*found, strict=True)]
-    if texts and not as_text:
+    if not (reader.has_types or as_text):
         for place, name in enumerate(labels):
             whole[place], missing = typed(whole[place])
             check_present(reader, met, name, missing)
@@ -92,7 +91,7 @@ def _finite(reader: Reader, batch: Batch, columns: Sequence[Column]) -> NDArray[
         else:
             said = f"{value} is not finite"
         raise ValueError(
-            reader.fault(batch.place, columns)
+            reader.fault(batch, columns)
             or f"{reader.at(batch, row)}, column {columns[place]!r}: {said}"
         )
     return values
