@@ -34,18 +34,6 @@ def theirs(case, **parameters):
     return getattr(importlib.import_module(case.entry.home), case.name)(**parameters)
 
 
-@every
-def test_has_scikit_learns_parameters(case):
-    expected = theirs(case).get_params()
-    ours = type(case.make())().get_params()
-    assert {key: ours[key] for key in expected} == expected
-
-
-@every
-def test_has_no_other_parameters(case):
-    assert case.make().get_params().keys() == theirs(case).get_params().keys()
-
-
 @everywhere
 def test_clone(case):
     model = case.fit()

@@ -73,6 +73,8 @@ def compute_moments(source: Source, n_threads: int | None, *, added: bool = Fals
 
 def _compute(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     """Return the moments of rows in memory, ready to be added to others if `added`."""
+    if rows.Y is None:
+        rows = replace(rows, Y=beside(np.empty((rows.X.shape[0], 0)), rows.X))
     found = _copy_to_host(_compute_array(rows.X, rows.Y, rows.weights, n_threads))
     if not found.is_finite:
         rows.assert_finite()
@@ -101,6 +103,8 @@ def _with_rest(found: Moments, rows: Rows) -> Moments:
 
 def _mean_about(A: Any, centre: Matrix, weights: Any) -> Matrix:
     """Return the mean of the rows of a tensor less a constant: a gradient at residuals of 1."""
+    if not A.shape[1]:
+        return np.empty(0)
     start = np.zeros((A.shape[1] + 1, 1))
     start[-1] = 1.0
     blank = namespace(A).zeros((len(A), 1), device=A.device)
