@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import rmodels
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.linear_model import LinearRegression
@@ -173,7 +172,7 @@ def test_a_system_without_threads_to_spare():
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a compiler that takes -std=c++20")
 def test_threads_for_which_there_is_no_memory(tmp_path):
-    source = Path(rmodels.__file__).parent
+    source = Path(__file__).parents[2] / "src/rmodels"
     program = tmp_path / "no_memory"
     subprocess.run(
         ["c++", "-std=c++20", "-O1", "-pthread", "-DRMODELS_ISA=tested", f"-I{source}",
