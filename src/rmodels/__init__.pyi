@@ -24,7 +24,7 @@ from rmodels.patch import patched as patched
 from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
-__all__ = [
+__all__ = [  # noqa: RUF022
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
