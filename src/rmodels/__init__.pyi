@@ -5,6 +5,7 @@ from rmodels.config import config_context as config_context
 from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
 from rmodels.data.scan import scan as scan
+from rmodels.decomposition import PCA as PCA
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import LinearRegression as LinearRegression
@@ -30,6 +31,7 @@ __all__ = [  # noqa: RUF022
     "KNeighborsTransformer",
     "LinearRegression",
     "NearestNeighbors",
+    "PCA",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
