@@ -182,9 +182,18 @@ class GroupMoments:
         )
 
     def group(self, number: int) -> Moments:
-        """Return the moments of a group; `kind` must be "full"."""
+        """Return the moments of a group; `kind` must be "full".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels.ops.moments import group_moments
+        >>> X = np.array([[1.0], [5.0], [3.0]])
+        >>> group_moments(X, np.empty((3, 0)), np.array([0, 1, 0]), 2).group(0).scatter
+        array([[2.]])
+        """
         if self.kind != "full":
-            raise ValueError(f"a scatter matrix for each group needs kind='full', not {self.kind!r}")
+            raise ValueError(f"a group's scatter matrix needs kind='full', not {self.kind!r}")
         rest = self.rest[number] if isinstance(self.rest, np.ndarray) else 0.0
         return Moments(
             int(self.count[number]),
@@ -197,7 +206,17 @@ class GroupMoments:
         )
 
     def spread_of_means(self) -> Matrix:
-        """Return √W_g (μ_g − μ), whose products are what M exceeds Σ M_g by: like `mean`."""
+        """Return √W_g (μ_g − μ), whose products are what M exceeds Σ M_g by: like `mean`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels.ops.moments import group_moments
+        >>> X = np.array([[1.0], [5.0], [3.0], [3.0]])
+        >>> group_moments(X, np.empty((4, 0)), np.array([0, 1, 0, 1]), 2).spread_of_means()
+        array([[-1.41421356],
+               [ 1.41421356]])
+        """
         total = self.weight.sum()
         shares = self.weight / total if total else self.weight
         origin = self.mean[np.argmax(self.weight)]
