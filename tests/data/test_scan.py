@@ -701,9 +701,10 @@ RNG = np.random.default_rng(0)
 
 def test_labels_of_a_function_that_fills_one_array():
     def batches():
+        rng = np.random.default_rng(0)
         held = np.empty((20, 3))
         for label in range(3):
-            held[:, :2] = RNG.standard_normal((20, 2)) + 10 * label
+            held[:, :2] = rng.standard_normal((20, 2)) + 10 * label
             held[:, 2] = label
             yield held
 
@@ -722,8 +723,9 @@ def test_a_batch_of_a_wider_dtype_than_the_first():
 
 def test_text_labels_of_a_function_that_gives_tables():
     def batches():
+        rng = np.random.default_rng(0)
         for label in "ab":
-            x = RNG.standard_normal(20) + 10 * (label == "b")
+            x = rng.standard_normal(20) + 10 * (label == "b")
             yield pd.DataFrame({"x": x, "y": [label] * 20})
 
     model = KNeighborsClassifier().fit(scan(batches), "y")

@@ -6,7 +6,8 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -40,6 +41,7 @@ __all__ = [
     "array_rows",
     "check_columns",
     "check_target_given",
+    "check_targets",
     "constant_weight",
 ]
 
@@ -47,6 +49,7 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
+_GAPS = "Leave such rows out, or fill them in"
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,39 @@ def _assert_finite(estimator: Any, X: Any) -> None:
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
+def _refuse_kinds(A: Any, name: str) -> None:
+    """Raise an error about dates and masks, which would become numbers without a word."""
+    if isinstance(A, np.ma.MaskedArray) and np.ma.is_masked(A):
+        raise ValueError(f"Input {name} contains masked values: {_GAPS}")
+    columns = getattr(A, "columns", None) if hasattr(A, "dtypes") else None
+    kinds = [getattr(A, "dtype", None)] if columns is None else list(A.dtypes)
+    for place, kind in enumerate(kinds):
+        if getattr(kind, "kind", None) in ("m", "M"):
+            which = "" if columns is None else f", column {columns[place]!r},"
+            raise ValueError(
+                f"{name}{which} holds {kind}: dates and times are no numbers. Give how far they "
+                "are from one of them, such as (dates - dates.min()).dt.days"
+            )
+
+
+def _refuse_missing(A: Any, name: str) -> None:
+    """Raise an error if one of some objects is None, NaN or NA."""
+    given = np.asarray(A)
+    if given.dtype == object and any(_is_missing(value) for value in given.flat):
+        raise ValueError(f"Input {name} contains NaN: a value is None, NaN or NA. {_GAPS}")
+
+
+@contextmanager
+def _naming_missing(name: str) -> Iterator[None]:
+    """Have pandas' NA, which is no float, called what it is."""
+    try:
+        yield
+    except TypeError as error:
+        if "NAType" not in str(error) and "NA is ambiguous" not in str(error):
+            raise
+        raise ValueError(f"Input {name} contains NaN: a value is pandas' NA. {_GAPS}") from error
+
+
 def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
@@ -206,12 +242,9 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
             if reset:
                 _record_columns(estimator, X)
             return plain
-    return validate_data(
-        estimator,
-        X,
-        **_options(need),
-        reset=reset,
-    )
+    _refuse_kinds(X, "X")
+    with _naming_missing("X"):
+        return validate_data(estimator, X, **_options(need), reset=reset)
 
 
 def _options(need: Need) -> dict[str, Any]:
@@ -239,15 +272,19 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
     elif _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
         X = _check_samples(estimator, X, need, reset=reset)
     else:
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            reset=reset,
-            **_options(need),
-            y_numeric=True,
-            multi_output=True,
-        )
+        _refuse_kinds(X, "X")
+        _refuse_kinds(y, "y")
+        _refuse_missing(y, "y")
+        with _naming_missing("X"):
+            X, y = validate_data(
+                estimator,
+                X,
+                y,
+                reset=reset,
+                **_options(need),
+                y_numeric=True,
+                multi_output=True,
+            )
         if y.dtype not in _FLOATS:
             y = y.astype(np.float64)
     if not _is_surely_finite(y):
@@ -257,10 +294,22 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
 
 def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     """Return labels as an array, none of which is missing."""
-    y = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
-    found: NDArray = y
-    if found.dtype == object and any(_is_missing(value) for value in found.flat):
-        raise ValueError(f"Input {name} contains None or NA: a label is missing. Leave out its row")
+    _refuse_missing(y, name)
+    found: NDArray = check_array(
+        y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
+    )
+    return found
+
+
+def check_targets(estimator: Any, y: Any, targets: Targets) -> NDArray:
+    """Return targets of rows that are not in memory, as an array."""
+    if targets == "labels":
+        return _check_label_array(estimator, y)
+    _refuse_kinds(y, "y")
+    _refuse_missing(y, "y")
+    found: NDArray = check_array(
+        y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=estimator
+    )
     return found
 
 
@@ -458,22 +507,24 @@ class Part:
         if _is_plain(X) and X.dtype == self.dtype and X.ndim == 2:
             found: NDArray = X
             return found
+        _refuse_kinds(X, f"X, {place},")
         try:
             return self._array(X, f"X, {place},", self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
 
     def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
-        found: NDArray = check_array(
-            A,
-            dtype=dtype,
-            ensure_2d=name.startswith("X"),
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            input_name=name,
-            estimator=self.estimator,
-        )
+        with _naming_missing(name):
+            found: NDArray = check_array(
+                A,
+                dtype=dtype,
+                ensure_2d=name.startswith("X"),
+                ensure_all_finite=False,
+                ensure_min_samples=0,
+                ensure_min_features=0,
+                input_name=name,
+                estimator=self.estimator,
+            )
         return found
 
     def _culprit(self, X: Any) -> str:
@@ -490,6 +541,8 @@ class Part:
         if self.targets == "codes":
             found: NDArray = y
             return found
+        if not labels:
+            _refuse_kinds(y, f"y, {place},")
         try:
             Y = self._array(y, f"y, {place},", None if labels else self.target_dtype)
         except (TypeError, ValueError) as error:
@@ -502,8 +555,7 @@ class Part:
         if Y.dtype.kind == "f":
             assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
         elif Y.dtype == object:
-            if any(_is_missing(value) for value in Y.flat):
-                raise ValueError(f"y, {place}, contains NaN or None: a label is missing")
+            _refuse_missing(Y, f"y, {place},")
             for column in Y.T:
                 check_kinds(column)
         return Y if self.encodings is None else encode_by(Y, self.encodings, f"{place}: ")

@@ -235,8 +235,9 @@ def scan(
         - A dataset of pyarrow, without a filter.
         - A table or record batch of pyarrow, or a data frame of pandas or polars.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
-        - A function without parameters that returns an iterable of batches, each time anew: arrays
-          of two dimensions, tables of pyarrow, data frames, or dictionaries of columns.
+        - A function without parameters that returns an iterable of batches, each time anew, of the
+          same rows: arrays of two dimensions, tables of pyarrow, data frames, or dictionaries of
+          columns.
     columns : sequence of str or int, default=None
         The columns to predict from; the default is all that are neither targets nor weights, nor
         the index of a data frame. All files must then have the same.

@@ -12,7 +12,7 @@ from rmodels.data.formats.columns import Column, as_column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
 from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
-from rmodels.data.formats.labels import labels_of, values_of
+from rmodels.data.formats.labels import Compared, labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.data.formats.whole import read
@@ -20,6 +20,7 @@ from rmodels.data.formats.whole import read
 __all__ = [
     "Batch",
     "Column",
+    "Compared",
     "Reader",
     "as_column",
     "check_names",
