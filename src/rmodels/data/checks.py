@@ -6,7 +6,7 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -40,9 +40,11 @@ __all__ = [
     "Targets",
     "array_rows",
     "check_columns",
+    "check_list_of_columns",
     "check_target_given",
     "check_targets",
     "constant_weight",
+    "warn_of_a_column",
 ]
 
 Targets = Literal["none", "numbers", "labels", "codes"]
@@ -121,8 +123,22 @@ def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
     check_n_features(estimator, header, reset=reset)
 
 
+def check_list_of_columns(place: str, names: Sequence[Any], known: Container[Any]) -> None:
+    """Raise an error if one of the texts that y is a list of is no column."""
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{place}: no column {name!r}; y, a list of text, names columns. Labels are given "
+                "as an array, numpy.asarray(y)"
+            )
+
+
 def check_target_given(estimator: Any, y: Any) -> None:
-    """Raise scikit-learn's error if there is no y."""
+    """Raise an error if there is no y, scikit-learn's, or if it is a number."""
+    if isinstance(y, Real):
+        raise ValueError(
+            f"y is {y!r}, which is no column of X: give targets, or the name of a column"
+        )
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
@@ -298,6 +314,8 @@ def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     found: NDArray = check_array(
         y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
     )
+    if found.dtype == object and found.ndim == 2:
+        check_kinds(*found.T)
     return found
 
 
@@ -323,7 +341,8 @@ def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
     return checked
 
 
-def _warn_of_a_column(y: Any) -> None:
+def warn_of_a_column(y: Any) -> None:
+    """Warn as scikit-learn does of labels in a single column."""
     if y.ndim == 2 and y.shape[1] == 1:
         warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
@@ -334,7 +353,7 @@ def _warn_of_a_column(y: Any) -> None:
 
 def constant_weight(sample_weight: Any) -> bool:
     """Return whether weights are one number, the same for every row."""
-    return isinstance(sample_weight, Real) and not isinstance(sample_weight, bool)
+    return isinstance(sample_weight, (Real, np.bool_))
 
 
 def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, part: bool) -> Any:
@@ -354,7 +373,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
     sample_weight = on_host(sample_weight)
     blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
     checked = check_sample_weight(
-        np.ones_like(sample_weight) if blank else sample_weight,
+        1.0 + np.asarray(sample_weight) if blank else sample_weight,
         X,
         dtype=X.dtype if need.missing == "later" else np.float64,
         ensure_non_negative=True,
@@ -397,7 +416,7 @@ def array_rows(
     if Y is not None:
         one_target = Y.ndim == 1
         if encoded:
-            _warn_of_a_column(Y)
+            warn_of_a_column(Y)
             one_target = one_target or Y.shape[1] == 1
             if not on_gpu(Y):
                 check_classification_targets(Y)

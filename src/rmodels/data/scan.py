@@ -76,7 +76,13 @@ class Scan:
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
         self._reader = reader
-        self._features = None if features is None else [as_column(each) for each in features]
+        if isinstance(features, str):
+            raise ValueError(f"columns={features!r} must be a list of columns: [{features!r}]")
+        chosen = [as_column(each) for each in (() if features is None else features)]
+        for name in chosen:
+            if chosen.count(name) > 1:
+                raise ValueError(f"column {name!r} is asked for twice")
+        self._features = None if features is None else chosen
         self.checkpoint = checkpoint
         self.name, self.columns, self.has_types = reader.name, reader.columns, reader.has_types
         self.dtype = reader.dtype
@@ -159,7 +165,8 @@ class Scan:
         Where none were chosen, a fitted estimator finds its own by their names.
         """
         names = vars(estimator).get("feature_names_in_")
-        if not reset and names is not None and self._features is None:
+        numbered = isinstance(self.columns, range)
+        if not reset and names is not None and self._features is None and not numbered:
             features: list[Column] = [*map(str, names)]
             self._reader.check(features)
             return features
@@ -178,8 +185,7 @@ class Scan:
 
     def _compare(self, estimator: Any, features: list[Column], *, reset: bool) -> None:
         """Record the columns, or compare those of a fitted estimator."""
-        named = all(isinstance(name, str) for name in features)
-        if not named or (not reset and "feature_names_in_" not in vars(estimator)):
+        if not all(isinstance(name, str) for name in features):
             check_columns(estimator, np.empty((0, len(features))), reset=reset)
             return
         pyarrow = require("pyarrow", "files")

@@ -16,9 +16,11 @@ from rmodels.data.arrays import on_host
 from rmodels.data.checks import (
     Part,
     Targets,
+    check_list_of_columns,
     check_target_given,
     check_targets,
     constant_weight,
+    warn_of_a_column,
 )
 from rmodels.data.formats import Batch, Column, Compared, as_column
 from rmodels.data.labels import Encoding, encode, encode_by
@@ -114,11 +116,13 @@ class ScanSource(Source):
         task: str,
     ) -> None:
         y, sample_weight = as_column(y), as_column(sample_weight)
-        if targets != "none":
-            check_target_given(estimator, y)
         named = targets != "none" and are_columns(y)
         one = isinstance(y, (str, Integral))
+        if targets != "none" and not named:
+            check_target_given(estimator, y)
         self._targets: list[Column] = [] if not named else [y] if one else list(y)
+        if not one:
+            check_list_of_columns(scan.name, self._targets, scan.columns)
         self._weight = self._weight_column(scan, sample_weight)
         left = [*self._targets, *self._weight]
         features = scan.features_for(estimator, left, reset=reset)
@@ -130,6 +134,8 @@ class ScanSource(Source):
         encodings = None
         if targets != "none" and not named:
             self._given = check_targets(estimator, y, targets)
+            if targets == "labels" and encoded:
+                warn_of_a_column(self._given)
             self.one_target = self._given.ndim == 1
             self._given = self._given.reshape(len(self._given), -1)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from rmodels.data.formats.arrays import ArrayReader
 from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
@@ -45,7 +46,8 @@ def reader_of(source: Any) -> Reader:
         return TableReader(source)
     if callable(source):
         return FunctionReader(source)
-    if isinstance(source, Iterable) and not (_is_table(source) or _is_stream(source)):
+    listed = isinstance(source, Iterable) and not sparse.issparse(source)
+    if listed and not (_is_table(source) or _is_stream(source)):
         given = []
         for each in source:
             given.append(each)
@@ -84,6 +86,8 @@ def _advice(source: Any) -> str:
     name = type(source).__name__
     if type(source).__module__.startswith("dask"):
         return "estimators take what is of Dask itself, as X"
+    if sparse.issparse(source):
+        return "estimators take sparse matrices themselves, as X"
     if name == "LazyFrame":
         return "give the files that it reads, or lambda: frame.collect_batches()"
     if name in ("Scanner", "RecordBatchReader") or hasattr(source, "__next__"):
