@@ -266,7 +266,7 @@ def test_exact_fit(robust, n, fit_intercept, columns):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_coefficients_that_an_exact_fit_does_not_need_are_rounding(seed):
-    # y = 2 a, with an intercept and a slope of 0: what is computed of them is noise or 0, never t = ∞
+    # y = 2 a: the intercept and a slope are 0, and what is computed of them is noise, never t = ∞
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((40, 2)) + 3.0
     y = 2 * X[:, 0]
