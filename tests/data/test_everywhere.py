@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 pytest.importorskip("pyarrow", reason="the extra files is not installed: pyarrow")
@@ -10,8 +11,16 @@ dask = pytest.importorskip("dask", reason="the extra dask is not installed: Dask
 
 import dask.array as da  # noqa: E402
 import dask.dataframe as dd  # noqa: E402
+import pyarrow as pa  # noqa: E402
 
-from rmodels import KNeighborsClassifier, LinearRegression, load, save, scan  # noqa: E402
+from rmodels import (  # noqa: E402
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LinearRegression,
+    load,
+    save,
+    scan,
+)
 from rmodels.cli import main  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Dask
@@ -183,9 +192,45 @@ def test_dates_and_times_are_no_numbers(way, times):
     with pytest.raises(ValueError, match=said):
         way.fit(LinearRegression(), pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": times}), "y")
     two = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "t": times})
-    for X in (two, dd.from_pandas(two, npartitions=2)):
+    table = pa.Table.from_pandas(two)
+    for X in (two, dd.from_pandas(two, npartitions=2), pl.from_pandas(two), table):
         with pytest.raises(ValueError, match="column 't', holds"):
             LinearRegression().fit(X, two["a"])
+    for y in (pl.Series(times), pa.array(times)):
+        with pytest.raises(ValueError, match="y holds"):
+            LinearRegression().fit(two[["a"]], y)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.nan, "missing value|contains NaN|finite and at least 0; one is nan"),
+        (-1.0, "egative|finite and at least 0; one is -1.0"),
+        (np.inf, "not finite|contains infinity|finite and at least 0; one is inf"),
+        (pd.NA, "missing value|contains NaN"),
+    ],
+)
+def test_weights_that_are_none(bad, said, tmp_path):
+    frame = pd.DataFrame({"x": [0.0, 1.0, 3.0, 2.0], "y": [1.0, 0.0, 2.0, 5.0]})
+    frame["w"] = pd.Series([1.0, 2.0, bad, 1.0], dtype=object if bad is pd.NA else float)
+    parts = dd.from_pandas(frame, npartitions=2)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    given = [
+        (frame[["x"]], frame.y, frame.w),
+        (parts[["x"]], parts.y, parts.w),
+        (parts, "y", "w"),
+        (scan(frame[["x"]]), frame.y, frame.w),
+        (scan(frame), "y", "w"),
+        (scan(tmp_path / "rows.csv"), "y", "w"),
+    ]
+    for model in (LinearRegression(), KNeighborsRegressor(1)):
+        for X, y, w in given:
+            with pytest.raises(ValueError, match=said):
+                model.fit(X, y, sample_weight=w)
+        with pytest.raises(ValueError, match=r"rows.csv, line 4, column 'w'"):
+            model.fit(*given[-1])
+        with pytest.raises(ValueError, match="the frame, row 3, column 'w'"):
+            model.fit(*given[-2])
 
 
 def test_values_behind_a_mask_are_not_there():
@@ -195,8 +240,12 @@ def test_values_behind_a_mask_are_not_there():
     for X in (A, da.from_array(A, chunks=(2, 2)), lambda: scan(A), lambda: scan(lambda: [A])):
         with pytest.raises(ValueError, match="masked values"):
             LinearRegression().fit(X() if callable(X) else X, y)
+    some = np.ma.masked_array(y, mask=[0, 0, 1, 0])
     with pytest.raises(ValueError, match="Input y contains masked values"):
-        LinearRegression().fit(whole, np.ma.masked_array(y, mask=[0, 0, 1, 0]))
+        LinearRegression().fit(whole, some)
+    for X in (values, scan(values), da.from_array(values, chunks=(2, 2))):
+        with pytest.raises(ValueError, match=r"Input sample_weight.* contains masked values"):
+            LinearRegression().fit(X, y, some)
     np.testing.assert_allclose(LinearRegression().fit(whole, y).coef_, [1.0, 2.0])
 
 

@@ -6,8 +6,7 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -33,6 +32,7 @@ from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
+from rmodels.data.values import naming_missing, refuse_kinds, refuse_missing
 
 __all__ = [
     "Need",
@@ -51,7 +51,6 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
-_GAPS = "Leave such rows out, or fill them in"
 
 
 @dataclass(frozen=True)
@@ -196,39 +195,6 @@ def _assert_finite(estimator: Any, X: Any) -> None:
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
 
 
-def _refuse_kinds(A: Any, name: str) -> None:
-    """Raise an error about dates and masks, which would become numbers without a word."""
-    if isinstance(A, np.ma.MaskedArray) and np.ma.is_masked(A):
-        raise ValueError(f"Input {name} contains masked values: {_GAPS}")
-    columns = getattr(A, "columns", None) if hasattr(A, "dtypes") else None
-    kinds = [getattr(A, "dtype", None)] if columns is None else list(A.dtypes)
-    for place, kind in enumerate(kinds):
-        if getattr(kind, "kind", None) in ("m", "M"):
-            which = "" if columns is None else f", column {columns[place]!r},"
-            raise ValueError(
-                f"{name}{which} holds {kind}: dates and times are no numbers. Give how far they "
-                "are from one of them, such as (dates - dates.min()).dt.days"
-            )
-
-
-def _refuse_missing(A: Any, name: str) -> None:
-    """Raise an error if one of some objects is None, NaN or NA."""
-    given = np.asarray(A)
-    if given.dtype == object and any(_is_missing(value) for value in given.flat):
-        raise ValueError(f"Input {name} contains NaN: a value is None, NaN or NA. {_GAPS}")
-
-
-@contextmanager
-def _naming_missing(name: str) -> Iterator[None]:
-    """Have pandas' NA, which is no float, called what it is."""
-    try:
-        yield
-    except TypeError as error:
-        if "NAType" not in str(error) and "NA is ambiguous" not in str(error):
-            raise
-        raise ValueError(f"Input {name} contains NaN: a value is pandas' NA. {_GAPS}") from error
-
-
 def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
@@ -258,8 +224,8 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
             if reset:
                 _record_columns(estimator, X)
             return plain
-    _refuse_kinds(X, "X")
-    with _naming_missing("X"):
+    refuse_kinds(X, "X")
+    with naming_missing("X"):
         return validate_data(estimator, X, **_options(need), reset=reset)
 
 
@@ -288,10 +254,10 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
     elif _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
         X = _check_samples(estimator, X, need, reset=reset)
     else:
-        _refuse_kinds(X, "X")
-        _refuse_kinds(y, "y")
-        _refuse_missing(y, "y")
-        with _naming_missing("X"):
+        refuse_kinds(X, "X")
+        refuse_kinds(y, "y")
+        refuse_missing(y, "y")
+        with naming_missing("X"):
             X, y = validate_data(
                 estimator,
                 X,
@@ -310,7 +276,7 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
 
 def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     """Return labels as an array, none of which is missing."""
-    _refuse_missing(y, name)
+    refuse_missing(y, name)
     found: NDArray = check_array(
         y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
     )
@@ -323,8 +289,8 @@ def check_targets(estimator: Any, y: Any, targets: Targets) -> NDArray:
     """Return targets of rows that are not in memory, as an array."""
     if targets == "labels":
         return _check_label_array(estimator, y)
-    _refuse_kinds(y, "y")
-    _refuse_missing(y, "y")
+    refuse_kinds(y, "y")
+    refuse_missing(y, "y")
     found: NDArray = check_array(
         y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=estimator
     )
@@ -371,6 +337,8 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
             raise ValueError(WEIGHTLESS)
         return as_dtype(weights, X.dtype)
     sample_weight = on_host(sample_weight)
+    refuse_kinds(sample_weight, "sample_weight")
+    refuse_missing(sample_weight, "sample_weight")
     blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
     checked = check_sample_weight(
         1.0 + np.asarray(sample_weight) if blank else sample_weight,
@@ -438,14 +406,6 @@ def array_rows(
         classes=labels,
         given=given,
     )
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether an object is None, NaN or pandas' NA."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # NA is neither equal nor unequal to itself
-        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -526,14 +486,14 @@ class Part:
         if _is_plain(X) and X.dtype == self.dtype and X.ndim == 2:
             found: NDArray = X
             return found
-        _refuse_kinds(X, f"X, {place},")
+        refuse_kinds(X, f"X, {place},")
         try:
             return self._array(X, f"X, {place},", self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
 
     def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
-        with _naming_missing(name):
+        with naming_missing(name):
             found: NDArray = check_array(
                 A,
                 dtype=dtype,
@@ -561,7 +521,7 @@ class Part:
             found: NDArray = y
             return found
         if not labels:
-            _refuse_kinds(y, f"y, {place},")
+            refuse_kinds(y, f"y, {place},")
         try:
             Y = self._array(y, f"y, {place},", None if labels else self.target_dtype)
         except (TypeError, ValueError) as error:
@@ -574,7 +534,7 @@ class Part:
         if Y.dtype.kind == "f":
             assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
         elif Y.dtype == object:
-            _refuse_missing(Y, f"y, {place},")
+            refuse_missing(Y, f"y, {place},")
             for column in Y.T:
                 check_kinds(column)
         return Y if self.encodings is None else encode_by(Y, self.encodings, f"{place}: ")
@@ -584,13 +544,16 @@ class Part:
             return None
         if constant_weight(weights):
             weights = np.full(n_rows, float(weights))
-        w = np.asarray(weights, np.float64)
+        refuse_kinds(weights, f"sample_weight, {place},")
+        with naming_missing(f"sample_weight, {place},"):
+            w = np.asarray(weights, np.float64)
         if w.ndim == 2 and w.shape[1] == 1:
             w = w[:, 0]
         if w.ndim != 1 or len(w) != n_rows:
             raise ValueError(f"{place}: sample_weight has shape {w.shape}, and X has {n_rows} rows")
-        if not (np.isfinite(w).all() and (w >= 0).all()):
-            raise ValueError(f"{place}: weights must be finite and at least 0")
+        bad = ~(np.isfinite(w) & (w >= 0))
+        if bad.any():
+            raise ValueError(f"{place}: weights must be finite and at least 0; one is {w[bad][0]}")
         return w
 
     def _assert_finite(self, A: NDArray, place: str) -> None:

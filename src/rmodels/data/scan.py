@@ -153,6 +153,16 @@ class Scan:
             or f"{self._reader.at(batch, row)}, column {columns[column]!r}: {fault}"
         )
 
+    def check_weights(self, batch: Batch, values: NDArray, column: Column) -> None:
+        """Raise an error that says where a weight is missing, not finite or negative."""
+        self.assert_finite(batch, values[:, np.newaxis], [column])
+        if (values < 0).any():
+            row = int(np.argmax(values < 0))
+            raise ValueError(
+                f"{self._reader.at(batch, row)}, column {column!r}: {values[row]} is negative, and "
+                "weights must be at least 0"
+            )
+
     def features(self, left: Sequence[Column] = ()) -> list[Column]:
         """Return the columns to predict from: those chosen, or all but some."""
         if self._features is not None:

@@ -143,7 +143,7 @@ class ScanSource(Source):
         self.n_targets = len(self._targets) if self._given is None else self._given.shape[1]
         if not self._weight and sample_weight is not None:
             self._weights = (
-                sample_weight if constant_weight(sample_weight) else np.asarray(sample_weight)
+                sample_weight if constant_weight(sample_weight) else np.asanyarray(sample_weight)
             )
         self._as_text, self._known = False, []
         if targets == "labels" and encoded:
@@ -248,6 +248,8 @@ class ScanSource(Source):
         here = slice(first, first + len(Z))
         Y: Any = Z[:, d : d + t] if batch.labels is None else batch.labels
         weights: Any = Z[:, -1] if self._weight else self._weights
+        if self._weight:
+            self._scan.check_weights(batch, weights, self._weight[0])
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if isinstance(given, np.ndarray) and here.stop > len(given):
                 raise ValueError(f"{name} has {len(given)} rows, and the scan has more")
