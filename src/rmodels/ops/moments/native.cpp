@@ -84,7 +84,7 @@ void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, c
 // of as many rows of `columns` columns are computed.
 Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
     const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
-    if (first >= last || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
+    if (first >= last || X.columns == 0 || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
         X.row_stride > std::ptrdiff_t(2 * X.columns))
         return {};
     auto address = [&](std::size_t row) {
