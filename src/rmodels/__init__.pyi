@@ -5,6 +5,7 @@ from rmodels.config import config_context as config_context
 from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
 from rmodels.data.scan import scan as scan
+from rmodels.decomposition import PCA as PCA
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import LinearRegression as LinearRegression
@@ -24,12 +25,13 @@ from rmodels.patch import patched as patched
 from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
-__all__ = [
+__all__ = [  # noqa: RUF022
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
     "LinearRegression",
     "NearestNeighbors",
+    "PCA",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",

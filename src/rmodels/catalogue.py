@@ -13,6 +13,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
+    "decomposition": "Decompositions",
     "linear_model": "Linear models",
     "neighbors": "Neighbours",
 }
@@ -102,6 +103,13 @@ CATALOGUE = {
             "ridge",
             variants=({"cv": 3},),
             patch=True,
+        ),
+        Entry(
+            "PCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
         ),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
