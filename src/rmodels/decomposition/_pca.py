@@ -246,15 +246,15 @@ class PCA(
         k = self._choose(axes.squares, n)
         variances = axes.squares / (n - 1)
 
-        def kept(values: Matrix) -> Any:
+        def keep(values: Matrix) -> Any:
             return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
 
-        self.components_ = kept(axes.components[:k])
-        self.explained_variance_ = kept(variances[:k])
+        self.components_ = keep(axes.components[:k])
+        self.explained_variance_ = keep(variances[:k])
         total = variances.sum()
-        self.explained_variance_ratio_ = kept(variances[:k] / total if total else variances[:k])
-        self.singular_values_ = kept(np.sqrt(axes.squares[:k]))
-        self.mean_ = kept(axes.mean)
+        self.explained_variance_ratio_ = keep(variances[:k] / total if total else variances[:k])
+        self.singular_values_ = keep(np.sqrt(axes.squares[:k]))
+        self.mean_ = keep(axes.mean)
         self._centre = axes.mean
         self.noise_variance_ = float(variances[k:].sum() / (d - k)) if k < d else 0.0
         self.n_components_, self.n_samples_ = k, n
@@ -301,9 +301,9 @@ class PCA(
         if sparse.issparse(rows.X):
             return rows.X @ components.T - self._centre @ components.T
         components = beside(components, rows.X)
-        return _join([D @ components.T for D in self._centred(rows, components)])
+        return _join([D @ components.T for D in self._subtract_mean(rows, components)])
 
-    def _centred(self, rows: Rows, like: Any) -> Iterator[Any]:
+    def _subtract_mean(self, rows: Rows, like: Any) -> Iterator[Any]:
         """Yield the rows less their mean, a block at a time, in the wider of the two dtypes."""
         centre = beside(self._centre, rows.X)
         dtype = namespace(like).result_type(like, rows.X)
