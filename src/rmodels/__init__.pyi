@@ -11,6 +11,7 @@ from rmodels.files import save as save
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
+from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
@@ -26,6 +27,7 @@ from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
+    "GaussianNB",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",

@@ -15,6 +15,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 FAMILIES = {
     "decomposition": "Decompositions",
     "linear_model": "Linear models",
+    "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
 }
 
@@ -111,6 +112,7 @@ CATALOGUE = {
             "pca",
             variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
         ),
+        Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
             "KNeighborsClassifier",
