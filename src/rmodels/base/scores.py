@@ -106,7 +106,7 @@ class Residuals:
         """The mean R² of the targets."""
         return float(self.each.mean())
 
-    def named(self, scoring: str) -> Matrix:
+    def choose(self, scoring: str) -> Matrix:
         """Return a score of each target, by one of the names in `SUMMED`."""
         check_weight(self.weight)
         if scoring == "r2":

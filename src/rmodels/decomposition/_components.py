@@ -32,14 +32,14 @@ class PrincipalComponents(Projection):
         n, d = axes.n_samples, source.n_features
         variances, total = axes.squares / (n - 1), axes.total / (n - 1)
 
-        def kept(values: Matrix) -> Any:
+        def keep(values: Matrix) -> Any:
             return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
 
-        self.components_ = kept(axes.components[:k])
-        self.explained_variance_ = kept(variances[:k])
-        self.explained_variance_ratio_ = kept(variances[:k] / total if total else variances[:k])
-        self.singular_values_ = kept(np.sqrt(axes.squares[:k]))
-        self.mean_ = kept(axes.mean)
+        self.components_ = keep(axes.components[:k])
+        self.explained_variance_ = keep(variances[:k])
+        self.explained_variance_ratio_ = keep(variances[:k] / total if total else variances[:k])
+        self.singular_values_ = keep(np.sqrt(axes.squares[:k]))
+        self.mean_ = keep(axes.mean)
         self._centre = axes.mean
         unknown = max(0.0, axes.total - axes.squares.sum()) / (
             n - 1

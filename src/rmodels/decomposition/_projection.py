@@ -83,9 +83,9 @@ class Projection(
         if sparse.issparse(rows.X):
             return rows.X @ components.T - self._centre @ components.T
         components = beside(components, rows.X)
-        return join([D @ components.T for D in self._centred(rows, components)])
+        return join([D @ components.T for D in self._subtract_mean(rows, components)])
 
-    def _centred(self, rows: Rows, like: Any) -> Iterator[Any]:
+    def _subtract_mean(self, rows: Rows, like: Any) -> Iterator[Any]:
         """Yield the rows less their mean, a block at a time, in the wider of the two dtypes."""
         centre = beside(self._centre, rows.X)
         dtype = namespace(like).result_type(like, rows.X)

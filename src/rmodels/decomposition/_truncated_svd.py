@@ -147,14 +147,14 @@ class TruncatedSVD(Projection):
             mean = find_mean(source)[1]
             projected, total = sum_projected(source, mean, V), sum_squares(source, mean).sum()
 
-        def kept(values: Matrix) -> Any:
+        def keep(values: Matrix) -> Any:
             return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
 
-        self.components_ = kept(V)
-        self.singular_values_ = kept(np.sqrt(axes.squares[:k]))
-        self.explained_variance_ = kept(np.maximum(projected, 0.0) / axes.n_samples)
+        self.components_ = keep(V)
+        self.singular_values_ = keep(np.sqrt(axes.squares[:k]))
+        self.explained_variance_ = keep(np.maximum(projected, 0.0) / axes.n_samples)
         shares = projected / total if total else np.zeros(k)
-        self.explained_variance_ratio_ = kept(shares)
+        self.explained_variance_ratio_ = keep(shares)
         self._centre = np.zeros(d)
         self.solver_, self.engine_ = axes.solver, axes.engine
         if not axes.has_digits:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 from rmodels.config import get_config
 
-__all__ = ["chunks", "observed"]
+__all__ = ["chunks", "observe"]
 
 Observer = Callable[[str], AbstractContextManager[None]]
 
@@ -58,7 +58,7 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
 
 
 @contextmanager
-def observed(observer: Observer) -> Iterator[None]:
+def observe(observer: Observer) -> Iterator[None]:
     """Have the chunks of all calls in a `with` block worked on inside a context.
 
     Parameters
