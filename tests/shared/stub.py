@@ -9,7 +9,7 @@ PATH = Path(__file__).parents[2] / "src" / "rmodels" / "__init__.pyi"
 
 def stub():
     """Return what the file must hold."""
-    homes = sorted((module, name) for name, module in rmodels._HOMES.items())
+    homes = sorted((module, name) for name, module in rmodels._homes().items())
     return "\n".join(
         [
             "# Written by `make stub`, from the catalogue.",
