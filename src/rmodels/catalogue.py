@@ -13,7 +13,9 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
+    "decomposition": "Decompositions",
     "linear_model": "Linear models",
+    "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
 }
 
@@ -111,6 +113,14 @@ CATALOGUE = {
             variants=({"cv": 3},),
             patch=True,
         ),
+        Entry(
+            "PCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
+        ),
+        Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
             "KNeighborsClassifier",
