@@ -157,8 +157,9 @@ class _Value(click.ParamType):
             return value
         if types.NoneType in self._kinds and value.lower() == "none":
             return None
+        kinds = self._kinds | ({int} if float in self._kinds else set())  # as Python has it: 2
         for kind in (int, float, str):
-            if kind in self._kinds:
+            if kind in kinds:
                 try:
                     return kind(value)
                 except ValueError:
