@@ -10,7 +10,7 @@ PATH = Path(__file__).parents[2] / "src" / "rmodels" / "__init__.pyi"
 def stub():
     """Return what the file must hold."""
     homes = sorted(
-        (module, not name.isupper(), name) for name, module in rmodels._HOMES.items()
+        (module, not name.isupper(), name) for name, module in rmodels._homes().items()
     )  # as lint wants it
     return "\n".join(
         [
