@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 import stub
 
@@ -51,6 +52,15 @@ def test_tasks_are_what_the_classes_do():
 def test_a_family_has_the_names_of_its_entries(family):
     names = [entry.name for entry in CATALOGUE.values() if entry.family == family]
     assert importlib.import_module(f"rmodels.{family}").__all__ == sorted(names)
+
+
+def test_families_import_neither_each_other_nor_an_engine():
+    graph = grimp.build_graph("rmodels")
+    for family in FAMILIES:
+        folder = f"rmodels.{family}"
+        for module in {folder} | graph.find_descendants(folder):
+            parts = {name.split(".")[1] for name in graph.find_modules_directly_imported_by(module)}
+            assert not parts & ({*FAMILIES, "native"} - {family}), module
 
 
 def test_every_family_has_entries():

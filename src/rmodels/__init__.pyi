@@ -5,15 +5,13 @@ from rmodels.config import config_context as config_context
 from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
 from rmodels.data.scan import scan as scan
+from rmodels.decomposition import PCA as PCA
 from rmodels.files import load as load
 from rmodels.files import save as save
-from rmodels.linear_model import ElasticNet as ElasticNet
-from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
-from rmodels.linear_model import enet_path as enet_path
-from rmodels.linear_model import lasso_path as lasso_path
+from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
@@ -28,24 +26,22 @@ from rmodels.patch import patched as patched
 from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
-__all__ = [
-    "ElasticNet",
+__all__ = [  # noqa: RUF022
+    "GaussianNB",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
-    "Lasso",
     "LinearRegression",
     "NearestNeighbors",
+    "PCA",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
     "Ridge",
     "RidgeCV",
     "config_context",
-    "enet_path",
     "get_config",
     "kneighbors_graph",
-    "lasso_path",
     "load",
     "patch_sklearn",
     "patched",

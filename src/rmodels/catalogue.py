@@ -13,7 +13,9 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
+    "decomposition": "Decompositions",
     "linear_model": "Linear models",
+    "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
 }
 
@@ -122,6 +124,13 @@ CATALOGUE = {
         ),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
+            "PCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
+        ),
+        Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
             "KNeighborsClassifier",

@@ -16,7 +16,7 @@ def stub():
             "",
             *(f"from {module} import {name} as {name}" for module, name in homes),
             "",
-            "__all__ = [",
+            "__all__ = [  # noqa: RUF022",
             *(f'    "{name}",' for name in rmodels.__all__),
             "]",
             "",

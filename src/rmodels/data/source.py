@@ -112,7 +112,7 @@ class Source(ABC):
         combine : callable
             Of two results, associative but for rounding.
         resumable : bool
-            Whether the results are moments, which a checkpoint may hold.
+            Whether a checkpoint may hold the results: numbers, arrays, moments, lists of them.
         large : bool
             Whether parts are to be as large as the memory limit allows; else they are as small as
             reading them is fast.

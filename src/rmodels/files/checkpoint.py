@@ -3,17 +3,22 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmodels.files.codec import Arrays, Parts, decode, encode
 from rmodels.files.container import LONGEST_LINE, SIGNATURE, read_container, write_container
 from rmodels.files.writing import check_writable
-from rmodels.ops.moments import Moments
+from rmodels.ops.moments import GroupMoments, Moments
 
 __all__ = ["Checkpoint", "check_checkpoint", "is_checkpoint"]
 
 SECONDS = 30.0  # between two checkpoints
+
+# What the states of folds are made of.
+_PARTS: Parts = {kind.__name__: kind for kind in (Moments, GroupMoments)}
 
 _BEGINNING = b'{"checkpoint":'  # of the description
 
@@ -34,13 +39,13 @@ def check_checkpoint(path: str | os.PathLike[str]) -> None:
 
 
 class Checkpoint:
-    """Moments and a position in a file, which is replaced whole.
+    """The state of a fold and a position in a file, which is replaced whole.
 
     Parameters
     ----------
     path : str or path-like
     state : list of str
-        What the moments are of: of a file with another state, nothing is taken.
+        What the fold is of: of a file with another state, nothing is taken.
     """
 
     def __init__(self, path: str | os.PathLike[str], state: list[str]) -> None:
@@ -49,8 +54,8 @@ class Checkpoint:
         self._state = state
         self._written = time.monotonic()
 
-    def read(self) -> tuple[Moments, NDArray[np.float64], int] | None:
-        """Return moments, counted rows and their weight, and the row to go on from.
+    def read(self) -> tuple[Any, NDArray[np.float64], int] | None:
+        """Return the fold's state, counted rows and their weight, and the row to go on from.
 
         Raises
         ------
@@ -64,43 +69,23 @@ class Checkpoint:
             description, arrays = read_container(self._path)
         except ValueError as error:
             raise ValueError(f"checkpoint {error}. Delete it to start anew") from error
-        if description.get("checkpoint") != self._state:
+        if description.get("checkpoint") != self._state or "fold" not in description:
             raise ValueError(
                 f"{self._path} is not a checkpoint of this fit: the files, columns or settings "
                 "are others. Delete it to start anew"
             )
-        moments = Moments(
-            description["n_samples"],
-            description["n_features"],
-            float(arrays["weight"][0]),
-            arrays["mean"],
-            arrays["scatter"],
-            description["engine"],
-            arrays["rest"],
-        )
-        return moments, arrays["size"], description["row"]
+        found = decode(description["fold"], arrays, _PARTS)
+        return found, arrays["size"], description["row"]
 
-    def write_if_due(self, moments: Moments, size: NDArray[np.float64], row: int) -> None:
+    def write_if_due(self, state: Any, size: NDArray[np.float64], row: int) -> None:
         """Write if the last time was long ago."""
         if time.monotonic() - self._written >= SECONDS:
-            self.write(moments, size, row)
+            self.write(state, size, row)
 
-    def write(self, moments: Moments, size: NDArray[np.float64], row: int) -> None:
+    def write(self, state: Any, size: NDArray[np.float64], row: int) -> None:
         """Replace the file."""
-        description = {
-            "checkpoint": self._state,
-            "n_samples": moments.n_samples,
-            "n_features": moments.n_features,
-            "engine": moments.engine,
-            "row": row,
-        }
-        rest = np.broadcast_to(np.asarray(moments.rest, np.float64), moments.mean.shape)
-        arrays = {
-            "weight": np.array([moments.weight]),
-            "mean": np.ascontiguousarray(moments.mean),
-            "rest": np.ascontiguousarray(rest),
-            "scatter": np.ascontiguousarray(moments.scatter),
-            "size": np.asarray(size, np.float64),
-        }
+        arrays: Arrays = {"size": np.asarray(size, np.float64)}
+        fold = encode(state, "fold", arrays, _PARTS)
+        description = {"checkpoint": self._state, "fold": fold, "row": row}
         write_container(self._path, description, arrays)
         self._written = time.monotonic()

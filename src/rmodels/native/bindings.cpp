@@ -16,6 +16,7 @@
 #include "native/strided.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
 #include "ops/nearest/index.hpp"
 
@@ -69,9 +70,31 @@ void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector 
     moments.add(samples, first, last, threads);
 }
 
-void finish_moments(Moments &moments, const Result &mean, const Result &scatter) {
+using Numbers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void add_selected_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights,
+                          const Numbers &numbers, int threads) {
+    const Samples samples{strided(X), strided(Y), strided(weights)};
     nb::gil_scoped_release release;
-    moments.finish(mean.data(), scatter.data());
+    moments.add_selected(samples, numbers.data(), numbers.shape(0), threads);
+}
+
+void finish_moments(Moments &moments, const Result &mean, const Result &rest, const Result &scatter) {
+    nb::gil_scoped_release release;
+    moments.finish(mean.data(), rest.data(), scatter.data());
+}
+
+void add_squares(GroupSquares &squares, const Array &X, const Array &Y, const Vector &weights, const Numbers &codes,
+                 std::size_t first, std::size_t last, int threads) {
+    const Samples samples{strided(X), strided(Y), strided(weights)};
+    nb::gil_scoped_release release;
+    squares.add(samples, codes.data(), first, last, threads);
+}
+
+void finish_squares(const GroupSquares &squares, const Result &weight, const Result &mean, const Result &rest,
+                    const Result &result) {
+    nb::gil_scoped_release release;
+    squares.finish(weight.data(), mean.data(), rest.data(), result.data());
 }
 
 void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
@@ -177,9 +200,19 @@ NB_MODULE(RMODELS_MODULE, module) {
     nb::class_<Moments>(module, "Moments")
         .def(nb::init<std::size_t>(), "columns"_a)
         .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "first"_a, "last"_a, "threads"_a)
-        .def("finish", &finish_moments, "mean"_a.noconvert(), "scatter"_a.noconvert())
+        .def("add_selected", &add_selected_moments, "X"_a, "Y"_a, "weights"_a.none(), "numbers"_a.noconvert(),
+             "threads"_a)
+        .def("finish", &finish_moments, "mean"_a.noconvert(), "rest"_a.noconvert(), "scatter"_a.noconvert())
         .def_prop_ro("granularity", &Moments::granularity)
+        .def_prop_ro("slab_rows", &Moments::slab_rows)
         .def_prop_ro("weight", &Moments::weight);
+    nb::class_<GroupSquares>(module, "GroupSquares")
+        .def(nb::init<std::size_t, std::size_t>(), "groups"_a, "columns"_a)
+        .def("add", &add_squares, "X"_a, "Y"_a, "weights"_a.none(), "codes"_a.noconvert(), "first"_a, "last"_a,
+             "threads"_a)
+        .def("finish", &finish_squares, "weight"_a.noconvert(), "mean"_a.noconvert(), "rest"_a.noconvert(),
+             "squares"_a.noconvert())
+        .def_prop_ro("granularity", &GroupSquares::granularity);
     nb::class_<RowProducts>(module, "RowProducts")
         .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
         .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)

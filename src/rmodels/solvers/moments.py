@@ -18,7 +18,7 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
 from rmodels.ops import descent as descent_operation
 from rmodels.ops import moments as moments_operation
-from rmodels.ops.moments import Gram, Moments
+from rmodels.ops.moments import Gram, GroupMoments, Moments, Scatter
 
 __all__ = [
     "TOO_LARGE",
@@ -26,6 +26,7 @@ __all__ = [
     "compute_curvature",
     "compute_gradient",
     "compute_gram",
+    "compute_group_moments",
     "compute_moments",
     "find_spread",
     "sum_gradients",
@@ -81,8 +82,45 @@ def _compute(rows: Rows, n_threads: int | None, added: bool) -> Moments:
     return _with_rest(found, rows) if added else found
 
 
+def compute_group_moments(
+    source: Source, n_groups: int, scatter: Scatter, n_threads: int | None
+) -> GroupMoments:
+    """Return the moments of the rows of each class: their labels' places are the groups.
+
+    They may overflow, but no value that was met is NaN or infinite.
+
+    Raises
+    ------
+    ValueError
+        If a matrix for each group does not keep the setting `memory_limit`.
+    """
+    size, limit = 8 * n_groups * source.n_features**2, get_config()["memory_limit"]
+    if scatter == "full" and size > limit:
+        raise ValueError(
+            f"scatter matrices of {n_groups} groups and {source.n_features} columns take "
+            f"{size / 1e6:.0f} MB, more than memory_limit, {limit / 1e6:.0f} MB: raise it"
+        )
+    compute = partial(_compute_groups, n_groups=n_groups, scatter=scatter, n_threads=n_threads)
+    return source.fold(compute, resumable=True)
+
+
+def _compute_groups(
+    rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | None
+) -> GroupMoments:
+    nothing = beside(np.empty((rows.X.shape[0], 0)), rows.X)
+    groups, weights = rows.Y[:, 0], rows.weights
+    found = moments_operation.group_moments(
+        rows.X, nothing, groups, n_groups, weights, scatter=scatter, n_threads=n_threads
+    )
+    if not found.is_finite:
+        rows.assert_finite()
+    return found
+
+
 def _with_rest(found: Moments, rows: Rows) -> Moments:
     """Return moments that know what rounding the means of far columns lost."""
+    if isinstance(found.rest, np.ndarray):
+        return found
     with np.errstate(over="ignore", invalid="ignore"):
         far = found.weight * found.mean**2 > _FAR * found.scatter.diagonal()
     if not found.weight or not far.any():

@@ -28,7 +28,8 @@ def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[
         block = as_array(rows.X[part])
         Z = np.empty((len(block), len(offset)))
         Z[:, :d] = (block - offset[:d]) / scale[:d]
-        Z[:, d:] = (as_array(rows.Y[part]) - offset[d:]) / scale[d:]
+        if rows.Y is not None:
+            Z[:, d:] = (as_array(rows.Y[part]) - offset[d:]) / scale[d:]
         yield part, Z
 
 

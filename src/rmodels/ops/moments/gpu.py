@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from rmodels.ops import device
-from rmodels.ops.moments import Gram, Moments
+from rmodels.ops.moments import Gram, GroupMoments, Moments, Scatter
 from rmodels.ops.moments.kernels import finish_kernel, products_kernel
 
 # For at most so many columns, [X | Y]: side of a tile, rows of a step, warps. In float64, more rows
@@ -48,6 +48,42 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
         found[1 + columns :].reshape(columns, columns),
         "gpu",
     )
+
+
+@device.beside_its_data
+def group_moments(
+    X: Any,
+    Y: Any,
+    groups: Any,
+    n_groups: int,
+    weights: Any,
+    scatter: Scatter,
+    n_threads: int | None,
+) -> GroupMoments:
+    """Add the rows of one group after the other, gathered where X is; the results on the host."""
+    columns = X.shape[1] + Y.shape[1]
+    shape = (columns, columns) if scatter == "pooled" else (n_groups, columns, columns)
+    shape = (n_groups, columns) if scatter == "diagonal" else shape
+    kept, weight, mean = np.zeros(shape), np.empty(n_groups), np.empty((n_groups, columns))
+    count = np.empty(n_groups, dtype=np.int64)
+    for group in range(n_groups):
+        rows = groups == group
+        found = moments(_select(X, rows), _select(Y, rows), _select(weights, rows), n_threads)
+        count[group], weight[group] = found.n_samples, found.weight
+        mean[group], M = (torch.as_tensor(A).cpu().numpy() for A in (found.mean, found.scatter))
+        if scatter == "pooled":
+            kept += M
+        else:
+            kept[group] = M.diagonal() if scatter == "diagonal" else M
+    return GroupMoments(X.shape[1], count, weight, mean, kept, scatter, "gpu")
+
+
+def _select(A: Any, rows: Any) -> Any:
+    """Return the rows of an array or tensor where a mask, an array or tensor too, is true."""
+    if A is None:
+        return None
+    mask = torch.as_tensor(rows)
+    return A[mask.to(A.device)] if device.holds(A) else A[mask.cpu().numpy()]
 
 
 @device.beside_its_data

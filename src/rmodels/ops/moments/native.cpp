@@ -80,11 +80,47 @@ void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, c
     for (std::size_t k = 0; k < rows; k++) last[k * kPanel] = scale ? scale[k] : 1.0;
 }
 
+// Rows one below the other, in float64.
+struct Gathered {
+    Doubles X, Y, weights;
+    Samples samples;
+
+    void resize(const Samples &source, std::size_t rows) {
+        samples = {};
+        auto take = [&](const Strided &part, Doubles &to, Strided &view) {
+            if (!part.data) return;
+            to.resize(rows * part.columns);
+            view = {to.data(), false, rows, part.columns, std::ptrdiff_t(part.columns), 1};
+        };
+        take(source.X, X, samples.X);
+        take(source.Y, Y, samples.Y);
+        take(source.weights, weights, samples.weights);
+        samples.Y.rows = rows;  // also of no columns
+    }
+
+    // Copies rows by their numbers, to the places [first, last).
+    void copy(const Samples &source, const std::int64_t *numbers, std::size_t first, std::size_t last) {
+        auto take = [&](const Strided &part, double *to) {
+            if (!part.data) return;
+            part.visit(0, 0, [&](auto *p) {
+                for (std::size_t i = first; i < last; i++) {
+                    auto *from = p + std::ptrdiff_t(numbers[i]) * part.row_stride;
+                    for (std::size_t j = 0; j < part.columns; j++)
+                        to[i * part.columns + j] = double(from[std::ptrdiff_t(j) * part.column_stride]);
+                }
+            });
+        };
+        take(source.X, X.data());
+        take(source.Y, Y.data());
+        take(source.weights, weights.data());
+    }
+};
+
 // The rows [first, last) of X, if they lie in one piece of memory or nearly so; they are asked for while the products
 // of as many rows of `columns` columns are computed.
 Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
     const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
-    if (first >= last || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
+    if (first >= last || !X.columns || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
         X.row_stride > std::ptrdiff_t(2 * X.columns))
         return {};
     auto address = [&](std::size_t row) {
@@ -243,9 +279,44 @@ void Moments::add(const Samples &samples, std::size_t first, std::size_t last, i
     }
 }
 
-void Moments::finish(double *mean, double *scatter) {
+void Moments::add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads) {
+    if (wide()) {
+        Gathered gathered;
+        for (std::size_t first = 0; first < count; first += slab_rows_) {
+            const std::size_t rows = std::min(slab_rows_, count - first);
+            gathered.resize(samples, rows);
+            parallel_for((rows + kPackRows - 1) / kPackRows, threads, [&](std::size_t task, int) {
+                const std::size_t from = task * kPackRows;
+                gathered.copy(samples, numbers + first, from, std::min(rows, from + kPackRows));
+            });
+            begin(open_, gathered.samples, 0, rows);
+            accumulate_together(open_, gathered.samples, 0, rows, threads);
+            merge(open_);
+            open_.rows = 0;
+        }
+        return;
+    }
+    std::vector<Slab> slabs;
+    std::vector<Gathered> gathered(std::size_t(std::max(threads, 1)));
+    for (std::size_t first = 0; first < count; first += kSlabs * slab_rows_) {
+        slabs.resize(std::min(kSlabs, (count - first + slab_rows_ - 1) / slab_rows_));
+        parallel_for(slabs.size(), threads, [&](std::size_t task, int thread) {
+            const std::size_t start = first + task * slab_rows_, rows = std::min(slab_rows_, count - start);
+            Gathered &local = gathered[std::size_t(thread)];
+            local.resize(samples, rows);
+            local.copy(samples, numbers + start, 0, rows);
+            accumulate(slabs[task], local.samples, 0, rows);
+        });
+        for (Slab &slab : slabs) merge(slab);
+    }
+}
+
+void Moments::finish(double *mean, double *rest, double *scatter) {
     if (open_.rows) merge(open_);
-    for (std::size_t j = 0; j < columns_; j++) mean[j] = origin_[j] + offset_[j];
+    for (std::size_t j = 0; j < columns_; j++) {
+        mean[j] = origin_[j] + offset_[j];
+        rest[j] = (origin_[j] - mean[j]) + offset_[j];
+    }
     mirror(scatter_.data(), columns_, width_, scatter);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "native/aligned.hpp"
 #include "native/packing.hpp"
@@ -34,10 +35,15 @@ public:
     // number of rows.
     void add(const Samples &samples, std::size_t first, std::size_t last, int threads);
 
-    std::size_t granularity() const;
+    // Adds some rows, by their numbers, which follow those added before; as many as a multiple of slab_rows, but for
+    // the last. Not beside `add`.
+    void add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads);
 
-    // Writes mean (columns) and scatter (columns, columns); nothing can be added after it.
-    void finish(double *mean, double *scatter);
+    std::size_t granularity() const;
+    std::size_t slab_rows() const { return slab_rows_; }
+
+    // Writes mean, what rounding it lost (columns) and scatter (columns, columns); nothing can be added after it.
+    void finish(double *mean, double *rest, double *scatter);
 
     double weight() const { return weight_; }
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
-from rmodels.ops.moments import Gram, Moments
+from rmodels.ops.moments import Gram, GroupMoments, Moments, Scatter
 
 _CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
@@ -30,9 +30,78 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
     step = max(1, int(_CALL / row_work) // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, rows.start, rows.stop, threads)
-    mean, scatter = np.empty(columns), np.empty((columns, columns))
-    sums.finish(mean, scatter)
-    return Moments(n_samples, n_features, sums.weight, mean, scatter, "native")
+    return _finish(sums, n_samples, n_features, columns)
+
+
+def _finish(sums: Any, n_samples: int, n_features: int, columns: int) -> Moments:
+    mean, rest, scatter = np.empty(columns), np.empty(columns), np.empty((columns, columns))
+    sums.finish(mean, rest, scatter)
+    return Moments(n_samples, n_features, sums.weight, mean, scatter, "native", rest)
+
+
+def group_moments(
+    X: NDArray,
+    Y: NDArray,
+    groups: NDArray,
+    n_groups: int,
+    weights: NDArray | None,
+    scatter: Scatter,
+    n_threads: int | None,
+) -> GroupMoments:
+    """Add all rows to their groups' squares, or the rows of one group after the other to sums."""
+    count = np.bincount(groups, minlength=n_groups).astype(np.int64)
+    if scatter == "diagonal":
+        return _group_squares(X, Y, groups, count, weights, n_threads)
+    n_features, columns = X.shape[1], X.shape[1] + Y.shape[1]
+    shape = (columns, columns) if scatter == "pooled" else (n_groups, columns, columns)
+    kept, weight = np.zeros(shape), np.empty(n_groups)
+    mean, rest = np.empty((n_groups, columns)), np.empty((n_groups, columns))
+    order = np.argsort(groups.astype(_narrow(n_groups), copy=False), kind="stable")
+    numbers = np.split(order, np.cumsum(count[:-1]))
+    extension: Any = native.load()
+    row_work = 32 + (columns + 1) ** 2 / 2
+    for group, rows in enumerate(numbers):
+        sums = extension.Moments(columns)
+        threads = _threads(len(rows) * row_work, n_threads)
+        step = max(1, int(_CALL / row_work) // sums.slab_rows) * sums.slab_rows
+        for part in chunks(len(rows), step, "moments"):
+            sums.add_selected(X, Y, weights, rows[part], threads)
+        found = _finish(sums, len(rows), n_features, columns)
+        weight[group], mean[group], rest[group] = found.weight, found.mean, found.rest
+        if scatter == "full":
+            kept[group] = found.scatter
+        else:
+            kept += found.scatter
+    return GroupMoments(n_features, count, weight, mean, kept, scatter, "native", rest)
+
+
+def _narrow(n_groups: int) -> type:
+    """Return a dtype by which NumPy sorts groups in linear time, if there is one."""
+    return np.int16 if n_groups <= 1 << 15 else np.int64
+
+
+def _group_squares(
+    X: NDArray,
+    Y: NDArray,
+    groups: NDArray,
+    count: NDArray,
+    weights: NDArray | None,
+    n_threads: int | None,
+) -> GroupMoments:
+    (n_samples, n_features), n_groups = X.shape, len(count)
+    columns = n_features + Y.shape[1]
+    threads = _threads(4 * n_samples * (columns + 4), n_threads)
+    extension: Any = native.load()
+    sums = extension.GroupSquares(n_groups, columns)
+    unit = sums.granularity
+    step = max(1, int(_CALL / (4 * columns + 16)) // unit) * unit
+    codes = np.ascontiguousarray(groups, dtype=np.int64)
+    for rows in chunks(n_samples, step, "moments"):
+        sums.add(X, Y, weights, codes, rows.start, rows.stop, threads)
+    weight = np.empty(n_groups)
+    mean, rest, squares = (np.empty((n_groups, columns)) for _ in range(3))
+    sums.finish(weight, mean, rest, squares)
+    return GroupMoments(n_features, count, weight, mean, squares, "diagonal", "native", rest)
 
 
 def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.ops.moments import Gram, Matrix, Moments
+from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
 
 def _mean(Z: Matrix, w: Matrix) -> Matrix:
@@ -29,6 +29,39 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
         D = Z - mean
         scatter = D.T @ (w[:, np.newaxis] * D)
     return Moments(n_samples, n_features, float(w.sum()), mean, scatter, "reference")
+
+
+def group_moments(
+    X: NDArray,
+    Y: NDArray,
+    groups: NDArray,
+    n_groups: int,
+    weights: NDArray | None,
+    scatter: Scatter,
+    n_threads: int | None,
+) -> GroupMoments:
+    """W_g, μ_g and M_g of the rows of each group, and of M_g the diagonal, the sum or all."""
+    rows = [groups == group for group in range(n_groups)]
+    found = [
+        moments(X[here], Y[here], None if weights is None else weights[here], n_threads)
+        for here in rows
+    ]
+    columns = X.shape[1] + Y.shape[1]
+    matrices = np.array([each.scatter for each in found]).reshape(n_groups, columns, columns)
+    kept = {
+        "diagonal": np.diagonal(matrices, axis1=1, axis2=2),
+        "pooled": matrices.sum(axis=0),
+        "full": matrices,
+    }
+    return GroupMoments(
+        X.shape[1],
+        np.array([here.sum() for here in rows], dtype=np.int64),
+        np.array([each.weight for each in found]),
+        np.array([each.mean for each in found]).reshape(n_groups, columns),
+        kept[scatter],
+        scatter,
+        "reference",
+    )
 
 
 def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:

@@ -1,0 +1,264 @@
+"""Naive Bayes with normal distributions."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from rmodels import data
+from rmodels.base.densities import DensityClassifier, check_priors, one_target
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
+from rmodels.data.arrays import as_dtype, as_kind_of, beside, namespace, on_gpu, on_host
+from rmodels.ops.moments import GroupMoments
+from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
+
+__all__ = ["GaussianNB"]
+
+_DENSE = Need(sparse=False)
+_QUERIES = Need(sparse=False, missing="refuse")
+_ROWS_AT_A_TIME = 1024
+
+
+class GaussianNB(DensityClassifier):
+    """Naive Bayes: within a class, columns are independent and normal.
+
+        log p(x, c) = log π_c − ½ Σ_j [(x_j − θ_cj)² / v_cj + log 2π v_cj],
+
+    with θ and v the mean and variance of each column in each class, and the share ε of the largest
+    variance of a column added to every v. All come from one read of X.
+
+    Parameters
+    ----------
+    priors : array-like of shape (n_classes,), default=None
+        π; None for the classes' shares of the weights.
+    var_smoothing : float, default=1e-9
+        ε, at least 0.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    class_count_ : ndarray of shape (n_classes,)
+        Σ w of each class.
+    class_prior_ : ndarray of shape (n_classes,)
+        π.
+    theta_ : ndarray of shape (n_classes, n_features)
+        θ, in float64 as all here; of tensors a tensor.
+    var_ : ndarray of shape (n_classes, n_features)
+        v, with what was added.
+    epsilon_ : float
+        What was added: ε times the largest variance of a column, over all classes.
+    engine_ : {"reference", "native", "gpu"}
+        What computed the moments.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Notes
+    -----
+    n_samples · n_features operations, and memory for a few arrays of n_classes by n_features.
+
+    Examples
+    --------
+    >>> from rmodels import GaussianNB
+    >>> model = GaussianNB().fit([[0.0], [2.0], [9.0], [11.0]], ["low", "low", "high", "high"])
+    >>> model.theta_.ravel(), model.var_.ravel().round(6)
+    (array([10.,  1.]), array([1., 1.]))
+    >>> model.predict([[4.0], [8.0]]).tolist()
+    ['low', 'high']
+    """
+
+    _attributes: ClassVar = {
+        "class_count_": np.ndarray,
+        "class_prior_": np.ndarray,
+        "theta_": np.ndarray,
+        "var_": np.ndarray,
+        "epsilon_": float,
+        "_moments": GroupMoments,
+    }
+
+    _moments: GroupMoments
+
+    _parameter_constraints: dict = {
+        "priors": ["array-like", None],
+        "var_smoothing": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, *, priors: ArrayLike | None = None, var_smoothing: float = 1e-9) -> None:
+        self.priors = priors
+        self.var_smoothing = var_smoothing
+
+    def _is_consistent(self) -> bool:
+        shape = len(self.classes_), self.n_features_in_
+        return self.theta_.shape == shape and self.var_.shape == shape
+
+    @all_or_nothing
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "GaussianNB":
+        """Find mean and variance of each column in each class.
+
+        Parameters
+        ----------
+        X : array-like or scan of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels. Of a scan also a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0.
+
+        Returns
+        -------
+        GaussianNB
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, or the priors are not
+            probabilities.
+
+        Examples
+        --------
+        >>> from rmodels import GaussianNB
+        >>> model = GaussianNB().fit([[0.0], [2.0], [10.0]], [0, 0, 1], [1.0, 3.0, 4.0])
+        >>> model.theta_.ravel(), model.class_prior_
+        (array([ 1.5, 10. ]), array([0.5, 0.5]))
+        """
+        source = data.source(self, X, y, sample_weight, targets="labels", need=_DENSE)
+        return self._set_moments(self._compute(one_target(source)), source.classes[0], X)  # type: ignore[index]
+
+    @all_or_nothing
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> "GaussianNB":
+        """Fit the model to all rows so far and these: moments of batches add up.
+
+        Batches of any size in any order lead to the result of `fit` on all rows together, what is
+        added to the variances included. `fit` starts anew; `partial_fit` after `fit` goes on.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`, with the same columns each time. Weights may be 0 for all of a batch, but
+            not for all so far.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that may come; needed in the first call.
+
+        Returns
+        -------
+        GaussianNB
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if y holds a label that is not among the classes.
+
+        Examples
+        --------
+        >>> from rmodels import GaussianNB
+        >>> model = GaussianNB().partial_fit([[0.0], [2.0]], [0, 0], classes=[0, 1])
+        >>> model.partial_fit([[4.0], [6.0]], [0, 1]).theta_.ravel()
+        array([2., 6.])
+        """
+        begun = hasattr(self, "classes_")
+        if not begun and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        known = on_host(self.classes_) if begun else np.unique(np.asarray(classes))
+        if begun and classes is not None and not np.array_equal(known, np.unique(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{known!r}"
+            )
+        source = data.source(
+            self,
+            X,
+            y,
+            sample_weight,
+            targets="labels",
+            need=_DENSE,
+            reset=not begun,
+            part=True,
+            classes=[known],
+        )
+        moments = self._compute(one_target(source))
+        if begun:
+            moments = self._moments + moments
+        if not moments.weight.any():
+            raise ValueError(f"{WEIGHTLESS} of all so far")
+        return self._set_moments(moments, known, X)
+
+    def _compute(self, source: Source) -> GroupMoments:
+        assert source.classes is not None
+        threads = source.threads(None)
+        return compute_group_moments(source, len(source.classes[0]), "diagonal", threads)
+
+    def _set_moments(self, moments: GroupMoments, classes: Any, X: Any) -> "GaussianNB":
+        if not moments.is_finite:
+            raise ValueError(TOO_LARGE)
+        weight = moments.weight.sum()
+        between = (moments.spread_of_means() ** 2).sum(axis=0)
+        largest = ((moments.scatter.sum(axis=0) + between) / weight).max()
+        self.epsilon_ = float(self.var_smoothing * largest)
+        heavy = np.where(moments.weight > 0, moments.weight, 1.0)[:, np.newaxis]
+        priors = moments.weight / weight
+        if self.priors is not None:
+            priors = check_priors(self.priors, len(classes))
+        self.classes_ = classes
+        self.class_count_ = as_kind_of(moments.weight, X)
+        self.class_prior_ = as_kind_of(priors, X)
+        self.theta_ = as_kind_of(moments.mean, X)
+        self.var_ = as_kind_of(moments.scatter / heavy + self.epsilon_, X)
+        self._moments, self.engine_ = moments, moments.engine
+        return self
+
+    def predict_joint_log_proba(self, X: ArrayLike) -> Any:
+        """Return log p(x, c) of each class.
+
+        Parameters
+        ----------
+        X : array-like, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            In the order of `classes_`.
+
+        Examples
+        --------
+        >>> from rmodels import GaussianNB
+        >>> model = GaussianNB().fit([[0.0], [2.0], [9.0], [11.0]], [0, 0, 1, 1])
+        >>> model.predict_joint_log_proba([[1.0]]).round(4)  # log ½ − ½ log 2π, and 81 / 2 less
+        array([[ -1.6121, -42.1121]])
+        """
+        check_is_fitted(self)
+        answer = hold(self, X)._joint
+        return map_rows(self, X, answer, need=_QUERIES, task="predict_proba")
+
+    def _joint(self, rows: Rows) -> Any:
+        """Return log p(x, c) of checked rows."""
+        theta, variances, priors = (
+            beside(on_host(A).astype(np.float64), rows.X)
+            for A in (self.theta_, self.var_, self.class_prior_)
+        )
+        xp = namespace(theta)
+        with np.errstate(divide="ignore"):  # a class without weight
+            constants = xp.log(priors) - 0.5 * xp.log(2 * np.pi * variances).sum(axis=1)
+        found = []
+        for block in rows.blocks(_ROWS_AT_A_TIME):
+            X = as_dtype(block.X, np.dtype(np.float64))
+            columns = []
+            for mean, variance in zip(theta, variances, strict=True):
+                D = X - mean
+                D *= D
+                columns.append(D @ (-0.5 / variance))
+            found.append(xp.stack(columns, 1) + constants)
+        joined: NDArray[np.float64] = xp.cat(found) if on_gpu(rows.X) else np.concatenate(found)
+        return joined

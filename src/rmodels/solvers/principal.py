@@ -1,0 +1,238 @@
+"""Principal axes: eigenvectors of a scatter matrix, or singular vectors of the rows.
+
+With D the centred rows, σ and v are the singular values and right singular vectors of D: the
+eigenvectors of the scatter matrix S = DᵀD = V diag(σ²) Vᵀ. Rounding leaves an error of about ε σ₁²
+in every σ², so that a small one has few digits there, or none. Where an axis that is asked for
+would keep fewer than eight, its digits come from a Cholesky factor of S scaled to a unit diagonal,
+if that is well-conditioned (columns of different units), else from the rows themselves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.special import gammaln
+
+from rmodels.data import Rows, Source
+from rmodels.ops.moments import Moments
+from rmodels.solvers.moments import TOO_LARGE, as_array, compute_gram, compute_moments
+from rmodels.solvers.triangular import triangulate
+
+__all__ = ["Axes", "choose_by_evidence", "choose_by_share", "decompose", "decompose_moments"]
+
+Matrix = NDArray[np.float64]
+Choice = Callable[[Matrix, int], int]
+
+_LEAST_SHARE = 1e-8  # of the largest σ²: below, a σ² of the moments has fewer than eight digits
+_LEAST_SCALED = 1e-7  # eigenvalue of the scatter scaled to a unit diagonal, for the same digits
+_NUMBERS = 1 << 18  # of a block
+_SAME = 1 - 2.0**-20  # entries of an axis that are the same but for rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Principal axes of rows.
+
+    Attributes
+    ----------
+    n_samples : int
+    mean : ndarray of shape (n_features,)
+        What is subtracted from the rows; zeros if they are not centred.
+    squares : ndarray of shape (min(n_samples, n_features),)
+        σ², descending.
+    components : ndarray of shape (at least as many as asked for, n_features)
+        The axes, of unit length, the largest entry of each positive.
+    solver : {"moments", "gram", "rows"}
+        What they were found from.
+    engine : str
+        What computed the moments or products.
+    """
+
+    n_samples: int
+    mean: Matrix
+    squares: Matrix
+    components: Matrix
+    solver: str
+    engine: str
+
+
+def decompose(
+    source: Source, choose: Choice, n_threads: int | None, *, centre: bool = True
+) -> Axes:
+    """Return the principal axes of rows.
+
+    Parameters
+    ----------
+    source : Source
+        Without weights.
+    choose : callable
+        Of all σ², descending, and n_samples: how many axes are asked for.
+    n_threads : int or None
+    centre : bool
+        Whether the mean is subtracted.
+
+    Raises
+    ------
+    ValueError
+        If the rows hold a NaN, an infinity, or values whose squares overflow.
+    """
+    if isinstance(source, Rows) and source.X.shape[0] < source.n_features:
+        return _decompose_few(source, choose, centre, n_threads)
+    moments = compute_moments(source, n_threads)
+    found = decompose_moments(moments, choose, centre=centre)
+    return _decompose_rows(source, moments, centre) if found is None else found
+
+
+def decompose_moments(moments: Moments, choose: Choice, *, centre: bool = True) -> Axes | None:
+    """Return the principal axes from moments; None where they would keep too few digits."""
+    if not moments.is_finite:
+        raise ValueError(TOO_LARGE)
+    d = moments.n_features
+    S = (moments.scatter if centre else moments.about_zero())[:d, :d]
+    squares, V = np.linalg.eigh(S)
+    components = V.T
+    n = moments.n_samples
+    if not _has_digits(squares[::-1][:n], n, choose):
+        factor = _factorize_scaled(S)
+        if factor is None:
+            return None
+        _, singular, components = linalg.svd(factor, full_matrices=False, check_finite=False)
+        squares = singular**2
+    mean = moments.mean[:d] if centre else np.zeros(d)
+    return _sort(n, mean, squares, components, "moments", moments.engine)
+
+
+def _sort(
+    n: int, mean: Matrix, squares: Matrix, components: Matrix, solver: str, engine: str
+) -> Axes:
+    order = np.argsort(-squares, kind="stable")[: min(n, len(mean))]
+    return Axes(
+        n,
+        mean,
+        np.maximum(squares[order], 0.0),
+        _turn(components[order[: len(components)]]),
+        solver,
+        engine,
+    )
+
+
+def _turn(components: Matrix) -> Matrix:
+    """Return axes with their largest entry positive; the first of those that rounding decides."""
+    sizes = np.abs(components)
+    first = (sizes >= _SAME * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
+    signs = np.sign(components[np.arange(len(components)), first])
+    return components * np.where(signs == 0, 1.0, signs)[:, np.newaxis]
+
+
+def _has_digits(squares: Matrix, n: int, choose: Choice) -> bool:
+    """Return whether those σ² that are asked for, and the mean of the others, keep their digits."""
+    squares = np.maximum(squares, 0.0)
+    k = choose(squares, n)
+    least = _LEAST_SHARE * squares[0]
+    rest = squares[k:]
+    return bool((squares[:k] >= least).all() and (not len(rest) or rest.mean() >= least))
+
+
+def _factorize_scaled(S: Matrix) -> Matrix | None:
+    """Return R with RᵀR = S to as many digits as S has, column by column; None if it is ill."""
+    varying = np.flatnonzero(S.diagonal() > 0)
+    scale = np.sqrt(S.diagonal()[varying])
+    scaled = S[np.ix_(varying, varying)] / scale / scale[:, np.newaxis]
+    if len(scale) and np.linalg.eigvalsh(scaled)[0] < _LEAST_SCALED:
+        return None
+    found = np.zeros(S.shape)
+    found[np.ix_(varying, varying)] = linalg.cholesky(scaled, check_finite=False) * scale
+    return found
+
+
+def _decompose_rows(source: Source, moments: Moments, centre: bool) -> Axes:
+    R, mean, scale = triangulate(source, centre, moments)
+    d = source.n_features
+    _, singular, components = linalg.svd(
+        R[:, :d] * scale[:d], full_matrices=False, check_finite=False
+    )
+    return _sort(moments.n_samples, mean[:d], singular**2, components, "rows", moments.engine)
+
+
+def _decompose_few(rows: Rows, choose: Choice, centre: bool, n_threads: int | None) -> Axes:
+    """Return the axes of fewer rows than columns: from the products of the rows, K = U Λ Uᵀ."""
+    n = rows.X.shape[0]
+    products = compute_gram(rows, centre, n_threads)
+    K = products.products
+    if not np.isfinite(K.diagonal()).all():
+        raise ValueError(TOO_LARGE)
+    squares, U = np.linalg.eigh(K)
+    squares, U = squares[::-1], U[:, ::-1]
+    k = choose(np.maximum(squares, 0.0), n)
+    if (squares[:k] >= _LEAST_SHARE * squares[0]).all() and squares[0] > 0:
+        parts = (U[:, :k] / np.sqrt(squares[:k])).T
+        components = _multiply(parts, rows, products.mean)
+        return _sort(n, products.mean, squares, components, "gram", products.engine)
+    whole = as_array(rows.X).astype(np.float64)
+    whole -= products.mean
+    if centre:
+        whole -= whole.mean(axis=0)  # what rounding the mean has left
+    _, singular, components = linalg.svd(
+        whole, full_matrices=False, overwrite_a=True, check_finite=False
+    )
+    return _sort(n, products.mean, singular**2, components, "rows", products.engine)
+
+
+def _multiply(parts: Matrix, rows: Rows, mean: Matrix) -> Matrix:
+    """Return the product of `parts`, (k, n_samples), and the centred rows, in blocks of columns."""
+    n, d = rows.X.shape
+    X = rows.X.tocsc() if hasattr(rows.X, "tocsc") else rows.X
+    found = np.empty((len(parts), d))
+    step = max(64, _NUMBERS // n)
+    for first in range(0, d, step):
+        columns = slice(first, first + step)
+        found[:, columns] = parts @ (as_array(X[:, columns]) - mean[columns])
+    return found
+
+
+def choose_by_share(squares: Matrix, share: float) -> int:
+    """Return the fewest axes whose σ² make more than a share of all."""
+    total = squares.sum()
+    if not total:
+        return 1
+    # a sum that is the share but for rounding is not more
+    shares = np.cumsum(squares) / total - 4 * len(squares) * np.finfo(np.float64).eps
+    return min(int(np.searchsorted(shares, share, side="right")) + 1, len(squares))
+
+
+def choose_by_evidence(variances: Matrix, n_samples: int) -> int:
+    """Return the number of axes that is most likely, from 1 to n_features - 1.
+
+    By Laplace's approximation of the evidence: T. P. Minka, "Automatic choice of dimensionality for
+    PCA", 2000, equations 30 and 77.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_features,)
+        Eigenvalues of the covariance, descending.
+    n_samples : int
+    """
+    d = len(variances)
+    ranks = [rank for rank in range(1, d) if variances[rank - 1] >= _NO_VARIANCE]
+    evidence = [_log_evidence(variances, rank, n_samples) for rank in ranks]
+    return ranks[int(np.argmax(evidence))] if ranks else 0
+
+
+_NO_VARIANCE = 1e-15
+
+
+def _log_evidence(variances: Matrix, rank: int, n: int) -> float:
+    d = len(variances)
+    sizes = (d - np.arange(rank)) / 2
+    directions = -rank * np.log(2) + np.sum(gammaln(sizes) - np.log(np.pi) * sizes)
+    noise = max(_NO_VARIANCE, float(variances[rank:].mean()))
+    fit = -n / 2 * (np.log(variances[:rank]).sum() + (d - rank) * np.log(noise))
+    free = d * rank - rank * (rank + 1) / 2
+    model = np.where(np.arange(d) < rank, variances, noise)
+    i, j = np.triu_indices(rank, 1, d)
+    gaps = (variances[i] - variances[j]) * (1 / model[j] - 1 / model[i])
+    curvature = np.sum(np.log(n * gaps[gaps > 0]))  # of equal variances no direction is better
+    constants = np.log(2 * np.pi) * (free + rank) / 2 - rank * np.log(n) / 2
+    return float(directions + fit + constants - curvature / 2)
