@@ -8,9 +8,13 @@ from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
 from rmodels.files import load as load
 from rmodels.files import save as save
+from rmodels.linear_model import ElasticNet as ElasticNet
+from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
+from rmodels.linear_model import enet_path as enet_path
+from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
@@ -27,10 +31,12 @@ from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
+    "ElasticNet",
     "GaussianNB",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "Lasso",
     "LinearRegression",
     "NearestNeighbors",
     "PCA",
@@ -40,8 +46,10 @@ __all__ = [  # noqa: RUF022
     "Ridge",
     "RidgeCV",
     "config_context",
+    "enet_path",
     "get_config",
     "kneighbors_graph",
+    "lasso_path",
     "load",
     "patch_sklearn",
     "patched",

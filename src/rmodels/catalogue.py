@@ -124,6 +124,7 @@ CATALOGUE = {
         ),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
+        Entry(
             "PCA",
             "decomposition",
             "transform",
