@@ -9,7 +9,9 @@ from rmodels.decomposition import PCA as PCA
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
+from rmodels.linear_model import ElasticNetCV as ElasticNetCV
 from rmodels.linear_model import Lasso as Lasso
+from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
@@ -32,11 +34,13 @@ from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
     "ElasticNet",
+    "ElasticNetCV",
     "GaussianNB",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
     "Lasso",
+    "LassoCV",
     "LinearRegression",
     "NearestNeighbors",
     "PCA",

@@ -122,6 +122,21 @@ CATALOGUE = {
             {"alpha": 0.02},
             variants=({"alpha": 0.02, "l1_ratio": 0.0},),
         ),
+        Entry(
+            "LassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+            variants=({"alphas": 10, "cv": 3, "positive": True},),
+        ),
+        Entry(
+            "ElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+        ),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry(

@@ -6,6 +6,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import rmodels
@@ -54,7 +55,7 @@ class EstimatorParser(argparse.ArgumentParser):
                 group.add_argument(
                     flag,
                     dest=name,
-                    type=_numbers if flag in lists else _converter(kinds),
+                    type=partial(_numbers, int in kinds) if flag in lists else _converter(kinds),
                     default=argparse.SUPPRESS,
                     metavar="NUMBER …" if flag in lists else _metavar(kinds),
                     help=default,
@@ -98,12 +99,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _numbers(text: str) -> float | list[float]:
-    """Return a number, or a list if there are several."""
+def _numbers(whole: bool, text: str) -> float | list[float]:
+    """Return a number, or a list if there are several; one that is whole as an int if asked for."""
     parts = text.split() or [text]
     for part in parts:
         if not _is_number(part):
             raise argparse.ArgumentTypeError(f"{part!r} is not NUMBER")
+    if whole and len(parts) == 1 and text.strip().lstrip("+").isdecimal():
+        return int(text)
     return float(text) if len(parts) == 1 else [float(part) for part in parts]
 
 

@@ -16,9 +16,10 @@ from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
 from rmodels.linear_model._base import LinearModel
-from rmodels.linear_model._paths import enet_path, fit_penalties, lasso_path
+from rmodels.linear_model._paths import enet_path, lasso_path
 from rmodels.solvers import coordinate
-from rmodels.solvers.penalized import Form, PathFit
+from rmodels.solvers.penalized import Form, PathFit, Penalties
+from rmodels.solvers.smooth import fit_any
 
 __all__ = ["ElasticNet", "Lasso", "LassoModel"]
 
@@ -41,11 +42,13 @@ class LassoModel(LinearModel):
         """The coefficients as a sparse matrix: (1, n_features) or (n_targets, n_features)."""
         return sparse.csr_matrix(np.atleast_2d(on_host(adopt(self.coef_))))
 
-    def _set_path_fit(self, found: PathFit, source: Source, X: Any) -> None:
+    def _set_path_fit(
+        self, found: PathFit, source: Source, X: Any, one_target: bool | None = None
+    ) -> None:
         """Set what a fit gives, of its first penalty; warn if it is no minimum."""
         warn_of(found)
         self.engine_ = found.engine
-        one_target = source.one_target
+        one_target = source.one_target if one_target is None else one_target
         self._set_coefficients(found.coefficients[0], source.dtype, one_target, X)
         gaps = found.gaps[0]
         steps = [int(each) for each in found.steps[0]]
@@ -250,8 +253,9 @@ class ElasticNet(LassoModel):
         """
         source = data.source(self, X, y, sample_weight, targets="numbers")
         form = Form(bool(self.fit_intercept), positive=bool(self.positive))
-        alphas = np.array([self.alpha], dtype=np.float64)
-        found = fit_penalties(source, alphas, self.l1_ratio, form, self._start(source))
+        penalties = Penalties.of([self.alpha], self.l1_ratio)
+        start = self._start(source)
+        found = fit_any(source, penalties, form, source.threads(None), start=start)
         check_gram(self.precompute, source, found.mean, form.fit_intercept)
         self._set_path_fit(found, source, X)
         return self

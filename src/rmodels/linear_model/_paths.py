@@ -12,12 +12,12 @@ from sklearn.utils import check_random_state
 from rmodels import data
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.base.warnings import warn
-from rmodels.data import Source
 from rmodels.data.arrays import as_kind_of
-from rmodels.solvers import coordinate, smooth
-from rmodels.solvers.penalized import Form, PathFit, Penalties, join
+from rmodels.solvers import coordinate
+from rmodels.solvers.penalized import Form, Penalties
+from rmodels.solvers.smooth import fit_any
 
-__all__ = ["enet_path", "fit_penalties", "lasso_path", "space_alphas"]
+__all__ = ["enet_path", "lasso_path", "space_alphas"]
 
 _CONSTRAINTS: dict[str, list] = {
     "X": ["array-like", "sparse matrix"],
@@ -72,29 +72,6 @@ def space_alphas(largest: float, l1_ratio: float, eps: float, count: int) -> NDA
         return np.full(count, least)
     found: NDArray[np.float64] = np.geomspace(alpha_max, alpha_max * eps, num=count)
     return found
-
-
-def fit_penalties(
-    source: Source,
-    alphas: NDArray[np.float64],
-    l1_ratio: float,
-    form: Form,
-    start: Any = None,
-    **known: Any,
-) -> PathFit:
-    """Return the minimum for each α; of those without l1, by least squares or ridge regression."""
-    penalties = Penalties.of(alphas, l1_ratio)
-    plain = (penalties.l1 == 0) & ~(form.positive & (penalties.l2 > 0))
-    threads = source.threads(None)
-    if not plain.any():
-        return coordinate.fit_path(source, penalties, form, start=start, n_threads=threads, **known)
-    parts = [
-        smooth.fit(source, float(penalties.l2[k]), form, threads)
-        if plain[k]
-        else coordinate.fit_path(source, penalties.one(k), form, n_threads=threads, **known)
-        for k in range(len(alphas))
-    ]
-    return join(parts)
 
 
 def _choose(n_alphas: Any, alphas: Any) -> Any:
@@ -159,7 +136,14 @@ def _follow(
         start = np.atleast_2d(np.asarray(coef_init, dtype=np.float64)).T
         if start.shape != (source.n_features, source.n_targets):
             raise ValueError(f"coef_init must hold {source.n_targets} x {source.n_features} values")
-    found = fit_penalties(source, chosen, l1_ratio, form, start, moments=moments)
+    found = fit_any(
+        source,
+        Penalties.of(chosen, l1_ratio),
+        form,
+        source.threads(None),
+        start=start,
+        moments=moments,
+    )
     coefficients = found.coefficients[:, :-1].astype(source.dtype)
     coefs = coefficients[:, :, 0].T if source.one_target else coefficients.transpose(2, 1, 0)
     result = chosen, as_kind_of(np.ascontiguousarray(coefs), X), found.gaps[:, 0]

@@ -30,7 +30,14 @@ from rmodels.solvers.penalized import (
 )
 from rmodels.solvers.plan import plan_path
 
-__all__ = ["BOUND", "choose_gradient", "fit_columns", "fit_path", "read_largest"]
+__all__ = [
+    "BOUND",
+    "choose_gradient",
+    "fit_columns",
+    "fit_path",
+    "read_largest",
+    "read_start",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -97,7 +104,7 @@ def read_largest(
     """Return the smallest l1 whose minimum is zero, and the moments if a path needs them."""
     if plan_path(source, n_penalties).solver == "columns":
         assert isinstance(source, Rows)
-        _, _, q = _read_start(source, form.fit_intercept, n_threads)
+        _, _, q = read_start(source, form.fit_intercept, n_threads)
         return find_largest(q, form), None
     moments = compute_moments(source, n_threads)
     return find_largest(Sums.of(moments, form.fit_intercept).q, form), moments
@@ -117,7 +124,7 @@ def fit_columns(
     """
     d = rows.n_features
     source = _Columns(rows)
-    mean, centre, q = _read_start(rows, form.fit_intercept, n_threads)
+    mean, centre, q = read_start(rows, form.fit_intercept, n_threads)
     most = d // 2 if rows.X.shape[0] >= d else d
     order = np.argsort(-form.norms(q).max(axis=1), kind="stable")
     used = np.sort(order[:_FIRST_COLUMNS])
@@ -164,7 +171,7 @@ class _Columns:
         return reduce(add, parts)
 
 
-def _read_start(
+def read_start(
     rows: Rows, fit_intercept: bool, n_threads: int | None
 ) -> tuple[Matrix, Matrix, Matrix]:
     """Return the means of columns and targets, and the products of both, over Σ w."""

@@ -189,6 +189,9 @@ def follow(
     """
     paths, d, targets = q.shape
     groups = 1 if form.together else targets
+    plain = (l1 == 0).all(axis=0) & (not form.positive)
+    if plain.any():
+        return _follow_plain(Q, q, squares, l1, l2, form, plain, n_threads)
 
     def part(A: Matrix) -> Matrix:  # a problem for each group
         if form.together:
@@ -215,6 +218,39 @@ def follow(
         found.violations.reshape(shape).transpose(0, 2, 1).copy(),
         found.engine,
     )
+
+
+def _follow_plain(
+    Q: Matrix,
+    q: Matrix,
+    squares: Matrix,
+    l1: Matrix,
+    l2: Matrix,
+    form: Form,
+    plain: NDArray[np.bool_],
+    n_threads: int | None,
+) -> operation.Minima:
+    """Return minima of paths of which some penalties, the `plain` ones, are without l1."""
+    groups = 1 if form.together else q.shape[2]
+    B = np.empty((len(q), l1.shape[1], *q.shape[1:]))
+    steps = np.ones((len(q), l1.shape[1], groups), dtype=np.int64)
+    violations = np.zeros(steps.shape)
+    engine = "reference"
+    if not plain.all():
+        rest = ~plain
+        found = follow(Q, q, squares, l1[:, rest], l2[:, rest], form, n_threads=n_threads)
+        B[:, rest], steps[:, rest] = found.coefficients, found.steps
+        violations[:, rest], engine = found.violations, found.engine
+    for i in range(len(q)):
+        for k in np.flatnonzero(plain):
+            own = Q[i % len(Q)] + l2[i, k] * np.eye(q.shape[1])
+            root = np.sqrt(own.diagonal())
+            root = np.where(root > 0, root, 1.0)
+            values, V = np.linalg.eigh(own / root / root[:, np.newaxis])
+            kept = values > len(values) * 2.0**-52 * values[-1:]
+            shares = V[:, kept].T @ (q[i] / root[:, np.newaxis]) / values[kept, np.newaxis]
+            B[i, k] = V[:, kept] @ shares / root[:, np.newaxis]
+    return operation.Minima(B, steps, violations, engine)
 
 
 def join(parts: Sequence[PathFit]) -> PathFit:

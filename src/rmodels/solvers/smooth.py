@@ -1,14 +1,43 @@
-"""Minima without a penalty on magnitudes: least squares and ridge regression, as a path's are."""
+"""Minima for any penalties: without one on magnitudes, by least squares and ridge regression."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmodels.data import Source
-from rmodels.solvers import least_squares, ridge
+from rmodels.ops.moments import Moments
+from rmodels.solvers import coordinate, least_squares, ridge
 from rmodels.solvers.coordinate import choose_gradient
 from rmodels.solvers.moments import compute_gradient
-from rmodels.solvers.penalized import Form, PathFit
+from rmodels.solvers.penalized import Form, PathFit, Penalties, join
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_any"]
+
+
+def fit_any(
+    source: Source,
+    penalties: Penalties,
+    form: Form,
+    n_threads: int | None,
+    *,
+    start: NDArray[np.float64] | None = None,
+    moments: Moments | None = None,
+) -> PathFit:
+    """Return the minimum for each penalty, as `coordinate.fit_path` does, l1 = 0 among them."""
+    plain = (penalties.l1 == 0) & ~(form.positive & (penalties.l2 > 0))
+    if not plain.any():
+        return coordinate.fit_path(
+            source, penalties, form, start=start, n_threads=n_threads, moments=moments
+        )
+    return join(
+        [
+            fit(source, float(penalties.l2[k]), form, n_threads)
+            if plain[k]
+            else coordinate.fit_path(
+                source, penalties.one(k), form, n_threads=n_threads, moments=moments
+            )
+            for k in range(len(plain))
+        ]
+    )
 
 
 def fit(source: Source, l2: float, form: Form, n_threads: int | None) -> PathFit:

@@ -202,7 +202,6 @@ def decompose_ranges(
 
     It takes one pass over the rows, and more where rounding would decide.
     """
-
     folds = sum_ranges(source, ranges, n_threads)
     whole: Moments = reduce(add, folds)
     found = [
