@@ -1,6 +1,6 @@
 """Errors of penalised least squares on rows left out, for every fold and penalty.
 
-The moments of all folds come from one read; those of training rows are the sums of the others'. They
+The moments of all folds come from one read, those of training rows are the sums of the others: they
 give every minimum and its error, but where that is so small that rounding would show.
 """
 
