@@ -78,6 +78,7 @@ class Entry:
 
 _DESCENT = {"iterations": 50}
 _BY_DISTANCE = {"weights": "distance"}
+_PENALTIES = {"alphas": [0.1, 0.05], "tol": 1e-14}  # a tolerance for scikit-learn's
 _ALL = {"radius": 9.0}  # no row is without neighbours
 
 CATALOGUE = {
@@ -113,6 +114,39 @@ CATALOGUE = {
             variants=({"cv": 3},),
             patch=True,
         ),
+        Entry(
+            "Lasso",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.01},
+            variants=({"alpha": 0.01, "positive": True}, {"alpha": 0.0}),
+        ),
+        Entry(
+            "ElasticNet",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.02},
+            variants=({"alpha": 0.02, "l1_ratio": 0.0},),
+        ),
+        Entry(
+            "LassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+            variants=({"alphas": 10, "cv": 3, "positive": True},),
+        ),
+        Entry(
+            "ElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+        ),
+        Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
+        Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry(
             "PCA",
             "decomposition",
