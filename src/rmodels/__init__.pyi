@@ -8,6 +8,10 @@ from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
 from rmodels.decomposition import IncrementalPCA as IncrementalPCA
 from rmodels.decomposition import TruncatedSVD as TruncatedSVD
+from rmodels.discriminant_analysis import LinearDiscriminantAnalysis as LinearDiscriminantAnalysis
+from rmodels.discriminant_analysis import (
+    QuadraticDiscriminantAnalysis as QuadraticDiscriminantAnalysis,
+)
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
@@ -44,9 +48,11 @@ __all__ = [  # noqa: RUF022
     "KNeighborsTransformer",
     "Lasso",
     "LassoCV",
+    "LinearDiscriminantAnalysis",
     "LinearRegression",
     "NearestNeighbors",
     "PCA",
+    "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",

@@ -14,6 +14,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
     "decomposition": "Decompositions",
+    "discriminant_analysis": "Discriminant analysis",
     "linear_model": "Linear models",
     "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
@@ -162,6 +163,20 @@ CATALOGUE = {
             variants=({"n_components": 2, "whiten": True},),
         ),
         Entry("TruncatedSVD", "decomposition", "transform", "pca"),
+        Entry(
+            "LinearDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
+        Entry(
+            "QuadraticDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
