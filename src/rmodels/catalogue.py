@@ -38,6 +38,8 @@ class Entry:
         Parameters, instead of those, that lead along other paths. The tests take each of them.
     in_sklearn : bool
         Whether scikit-learn has one of this name, at `home`.
+    together : bool
+        Whether it is fitted to several targets only: y has two dimensions.
     patch : bool
         Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
         tests pass with it there.
@@ -50,6 +52,7 @@ class Entry:
     example: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[Mapping[str, Any], ...] = ()
     in_sklearn: bool = True
+    together: bool = False
     patch: bool = False
 
     @property
@@ -136,6 +139,39 @@ CATALOGUE = {
             "regress",
             "lasso",
             {"alphas": 10},
+        ),
+        Entry(
+            "MultiTaskLasso",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.01},
+            variants=({"alpha": 0.0},),
+            together=True,
+        ),
+        Entry(
+            "MultiTaskElasticNet",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.02},
+            together=True,
+        ),
+        Entry(
+            "MultiTaskLassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 5, "cv": 3},
+            together=True,
+        ),
+        Entry(
+            "MultiTaskElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 5, "cv": 3},
+            together=True,
         ),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
