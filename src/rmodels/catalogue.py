@@ -116,6 +116,7 @@ CATALOGUE = {
             "lasso",
             {"alpha": 0.01},
             variants=({"alpha": 0.01, "positive": True}, {"alpha": 0.0}),
+            patch=True,
         ),
         Entry(
             "ElasticNet",
@@ -124,6 +125,7 @@ CATALOGUE = {
             "lasso",
             {"alpha": 0.02},
             variants=({"alpha": 0.02, "l1_ratio": 0.0},),
+            patch=True,
         ),
         Entry(
             "LassoCV",
@@ -132,6 +134,7 @@ CATALOGUE = {
             "lasso",
             {"alphas": 10},
             variants=({"alphas": 10, "cv": 3, "positive": True},),
+            patch=True,
         ),
         Entry(
             "ElasticNetCV",
@@ -139,6 +142,7 @@ CATALOGUE = {
             "regress",
             "lasso",
             {"alphas": 10},
+            patch=True,
         ),
         Entry(
             "MultiTaskLasso",
@@ -148,6 +152,7 @@ CATALOGUE = {
             {"alpha": 0.01},
             variants=({"alpha": 0.0},),
             together=True,
+            patch=True,
         ),
         Entry(
             "MultiTaskElasticNet",
@@ -156,6 +161,7 @@ CATALOGUE = {
             "lasso",
             {"alpha": 0.02},
             together=True,
+            patch=True,
         ),
         Entry(
             "MultiTaskLassoCV",
@@ -164,6 +170,7 @@ CATALOGUE = {
             "lasso",
             {"alphas": 5, "cv": 3},
             together=True,
+            patch=True,
         ),
         Entry(
             "MultiTaskElasticNetCV",
@@ -172,9 +179,10 @@ CATALOGUE = {
             "lasso",
             {"alphas": 5, "cv": 3},
             together=True,
+            patch=True,
         ),
-        Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
-        Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
+        Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
+        Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
         Entry(
             "PCA",
             "decomposition",

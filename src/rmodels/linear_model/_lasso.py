@@ -271,6 +271,8 @@ class ElasticNet(LassoModel):
         found = fit_any(source, penalties, form, source.threads(None), start=start)
         check_gram(self.precompute, source, found.mean, form.fit_intercept)
         self._set_path_fit(found, source, X)
+        if source.n_targets == 1:
+            self.coef_ = self.coef_.ravel()
         return self
 
     def __sklearn_tags__(self) -> Any:
