@@ -19,6 +19,10 @@ from rmodels.linear_model import ElasticNetCV as ElasticNetCV
 from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
+from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
+from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
+from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
+from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
 from rmodels.linear_model import enet_path as enet_path
@@ -50,6 +54,10 @@ __all__ = [  # noqa: RUF022
     "LassoCV",
     "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "NearestNeighbors",
     "PCA",
     "QuadraticDiscriminantAnalysis",
