@@ -26,6 +26,10 @@ class HasState:
         "engine_": str,
     }
 
+    def _fits_in_batches(self) -> bool:
+        """Return whether `fit` reads rows in batches and keeps none; else all must be in memory."""
+        return True
+
     def _is_consistent(self) -> bool:
         """Return whether attributes, each of its type, fit together."""
         return True

@@ -26,6 +26,7 @@ from rmodels.data.formats import (
 )
 from rmodels.data.labels import Encoding, merge_labels
 from rmodels.extras import require
+from rmodels.progress import progress_bars
 
 __all__ = ["Scan", "scan"]
 
@@ -50,8 +51,7 @@ def _shown(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
     if not get_config()["progress"]:
         yield from batches
         return
-    progress = require("rich.progress", "progress")
-    with progress.Progress(transient=True) as bars, config_context(progress=False):
+    with progress_bars() as bars, config_context(progress=False):
         bar = bars.add_task(task, total=1.0)
         for batch in batches:
             yield batch
@@ -220,6 +220,10 @@ class Scan:
         size = self.batch_size(1)
         values = [values_of(self._reader, *each, size) for each in zip(columns, found, strict=True)]
         return [Encoding.of(*each) for each in zip(found, values, strict=True)]
+
+    def note(self) -> str:
+        """Return what to know where the number of columns is not that of a model; maybe nothing."""
+        return self._reader.note()
 
     def state(self) -> str | None:
         """Return what changes if the files do; None of what is not files."""

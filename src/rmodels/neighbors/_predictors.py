@@ -88,7 +88,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         weights = [] if self._sample_weight is None else [self._sample_weight]
         return [self._y.reshape(0, self._width()), *weights]
 
-    def _n_searched(self) -> int:
+    def _count_searched(self) -> int:
         """Return how many points of positive weight there are."""
         if self._sample_weight is None:
             return self.n_samples_fit_
@@ -130,7 +130,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
             near, parts = beside(Y, indices)[indices], []
             if self._sample_weight is not None:
                 parts = [beside(self._sample_weight, distances)[indices]]
-        neighbours = Neighbours.weighted(self.weights, offsets, distances, indices, shape)
+        neighbours = Neighbours.weigh(self.weights, offsets, distances, indices, shape)
         return neighbours.times(parts[0]) if parts else neighbours, near
 
 

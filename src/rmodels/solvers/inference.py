@@ -138,7 +138,7 @@ def factor_of_moments(moments: Moments, count: int, fit_intercept: bool) -> Fact
         return None
     return Factor(
         inverse,
-        _explained(projected, constant, exact),
+        _keep_constant(projected, constant, exact),
         np.where(exact, 0.0, residual),
         total,
         moments.mean if fit_intercept else np.zeros(len(moments.mean)),
@@ -158,7 +158,7 @@ def _unit(inverse: Matrix, mean: Matrix) -> Matrix:
     return found
 
 
-def _explained(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
+def _keep_constant(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
     """Return R_xy in which targets that are the same in all rows have nothing but the constant."""
     mean = 0.0 if constant is None else np.outer(constant, constant @ projected)
     return np.where(still, mean, projected)
@@ -196,7 +196,7 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
     if fit_intercept or constant is not None:
         total = np.where(still[d:], 0.0, spread[d:] ** 2)
     exact = total == 0
-    projected = _explained(projected, constant, exact)
+    projected = _keep_constant(projected, constant, exact)
     residual = (targets[d:] ** 2).sum(axis=0)
     terms = sizes[d:] + np.abs(inverse @ projected).T @ sizes[:d]
     return Factor(

@@ -82,7 +82,7 @@ class TestHiddenNames:
 
     def test_a_folder_of_them_alone(self, folder, kind, tmp_path, capsys):
         (folder / "deep" / f"a.{kind}").unlink()
-        assert "there is no Parquet or CSV file" in error(folder, tmp_path, capsys)
+        assert "there is no table, a .csv or .parquet file" in error(folder, tmp_path, capsys)
 
 
 def test_links_to_folders(tmp_path):

@@ -15,7 +15,8 @@ EXPECTED = LinearRegression().fit(ROWS[:, :1], ROWS[:, 1])
 
 
 def frames():
-    return [pd.DataFrame(part, columns=["x", "y"]) for part in (ROWS[:2], ROWS[2:])]
+    # pandas before 3 would look into the array
+    return [pd.DataFrame(part.copy(), columns=["x", "y"]) for part in (ROWS[:2], ROWS[2:])]
 
 
 def same_list_iterator():

@@ -89,7 +89,9 @@ def _advice(source: Any) -> str:
     if sparse.issparse(source):
         return "estimators take sparse matrices themselves, as X"
     if name == "LazyFrame":
-        return "give the files that it reads, or lambda: frame.collect_batches()"
+        batches = hasattr(source, "collect_batches")  # polars of today
+        frame = "lambda: frame.collect_batches()" if batches else "frame.collect()"
+        return f"give the files that it reads, or {frame}"
     if name in ("Scanner", "RecordBatchReader") or hasattr(source, "__next__"):
         return (
             "it can be read once, and fits read as often as they must. Give a function that makes "
