@@ -74,7 +74,10 @@ def _time(create: Callable[[], Any], split: Split) -> tuple[Any, float]:
 
 
 def _answer(model: Any, X: NDArray) -> NDArray:
-    answer = model.predict(X) if hasattr(model, "predict") else model.kneighbors(X)[1]
+    methods = ("predict", "transform", "kneighbors")
+    method = next(name for name in methods if hasattr(model, name))
+    found = getattr(model, method)(X)
+    answer = found[1] if method == "kneighbors" else found
     return np.asarray(answer)
 
 

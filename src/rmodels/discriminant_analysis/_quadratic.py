@@ -1,5 +1,6 @@
 """Quadratic discriminant analysis: each class with a covariance of its own."""
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -83,10 +84,14 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         "covariance_": list | Absent,
         "rotations_": list,
         "scalings_": list,
+        "_whitenings": list,
+        "_determinants": np.ndarray,
     }
 
     rotations_: list[Matrix]
     scalings_: list[Matrix]
+    _whitenings: list[Matrix]
+    _determinants: Matrix
 
     _parameter_constraints: dict = {
         "solver": [StrOptions({"svd", "eigen"})],
@@ -176,36 +181,39 @@ class QuadraticDiscriminantAnalysis(Discriminant):
             raise ValueError(
                 f"sample_weight is 0 for every sample of class {classes[moments.weight == 0][0]}"
             )
-        self._decompose(moments, source)
+        covariances = self._estimate(moments, source)
+        self._decompose(covariances, moments)
         self._check_ranks(moments, classes)
+        whitened = [_whiten(S) for S in covariances]
+        self._whitenings = [A for A, _ in whitened]
+        self._determinants = np.array([logarithm for _, logarithm in whitened])
         self.__dict__.pop("covariance_", None)
         if self.store_covariance:
-            pairs = zip(self.rotations_, self.scalings_, strict=True)
-            self.covariance_ = [(V * values) @ V.T for V, values in pairs]
+            self.covariance_ = covariances
         self.means_, self.priors_ = moments.mean, self._find_priors(moments)
         self.classes_, self.engine_ = classes, moments.engine
         return self
 
-    def _decompose(self, moments: GroupMoments, source: Source) -> None:
-        """Set the eigenvectors and eigenvalues of each class's covariance."""
-        self.rotations_, self.scalings_ = [], []
-        fourth = None
-        each = moments.scatter / moments.weight[:, np.newaxis, np.newaxis]
+    def _estimate(self, moments: GroupMoments, source: Source) -> list[Matrix]:
+        """Return the covariance of each class, shrunk or regularized as is asked for."""
+        each = list(moments.scatter / moments.weight[:, np.newaxis, np.newaxis])
         if self.shrinkage == "auto":
             scales = np.array([scales_of(S) for S in each])
             fourth = sum_fourth_powers(source, moments.mean, scales)
-        for number, (S, weight) in enumerate(zip(each, moments.weight, strict=True)):
-            if not self.shrinkage:
-                found = decompose_moments(moments.group(number), lambda squares, n: len(squares))
-                values, V = found.squares / weight, found.components.T
-                values = (1 - self.reg_param) * values + self.reg_param
-            else:
-                shrunk = (
-                    shrink(S, float(self.shrinkage))
-                    if fourth is None
-                    else ledoit_wolf(S, fourth[number], weight)
-                )
-                values, V = (A[..., ::-1] for A in np.linalg.eigh(shrunk))
+            return list(map(ledoit_wolf, each, fourth, moments.weight))
+        if self.shrinkage:
+            return [shrink(S, float(self.shrinkage)) for S in each]
+        share = self.reg_param if self.solver == "svd" else 0.0
+        return [(1 - share) * S + share * np.eye(len(S)) for S in each]
+
+    def _decompose(self, covariances: list[Matrix], moments: GroupMoments) -> None:
+        """Set the eigenvectors and eigenvalues of each class's covariance."""
+        self.rotations_, self.scalings_ = [], []
+        for number, S in enumerate(covariances):
+            enough = max(int(moments.count[number]), len(S) + 1)
+            part = replace(moments.group(number), scatter=S, weight=1.0, n_samples=enough)
+            found = decompose_moments(part, lambda squares, n: len(squares))
+            values, V = found.squares, found.components.T
             self.rotations_.append(np.ascontiguousarray(V))
             self.scalings_.append(np.ascontiguousarray(values))
 
@@ -213,9 +221,10 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         """Raise scikit-learn's error if the covariance of a class is singular."""
         d = moments.n_features
         for label, values, n in zip(classes, self.scalings_, moments.count, strict=True):
-            if np.count_nonzero(values > self.tol) == d:
+            few = self.solver == "svd" and n <= d
+            if not few and np.count_nonzero(values > self.tol) == d:
                 continue
-            if self.solver == "svd" and n <= d:
+            if few:
                 raise linalg.LinAlgError(
                     f"The covariance matrix of class {label} is not full rank. When using "
                     "`solver='svd'` the number of samples in each class should be more than the "
@@ -232,12 +241,9 @@ class QuadraticDiscriminantAnalysis(Discriminant):
     def _joint(self, rows: Rows) -> Any:
         """Return log p(x, c) of checked rows, but for what all classes share."""
         with np.errstate(divide="ignore"):  # a prior of 0
-            constants = np.log(self.priors_) - [0.5 * np.log(s).sum() for s in self.scalings_]
+            constants = np.log(self.priors_) - 0.5 * self._determinants
         means = [beside(mean, rows.X) for mean in self.means_]
-        whitenings = [
-            beside(V / np.sqrt(values), rows.X)
-            for V, values in zip(self.rotations_, self.scalings_, strict=True)
-        ]
+        whitenings = [beside(A, rows.X) for A in self._whitenings]
         xp = namespace(means[0])
         found = []
         for part in rows.blocks(ROWS_AT_A_TIME):
@@ -245,3 +251,17 @@ class QuadraticDiscriminantAnalysis(Discriminant):
             norms = [(((part.X - mean) @ A) ** 2).sum(axis=1) for mean, A in pairs]
             found.append(beside(constants, rows.X) - 0.5 * xp.stack(norms, 1))
         return join(found)
+
+
+def _whiten(S: Matrix) -> tuple[Matrix, float]:
+    """Return A with AᵀSA = I, and log |S|: by a Cholesky factor of S scaled to a unit diagonal.
+
+    So columns of different units cost no digits.
+    """
+    scale = scales_of(S)
+    try:
+        R = linalg.cholesky(S / scale / scale[:, np.newaxis], check_finite=False)
+    except linalg.LinAlgError as error:
+        raise linalg.LinAlgError("the covariance matrix of a class is not full rank") from error
+    A = linalg.solve_triangular(R, np.eye(len(S)), check_finite=False) / scale[:, np.newaxis]
+    return A, float(2 * np.log(R.diagonal() * scale).sum())
