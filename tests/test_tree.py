@@ -1,5 +1,6 @@
 """The tree: files that can be read in one go, and tests where one looks for them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,22 @@ def test_every_operation_has_its_tests():
     assert operations
     for operation in operations:
         assert (ROOT / "tests" / "ops" / f"test_{operation}.py").is_file()
+
+
+def test_tests_replace_no_private_names():
+    # setattr(module, "_NAME", …), setattr("module._NAME", …) and module._NAME = …
+    private = re.compile(
+        r"""(?:set|del)attr\(\s*(?:"[\w.]+\._[a-zA-Z]\w*"|[\w.]+,\s*"_[a-zA-Z]\w*")"""
+        r"""|^\s*[a-z]\w*(?:\.[a-z]\w*)*\.(?:_[A-Z]\w*)\s=[^=]""",
+        re.MULTILINE,
+    )
+    assert private.search('monkeypatch.setattr("rmodels.data.scan._SHARE", 1)')
+    assert private.search('monkeypatch.setattr(\n    scan, "_SHARE", 1)')
+    assert private.search("scan._SHARE = 1")
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0].strip()}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if path != Path(__file__)
+        for match in private.finditer(path.read_text("utf-8"))
+    }
+    assert found == set()

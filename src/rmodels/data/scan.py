@@ -31,7 +31,7 @@ __all__ = ["Scan", "scan"]
 
 T = TypeVar("T")
 
-_LARGEST_BATCH = 1 << 24  # bytes
+LARGEST_BATCH = 1 << 24  # bytes, if the memory limit allows as much
 _SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow, and one as an array
 _END = object()
 
@@ -45,7 +45,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]
 
 
-def _shown(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
+def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
     """Yield batches; show their progress if the setting says so."""
     if not get_config()["progress"]:
         yield from batches
@@ -88,7 +88,7 @@ class Scan:
 
     def batch_size(self, columns: int) -> int:
         """Return the rows of a batch."""
-        limit = min(_LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
+        limit = min(LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
         return max(1, limit // (8 * columns))
 
     def tables(
@@ -111,7 +111,7 @@ class Scan:
         """
         met = start
         batches = self.tables([*columns, *labels], start, labels)
-        for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
+        for batch in show_progress(self._read(_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
         if not met:
