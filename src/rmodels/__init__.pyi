@@ -6,11 +6,19 @@ from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
 from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
+from rmodels.decomposition import IncrementalPCA as IncrementalPCA
+from rmodels.decomposition import TruncatedSVD as TruncatedSVD
 from rmodels.files import load as load
 from rmodels.files import save as save
+from rmodels.linear_model import ElasticNet as ElasticNet
+from rmodels.linear_model import ElasticNetCV as ElasticNetCV
+from rmodels.linear_model import Lasso as Lasso
+from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
+from rmodels.linear_model import enet_path as enet_path
+from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
@@ -27,10 +35,15 @@ from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
+    "ElasticNet",
+    "ElasticNetCV",
     "GaussianNB",
+    "IncrementalPCA",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "Lasso",
+    "LassoCV",
     "LinearRegression",
     "NearestNeighbors",
     "PCA",
@@ -39,9 +52,12 @@ __all__ = [  # noqa: RUF022
     "RadiusNeighborsTransformer",
     "Ridge",
     "RidgeCV",
+    "TruncatedSVD",
     "config_context",
+    "enet_path",
     "get_config",
     "kneighbors_graph",
+    "lasso_path",
     "load",
     "patch_sklearn",
     "patched",

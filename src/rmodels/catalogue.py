@@ -38,6 +38,8 @@ class Entry:
         Parameters, instead of those, that lead along other paths. The tests take each of them.
     in_sklearn : bool
         Whether scikit-learn has one of this name, at `home`.
+    tabular : bool
+        Whether what it answers to rows are columns of a table; graphs are not.
     patch : bool
         Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
         tests pass with it there.
@@ -50,6 +52,7 @@ class Entry:
     example: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[Mapping[str, Any], ...] = ()
     in_sklearn: bool = True
+    tabular: bool = True
     patch: bool = False
 
     @property
@@ -67,9 +70,15 @@ class Entry:
         """Whether it is fitted to a target, and predicts it."""
         return self.task in ("classify", "regress")
 
+    @property
+    def has_command(self) -> bool:
+        """Whether it is fitted to a table and answers with one: the command line has it."""
+        return self.tabular and self.task not in ("search", "function")
+
 
 _DESCENT = {"iterations": 50}
 _BY_DISTANCE = {"weights": "distance"}
+_PENALTIES = {"alphas": [0.1, 0.05], "tol": 1e-14}  # a tolerance for scikit-learn's
 _ALL = {"radius": 9.0}  # no row is without neighbours
 
 CATALOGUE = {
@@ -106,12 +115,53 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "Lasso",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.01},
+            variants=({"alpha": 0.01, "positive": True}, {"alpha": 0.0}),
+        ),
+        Entry(
+            "ElasticNet",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.02},
+            variants=({"alpha": 0.02, "l1_ratio": 0.0},),
+        ),
+        Entry(
+            "LassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+            variants=({"alphas": 10, "cv": 3, "positive": True},),
+        ),
+        Entry(
+            "ElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+        ),
+        Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES),
+        Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES),
+        Entry(
             "PCA",
             "decomposition",
             "transform",
             "pca",
             variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
         ),
+        Entry(
+            "IncrementalPCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True},),
+        ),
+        Entry("TruncatedSVD", "decomposition", "transform", "pca"),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
@@ -146,9 +196,21 @@ CATALOGUE = {
             _ALL | _BY_DISTANCE,
             patch=True,
         ),
-        Entry("KNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True),
         Entry(
-            "RadiusNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True
+            "KNeighborsTransformer",
+            "neighbors",
+            "transform",
+            "neighbors_graphs",
+            tabular=False,
+            patch=True,
+        ),
+        Entry(
+            "RadiusNeighborsTransformer",
+            "neighbors",
+            "transform",
+            "neighbors_graphs",
+            tabular=False,
+            patch=True,
         ),
         Entry(
             "kneighbors_graph",

@@ -1,6 +1,5 @@
 """The command `rmodels report`: what was validated and measured, in one HTML file."""
 
-import argparse
 import json
 import math
 import shlex
@@ -8,7 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from rmodels.config import thread_count
 from rmodels.extras import require
@@ -18,7 +20,7 @@ from rmodels_evidence.charts import LogAxis, brief, curves
 from rmodels_evidence.problem import Options
 from rmodels_evidence.table import bytes_text, digits_text, duration, ratio_text
 
-__all__ = ["add_arguments", "render", "run"]
+__all__ = ["parameters", "render", "run"]
 
 Document = Mapping[str, Any]  # what `rmodels bench --json` or `rmodels validate --json` wrote
 
@@ -377,20 +379,17 @@ def _swarm(dots: Iterable[tuple[float, str]]) -> list[dict[str, Any]]:
     return placed
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        metavar="FILE",
-        help="what bench --json and validate --json wrote (default: measure everything now)",
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the HTML file"
-    )
-    parser.add_argument("--quick", action="store_true", help="measure less: two minutes")
-    parser.add_argument("--peers", action="store_true", help="also measure peers, as bench --peers")
+def parameters() -> list[click.Parameter]:
+    """Return what the command takes."""
+    path = click.Path(path_type=Path)
+    return [
+        click.Argument(["files"], nargs=-1, type=path, metavar="[FILE]..."),
+        click.Option(
+            ["-o", "--output"], type=path, required=True, metavar="FILE", help="the HTML file"
+        ),
+        click.Option(["--quick"], is_flag=True, help="measure less: two minutes"),
+        click.Option(["--peers"], is_flag=True, help="also measure peers, as bench --peers"),
+    ]
 
 
 def _read(path: Path) -> Document:
@@ -416,7 +415,7 @@ def _read(path: Path) -> Document:
     return document
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Run the command with parsed arguments, and return the exit status.
 
     Returns

@@ -358,6 +358,9 @@ class LinearRegression(TestedLinearModel):
         self._targets = None if source.one_target else source.n_targets
         return self
 
+    def _fits_in_batches(self) -> bool:
+        return self.solver != "gram"
+
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
 

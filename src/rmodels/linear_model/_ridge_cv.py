@@ -162,6 +162,9 @@ class RidgeCV(RidgeModel):
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
 
+    def _fits_in_batches(self) -> bool:
+        return not self.store_cv_results and self.scoring in (None, *SUMMED)
+
     @all_or_nothing
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from rmodels.config import get_config
+from rmodels.progress import progress_bars
 
 __all__ = ["chunks", "observe"]
 
@@ -43,13 +44,7 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
             with around(task):
                 yield rows
         return
-    try:
-        from rich.progress import Progress
-    except ImportError as error:
-        raise ImportError(
-            "progress=True needs the package rich: pip install 'rmodels[progress]'"
-        ) from error
-    with Progress(transient=True) as progress:
+    with progress_bars() as progress:
         bar = progress.add_task(task, total=total)
         for rows in _slices(total, step, seconds):
             with around(task):

@@ -238,6 +238,16 @@ class Summary:
         return "\n".join(lines)
 
 
+def _lost(factor: Factor) -> Matrix:
+    """Return how large slopes and intercepts may be that are rounding: (n_targets, d + 1)."""
+    d = len(factor.slopes)
+    y, x = np.abs(factor.mean[d:]), np.abs(factor.mean[:d])
+    sizes = np.sqrt(factor.total) + np.sqrt(factor.weight) * y
+    slopes = factor.rounding * np.outer(sizes, np.sqrt((factor.inverse**2).sum(axis=1)))
+    intercepts = factor.rounding * (y + np.abs(factor.slopes.T) @ x) + slopes @ x
+    return np.column_stack([slopes, intercepts])
+
+
 def summarize(
     factor: Factor,
     names: list[str],
@@ -255,11 +265,13 @@ def summarize(
     coefficients = np.column_stack([slopes, intercepts])[:, :kept]
     covariances = _covariance(factor, inner)[:, :kept, :kept]
     errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    exact = (factor.residual == 0)[:, np.newaxis]
+    tested = np.where(exact & (np.abs(coefficients) <= _lost(factor)[:, :kept]), 0.0, coefficients)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t_values = coefficients / errors
+        t_values = tested / errors
         r2 = 1 - factor.residual / factor.total
     f_value = _wald(factor, inner)
-    tested = d - (factor.constant is not None)
+    dimensions = d - (factor.constant is not None)
     half = stats.t.ppf(0.5 + confidence / 2, freedom) * errors
     arrays: dict[str, Any] = {
         "coefficients": coefficients,
@@ -271,7 +283,7 @@ def summarize(
         "r2": r2,
         "adjusted_r2": 1 - (factor.count - factor.has_constant) / freedom * (1 - r2),
         "f_value": f_value,
-        "f_p_value": stats.f.sf(f_value, tested, freedom),
+        "f_p_value": stats.f.sf(f_value, dimensions, freedom),
         "residual_std": np.sqrt(factor.variance),
     }
     if one_target:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 import rmodels
 from rmodels import KNeighborsClassifier, KNeighborsRegressor, LinearRegression, scan
@@ -225,6 +226,8 @@ class Stream:
         ((), "no files were given"),
         ([FRAME, FRAME], "a list is one of paths. Of batches, give a function"),
         ([[1.0, 2.0]], "a list is one of paths"),
+        (sparse.eye(3), "a dia_matrix cannot be scanned: estimators take sparse matrices"),
+        (sparse.csr_array(np.eye(3)), "a csr_array cannot be scanned: estimators take sparse"),
         ({"a": [1.0]}, "a dict cannot be scanned: give pyarrow.table of it"),
         (Stream(), "give lambda: pyarrow.RecordBatchReader.from_stream"),
         (FRAME["a"], "a Series cannot be scanned: give a frame"),
