@@ -8,6 +8,10 @@ from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
 from rmodels.decomposition import IncrementalPCA as IncrementalPCA
 from rmodels.decomposition import TruncatedSVD as TruncatedSVD
+from rmodels.discriminant_analysis import LinearDiscriminantAnalysis as LinearDiscriminantAnalysis
+from rmodels.discriminant_analysis import (
+    QuadraticDiscriminantAnalysis as QuadraticDiscriminantAnalysis,
+)
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
@@ -15,6 +19,10 @@ from rmodels.linear_model import ElasticNetCV as ElasticNetCV
 from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
+from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
+from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
+from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
+from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
 from rmodels.linear_model import enet_path as enet_path
@@ -44,9 +52,15 @@ __all__ = [  # noqa: RUF022
     "KNeighborsTransformer",
     "Lasso",
     "LassoCV",
+    "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "NearestNeighbors",
     "PCA",
+    "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",

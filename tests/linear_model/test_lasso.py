@@ -179,6 +179,13 @@ def test_each_target_on_its_own():
         assert model.intercept_[k] == pytest.approx(alone.intercept_, abs=1e-13)
 
 
+def test_one_target_in_two_dimensions():
+    model = Lasso(0.1).fit(X, Y[:, np.newaxis])
+    assert (model.coef_.shape, model.intercept_.shape) == ((12,), (1,))
+    np.testing.assert_array_equal(model.coef_, Lasso(0.1).fit(X, Y).coef_)
+    assert model.predict(X).shape == (200,)
+
+
 def test_warm_start():
     model = Lasso(0.1, warm_start=True).fit(X, Y)
     steps, coef = model.n_iter_, model.coef_

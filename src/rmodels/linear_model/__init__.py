@@ -4,6 +4,12 @@ from rmodels.base.sklearn import pass_for
 from rmodels.linear_model._lasso import ElasticNet, Lasso
 from rmodels.linear_model._lasso_cv import ElasticNetCV, LassoCV
 from rmodels.linear_model._linear_regression import LinearRegression
+from rmodels.linear_model._multi_task import (
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+)
 from rmodels.linear_model._paths import enet_path, lasso_path
 from rmodels.linear_model._ridge import Ridge
 from rmodels.linear_model._ridge_cv import RidgeCV
@@ -14,6 +20,10 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LinearRegression",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "Ridge",
     "RidgeCV",
     "enet_path",
@@ -27,6 +37,10 @@ pass_for(
     Lasso,
     LassoCV,
     LinearRegression,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
     Ridge,
     RidgeCV,
 )

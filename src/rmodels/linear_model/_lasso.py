@@ -31,6 +31,7 @@ class LassoModel(LinearModel):
     intercept_: Any
     n_iter_: Any
     dual_gap_: Any
+    warm_start: bool
 
     _attributes: ClassVar = {
         "dual_gap_": float | np.floating | np.ndarray,
@@ -54,6 +55,18 @@ class LassoModel(LinearModel):
         steps = [int(each) for each in found.steps[0]]
         self.n_iter_ = steps[0] if len(steps) == 1 else steps
         self.dual_gap_ = float(gaps[0]) if len(gaps) == 1 else gaps
+
+    def _start(self, source: Source) -> NDArray[np.float64] | None:
+        """Return the coefficients to begin with: (n_features, n_targets)."""
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        start = np.atleast_2d(on_host(adopt(self.coef_))).T.astype(np.float64)
+        if start.shape != (source.n_features, source.n_targets):
+            raise ValueError(
+                "warm_start=True needs X and y with the columns of the last fit: coef_ is of shape "
+                f"{np.shape(self.coef_)}"
+            )
+        return start
 
 
 def warn_of(found: PathFit) -> None:
@@ -258,19 +271,9 @@ class ElasticNet(LassoModel):
         found = fit_any(source, penalties, form, source.threads(None), start=start)
         check_gram(self.precompute, source, found.mean, form.fit_intercept)
         self._set_path_fit(found, source, X)
+        if source.n_targets == 1:
+            self.coef_ = self.coef_.ravel()
         return self
-
-    def _start(self, source: Source) -> NDArray[np.float64] | None:
-        """Return the coefficients to begin with: (n_features, n_targets)."""
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        start = np.atleast_2d(on_host(adopt(self.coef_))).T.astype(np.float64)
-        if start.shape != (source.n_features, source.n_targets):
-            raise ValueError(
-                "warm_start=True needs X and y with the columns of the last fit: coef_ is of shape "
-                f"{np.shape(self.coef_)}"
-            )
-        return start
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -136,7 +136,7 @@ using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
 void new_paths(Paths *self, const Input &Q, const Input &q, const Input &sizes, bool positive,
                const std::optional<Input> &start) {
     const std::size_t stride = Q.shape(0) > 1 ? Q.shape(1) * Q.shape(2) : 0;
-    new (self) Paths(Q.data(), stride, q.data(), sizes.data(), q.shape(0), q.shape(1), positive,
+    new (self) Paths({Q.data(), q.data(), sizes.data(), stride, q.shape(0), q.shape(1), q.shape(2), positive},
                      start ? start->data() : nullptr);
 }
 

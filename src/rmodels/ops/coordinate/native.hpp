@@ -1,80 +1,36 @@
-// Minima of a quadratic function with a penalty on the coefficients' magnitudes, along a path of penalties.
+// Minima of quadratic functions with penalties on the coefficients' magnitudes, along paths of penalties.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "native/aligned.hpp"
+#include "ops/coordinate/active_set.hpp"
+#include "ops/coordinate/groups.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
-// ½ bᵀQb − qᵀb + l1 Σ|bⱼ| + l2/2 Σ bⱼ², with b ≥ 0 if positive.
-struct Quadratic {
-    const double *Q, *q;  // (columns, columns), symmetric, and (columns)
-    std::size_t columns;
-    double size;  // √Σ y²: what violations are relative to
+// Several problems of as many columns and targets; `stride` lies between their Q. The arrays are kept, not copied.
+struct Problems {
+    const double *Q, *q, *sizes;
+    std::size_t stride, count, columns, targets;
     bool positive;
 };
 
-struct Minimum {
-    std::size_t steps;  // passes of coordinate descent and steps of Newton
-    double violation;   // largest of the optimality conditions', over √Qⱼⱼ · size
-};
-
-// An active set: the columns whose coefficients are not 0, and the Cholesky factor of their part of Q + l2 I.
-class ActiveSet {
-public:
-    ActiveSet(const Quadratic &problem, const double *start);
-
-    // From where the last call ended.
-    Minimum minimise(double l1, double l2);
-
-    const double *coefficients() const { return b_.data(); }
-
-private:
-    double sign(std::size_t j) const { return b_[j] > 0 ? 1.0 : -1.0; }
-    const double *row(std::size_t j) const { return problem_.Q + j * problem_.columns; }
-    double *factor(std::size_t i) { return factor_.data() + i * capacity_; }
-    double tolerance() const;
-    double imbalance(std::size_t j) const;
-    bool is_balanced() const;
-    void refresh();
-    void reserve(std::size_t count);
-    bool append(std::size_t j);
-    void remove(std::size_t place);
-    void rebuild();
-    bool exchange(std::size_t j, double direction);
-    bool step();
-    void descend();
-    std::size_t find_violators(std::size_t &worst) const;
-    Minimum finish(std::size_t steps);
-
-    Quadratic problem_;
-    double l1_ = 0, l2_ = -1;
-    std::size_t capacity_ = 0;
-    Doubles b_, g_, scale_;  // coefficients, q − Qb and √Qⱼⱼ
-    std::vector<std::size_t> active_;
-    Doubles signs_;   // of the active columns
-    Doubles factor_;  // (capacity, capacity), lower triangle
-    Doubles step_, spare_;
-    std::vector<char> is_active_, is_barred_;  // barred: rounding decides about the column
-};
-
-// Several problems of as many columns; `stride` lies between their Q. The arrays are kept, not copied.
+// The paths of several problems.
 class Paths {
 public:
-    Paths(const double *Q, std::size_t stride, const double *q, const double *sizes, std::size_t problems,
-          std::size_t columns, bool positive, const double *start);
+    Paths(const Problems &given, const double *start);
 
-    // Goes on along each path, for penalties (penalties, problems); writes coefficients (penalties, problems, columns),
-    // steps and violations (penalties, problems).
+    // Goes on along each path, for penalties (penalties, problems); writes coefficients (penalties, problems, columns,
+    // targets), steps and violations (penalties, problems).
     void minimise(const double *l1, const double *l2, std::size_t penalties, int threads, double *coefficients,
                   std::int64_t *steps, double *violations);
 
 private:
-    std::size_t columns_;
-    std::vector<ActiveSet> problems_;
+    std::size_t size_;
+    std::vector<ActiveSet> alone_;  // of one target
+    std::vector<GroupSet> together_;
 };
 
 }  // namespace rmodels::RMODELS_ISA

@@ -1,4 +1,4 @@
-"""Minima by the compiled extension; of several targets as the reference finds them."""
+"""Minima by the compiled extension."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
-from rmodels.ops.coordinate import Matrix, Minima, reference
+from rmodels.ops.coordinate import Matrix, Minima
 
 _ALONE = 100  # penalties · columns that take one thread less time than starting another
 _FIRST = 1e6  # penalties · columns² in the first native call
@@ -26,23 +26,20 @@ def minimise(
 ) -> Minima:
     """Follow all paths together, some penalties at a time."""
     problems, d, targets = q.shape
-    if targets != 1:
-        found = reference.minimise(Q, q, sizes, l1, l2, start, positive, n_threads)
-        return Minima(found.coefficients, found.steps, found.violations, "native")
     penalties = l1.shape[1]
-    coefficients = np.zeros((penalties, problems, d))
+    coefficients = np.zeros((penalties, problems, d, targets))
     steps = np.zeros((penalties, problems), dtype=np.int64)
     violations = np.zeros((penalties, problems))
-    if problems and d:
+    if coefficients.size:
         extension: Any = native.load()
-        Q, q, sizes = np.ascontiguousarray(Q), np.ascontiguousarray(q[:, :, 0]), sizes.copy()
-        begin = None if start is None else np.ascontiguousarray(start[:, :, 0])
+        Q, q, sizes = (np.ascontiguousarray(each) for each in (Q, q, sizes))
+        begin = None if start is None else np.ascontiguousarray(start)
         paths = extension.Paths(Q, q, sizes, positive, begin)
-        threads = 1 if problems * penalties * d < _ALONE else n_threads or thread_count()
+        threads = 1 if problems * penalties * d * targets < _ALONE else n_threads or thread_count()
         l1, l2 = np.ascontiguousarray(l1.T), np.ascontiguousarray(l2.T)
-        first = max(1, int(_FIRST / (problems * d**2)))
+        first = max(1, int(_FIRST / (problems * d**2 * targets)))
         for part in chunks(penalties, first, "path", seconds=_SECONDS):
             paths.minimise(
                 l1[part], l2[part], coefficients[part], steps[part], violations[part], threads
             )
-    return Minima(coefficients.transpose(1, 0, 2)[..., np.newaxis], steps.T, violations.T, "native")
+    return Minima(coefficients.transpose(1, 0, 2, 3), steps.T, violations.T, "native")

@@ -82,11 +82,12 @@ class _Problem:
         return B
 
     def _solve(self, B: Matrix, l1: float, l2: float) -> Matrix:
-        """Minimise over the rows that are not 0, by Newton's method.
+        """Minimise over the rows that are not 0, by Newton's method, if that leads lower.
 
         For one target its first step is the minimum for the present signs; where a coefficient
         would turn over, the step ends at its 0, and the others go on without it. Where columns are
-        dependent, it goes along what changes no prediction instead, to the first 0.
+        dependent, it goes along what changes no prediction instead, to the first 0. Of several
+        targets, the rows that would turn over are 0 after a step.
         """
         found, t = B.copy(), B.shape[1]
         active = np.flatnonzero(_norms(B))
@@ -101,27 +102,32 @@ class _Problem:
             H = np.asarray(np.kron(A, np.eye(t)), np.float64).reshape(k, t, k, t)
             for i in range(k):
                 H[i, :, i] += l1 / norms[i, 0] * (np.eye(t) - np.outer(ways[i], ways[i]))
-            move, unique = _solve_symmetric(H.reshape(k * t, k * t), slope.ravel())
+            move, null = _solve_symmetric(H.reshape(k * t, k * t), slope.ravel())
+            if null is not None and t == 1:
+                move = null if null @ slope[:, 0] >= 0 else -null
             move = move.reshape(k, t)
-            after = rows - move
-            leaves = (move * rows).sum(axis=1) > 0
-            if unique:
-                leaves &= (after * rows).sum(axis=1) <= 0
-            if t > 1 and (leaves.any() or not unique):
-                return B
-            if leaves.any():
-                shares = np.where(leaves, rows[:, 0] / np.where(leaves, move[:, 0], 1.0), np.inf)
-                first = int(shares.argmin())
-                found[active] = rows - shares[first] * move
+            toward = (move * rows).sum(axis=1) / (rows * rows).sum(axis=1)
+            if t == 1 and (toward.max() >= 1 or null is not None):
+                first = int(toward.argmax())
+                if toward[first] <= 0:
+                    return B
+                found[active] = rows - move / toward[first]
                 found[active[first]] = 0.0
                 active = np.delete(active, first)
                 continue
-            if not unique:
-                return B
+            after = np.where(toward[:, np.newaxis] < 1, rows - move, 0.0)
             found[active] = after
+            active = active[toward < 1]
             if abs(after - rows).max() < 1e-9 * abs(after).max():
                 break
-        return found
+        if t == 1 or self._violation(found, l1, l2) < self._violation(B, l1, l2):
+            return found
+        return found if self._value(found, l1, l2) < self._value(B, l1, l2) else B
+
+    def _value(self, B: Matrix, l1: float, l2: float) -> float:
+        """Return what is minimised."""
+        smooth = 0.5 * (B * (self.Q @ B + l2 * B)).sum() - (self.q * B).sum()
+        return float(smooth + l1 * _norms(B).sum())
 
     def _violation(self, B: Matrix, l1: float, l2: float) -> float:
         """Return how far the conditions of optimality are from being met, over √Q_jj."""
@@ -134,15 +140,13 @@ class _Problem:
         return float((excess[used] / self.scale[used]).max(initial=0.0))
 
 
-def _solve_symmetric(H: Matrix, slope: Matrix) -> tuple[Matrix, bool]:
-    """Return H⁻¹ slope, and true; where H is singular but for rounding, v with H v = 0, and false.
+def _solve_symmetric(H: Matrix, slope: Matrix) -> tuple[Matrix, Matrix | None]:
+    """Return H⁻¹ slope, and where H is singular but for rounding, v with H v = 0.
 
-    v is not against the slope.
+    Then the first is of least norm among those of the scaled H.
     """
     scale = np.sqrt(H.diagonal())
     values, V = np.linalg.eigh(H / scale / scale[:, np.newaxis])
-    if values[0] > len(values) * 8 * _UNIT * values[-1]:
-        found: Matrix = V @ (V.T @ (slope / scale) / values) / scale
-        return found, True
-    null: Matrix = V[:, 0] / scale
-    return (null if null @ slope >= 0 else -null), False
+    kept = values > len(values) * 8 * _UNIT * values[-1]
+    found: Matrix = V[:, kept] @ (V[:, kept].T @ (slope / scale) / values[kept]) / scale
+    return found, None if kept.all() else V[:, 0] / scale
