@@ -37,7 +37,7 @@ _SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow,
 _END = object()
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield items, each got by a thread while the one before is in use."""
     with ThreadPoolExecutor(1, "rmodels-scan") as pool:
         pending = pool.submit(next, items, _END)
@@ -117,7 +117,7 @@ class Scan:
         """
         met = start
         batches = self.tables([*columns, *labels], start, labels)
-        for batch in show_progress(self._read(_ahead(batches), columns, labels, as_text), task):
+        for batch in show_progress(self._read(read_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
         if not met:
@@ -212,7 +212,7 @@ class Scan:
         self._reader.check((), columns)
         found: list[NDArray] | None = None
         as_text = not self._reader.has_types
-        for batch in _ahead(self.tables(columns, 0, columns)):
+        for batch in read_ahead(self.tables(columns, 0, columns)):
             part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
             found = part if found is None else merge_labels(found, part)
         if found is None:
