@@ -87,7 +87,7 @@ CASES = {
         lambda: LinearRegression(iterations=3, learning_rate=2.0).fit(X, y),
         ConvergenceWarning,
     ),
-    "LinearRegression._warn_of_leverage": (
+    "TestedLinearModel.summary": (
         lambda: LinearRegression().fit(DUMMY, y).summary(DUMMY, y, robust="HC3"),
         UserWarning,
     ),

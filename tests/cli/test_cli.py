@@ -23,6 +23,7 @@ from rmodels import (
 from rmodels.catalogue import CATALOGUE
 from rmodels.cli import main
 from rmodels.cli.options import ALGORITHMS
+from rmodels.data.scan import Scan
 
 
 def iris():
@@ -230,12 +231,16 @@ def test_predicts_and_scores_in_batches(folder, run, monkeypatch, kind):
     rmodels.save(votes, "votes", target_names=["species"])
     whole = {name: run("score", name, table) for name, table in
              (("linear", f"diabetes_train.{kind}"), ("votes", f"iris_train.{kind}"))}  # fmt: skip
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 10 * 25)  # 25 rows of ten columns
     batches = []
-    predict = LinearRegression._predict
-    monkeypatch.setattr(
-        LinearRegression, "_predict", lambda self, X: batches.append(len(X.X)) or predict(self, X)
-    )
+    arrays = Scan.arrays
+
+    def counted(self, *given):
+        for batch, Z in arrays(self, *given):
+            batches.append(len(Z))
+            yield batch, Z
+
+    monkeypatch.setattr(Scan, "arrays", counted)
     run("predict", "linear", f"diabetes_train.{kind}", "-o", f"out.{kind}")
     assert len(batches) > 10
     assert max(batches) <= 25
@@ -252,7 +257,7 @@ def test_a_fault_in_a_late_batch_leaves_the_old_file(folder, run, monkeypatch, k
     data.loc[300, "bmi"] = np.nan
     data.to_csv("late.csv", index=False)
     data.to_parquet("late.parquet", index=False)
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 10 * 25)
     (folder / f"out.{kind}").write_text("before")
     before = {each.name for each in folder.iterdir()}
     error = run("predict", "a", f"late.{kind}", "-o", f"out.{kind}", status=1)
@@ -421,13 +426,13 @@ def test_an_interrupt_leaves_the_old_files(folder, monkeypatch, capsys):
     capsys.readouterr()
     (folder / "out.csv").write_text("before")
     before = contents(folder)
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 10 * 25)
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 10 * 25)
 
     def interrupted(batches, task):
         yield next(batches)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rmodels.data.scan._shown", interrupted)
+    monkeypatch.setattr("rmodels.data.scan.show_progress", interrupted)
     table = "diabetes_train.csv"
     for arguments in (fit, ["predict", "a", table, "-o", "out.csv"], ["score", "a", table]):
         assert main(arguments) == 130

@@ -138,7 +138,7 @@ def test_deviations_and_what_is_kept(folder, run):
 
 def test_what_is_kept_of_csv_stands_as_it_was(folder, run, monkeypatch):
     run("fit ridge parts --target pw --ignore species --ignore w -o m")
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 3 * 20)  # 20 rows
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 3 * 20)  # 20 rows
     run("predict m parts --keep species --keep sl -o out.csv")
     out = pd.read_csv("out.csv", dtype=str)
     assert list(out) == ["species", "sl", "pw"]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+import rich.console
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.model_selection import KFold
 
@@ -50,7 +51,7 @@ def _table(**kwargs):
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 6 * 100)
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 6 * 100)
 
 
 @pytest.fixture
@@ -353,10 +354,10 @@ def test_reads_ahead():
 
 @pytest.mark.parametrize("kind", ["*.parquet", "csv"])
 def test_progress(folder, kind, capsys, monkeypatch):
-    monkeypatch.setattr("rich._console", None)  # a new one, as if on a terminal
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(rich.get_console(), "__dict__", vars(rich.console.Console()))
     with rmodels.config_context(progress=True):
         LinearRegression().fit(scan(folder / kind), "y")
         assert rmodels.get_config()["progress"]
@@ -367,7 +368,7 @@ def test_progress(folder, kind, capsys, monkeypatch):
 class TestNeighbours:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch):
-        monkeypatch.setattr("rmodels.data.scan_source._BLOCK_SHARE", (1 << 30) // (8 * D * 150))
+        monkeypatch.setattr("rmodels.data.scan_source.BLOCK_SHARE", (1 << 30) // (8 * D * 150))
 
     def _points(self, tmp_path):
         rng = np.random.default_rng(0)
@@ -551,7 +552,7 @@ class TestCheckpoint:
         import rmodels, rmodels.data.scan
         from rmodels.files import checkpoint
         checkpoint.SECONDS = 0.0
-        rmodels.data.scan._LARGEST_BATCH = 8 * 6 * 100
+        rmodels.data.scan.LARGEST_BATCH = 8 * 6 * 100
         write = checkpoint.Checkpoint.write_if_due
         def killed(self, moments, size, row):
             write(self, moments, size, row)

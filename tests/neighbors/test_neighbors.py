@@ -14,7 +14,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rmodels import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from rmodels import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    NearestNeighbors,
+    kneighbors_graph,
+    radius_neighbors_graph,
+)
 from rmodels.config import config_context
 
 pytestmark = pytest.mark.usefixtures("on_engine")
@@ -318,3 +324,17 @@ def test_bad_parameters_and_use():
         model.radius_neighbors(X, return_distance=False, sort_results=True)
     with pytest.warns(SyntaxWarning, match="Parameter p is found in metric_params"):
         NearestNeighbors(metric_params={"p": 1}).fit(X)
+
+
+def test_graphs_have_the_indices_of_scikit_learns():
+    X = np.random.default_rng(0).random((50, 2))
+    for ours, theirs in (
+        (kneighbors_graph(X, 3), peers.kneighbors_graph(X, 3)),
+        (radius_neighbors_graph(X, 0.3), peers.radius_neighbors_graph(X, 0.3)),
+    ):
+        assert type(ours) is type(theirs)
+        # SciPy's shortest paths take int32 alone in old versions
+        assert (ours.indices.dtype, ours.indptr.dtype) == (
+            theirs.indices.dtype,
+            theirs.indptr.dtype,
+        )

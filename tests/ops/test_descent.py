@@ -184,7 +184,7 @@ def test_any_length_of_native_calls(engine, call, monkeypatch):
     native = pytest.importorskip("rmodels.ops.descent.native")
     X, Y, start, weights = samples(500, 7, 2, weighted=True)
     expected, losses, added = literal(X, Y, start, 0.1, 6, weights, True)
-    monkeypatch.setattr(native, "_CALL", call)
+    monkeypatch.setattr(native, "CALL", call)
     found = descent(X, Y, start, 0.1, 6, weights, engine=engine)
     np.testing.assert_allclose(found.coefficients, expected.astype(float), rtol=0, atol=3 * added)
     np.testing.assert_allclose(found.losses, losses.astype(float), rtol=1e-11)

@@ -118,13 +118,13 @@ def test_moments_and_gradient_in_blocks(monkeypatch):
 
     rng = np.random.default_rng(1)
     X, Y, w = rng.normal(size=(100, 5)) + 9, rng.normal(size=(100, 2)), rng.random(100)
-    monkeypatch.setattr(moments, "_BLOCK_BYTES", 8 * 8 * 33)
-    monkeypatch.setattr(descent, "_BLOCK_BYTES", 8 * 7 * 33)
+    monkeypatch.setattr(moments, "BLOCK_BYTES", 8 * 8 * 33)
+    monkeypatch.setattr(descent, "BLOCK_BYTES", 8 * 7 * 33)
     found, truth = moments.moments(X, Y, w, None), reference.moments(X, Y, w, None)
     np.testing.assert_allclose(found.scatter, truth.scatter, rtol=1e-12, atol=1e-12)
     start = rng.normal(size=(6, 2))
     blocks = descent.gradient(X, Y, start, w, None, None)
-    monkeypatch.setattr(descent, "_BLOCK_BYTES", 1 << 28)
+    monkeypatch.setattr(descent, "BLOCK_BYTES", 1 << 28)
     whole = descent.gradient(X, Y, start, w, None, None)
     np.testing.assert_allclose(blocks.gradient, whole.gradient, rtol=1e-13)
 
@@ -152,8 +152,8 @@ def test_index_in_parts_and_queries_in_blocks(monkeypatch):
     rng = np.random.default_rng(3)
     part = 2 * gpu.GROUP * gpu.TILE
     X, Q = rng.integers(-2, 3, (2 * part + 7, 3)) * 0.1, rng.integers(-2, 3, (40, 3)) * 0.1
-    monkeypatch.setattr(gpu, "_build", lambda built: part)
-    monkeypatch.setattr(gpu, "_queries_at_once", lambda *_: 16)
+    monkeypatch.setattr(gpu, "build", lambda built: part)
+    monkeypatch.setattr(gpu, "count_queries", lambda *_: 16)
     built, truth = index(X, engine="gpu"), index(X, engine="reference")
     for k in (1, 9, len(X)):
         for a, b in zip(nearest(built, Q, k), nearest(truth, Q, k), strict=True):
@@ -171,12 +171,12 @@ def test_fallback_serves_the_queries_for_which_too_many_groups_survive(monkeypat
     X = np.where(rng.random((n, 1)) < 0.7, 0.3, rng.normal(size=(n, 3)) * 3)
     Q = np.concatenate([np.full((5, 3), 0.3), rng.normal(size=(20, 3)) * 3])
     served = []
-    exhaustive = gpu._exhaustive
+    search = gpu.search_exhaustively
     monkeypatch.setattr(
-        gpu, "_exhaustive", lambda *given: served.append(len(given[2])) or exhaustive(*given)
+        gpu, "search_exhaustively", lambda *given: served.append(len(given[2])) or search(*given)
     )
     built, truth = index(X, engine="gpu"), index(X, engine="reference")
-    monkeypatch.setattr(gpu, "_candidates", lambda k: 2 * k)
+    monkeypatch.setattr(gpu, "count_candidates", lambda k: 2 * k)
     for a, b in zip(nearest(built, Q, 5), nearest(truth, Q, 5), strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(served) == 1

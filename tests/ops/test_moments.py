@@ -267,7 +267,7 @@ def test_any_number_of_threads_gives_the_same_bits(engine, n, d, dtype):
 @pytest.mark.parametrize(("n", "d"), [(30000, 3), (9000, 100), (5000, 300)])
 def test_many_chunks(engine, n, d, monkeypatch):
     native = pytest.importorskip("rmodels.ops.moments.native")
-    monkeypatch.setattr(native, "_CALL", 1e6)
+    monkeypatch.setattr(native, "CALL", 1e6)
     X, Y, weights = samples(n, d, 1, weighted=True)
     assert_accurate(moments(X, Y, weights, engine=engine), X, Y, weights)
 
@@ -373,7 +373,7 @@ def test_gram_on_any_number_of_threads(engine):
 
 def test_gram_in_many_chunks(engine, monkeypatch):
     native = pytest.importorskip("rmodels.ops.moments.native")
-    monkeypatch.setattr(native, "_CALL", 1e5)
+    monkeypatch.setattr(native, "CALL", 1e5)
     X, _, weights = samples(60, 700, 0, weighted=True)
     assert_gram_accurate(gram(X, weights, engine=engine), X, weights)
 

@@ -375,8 +375,8 @@ def test_points_outlive_the_name(engine):
 
 def test_in_chunks(engine, monkeypatch, capsys):
     if engine == "native":
-        monkeypatch.setattr("rmodels.ops.nearest.native._FIRST_WORK", 1e4)
-        monkeypatch.setattr("rmodels.ops.nearest.native._FIRST_QUERIES", 3)
+        monkeypatch.setattr("rmodels.ops.nearest.native.FIRST_WORK", 1e4)
+        monkeypatch.setattr("rmodels.ops.nearest.native.FIRST_QUERIES", 3)
     X = DISTRIBUTIONS["grid of 0.1"]
     with config_context(progress=True, memory_limit=1 << 20):
         for algorithm in ALGORITHMS:

@@ -32,12 +32,12 @@ __all__ = ["Scan", "scan"]
 
 T = TypeVar("T")
 
-_LARGEST_BATCH = 1 << 24  # bytes
+LARGEST_BATCH = 1 << 24  # bytes, if the memory limit allows as much
 _SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow, and one as an array
 _END = object()
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield items, each got by a thread while the one before is in use."""
     with ThreadPoolExecutor(1, "rmodels-scan") as pool:
         pending = pool.submit(next, items, _END)
@@ -46,7 +46,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]
 
 
-def _shown(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
+def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
     """Yield batches; show their progress if the setting says so."""
     if not get_config()["progress"]:
         yield from batches
@@ -94,7 +94,7 @@ class Scan:
 
     def batch_size(self, columns: int) -> int:
         """Return the rows of a batch."""
-        limit = min(_LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
+        limit = min(LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
         return max(1, limit // (8 * columns))
 
     def tables(
@@ -117,7 +117,7 @@ class Scan:
         """
         met = start
         batches = self.tables([*columns, *labels], start, labels)
-        for batch in _shown(self._read(_ahead(batches), columns, labels, as_text), task):
+        for batch in show_progress(self._read(read_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
         if not met:
@@ -212,7 +212,7 @@ class Scan:
         self._reader.check((), columns)
         found: list[NDArray] | None = None
         as_text = not self._reader.has_types
-        for batch in _ahead(self.tables(columns, 0, columns)):
+        for batch in read_ahead(self.tables(columns, 0, columns)):
             part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
             found = part if found is None else merge_labels(found, part)
         if found is None:

@@ -31,7 +31,7 @@ __all__ = ["ScanSource", "are_columns"]
 
 T = TypeVar("T")
 
-_BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
+BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
 
 
 def are_columns(y: Any) -> bool:
@@ -271,7 +271,7 @@ class ScanSource(Source):
 
         Their arrays are overwritten by the next.
         """
-        size = max(1, get_config()["memory_limit"] // (_BLOCK_SHARE * 8 * self.n_features))
+        size = max(1, get_config()["memory_limit"] // (BLOCK_SHARE * 8 * self.n_features))
         room: _Room | None = None
         for part in self._parts():
             room = room or _Room(part, size)

@@ -536,8 +536,10 @@ def _points_of(fitted: Any) -> tuple[Any, Metric]:
 
 
 def _graph(data: NDArray, indices: NDArray, offsets: NDArray, columns: int) -> Any:
-    """Return a CSR matrix or array, as scikit-learn's setting says."""
-    graph = sparse.csr_array((data, indices, offsets), shape=(len(offsets) - 1, columns))
-    if sklearn.get_config().get("sparse_interface", "spmatrix") == "sparray":
-        return graph
-    return sparse.csr_matrix(graph)
+    """Return a CSR matrix or array as scikit-learn does, with indices of the same type."""
+    parts, shape = (data, indices, offsets), (len(offsets) - 1, columns)
+    interface = sklearn.get_config().get("sparse_interface")
+    if interface is None:  # before scikit-learn 1.9: old paths through graphs take int32 alone
+        return sparse.csr_matrix(parts, shape=shape)
+    graph = sparse.csr_array(parts, shape=shape)
+    return graph if interface == "sparray" else sparse.csr_matrix(graph)

@@ -1,13 +1,11 @@
 """Standard errors and tests of least squares, from a triangular factor of the scatter matrix.
 
-With RᵀR the scatter matrix of the centred columns [X | y], β = R_xx⁻¹ R_xy, the residual sum of
-squares is ‖R_yy‖², and the covariance of β is σ² R_xx⁻¹ R_xx⁻ᵀ. R_xx is the Cholesky factor of
-the moments, or where those have too few digits, R the triangular factor of the rows.
+See `rmodels.solvers.factor`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,214 +13,16 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from rmodels.data import Rows, Source
-from rmodels.ops.moments import Moments
-from rmodels.solvers.conditioning import find_constant
+from rmodels.solvers.factor import Factor
 from rmodels.solvers.moments import as_array
-from rmodels.solvers.triangular import triangulate
 
-__all__ = ["Factor", "Summary", "factor_of_moments", "factor_of_rows", "rows_of_full_leverage"]
-__all__ += ["meat", "summarize"]
+__all__ = ["ROBUST", "Summary", "explain_nan", "meat", "rows_of_full_leverage", "summarize"]
 
 Matrix = NDArray[np.float64]
 
-_DECIDES = 1e6  # κ², and Σ (y − ȳ)² over the residuals': below, ten digits are left
 _EPS = float(np.finfo(np.float64).eps)
-_EXACT = 16 * _EPS  # residuals, over the sizes of y and of the terms, that rounding explains
 _ROWS_AT_A_TIME = 4096
 ROBUST = ("HC0", "HC1", "HC2", "HC3")
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """What inference needs of the rows.
-
-    Attributes
-    ----------
-    inverse : ndarray of shape (n_features, n_features)
-        R_xx⁻¹.
-    projected : ndarray of shape (n_features, n_targets)
-        R_xy.
-    residual, total : ndarray of shape (n_targets,)
-        Sums of squares: of the residuals, 0 if rounding explains them, and of y about its mean, or
-        about 0 if the model has no constant.
-    mean : ndarray of shape (n_features + n_targets,)
-        Zeros without an intercept.
-    constant : ndarray of shape (n_features,) or None
-        Without an intercept, but with columns that a constant is a combination of, that
-        combination times R_xx, as a unit vector.
-    count, weight : float
-        Rows whose weight is not 0, and Σ w.
-    fit_intercept : bool
-    rounding : float
-        How far from 1 a leverage may be that is 1.
-    computed_from : {"moments", "rows"}
-    """
-
-    inverse: Matrix
-    projected: Matrix
-    residual: Matrix
-    total: Matrix
-    mean: Matrix
-    constant: Matrix | None
-    count: float
-    weight: float
-    fit_intercept: bool
-    rounding: float
-    computed_from: str
-
-    @cached_property
-    def slopes(self) -> Matrix:
-        """β: (n_features, n_targets)."""
-        found: Matrix = self.inverse @ self.projected
-        return found
-
-    @property
-    def has_constant(self) -> bool:
-        """Whether some coefficients give the same prediction for all rows."""
-        return self.fit_intercept or self.constant is not None
-
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the residuals."""
-        return self.count - len(self.slopes) - self.fit_intercept
-
-    @property
-    def root(self) -> float:
-        """1 / √Σw with an intercept, else 0."""
-        return float(self.fit_intercept / np.sqrt(self.weight))
-
-    @property
-    def variance(self) -> Matrix:
-        """σ²: (n_targets,)."""
-        return self.residual / self.freedom
-
-    def leverages(self, X: NDArray, weights: Matrix | float = 1.0) -> Matrix:
-        """Return w (1 / Σw + ‖(x − μ) R_xx⁻¹‖²): (rows,)."""
-        d = len(self.slopes)
-        Z = (X.astype(np.float64) - self.mean[:d]) @ self.inverse
-        found: Matrix = weights * ((Z**2).sum(axis=1) + self.fit_intercept / self.weight)
-        return found
-
-
-def factor_of_moments(moments: Moments, count: int, fit_intercept: bool) -> Factor | None:
-    """Return the factor of moments, or None if they have too few digits."""
-    d = moments.n_features
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    scale = np.sqrt(S.diagonal()[:d])
-    if not scale.all():
-        return None
-    correlation = S[:d, :d] / scale / scale[:, np.newaxis]
-    values = np.linalg.eigvalsh(correlation)
-    if not values[-1] < _DECIDES * values[0]:
-        return None
-    R = linalg.cholesky(correlation)
-    inverse = linalg.solve_triangular(R, np.eye(d)) / scale[:, np.newaxis]
-    projected = inverse.T @ S[:d, d:]
-    total = S.diagonal()[d:]
-    residual = total - (projected**2).sum(axis=0)
-    spread = np.sqrt(moments.scatter.diagonal())
-    still = find_constant(moments.scatter, moments.mean, moments.weight)
-    constant = None
-    if not fit_intercept:
-        alike = still[:d].any()
-        if not alike:
-            correlation = moments.scatter[:d, :d] / spread[:d] / spread[:d, np.newaxis]
-            lost = 4 * _EPS * d * np.sqrt(count)  # what rounding leaves of an eigenvalue of 0
-            alike = np.linalg.eigvalsh(correlation)[0] <= lost
-        if alike:
-            constant = _unit(inverse, moments.mean[:d])
-    if fit_intercept or constant is not None:
-        total = np.where(still[d:], 0.0, spread[d:] ** 2)
-    exact = total == 0
-    if not (exact | (S.diagonal()[d:] < _DECIDES * residual)).all():
-        return None
-    return Factor(
-        inverse,
-        _keep_constant(projected, constant, exact),
-        np.where(exact, 0.0, residual),
-        total,
-        moments.mean if fit_intercept else np.zeros(len(moments.mean)),
-        constant,
-        float(count),
-        moments.weight,
-        fit_intercept,
-        8 * _EPS * (d + 1) * float(values[-1] / values[0]),
-        "moments",
-    )
-
-
-def _unit(inverse: Matrix, mean: Matrix) -> Matrix:
-    """Return R c over its norm, with X c = 1 in every row: along R⁻ᵀ Xᵀ 1."""
-    along = inverse.T @ mean
-    found: Matrix = along / np.linalg.norm(along)
-    return found
-
-
-def _keep_constant(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
-    """Return R_xy in which targets that are the same in all rows have nothing but the constant."""
-    mean = 0.0 if constant is None else np.outer(constant, constant @ projected)
-    return np.where(still, mean, projected)
-
-
-def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
-    """Return the factor of the rows themselves.
-
-    Raises
-    ------
-    ValueError
-        If the columns are dependent.
-    """
-    d = source.n_features
-    count, weight = (source.count, source.weight)
-    R, mean, scale = triangulate(source, fit_intercept)
-    number = _condition(R[:, :d], count)
-    if number == np.inf:
-        raise ValueError(
-            "columns of X are constant or a combination of others: their coefficients are not "
-            "unique and have no standard errors. Remove columns"
-        )
-    inverse = linalg.solve_triangular(R[:d, :d], np.eye(d)) / scale[:d, np.newaxis]
-    targets = R[:, d:] * scale[d:]
-    projected = targets[:d]
-    spread, centre, constant = np.sqrt((R**2).sum(axis=0)) * scale, mean, None
-    sizes = np.hypot(spread, np.sqrt(weight) * mean)
-    if not fit_intercept:
-        R, centre, scale = triangulate(source, True)
-        spread = np.sqrt((R**2).sum(axis=0)) * scale
-    still = spread <= 4 * _EPS * np.sqrt(weight) * np.abs(centre)
-    if not fit_intercept and (still[:d].any() or _condition(R[:, :d], count) == np.inf):
-        constant = _unit(inverse, centre[:d])
-    total = (targets**2).sum(axis=0)
-    if fit_intercept or constant is not None:
-        total = np.where(still[d:], 0.0, spread[d:] ** 2)
-    exact = total == 0
-    projected = _keep_constant(projected, constant, exact)
-    residual = (targets[d:] ** 2).sum(axis=0)
-    terms = sizes[d:] + np.abs(inverse @ projected).T @ sizes[:d]
-    return Factor(
-        inverse,
-        projected,
-        np.where(exact | (residual <= (_EXACT * terms) ** 2), 0.0, residual),
-        total,
-        mean,
-        constant,
-        count,
-        weight,
-        fit_intercept,
-        8 * _EPS * (d + 1) * number,
-        "rows",
-    )
-
-
-def _condition(R: Matrix, count: float) -> float:
-    """Return the condition number of the columns scaled alike, infinite if they are dependent."""
-    d = R.shape[1]
-    norms = np.sqrt((R**2).sum(axis=0))
-    if len(R) < d or not norms.all():
-        return np.inf
-    singular = linalg.svdvals(R[:d] / norms)
-    dependent = singular[-1] <= max(d, count) * _EPS * singular[0]
-    return np.inf if dependent else float(singular[0] / singular[-1])
 
 
 def meat(factor: Factor, source: Source | None, kind: str | None) -> Matrix:
@@ -294,6 +94,26 @@ def _of_full_leverage(rows: Rows, factor: Factor) -> list[int]:
         full = np.flatnonzero(1 - factor.leverages(X, w) <= factor.rounding)
         found += (rows.first + part.start + full).tolist()
     return found
+
+
+def explain_nan(factor: Factor, source: Source, robust: str) -> str | None:
+    """Return which rows leave no standard errors, and what to do; None if there are none."""
+    rows = rows_of_full_leverage(factor, source)
+    if not rows:
+        return None
+    which = f"row {rows[0]} has" if len(rows) == 1 else f"rows {_list(rows)} have"
+    return (
+        f"{which} a leverage of 1: {robust} divides by what is left of 1, 0, and the "
+        "standard errors are NaN. Choose 'HC0' or 'HC1', or leave out what only such a row "
+        "tells: the row, and the column that is its own."
+    )
+
+
+def _list(rows: list[int]) -> str:
+    """Return the first of some numbers, and how many there are more."""
+    if len(rows) <= 5:
+        return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+    return f"{', '.join(map(str, rows[:5]))} and {len(rows) - 5} more"
 
 
 def _covariance(factor: Factor, inner: Matrix) -> Matrix:

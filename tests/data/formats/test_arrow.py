@@ -151,7 +151,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("kind", FRAMES)
 def test_tables_and_frames(kind, monkeypatch):
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 4 * 7)  # a few rows
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 4 * 7)  # a few rows
     for source in (FRAMES[kind], lambda: [FRAMES[kind]]):
         rows = scan(source, ["a", "b"])
         model = LinearRegression().fit(rows, "y")

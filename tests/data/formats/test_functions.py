@@ -81,7 +81,7 @@ def test_the_same_iterator_after_a_pass_that_failed():
 @pytest.mark.parametrize("met", [1, 2])
 def test_no_rows_are_lost_after_a_pass_that_stopped(shared, met, monkeypatch):
     rows = scan(shared())
-    monkeypatch.setattr("rmodels.data.scan._ahead", lambda batches: batches)  # none is read ahead
+    monkeypatch.setattr("rmodels.data.scan.read_ahead", lambda batches: batches)
     batches = rows.arrays(["x", "y"], "fit")
     for _ in range(met):
         next(batches)

@@ -18,7 +18,7 @@ if device.is_interpreted():
     _TILE, _MOST_COLUMNS = 1 << 18, 1024
 _WARPS = 4
 _PROGRAMS = 2 if device.is_interpreted() else 132 * 8  # enough to fill the largest GPUs
-_BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
+BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
 
 def _power_of_two(least: int) -> int:
@@ -78,7 +78,7 @@ def _gradient(
     where = coefficients.device
     step = len(X)
     if not (device.holds(X) and device.holds(Y)):
-        step = max(1, _BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1] + 1)))
+        step = max(1, BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1] + 1)))
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.stage(arrays, max(1, step), "gradient", where):
         total += _sums(x, y, w, shift, coefficients)

@@ -12,7 +12,7 @@ from rmodels.ops.chunks import chunks
 from rmodels.ops.descent import Descent, Gradient, Matrix, reference
 from rmodels.ops.moments import Moments
 
-_CALL = 2e8  # multiply-adds of residuals in a native call: 30 to 150 ms
+CALL = 2e8  # multiply-adds of residuals in a native call: 30 to 150 ms
 _ALONE = 5e5  # multiply-adds of residuals that take one thread less time than waiting for another
 
 
@@ -43,7 +43,7 @@ def gradient(
     extension: Any = native.load()
     coefficients = np.ascontiguousarray(coefficients)
     slope, squares = np.zeros(coefficients.shape), np.zeros(Y.shape[1])
-    for rows in chunks(len(X), max(64, int(_CALL / row_work)), "gradient"):
+    for rows in chunks(len(X), max(64, int(CALL / row_work)), "gradient"):
         w = None if weights is None else weights[rows]
         extension.gradient(X[rows], Y[rows], w, shift, coefficients, threads, slope, squares)
     with np.errstate(invalid="ignore"):
@@ -69,8 +69,8 @@ def descent(
     coefficients = np.array(start, order="C")
     slope, squares = np.zeros(coefficients.shape), np.zeros((iterations + 1, Y.shape[1]))
 
-    if iterations and work <= 2 * _CALL:
-        for steps in chunks(iterations, max(1, int(_CALL / work)), "descent"):
+    if iterations and work <= 2 * CALL:
+        for steps in chunks(iterations, max(1, int(CALL / work)), "descent"):
             extension.descend(
                 X,
                 Y,
@@ -84,7 +84,7 @@ def descent(
             )
         extension.gradient(X, Y, weights, None, coefficients, threads, slope, squares[-1])
     elif iterations:
-        step = max(64, int(_CALL / row_work))
+        step = max(64, int(CALL / row_work))
         starts = range(0, len(X), step)
         for part in chunks((iterations + 1) * len(starts), 1, "descent"):
             iteration, place = divmod(part.start, len(starts))

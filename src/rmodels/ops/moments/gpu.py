@@ -17,7 +17,7 @@ if device.is_interpreted():
     _TILES = ((80, 32, 512, 1), (1 << 30, 128, 512, 1))
 _PROGRAMS = 2 if device.is_interpreted() else 132 * 4  # enough to fill the largest GPUs
 _SAMPLE = 1024  # rows whose mean is the shift
-_BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
+BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
 
 @device.beside_its_data
@@ -28,7 +28,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     where = device.device(X, Y, weights)
     step = n_samples
     if not (device.holds(X) and device.holds(Y)) or not all(map(_readable, (X, Y, weights))):
-        step = max(1, _BLOCK_BYTES // (8 * (columns + 1)))
+        step = max(1, BLOCK_BYTES // (8 * (columns + 1)))
     shift = _shift(X, Y, weights, where)
     tile = _tiles(columns)[0]
     pairs = _pairs(columns, where)

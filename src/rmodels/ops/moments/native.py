@@ -10,7 +10,7 @@ from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.moments import Gram, GroupMoments, Moments, Scatter
 
-_CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
+CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
@@ -27,7 +27,7 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
     extension: Any = native.load()
     sums = extension.Moments(columns)
     unit = sums.granularity
-    step = max(1, int(_CALL / row_work) // unit) * unit
+    step = max(1, int(CALL / row_work) // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, rows.start, rows.stop, threads)
     return _finish(sums, n_samples, n_features, columns)
@@ -63,7 +63,7 @@ def group_moments(
     for group, rows in enumerate(numbers):
         sums = extension.Moments(columns)
         threads = _threads(len(rows) * row_work, n_threads)
-        step = max(1, int(_CALL / row_work) // sums.slab_rows) * sums.slab_rows
+        step = max(1, int(CALL / row_work) // sums.slab_rows) * sums.slab_rows
         for part in chunks(len(rows), step, "moments"):
             sums.add_selected(X, Y, weights, rows[part], threads)
         found = _finish(sums, len(rows), n_features, columns)
@@ -94,7 +94,7 @@ def _group_squares(
     extension: Any = native.load()
     sums = extension.GroupSquares(n_groups, columns)
     unit = sums.granularity
-    step = max(1, int(_CALL / (4 * columns + 16)) // unit) * unit
+    step = max(1, int(CALL / (4 * columns + 16)) // unit) * unit
     codes = np.ascontiguousarray(groups, dtype=np.int64)
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, codes, rows.start, rows.stop, threads)
@@ -112,7 +112,7 @@ def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | Non
     extension: Any = native.load()
     products = extension.RowProducts(n_samples, weights, centre)
     mean = np.zeros(n_features)
-    for columns in chunks(n_features, max(64, int(_CALL / column_work)), "gram"):
+    for columns in chunks(n_features, max(64, int(CALL / column_work)), "gram"):
         products.add(X[:, columns], mean[columns], threads)
     result = np.empty((n_samples, n_samples))
     products.finish(result)

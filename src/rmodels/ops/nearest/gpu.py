@@ -76,12 +76,13 @@ def _state(index: Index) -> Points | int:
     if index.state is None:
         with _building:
             if index.state is None:
-                index.state = _build(index)
+                index.state = build(index)
     state: Points | int = index.state
     return state
 
 
-def _build(index: Index) -> Points | int:
+def build(index: Index) -> Points | int:
+    """Pack the points or, if the device has no room for them, return how many it has room for."""
     metric = Metric.of(index.metric, index.p)
     where = device.device(index.X)
     n, d = index.X.shape
@@ -116,7 +117,7 @@ def nearest(index: Index, Q: Any, k: int, n_threads: int | None) -> tuple[Any, A
     seen = 0
     for first, points in _shards(index):
         count = min(k, points.n)
-        step = _queries_at_once(points, metric, k, where)
+        step = count_queries(points, metric, k, where)
         for rows, (block,) in device.stage([Q], step, "nearest", where):
             found = _nearest(points, metric, block, count)
             found = found[0], found[1] + first
@@ -144,7 +145,7 @@ def within(index: Index, Q: Any, radius: float, n_threads: int | None) -> tuple[
         )
     ]
     for first, points in _shards(index):
-        step = _queries_at_once(points, metric, 1, where)
+        step = count_queries(points, metric, 1, where)
         for rows, (block,) in device.stage([Q], step, "within", where):
             counts, distances, indices = _within(points, metric, block, radius)
             query = torch.repeat_interleave(torch.arange(len(block), device=where), counts)
@@ -164,10 +165,10 @@ def within(index: Index, Q: Any, radius: float, n_threads: int | None) -> tuple[
     return device.like(offsets, Q), device.like(distances, Q), device.like(indices, Q)
 
 
-def _queries_at_once(points: Points, metric: Metric, k: int, where: torch.device) -> int:
+def count_queries(points: Points, metric: Metric, k: int, where: torch.device) -> int:
     """Return how many queries' bounds and candidates keep the memory limit."""
     tiles = -(-points.n_groups // TILE) * TILE
-    per_query = 12 * tiles + 48 * _candidates(k)
+    per_query = 12 * tiles + 48 * count_candidates(k)
     if metric.power is None:
         per_query = 40 * (_SLAB * GROUP + k)
     limit = min(get_config()["memory_limit"], device.room(where))
@@ -175,7 +176,7 @@ def _queries_at_once(points: Points, metric: Metric, k: int, where: torch.device
     return max(1, limit // per_query // tile) * tile
 
 
-def _candidates(k: int) -> int:
+def count_candidates(k: int) -> int:
     """Return for how many candidates of a query there is room."""
     return 16 * k + (64 if device.is_interpreted() else 1024)
 
@@ -202,11 +203,11 @@ def _nearest(points: Points, metric: Metric, block: torch.Tensor, k: int) -> Fou
     if metric.power is None:
         return _by_powers(points, metric, Q, k)
     if not points.screened:
-        return _exhaustive(points, metric, Q, zeros, k)
+        return search_exhaustively(points, metric, Q, zeros, k)
     low, high = _bounds(points, metric, Q, zeros)
     capacity = min(points.n_groups, points.n_groups // 4 + 4 * k + 64)
     survivors, counts, reach = _survivors(points, metric, low, high, n_queries, k, capacity)
-    space = _candidates(k)
+    space = count_candidates(k)
     sums = torch.empty((n_queries, space), dtype=torch.float64, device=Q.device)
     indices = torch.empty((n_queries, space), dtype=torch.int64, device=Q.device)
     starts = torch.arange(n_queries, device=Q.device) * space
@@ -229,7 +230,7 @@ def _nearest(points: Points, metric: Metric, block: torch.Tensor, k: int) -> Fou
     if len(rest):
         ends = zeros[rest] if metric.cosine else zeros
         for rows in rest.split(max(1, n_queries)):
-            again = _exhaustive(points, metric, Q[rows], ends, k)
+            again = search_exhaustively(points, metric, Q[rows], ends, k)
             result[0][rows], result[1][rows] = again
     return result
 
@@ -436,7 +437,7 @@ def _sort(sums: torch.Tensor, found: torch.Tensor, metric: Metric) -> Found:
     return ordered
 
 
-def _exhaustive(
+def search_exhaustively(
     points: Points, metric: Metric, Q: torch.Tensor, zeros: torch.Tensor, k: int
 ) -> Found:
     """Return the k nearest by comparing each query with every point, a slab at a time.
@@ -449,7 +450,7 @@ def _exhaustive(
     per_block = max(1, get_config()["memory_limit"] // (48 * width))
     if len(Q) > per_block:
         blocks = [
-            _exhaustive(points, metric, Q[i], zeros[i] if metric.cosine else zeros, k)
+            search_exhaustively(points, metric, Q[i], zeros[i] if metric.cosine else zeros, k)
             for i in torch.arange(len(Q), device=where).split(per_block)
         ]
         return torch.cat([d for d, _ in blocks]), torch.cat([i for _, i in blocks])

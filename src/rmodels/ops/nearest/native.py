@@ -14,8 +14,8 @@ from rmodels.ops.nearest import Distances, Index, Indices
 from rmodels.ops.nearest.cosine import normalise
 
 _SECONDS = 0.07  # what a chunk should last
-_FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every point
-_FIRST_QUERIES = 1024  # of a first chunk that walks a tree
+FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every point
+FIRST_QUERIES = 1024  # of a first chunk that walks a tree
 
 _building = threading.Lock()
 
@@ -59,9 +59,9 @@ def _queries(index: Index, Q: NDArray) -> NDArray[np.float64]:
 def _step(index: Index) -> int:
     """Return how many queries the first chunk has."""
     if index.algorithm == "tree":
-        return _FIRST_QUERIES
+        return FIRST_QUERIES
     n_samples, n_features = index.X.shape
-    return max(1, int(_FIRST_WORK / (n_samples * (n_features + 4))))
+    return max(1, int(FIRST_WORK / (n_samples * (n_features + 4))))
 
 
 def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
