@@ -1,5 +1,6 @@
 """What saved models say of tables in files: predictions, transformed columns, scores."""
 
+import inspect
 import json
 import math
 import os
@@ -29,6 +30,8 @@ __all__ = ["predict", "score"]
 
 Columns = dict[str, Any]
 
+_FLAGS = {"return_std": "--std", "interval": "--interval", "interval_of": "--interval"}
+
 
 def predict(
     streams: Streams,
@@ -39,6 +42,8 @@ def predict(
     *,
     proba: bool = False,
     std: bool = False,
+    interval: float | None = None,
+    interval_of: str = "observation",
 ) -> None:
     """Predict or transform with a saved model from tables, which are read in batches.
 
@@ -59,6 +64,10 @@ def predict(
         Whether to write the probability of each class, too.
     std : bool
         Whether to write the standard deviation of an observation about its prediction, too.
+    interval : float, default=None
+        Confidence of an interval whose ends are written, too.
+    interval_of : {"observation", "mean"}
+        What the interval holds.
     """
     check_once({"kept": keep})
     printed = output is None or output == STREAM
@@ -75,7 +84,10 @@ def predict(
     rows = rmodels.scan(source)
     check_names(rows.name, rows.columns, keep)
     columns = _needed(fitted, model, rows, ())
-    answer = _answer(fitted, names, keep, proba=proba, std=std)
+    spread: dict[str, Any] = {"return_std": True} if std else {}
+    if interval is not None:
+        spread |= {"interval": interval, "interval_of": interval_of}
+    answer = _answer(fitted, names, keep, spread, proba=proba)
     batches = _beside(
         rmodels.scan(source, columns), fitted, answer, _Kept(rmodels.scan(source), keep)
     )
@@ -97,30 +109,40 @@ def _counted(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
 
 
 def _answer(
-    fitted: Any, names: list[str] | None, keep: Sequence[str], *, proba: bool, std: bool
+    fitted: Any,
+    names: list[str] | None,
+    keep: Sequence[str],
+    spread: dict[str, Any],
+    *,
+    proba: bool,
 ) -> Callable[[Any], Columns]:
     """Return what gives named columns of answers to a batch of rows."""
     kind = type(fitted).__name__
     if not hasattr(fitted, "predict"):
-        if proba or std:
+        if proba or spread:
             raise ValueError(f"a {kind} does not predict: it has no probabilities or deviations")
         return lambda X: _named([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(f"a {kind} gives no probabilities: --proba is of classifiers that do")
-    if std and not hasattr(fitted, "summary"):
-        raise ValueError(f"a {kind} gives no standard deviations: --std is of linear regression")
+    if spread and not spread.keys() <= inspect.signature(fitted.predict).parameters.keys():
+        flags = " and ".join(sorted({_FLAGS[name] for name in spread}))
+        raise ValueError(f"a {kind} gives no standard deviations: {flags} is of linear regression")
     width = fitted._width()
     several = [f"prediction_{i}" for i in range(width)]
     targets = names or (["prediction"] if width == 1 else several)
-    shown = [f"{name}_predicted" if name in keep else name for name in targets]
+    endings = [""]
+    endings += ["_std"] if "return_std" in spread else []
+    endings += ["_low", "_high"] if "interval" in spread else []
 
     def answer(X: Any) -> Columns:
-        if not std:
-            found = _named(shown, fitted.predict(X))
-        else:
-            predicted, deviations = fitted.predict(X, return_std=True)
-            found = _named(shown, predicted)
-            found |= _named([f"{name}_std" for name in targets], deviations)
+        given = fitted.predict(X, **spread)
+        found: Columns = {}
+        for ending, values in zip(endings, given if spread else (given,), strict=True):
+            shown = [
+                f"{name}_predicted" if not ending and name in keep else f"{name}{ending}"
+                for name in targets
+            ]
+            found |= _named(shown, values)
         if proba:
             shares = fitted.predict_proba(X)
             each = shares if isinstance(shares, list) else [shares]

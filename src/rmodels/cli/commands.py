@@ -253,6 +253,18 @@ def _predict(name: str, text: str) -> click.Command:
                 help="also the standard deviation of an observation about its prediction: "
                 "TARGET_std",
             ),
+            click.Option(
+                ["--interval"],
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                metavar="CONFIDENCE",
+                help="also the ends of an interval, such as of 0.95: TARGET_low and TARGET_high",
+            ),
+            click.Option(
+                ["--interval-of"],
+                type=click.Choice(["observation", "mean"]),
+                default="observation",
+                help="what the interval holds (default: observation)",
+            ),
             *_settings(),
         ],
         callback=run,
