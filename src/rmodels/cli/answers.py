@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import rmodels
 from rmodels import data as door
 from rmodels import files
+from rmodels.base.state import HasState
 from rmodels.base.tasks import tally
 from rmodels.cli.paths import check_apart, check_once, tables_in
 from rmodels.cli.streams import STREAM, Streams
@@ -267,6 +268,11 @@ def _measures(found: Any, names: Sequence[str], n_rows: int | None) -> dict[str,
 def _read(path: str, methods: Sequence[str]) -> tuple[Any, list[str] | None]:
     """Return the model of a file, which has one of some methods, and the names of its targets."""
     model, names = files.read(path)
+    if not isinstance(model, HasState):
+        raise ValueError(
+            f"{path} holds a {type(model).__name__} of scikit-learn: use it from Python, by "
+            "rmodels.load"
+        )
     if not any(hasattr(model, method) for method in methods):
         raise ValueError(f"{path} holds a {type(model).__name__}, which does not {methods[0]}")
     return model, names
