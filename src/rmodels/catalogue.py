@@ -120,6 +120,14 @@ CATALOGUE = {
             "pca",
             variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
         ),
+        Entry(
+            "IncrementalPCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True},),
+        ),
+        Entry("TruncatedSVD", "decomposition", "transform", "pca"),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(

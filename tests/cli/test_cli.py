@@ -133,9 +133,8 @@ def test_classification(folder, run, kind):
 
 
 def test_numbered_classes(folder, run):
-    codes = pandas.read_csv("iris_train.csv").replace(
-        {"setosa": 1, "versicolor": 2, "virginica": 3}
-    )
+    codes = pandas.read_csv("iris_train.csv")
+    codes["species"] = codes["species"].map({"setosa": 1, "versicolor": 2, "virginica": 3})
     codes.to_csv("codes.csv", index=False)
     run("fit", "k-neighbors-classifier", "codes.csv", "--target", "species", "-o", "a")
     assert rmodels.load("a").classes_.tolist() == [1, 2, 3]

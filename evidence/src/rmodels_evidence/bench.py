@@ -21,7 +21,7 @@ from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.limits import measure_limits
 from rmodels_evidence.machine import describe_machine
 from rmodels_evidence.measure import Effort, measure, measure_series
-from rmodels_evidence.peers import missing_peers
+from rmodels_evidence.peers import find_missing_peers
 from rmodels_evidence.problem import Options
 from rmodels_evidence.progress import progress_bar
 from rmodels_evidence.results import Curve, Outcome, Run
@@ -136,7 +136,7 @@ def benchmark(
     outcomes: list[Outcome] = []
     curves: dict[str, Curve] = {}
 
-    def found(interrupted: bool) -> Run:
+    def collect(interrupted: bool) -> Run:
         end = Contention.now()
         return Run(
             command,
@@ -145,7 +145,7 @@ def benchmark(
             limits,
             tuple(outcomes),
             tuple(curves.values()),
-            missing_peers() if options.peers else (),
+            find_missing_peers() if options.peers else (),
             time.perf_counter() - start,
             None if begin is None or end is None else end.share_since(begin),
             interrupted,
@@ -167,7 +167,7 @@ def benchmark(
                     lambda done: show(problem.title, before + done * share),  # noqa: B023
                 )
                 outcomes.append(outcome)
-                keep(found(interrupted=True))
+                keep(collect(interrupted=True))
             for place, each in enumerate(series, start=len(chosen)):
                 before, share = sum(work[:place]), work[place]
                 for curve in measure_series(
@@ -177,15 +177,15 @@ def benchmark(
                     lambda done: show(each.title, before + done * share),  # noqa: B023
                 ):
                     curves[each.name] = curve
-                    keep(found(interrupted=True))
+                    keep(collect(interrupted=True))
             if with_gpu and not no_gpu:
                 show("the suite gpu", sum(work))
                 on_gpu = gpu.run_suite(
                     (family.lines_on_gpu for family in families.families()), options.quick
                 )
         except KeyboardInterrupt:
-            return found(interrupted=True)
-    return found(interrupted=False)
+            return collect(interrupted=True)
+    return collect(interrupted=False)
 
 
 def run(arguments: SimpleNamespace) -> int:

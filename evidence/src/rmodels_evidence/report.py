@@ -74,7 +74,7 @@ def render(documents: Sequence[Document]) -> str:
         validation=_validation(validations[-1]) if validations else None,
         ladders=[_ladder(*each) for each in problems.values() if each[1]["suite"] == "ladder"],
         curves=[_curve(*each) for each in scaled.values()],
-        suites=list(_suites(problems.values(), _median, _said)),
+        suites=list(_suites(problems.values(), _median, _say)),
         memory=list(_suites(problems.values(), _memory, _memory_text)),
         gpu=on_gpu[-1]["gpu"] if on_gpu else None,
         no_gpu=next((run["no_gpu"] for run in runs if run["no_gpu"]), None),
@@ -135,7 +135,7 @@ def _median(contender: Mapping[str, Any]) -> float | None:
     return None if seconds is None else float(seconds["median"])
 
 
-def _said(contender: Mapping[str, Any]) -> str:
+def _say(contender: Mapping[str, Any]) -> str:
     """Return a contender's time, or why it has none."""
     seconds = _median(contender)
     text = contender["failure"] or contender["left_out"] or "–"
@@ -162,7 +162,7 @@ def _memory_text(contender: Mapping[str, Any]) -> str:
 def _tip(contender: Mapping[str, Any]) -> str:
     """Return what is shown of a contender on hovering."""
     seconds = contender["seconds"]
-    lines = [contender["name"], _said(contender)]
+    lines = [contender["name"], _say(contender)]
     if seconds is not None and len(seconds["samples"]) > 2:
         low, high = duration(seconds["first_quartile"]), duration(seconds["third_quartile"])
         lines.append(f"half of {len(seconds['samples'])} samples in {low} – {high}")
@@ -190,7 +190,7 @@ def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "name": each["name"],
                 "note": _note(each, run["options"]["quick"]),
-                "said": _said(each),
+                "said": _say(each),
                 "faster": "" if seconds is None else ratio_text(times[0] / seconds),
                 "place": place,
                 "low": None if place is None else min(place, before),
@@ -224,7 +224,7 @@ def _curve(run: Document, curve: Mapping[str, Any]) -> dict[str, Any]:
         for name, each in present.items():
             if (seconds := _median(each)) is not None:
                 series[name].append((point["size"], seconds))
-        cells = [_said(present[name]) if name in present else "–" for name in names]
+        cells = [_say(present[name]) if name in present else "–" for name in names]
         rows.append((f"{point['size']:,}", cells))
     # The limits are those of all threads.
     limited = [] if curve["axis"] == "threads" else curve["points"]

@@ -106,15 +106,15 @@ class Residuals:
         """The mean R² of the targets."""
         return float(self.each.mean())
 
-    def measures(self) -> dict[str, Matrix]:
+    def measure_all(self) -> dict[str, Matrix]:
         """Return all measures of each target: R², the root of the mean squared error, and so on."""
         return {
             "r2": self.each,
-            "rmse": -self.named("neg_root_mean_squared_error"),
-            "mae": -self.named("neg_mean_absolute_error"),
+            "rmse": -self.choose("neg_root_mean_squared_error"),
+            "mae": -self.choose("neg_mean_absolute_error"),
         }
 
-    def named(self, scoring: str) -> Matrix:
+    def choose(self, scoring: str) -> Matrix:
         """Return a score of each target, by one of the names in `SUMMED`."""
         check_weight(self.weight)
         if scoring == "r2":
@@ -162,7 +162,7 @@ class Hits:
         check_weight(self.weight)
         return self.right[:-1] / self.weight
 
-    def measures(self) -> dict[str, Matrix]:
+    def measure_all(self) -> dict[str, Matrix]:
         """Return all measures of each output."""
         return {"accuracy": self.each}
 

@@ -34,6 +34,9 @@ class HasState:
         """Return whether attributes, each of its type, fit together."""
         return True
 
+    def _bring_up_to_date(self) -> None:
+        """Have attributes that an earlier version left follow the rules of this one."""
+
 
 def attributes_of(kind: type) -> dict[str, tuple[type, ...]]:
     """Return the types of all attributes that `fit` leaves in an estimator of a class."""

@@ -158,6 +158,7 @@ def _make(name: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> 
     vars(model).update(attributes)
     if attributes and not model._is_consistent():
         raise ValueError("its attributes do not fit together")
+    model._bring_up_to_date()
     return model
 
 

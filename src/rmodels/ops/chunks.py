@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from rmodels.config import get_config
 from rmodels.progress import progress_bars
 
-__all__ = ["chunks", "observed"]
+__all__ = ["chunks", "observe"]
 
 Observer = Callable[[str], AbstractContextManager[None]]
 
@@ -53,7 +53,7 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
 
 
 @contextmanager
-def observed(observer: Observer) -> Iterator[None]:
+def observe(observer: Observer) -> Iterator[None]:
     """Have the chunks of all calls in a `with` block worked on inside a context.
 
     Parameters
