@@ -45,6 +45,7 @@ def predict(
     std: bool = False,
     interval: float | None = None,
     interval_of: str = "observation",
+    separator: str | None = None,
 ) -> None:
     """Predict or transform with a saved model from tables, which are read in batches.
 
@@ -69,6 +70,8 @@ def predict(
         Confidence of an interval whose ends are written, too.
     interval_of : {"observation", "mean"}
         What the interval holds.
+    separator : str, default=None
+        What parts the cells of CSV files.
     """
     check_once({"kept": keep})
     printed = output is None or output == STREAM
@@ -82,7 +85,7 @@ def predict(
         check_apart(output, [model_file, *tables_in(data)], "read")
     fitted, names = _read(model_file, ("predict", "transform"))
     source = data[0] if len(data) == 1 else data
-    rows = rmodels.scan(source)
+    rows = rmodels.scan(source, separator=separator)
     check_names(rows.name, rows.columns, keep)
     columns = _needed(fitted, model, rows, ())
     spread: dict[str, Any] = {"return_std": True} if std else {}
@@ -90,7 +93,10 @@ def predict(
         spread |= {"interval": interval, "interval_of": interval_of}
     answer = _answer(fitted, names, keep, spread, proba=proba)
     batches = _beside(
-        rmodels.scan(source, columns), fitted, answer, _Kept(rmodels.scan(source), keep)
+        rmodels.scan(source, columns, separator=separator),
+        fitted,
+        answer,
+        _Kept(rmodels.scan(source, separator=separator), keep),
     )
     if printed:
         for text in to_csv(batches):
@@ -210,6 +216,7 @@ def score(
     sample_weight: str | None = None,
     *,
     as_json: bool = False,
+    separator: str | None = None,
 ) -> None:
     """Score a saved model on tables, which are read in batches, and print a line for each target.
 
@@ -228,6 +235,8 @@ def score(
         Column of the weights.
     as_json : bool
         Whether to print all measures, as JSON.
+    separator : str, default=None
+        What parts the cells of CSV files.
     """
     model_file, data = streams.file(model), streams.tables(data)
     fitted, fitted_names = _read(model_file, ("predict",))
@@ -238,12 +247,13 @@ def score(
     columns = list(map(str, getattr(fitted, "feature_names_in_", ())))
     check_once({"a feature of the model": columns, "a target": names, "the weights": weights})
     source = data[0] if len(data) == 1 else data
-    rows = rmodels.scan(source)
+    rows = rmodels.scan(source, separator=separator)
     check_names(rows.name, rows.columns, [*names, *weights])
     width = fitted._width()
     if len(names) != width:
         raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
-    rows = rmodels.scan(source, _needed(fitted, model, rows, [*names, *weights]))
+    needed = _needed(fitted, model, rows, [*names, *weights])
+    rows = rmodels.scan(source, needed, separator=separator)
     found = tally(fitted, rows, names, sample_weight)
     if as_json:
         print(json.dumps(_measures(found, names, rows.n_rows), ensure_ascii=False))
