@@ -8,11 +8,25 @@ from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
 from rmodels.decomposition import IncrementalPCA as IncrementalPCA
 from rmodels.decomposition import TruncatedSVD as TruncatedSVD
+from rmodels.discriminant_analysis import LinearDiscriminantAnalysis as LinearDiscriminantAnalysis
+from rmodels.discriminant_analysis import (
+    QuadraticDiscriminantAnalysis as QuadraticDiscriminantAnalysis,
+)
 from rmodels.files import load as load
 from rmodels.files import save as save
+from rmodels.linear_model import ElasticNet as ElasticNet
+from rmodels.linear_model import ElasticNetCV as ElasticNetCV
+from rmodels.linear_model import Lasso as Lasso
+from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
+from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
+from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
+from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
+from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
+from rmodels.linear_model import enet_path as enet_path
+from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
@@ -29,14 +43,24 @@ from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
+    "ElasticNet",
+    "ElasticNetCV",
     "GaussianNB",
     "IncrementalPCA",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "Lasso",
+    "LassoCV",
+    "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "NearestNeighbors",
     "PCA",
+    "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
@@ -44,8 +68,10 @@ __all__ = [  # noqa: RUF022
     "RidgeCV",
     "TruncatedSVD",
     "config_context",
+    "enet_path",
     "get_config",
     "kneighbors_graph",
+    "lasso_path",
     "load",
     "patch_sklearn",
     "patched",

@@ -14,6 +14,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
     "decomposition": "Decompositions",
+    "discriminant_analysis": "Discriminant analysis",
     "linear_model": "Linear models",
     "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
@@ -40,6 +41,8 @@ class Entry:
         Whether scikit-learn has one of this name, at `home`.
     tabular : bool
         Whether what it answers to rows are columns of a table; graphs are not.
+    together : bool
+        Whether it is fitted to several targets only: y has two dimensions.
     patch : bool
         Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
         tests pass with it there.
@@ -53,6 +56,7 @@ class Entry:
     variants: tuple[Mapping[str, Any], ...] = ()
     in_sklearn: bool = True
     tabular: bool = True
+    together: bool = False
     patch: bool = False
 
     @property
@@ -78,6 +82,7 @@ class Entry:
 
 _DESCENT = {"iterations": 50}
 _BY_DISTANCE = {"weights": "distance"}
+_PENALTIES = {"alphas": [0.1, 0.05], "tol": 1e-14}  # a tolerance for scikit-learn's
 _ALL = {"radius": 9.0}  # no row is without neighbours
 
 CATALOGUE = {
@@ -114,6 +119,80 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "Lasso",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.01},
+            variants=({"alpha": 0.01, "positive": True}, {"alpha": 0.0}),
+            patch=True,
+        ),
+        Entry(
+            "ElasticNet",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.02},
+            variants=({"alpha": 0.02, "l1_ratio": 0.0},),
+            patch=True,
+        ),
+        Entry(
+            "LassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+            variants=({"alphas": 10, "cv": 3, "positive": True},),
+            patch=True,
+        ),
+        Entry(
+            "ElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 10},
+            patch=True,
+        ),
+        Entry(
+            "MultiTaskLasso",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.01},
+            variants=({"alpha": 0.0},),
+            together=True,
+            patch=True,
+        ),
+        Entry(
+            "MultiTaskElasticNet",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alpha": 0.02},
+            together=True,
+            patch=True,
+        ),
+        Entry(
+            "MultiTaskLassoCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 5, "cv": 3},
+            together=True,
+            patch=True,
+        ),
+        Entry(
+            "MultiTaskElasticNetCV",
+            "linear_model",
+            "regress",
+            "lasso",
+            {"alphas": 5, "cv": 3},
+            together=True,
+            patch=True,
+        ),
+        Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
+        Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
+        Entry(
             "PCA",
             "decomposition",
             "transform",
@@ -128,6 +207,20 @@ CATALOGUE = {
             variants=({"n_components": 2, "whiten": True},),
         ),
         Entry("TruncatedSVD", "decomposition", "transform", "pca"),
+        Entry(
+            "LinearDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
+        Entry(
+            "QuadraticDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(

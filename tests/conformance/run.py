@@ -17,6 +17,8 @@ TESTS = (
     "neighbors/tests/test_graph.py",
     "linear_model/tests/test_base.py",
     "linear_model/tests/test_ridge.py",
+    "linear_model/tests/test_coordinate_descent.py",
+    "linear_model/tests/test_sparse_coordinate_descent.py",
     "linear_model/tests/test_common.py",
 )
 # "auto": native for all metrics that it has, and SciPy for the others.

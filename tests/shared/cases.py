@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((90, 3))
 W = RNG.integers(1, 4, 90).astype(float)
 LABELS = (X @ [1.0, -1.0, 0.5] > 0).astype(int)
+TARGETS = np.column_stack([LABELS, (X @ [1.0, 1.0, 0.0] > 0).astype(int)])
 QUERIES = np.concatenate([X[:3], RNG.standard_normal((9, 3))])
 
 # What a fitted estimator says of rows.
@@ -32,8 +33,23 @@ class Case:
     def make(self):
         return getattr(rmodels, self.name)(**self.parameters)
 
-    def fit(self, X=X, y=LABELS, *args):
-        return self.make().fit(X, y, *args)
+    @property
+    def y(self):
+        """Targets that it can be fitted to."""
+        return TARGETS if self.entry.together else LABELS
+
+    @property
+    def columns(self):
+        """Names of the columns of y."""
+        return ["label", "other"] if self.entry.together else ["label"]
+
+    @property
+    def target(self):
+        """The same, as a scan is told of them."""
+        return self.columns if self.entry.together else "label"
+
+    def fit(self, X=X, y=None, *args):
+        return self.make().fit(X, self.y if y is None else y, *args)
 
     def __str__(self):
         given = ",".join(f"{key}={value}" for key, value in self.parameters.items())

@@ -1,8 +1,9 @@
 """Every estimator that a table can be given is fitted, asked and scored on the command line."""
 
+import numpy as np
 import pandas as pd
 import pytest
-from cases import CASES, LABELS, QUERIES, X
+from cases import CASES, QUERIES, X
 
 import rmodels
 from rmodels.cli import main
@@ -22,21 +23,28 @@ def test_fit_predict_and_score(case, tmp_path, monkeypatch, capsys):
     pytest.importorskip("pyarrow", reason="the extra files is not installed: PyArrow")
     monkeypatch.chdir(tmp_path)
     names = ["a", "b", "c"]
-    pd.DataFrame(X, columns=names).assign(label=LABELS).to_csv("train.csv", index=False)
+    table = pd.DataFrame(X, columns=names)
+    table[case.columns] = case.y.reshape(len(X), -1)
+    table.to_csv("train.csv", index=False)
     pd.DataFrame(QUERIES, columns=names).to_csv("queries.csv", index=False)
     options = list(_options(case.parameters))
-    fit = ["fit", COMMANDS[case.name], "train.csv", "--target", "label", "-o", "m", *options]
+    targets = [text for name in case.columns for text in ("--target", name)]
+    fit = ["fit", COMMANDS[case.name], "train.csv", *targets, "-o", "m", *options]
     assert main(fit) == 0, capsys.readouterr().err
     assert {k: rmodels.load("m").get_params()[k] for k in case.parameters} == case.parameters
     expected = case.fit()
     assert main(["predict", "m", "queries.csv", "-o", "said.csv"]) == 0
     said = pd.read_csv("said.csv")
-    assert list(said) == ["label"]
-    assert said["label"].to_numpy() == pytest.approx(expected.predict(QUERIES), rel=1e-9, abs=1e-12)
+    assert list(said) == case.columns
+    predicted = expected.predict(QUERIES)
+    assert said.to_numpy() == pytest.approx(
+        predicted.reshape(len(QUERIES), -1), rel=1e-9, abs=1e-12
+    )
     capsys.readouterr()
     assert main(["score", "m", "train.csv"]) == 0
-    score = float(capsys.readouterr().out.split()[-1])
-    assert score == pytest.approx(expected.score(X, LABELS), abs=1e-6)
+    lines = capsys.readouterr().out.splitlines()[-len(case.columns) :]
+    scores = [float(line.split()[-1]) for line in lines]
+    assert np.mean(scores) == pytest.approx(expected.score(X, case.y), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from cases import CASES, EXAMPLES, LABELS, QUERIES, W, X
+from cases import CASES, EXAMPLES, QUERIES, W, X
 from identical import assert_same_model
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -47,13 +47,13 @@ def test_clone(case):
 def test_copies_are_the_same(case):
     model = case.fit()
     assert_same_model(model, pickle.loads(pickle.dumps(model)))
-    (elsewhere,) = joblib.Parallel(2)([joblib.delayed(case.make().fit)(X, LABELS)])
+    (elsewhere,) = joblib.Parallel(2)([joblib.delayed(case.make().fit)(X, case.y)])
     assert_same_model(model, elsewhere)
 
 
 @every
 def test_fits_anew(case):
-    model = case.make().fit(X[:50, :2], LABELS[:50]).fit(X, LABELS)
+    model = case.make().fit(X[:50, :2], case.y[:50]).fit(X, case.y)
     assert_same_model(model, case.fit())
 
 
@@ -66,18 +66,18 @@ def test_sample_weight_is_routed(case):
     with sklearn.config_context(enable_metadata_routing=True):
         model = case.make().set_fit_request(sample_weight=True)
         model.set_score_request(sample_weight=True)
-        scores = cross_validate(within(model), X, LABELS, **routed)["test_score"]
+        scores = cross_validate(within(model), X, case.y, **routed)["test_score"]
         with pytest.raises(ValueError, match="sample_weight"):
-            cross_validate(within(case.make()), X, LABELS, **routed)
+            cross_validate(within(case.make()), X, case.y, **routed)
     for score, (train, test) in zip(scores, folds, strict=True):
-        fitted = case.fit(X[train], LABELS[train], W[train])
-        assert score == fitted.score(X[test], LABELS[test], W[test])
+        fitted = case.fit(X[train], case.y[train], W[train])
+        assert score == fitted.score(X[test], case.y[test], W[test])
 
 
 @predicting
 def test_frames_in_pipelines_and_searches(case):
     pipeline = make_pipeline(StandardScaler(), case.make()).set_output(transform="pandas")
-    pipeline.fit(FRAME, LABELS)
+    pipeline.fit(FRAME, case.y)
     assert_array_equal(pipeline[-1].feature_names_in_, NAMES)
     with pytest.raises(ValueError, match="feature names should match"):
         pipeline[-1].predict(FRAME[["c", "b", "a"]])
@@ -86,7 +86,7 @@ def test_frames_in_pipelines_and_searches(case):
     name, value = next(iter(case.make().get_params().items()))
     grid = {f"{pipeline.steps[-1][0]}__{name}": [value, value]}
     with joblib.parallel_backend("threading", n_jobs=2):
-        search = GridSearchCV(pipeline, grid, cv=2).fit(FRAME, LABELS)
+        search = GridSearchCV(pipeline, grid, cv=2).fit(FRAME, case.y)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert scores[0] == scores[1]

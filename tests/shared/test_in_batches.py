@@ -2,12 +2,12 @@
 
 import pandas as pd
 import pytest
-from cases import CASES, LABELS, QUERIES, W, X, answers, assert_close
+from cases import CASES, LABELS, QUERIES, TARGETS, W, X, answers, assert_close
 
 import rmodels
 
 NAMES = ["a", "b", "c"]
-FRAME = pd.DataFrame(X, columns=NAMES).assign(label=LABELS, weight=W)
+FRAME = pd.DataFrame(X, columns=NAMES).assign(label=LABELS, other=TARGETS[:, 1], weight=W)
 ASKED = pd.DataFrame(QUERIES, columns=NAMES)
 
 
@@ -19,7 +19,7 @@ def batches(frame, rows=25):
 def fit(case):
     """Return a model fitted to a scan."""
     if case.entry.predicts:
-        return case.make().fit(batches(FRAME.drop(columns="weight")), "label")
+        return case.make().fit(batches(FRAME[NAMES + case.columns]), case.target)
     return case.make().fit(batches(FRAME[NAMES]))
 
 
@@ -33,17 +33,18 @@ def test_fit_in_batches(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_batches(case):
-    model = case.make().fit(batches(FRAME), "label", "weight")
-    assert_close(answers(model, ASKED), answers(case.fit(X, LABELS, W), QUERIES))
-    rows = batches(FRAME)
-    score = model.score(rows, "label", "weight")
-    assert score == pytest.approx(case.fit(X, LABELS, W).score(X, LABELS, W), rel=1e-12)
+    rows = batches(FRAME[[*NAMES, *case.columns, "weight"]])
+    model = case.make().fit(rows, case.target, "weight")
+    expected = case.fit(X, case.y, W)
+    assert_close(answers(model, ASKED), answers(expected, QUERIES))
+    score = model.score(rows, case.target, "weight")
+    assert score == pytest.approx(expected.score(X, case.y, W), rel=1e-12)
 
 
 def _assert_answers_in_batches(case, method):
-    model = case.fit()
+    model = case.fit(FRAME[NAMES])
     rows = rmodels.scan(lambda: (ASKED[i : i + 5] for i in range(0, len(ASKED), 5)))
-    assert_close(answers(model, rows, method), answers(model, QUERIES, method))
+    assert_close(answers(model, rows, method), answers(model, ASKED, method))
 
 
 def _having(method):

@@ -1,7 +1,7 @@
 """Fitted to a Dask collection, an estimator says what it says fitted to the array; asked, too."""
 
 import pytest
-from cases import CASES, LABELS, QUERIES, W, X, answers, assert_close
+from cases import CASES, QUERIES, W, X, answers, assert_close
 
 import rmodels
 
@@ -30,7 +30,7 @@ def partitions(array, rows=25):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_fit_to_partitions(case):
-    y = partitions(LABELS) if case.entry.predicts else None
+    y = partitions(case.y) if case.entry.predicts else None
     model = case.make().fit(partitions(X), y)
     assert model.n_features_in_ == 3
     assert_close(answers(model, QUERIES), answers(case.fit(), QUERIES))
@@ -38,11 +38,11 @@ def test_fit_to_partitions(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_partitions(case):
-    model = case.make().fit(partitions(X), partitions(LABELS), partitions(W))
-    expected = case.fit(X, LABELS, W)
+    model = case.make().fit(partitions(X), partitions(case.y), partitions(W))
+    expected = case.fit(X, case.y, W)
     assert_close(answers(model, QUERIES), answers(expected, QUERIES))
-    score = expected.score(partitions(X), partitions(LABELS), partitions(W))
-    assert score == pytest.approx(expected.score(X, LABELS, W), rel=1e-12)
+    score = expected.score(partitions(X), partitions(case.y), partitions(W))
+    assert score == pytest.approx(expected.score(X, case.y, W), rel=1e-12)
 
 
 def _assert_answers_in_partitions(case, method):

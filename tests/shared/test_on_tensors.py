@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CASES, LABELS, QUERIES, W, X, answers, assert_close
+from cases import CASES, QUERIES, W, X, answers, assert_close
 from scipy import sparse
 
 import rmodels
@@ -34,22 +34,22 @@ def _kinds(found):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_fit_to_tensors(case, place):
-    given = [torch.tensor(part, device=place) for part in (X, LABELS)]
+    given = [torch.tensor(part, device=place) for part in (X, case.y)]
     model = case.fit(*given)
     assert_close(answers(model, QUERIES), answers(case.fit(), QUERIES))
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_on_tensors(case, place):
-    given = [torch.tensor(part, device=place) for part in (X, LABELS, W)]
-    model, expected = case.fit(*given), case.fit(X, LABELS, W)
+    given = [torch.tensor(part, device=place) for part in (X, case.y, W)]
+    model, expected = case.fit(*given), case.fit(X, case.y, W)
     assert_close(answers(model, QUERIES), answers(expected, QUERIES))
-    assert model.score(*given) == pytest.approx(expected.score(X, LABELS, W), rel=1e-10)
+    assert model.score(*given) == pytest.approx(expected.score(X, case.y, W), rel=1e-10)
 
 
 def _assert_answers_tensors(case, method, place):
     queries = torch.tensor(QUERIES, device=place)
-    for model in (case.fit(), case.fit(torch.tensor(X, device=place), LABELS)):
+    for model in (case.fit(), case.fit(torch.tensor(X, device=place), case.y)):
         found = getattr(model, method)(queries)
         assert sparse.issparse(found) or _kinds(found) == {torch.Tensor}
         assert_close(answers(model, queries, method), answers(case.fit(), QUERIES, method))

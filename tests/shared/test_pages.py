@@ -24,7 +24,7 @@ def test_it_documents_its_parameters(name):
     value = getattr(rmodels, name)
     text = inspect.getdoc(value)
     section = text.partition("Parameters\n---")[2].partition("\n\n")[0]
-    documented = re.findall(r"^(\w[\w, ]*?)(?: : .*)?$", section, re.MULTILINE)
+    documented = re.findall(r"^\**(\w[\w, ]*?)(?: : .*)?$", section, re.MULTILINE)
     words = {word for line in documented for word in line.split(", ")}
     assert words >= inspect.signature(value).parameters.keys()
     assert ">>>" in text

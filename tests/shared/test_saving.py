@@ -1,7 +1,7 @@
 """Every estimator comes back from a file as it was; `tests/files` has the kinds of values."""
 
 import pytest
-from cases import CASES, LABELS, X
+from cases import CASES, X
 from identical import assert_same_model
 
 import rmodels
@@ -23,7 +23,7 @@ def test_round_trip_on_each_engine(case, tmp_path, on_engine):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_fit_leaves_is_declared(case):
     """Each attribute is, with its type; and what is declared is left."""
-    model = case.fit(X, LABELS)
+    model = case.fit(X, case.y)
     left = {name: vars(model)[name] for name in vars(model).keys() - model.get_params().keys()}
     declared = attributes_of(type(model))
     assert left.keys() <= declared.keys()

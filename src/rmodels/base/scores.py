@@ -106,7 +106,7 @@ class Residuals:
         """The mean R² of the targets."""
         return float(self.each.mean())
 
-    def measure_all(self) -> dict[str, Matrix]:
+    def tabulate(self) -> dict[str, Matrix]:
         """Return all measures of each target: R², the root of the mean squared error, and so on."""
         return {
             "r2": self.each,
@@ -162,7 +162,7 @@ class Hits:
         check_weight(self.weight)
         return self.right[:-1] / self.weight
 
-    def measure_all(self) -> dict[str, Matrix]:
+    def tabulate(self) -> dict[str, Matrix]:
         """Return all measures of each output."""
         return {"accuracy": self.each}
 

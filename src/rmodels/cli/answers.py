@@ -264,7 +264,7 @@ def score(
 
 def _measures(found: Any, names: Sequence[str], n_rows: int | None) -> dict[str, Any]:
     """Return what JSON can hold of all measures of the predictions."""
-    each = {measure: values.tolist() for measure, values in found.measure_all().items()}
+    each = {measure: values.tolist() for measure, values in found.tabulate().items()}
     by_target = {
         name: {
             measure: values[place] if math.isfinite(values[place]) else None

@@ -1,10 +1,46 @@
 """Linear models."""
 
 from rmodels.base.sklearn import pass_for
+from rmodels.linear_model._lasso import ElasticNet, Lasso
+from rmodels.linear_model._lasso_cv import ElasticNetCV, LassoCV
 from rmodels.linear_model._linear_regression import LinearRegression
+from rmodels.linear_model._multi_task import (
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+)
+from rmodels.linear_model._paths import enet_path, lasso_path
 from rmodels.linear_model._ridge import Ridge
 from rmodels.linear_model._ridge_cv import RidgeCV
 
-__all__ = ["LinearRegression", "Ridge", "RidgeCV"]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "LinearRegression",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
+    "Ridge",
+    "RidgeCV",
+    "enet_path",
+    "lasso_path",
+]
 
-pass_for("sklearn.linear_model", LinearRegression, Ridge, RidgeCV)
+pass_for(
+    "sklearn.linear_model",
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+    Ridge,
+    RidgeCV,
+)

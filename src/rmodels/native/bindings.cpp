@@ -6,6 +6,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "native/strided.hpp"
+#include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
@@ -129,6 +131,21 @@ void steps(const Array &X, const Array &Y, const Vector &weights, double learnin
     descend(data, how, threads, coefficients.data(), squares.data());
 }
 
+using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
+
+void new_paths(Paths *self, const Input &Q, const Input &q, const Input &sizes, bool positive,
+               const std::optional<Input> &start) {
+    const std::size_t stride = Q.shape(0) > 1 ? Q.shape(1) * Q.shape(2) : 0;
+    new (self) Paths({Q.data(), q.data(), sizes.data(), stride, q.shape(0), q.shape(1), q.shape(2), positive},
+                     start ? start->data() : nullptr);
+}
+
+void minimise(Paths &paths, const Input &l1, const Input &l2, const Result &coefficients, const Counts &steps,
+              const Result &violations, int threads) {
+    nb::gil_scoped_release release;
+    paths.minimise(l1.data(), l2.data(), l1.shape(0), threads, coefficients.data(), steps.data(), violations.data());
+}
+
 template <class Real>
 using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class Real>
@@ -204,6 +221,12 @@ NB_MODULE(RMODELS_MODULE, module) {
                "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
     module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
                "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
+    nb::class_<Paths>(module, "Paths")
+        .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),
+             "q"_a.noconvert(), "sizes"_a.noconvert(), "positive"_a, "start"_a.none())
+        .def("minimise", &minimise, "l1"_a.noconvert(), "l2"_a.noconvert(), "coefficients"_a.noconvert(),
+             "steps"_a.noconvert(), "violations"_a.noconvert(), "threads"_a);
 
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)

@@ -15,6 +15,7 @@ _WRITTEN = {
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
+    "coordinate": ("reference", "native"),
 }
 
 
@@ -32,7 +33,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest"}
+    operation : {"moments", "descent", "nearest", "coordinate"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

@@ -11,11 +11,15 @@ from scipy import sparse
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
 
-__all__ = ["Route", "plan_descent", "plan_least_squares", "smaller_side"]
+__all__ = ["Route", "plan_descent", "plan_least_squares", "plan_path", "smaller_side"]
 
 # Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
+# Reads of all slopes that a working set takes, and what reading costs beside computing with it.
+_SLOPES = 6
+_READ_PENALTY = 8
+_FEW = 1e7
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ _ASKED = "it was asked for"
 _POSITIVE = "coefficients that must be at least 0 are found from a triangular factor of the rows"
 _BATCHES = "moments add up over batches"
 _MEMORY = "the moments of a sparse X this wide do not keep the setting memory_limit"
+_WIDE = "the moments of an X this wide do not keep the setting memory_limit"
+_QUICK = "it takes no time"
 _CHEAPEST = "it costs the fewest operations"
 
 
@@ -133,6 +139,40 @@ def plan_descent(
         steps = (iterations + 1) * source.n_targets
         costs["stream"] = 2.0 * n * d * steps * _STREAM_PENALTY
     return _choose_cheapest(costs)
+
+
+def plan_path(source: Source, n_penalties: int) -> Route:
+    """Return the route of least squares with penalties on the coefficients' magnitudes.
+
+    Parameters
+    ----------
+    source : Source
+    n_penalties : int
+
+    Returns
+    -------
+    Route
+        "moments", or "columns": a working set of them, and reads of all columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.data import Rows
+    >>> from rmodels.solvers.plan import plan_path
+    >>> plan_path(Rows(np.ones((500, 5000)), np.ones((500, 1))), 1).solver
+    'columns'
+    >>> plan_path(Rows(np.ones((5000, 50)), np.ones((5000, 1))), 1).solver
+    'moments'
+    """
+    if not isinstance(source, Rows):
+        return Route("moments", _BATCHES)
+    n, d = source.X.shape
+    if 40 * d**2 > get_config()["memory_limit"]:
+        return Route("columns", _WIDE)
+    share = source.X.nnz / max(1, n * d) if sparse.issparse(source.X) else 1.0
+    slopes = _SLOPES * (_READ_PENALTY + n_penalties * source.n_targets)
+    costs = {"moments": share**2 * n * d**2 / 2, "columns": share * n * d * slopes}
+    return _choose_cheapest(costs) if costs["moments"] > _FEW else Route("moments", _QUICK, costs)
 
 
 def _follow(solver: str, source: Source) -> Route:

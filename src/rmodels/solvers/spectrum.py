@@ -33,6 +33,8 @@ __all__ = [
     "decompose_ranges",
     "decompose_splits",
     "leave_one_out",
+    "sum_others",
+    "sum_ranges",
     "sum_training",
 ]
 
@@ -136,10 +138,10 @@ def sum_training(
         if whole is None:
             yield chosen, compute_moments(chosen, n_threads)
             continue
-        yield chosen, _sum_others(folds, i, whole)
+        yield chosen, sum_others(folds, i, whole)
 
 
-def _sum_others(folds: list[Moments], i: int, whole: Moments) -> Moments:
+def sum_others(folds: list[Moments], i: int, whole: Moments) -> Moments:
     """Return the moments of all folds but one."""
     found = whole - folds[i]
     lost = whole.scatter.diagonal() > _MOST_LOST * found.scatter.diagonal()
@@ -176,6 +178,19 @@ def cut_ranges(n_samples: int, n_splits: int) -> list[range]:
     return list(map(range, bounds[:-1], bounds[1:]))
 
 
+def sum_ranges(source: Source, ranges: list[range], n_threads: int | None) -> list[Moments]:
+    """Return the moments of the rows of each range of numbers, from one pass over the rows."""
+
+    def of_part(rows: Rows) -> list[Moments | None]:
+        parts = [rows.take(rows.within(numbers)) for numbers in ranges]
+        return [
+            compute_moments(part, n_threads, added=True) if len(part.Y) else None for part in parts
+        ]
+
+    folds: list[Any] = source.fold(of_part, add_each)
+    return folds
+
+
 def decompose_ranges(
     source: Source,
     ranges: list[range],
@@ -187,17 +202,10 @@ def decompose_ranges(
 
     It takes one pass over the rows, and more where rounding would decide.
     """
-
-    def of_part(rows: Rows) -> list[Moments | None]:
-        parts = [rows.take(rows.within(numbers)) for numbers in ranges]
-        return [
-            compute_moments(part, n_threads, added=True) if len(part.Y) else None for part in parts
-        ]
-
-    folds: list[Any] = source.fold(of_part, add_each)
+    folds = sum_ranges(source, ranges, n_threads)
     whole: Moments = reduce(add, folds)
     found = [
-        decompose(Without(source, numbers), _sum_others(folds, i, whole), fit_intercept, smallest)
+        decompose(Without(source, numbers), sum_others(folds, i, whole), fit_intercept, smallest)
         for i, numbers in enumerate(ranges)
     ]
     return found, whole
