@@ -173,7 +173,7 @@ class Tested(LinearModel):
         (array([10.]), array([0.61]))
         >>> prediction, low, high = model.predict([[4.0]], interval=0.95)
         >>> low.round(2), high.round(2)
-        (array([7.36]), array([12.64]))
+        (array([7.37]), array([12.63]))
         """
         if not return_std and interval is None:
             return super().predict(X)
