@@ -9,9 +9,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas
 import pytest
+import statsmodels.api as sm
 from matplotlib import legend, pyplot
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
-from scipy import sparse
+from scipy import sparse, stats
 
 from rmodels import (
     KNeighborsClassifier,
@@ -233,3 +234,49 @@ def test_nothing_is_imported_before_it_is_drawn():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout == "False\n"
+
+
+@pytest.fixture
+def line():
+    """A model, the rows that it was fitted to, and what statsmodels knows of them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=40)
+    theirs = sm.OLS(y, sm.add_constant(X)).fit(method="qr").get_influence()
+    return LinearRegression().fit(X, y), X, y, theirs
+
+
+def drawn(ax):
+    """The places of the points of axes."""
+    return np.asarray(ax.collections[0].get_offsets())
+
+
+def test_residuals_over_predictions(line):
+    model, X, y, _ = line
+    found = drawn(plot.residuals(model, X, y))
+    predicted = model.predict(X)
+    np.testing.assert_allclose(found, np.column_stack([predicted, y - predicted]))
+    neighbours = KNeighborsRegressor().fit(X, y)
+    np.testing.assert_allclose(
+        drawn(plot.residuals(neighbours, X, y))[:, 1], y - neighbours.predict(X)
+    )
+    with pytest.raises(ValueError, match="a plot of residuals shows 1 target"):
+        plot.residuals(model, X, y[:, np.newaxis])
+
+
+def test_residuals_over_leverages(line):
+    model, X, y, theirs = line
+    ax = plot.leverage(model, X, y)
+    expected = np.column_stack([theirs.hat_matrix_diag, theirs.resid_studentized_internal])
+    np.testing.assert_allclose(drawn(ax), expected, rtol=1e-9)
+    dashed = next(each for each in ax.lines if each.get_linestyle() == "--")
+    assert dashed.get_xdata()[0] == pytest.approx(2 * 4 / 40)
+    with pytest.raises(TypeError, match="a KNeighborsRegressor has no leverages"):
+        plot.leverage(KNeighborsRegressor().fit(X, y), X, y)
+
+
+def test_residuals_over_normal_quantiles(line):
+    model, X, y, theirs = line
+    found = drawn(plot.qq(model, X, y))
+    np.testing.assert_allclose(found[:, 1], np.sort(theirs.resid_studentized_internal), rtol=1e-9)
+    np.testing.assert_allclose(found[:, 0], stats.norm.ppf((np.arange(40) + 0.5) / 40))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from rmodels.data.arrays import on_host
 from rmodels.extras import require
@@ -18,7 +19,7 @@ from rmodels.extras import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["decision_boundary", "loss", "neighbors"]
+__all__ = ["decision_boundary", "leverage", "loss", "neighbors", "qq", "residuals"]
 
 _MARGIN = 0.08  # of the points' extent, on each side
 _LINE = "0.35"  # grey
@@ -252,4 +253,152 @@ def neighbors(
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     ax.legend(loc="best")
+    return ax
+
+
+def _residuals(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Return predictions and residuals of one target: (n,)."""
+    predicted = np.asarray(on_host(model.predict(X)), np.float64)
+    given = np.asarray(on_host(y), np.float64)
+    if predicted.ndim != 1 or given.shape != predicted.shape:
+        raise ValueError(
+            f"a plot of residuals shows 1 target; y has the shape {given.shape} and the "
+            f"predictions {predicted.shape}"
+        )
+    return predicted, given - predicted
+
+
+def _standardized(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Return residuals over their standard deviation, e / (σ √(1 − h)), and leverages h: (n,)."""
+    if not hasattr(model, "summary"):
+        raise TypeError(f"a {type(model).__name__} has no leverages: use LinearRegression")
+    _, errors = _residuals(model, X, y)
+    sigma = float(model.summary().residual_std)
+    std = np.asarray(model.predict(X, return_std=True)[1], np.float64)
+    leverages = np.clip((std / sigma) ** 2 - 1, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return errors / (sigma * np.sqrt(1 - leverages)), leverages
+
+
+def residuals(model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+    """Draw the residuals y − ŷ over the predictions: a pattern is what the model does not know.
+
+    Parameters
+    ----------
+    model : regressor
+        Fitted to one target.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is more than one target.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]
+    >>> axes = rmodels.plot.residuals(rmodels.LinearRegression().fit(X, y), X, y)
+    """
+    predicted, errors = _residuals(model, X, y)
+    ax = _axes(ax)
+    ax.axhline(0.0, color=_LINE, linewidth=0.8)
+    ax.scatter(predicted, errors, s=20, alpha=0.6)
+    ax.set_xlabel("prediction")
+    ax.set_ylabel("residual")
+    return ax
+
+
+def leverage(model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+    """Draw the residuals, over their standard deviations, over the leverages of the rows.
+
+    The leverage of a row is how much its own y weighs in its prediction; the mean is p / n, with p
+    coefficients and n rows, and a dashed line is at twice that. Rows far to the right and far from
+    0 are those that the coefficients hang on.
+
+    Parameters
+    ----------
+    model : LinearRegression
+        Fitted to these rows, without weights, by least squares.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If the model has no leverages.
+    ValueError
+        If there is more than one target, or where `LinearRegression.summary` raises.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]
+    >>> axes = rmodels.plot.leverage(rmodels.LinearRegression().fit(X, y), X, y)
+    """
+    standardized, leverages = _standardized(model, X, y)
+    ax = _axes(ax)
+    ax.axhline(0.0, color=_LINE, linewidth=0.8)
+    ax.axvline(2 * leverages.mean(), color=_LINE, linewidth=0.8, linestyle="--")
+    ax.scatter(leverages, standardized, s=20, alpha=0.6)
+    ax.set_xlabel("leverage")
+    ax.set_ylabel("residual / standard deviation")
+    return ax
+
+
+def qq(model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+    """Draw the sorted residuals, over their standard deviations, over quantiles of the normal law.
+
+    Row i of n stands over the quantile (i − ½) / n. On the diagonal the residuals are normal, as
+    tests of the coefficients of few rows take them to be.
+
+    Parameters
+    ----------
+    model : LinearRegression
+        Fitted to these rows, without weights, by least squares.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As `leverage`.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]
+    >>> axes = rmodels.plot.qq(rmodels.LinearRegression().fit(X, y), X, y)
+    """
+    standardized, _ = _standardized(model, X, y)
+    n = len(standardized)
+    quantiles = special.ndtri((np.arange(n) + 0.5) / n)
+    ax = _axes(ax)
+    ax.axline((0.0, 0.0), slope=1.0, color=_LINE, linewidth=0.8)
+    ax.scatter(quantiles, np.sort(standardized), s=20, alpha=0.6)
+    ax.set_xlabel("quantile of the normal law")
+    ax.set_ylabel("residual / standard deviation")
     return ax

@@ -119,6 +119,8 @@ def test_probabilities(folder, run):
     run(f"fit ridge iris.csv --target pw {NUMBERS} -o r")
     assert "a Ridge gives no probabilities" in run("predict r iris.csv --proba", status=1)
     assert "a Ridge gives no standard deviations" in run("predict r iris.csv --std", status=1)
+    error = run("predict r iris.csv --interval 0.9", status=1)
+    assert "a Ridge gives no standard deviations: --interval is of linear regression" in error
 
 
 def test_deviations_and_what_is_kept(folder, run):
@@ -130,6 +132,11 @@ def test_deviations_and_what_is_kept(folder, run):
     predicted, std = rmodels.LinearRegression().fit(X, folder["pw"]).predict(X, return_std=True)
     np.testing.assert_allclose(out["pw_predicted"], predicted, rtol=1e-12)
     np.testing.assert_allclose(out["pw_std"], std, rtol=1e-12)
+    run("predict m iris.csv --interval 0.9 --interval-of mean -o out.csv")
+    out_mean = pd.read_csv("out.csv")
+    assert list(out_mean) == ["pw", "pw_low", "pw_high"]
+    expected = rmodels.load("m").predict(X, interval=0.9, interval_of="mean")
+    np.testing.assert_allclose(out_mean, np.column_stack(expected), rtol=1e-12)
     assert out["day"].tolist() == folder["day"].tolist()
     assert out["pw"].tolist() == folder["pw"].tolist()
     assert "no column 'none'; it has" in run("predict m iris.csv --keep none", status=1)

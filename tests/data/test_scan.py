@@ -503,7 +503,7 @@ class TestErrors:
     def test_bad_sources(self, folder):
         for source, message in (
             ([folder / "part0.parquet", folder / "csv" / "a.csv"], "one format"),
-            (folder / "*.orc", "no Parquet or CSV"),
+            (folder / "*.orc", "there is no table"),
             (np.zeros(3), "two dimensions"),
             (list, "no batches"),
         ):

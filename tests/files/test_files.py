@@ -283,7 +283,7 @@ def test_reasons(whole, path):
     refused(path, whole.replace(b"uniform", b"distant"), "checksum does not match")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load(path.with_name("nowhere"))
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError, match="is a folder, not a model file"):
         load(path.parent)
 
 

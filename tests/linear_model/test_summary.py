@@ -1,9 +1,12 @@
 from fractions import Fraction
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 import rmodels
 from rmodels import LinearRegression
@@ -139,6 +142,97 @@ def test_standard_deviation_of_predictions(fit_intercept):
     Y = np.column_stack([y, 2 * y])
     both = LinearRegression(fit_intercept=fit_intercept).fit(X, Y, w).predict(X, return_std=True)[1]
     np.testing.assert_allclose(both[:, 1], 2 * both[:, 0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_intervals_of_predictions(fit_intercept):
+    X, y, w = _data()
+    model = LinearRegression(fit_intercept=fit_intercept).fit(X, y, w)
+    Z = np.column_stack([X[:7] + 1, np.ones(7)]) if fit_intercept else X[:7] + 1
+    theirs = _theirs(X, y, w, fit_intercept).get_prediction(Z)
+    for of in ("observation", "mean"):
+        prediction, low, high = model.predict(X[:7] + 1, interval=0.9, interval_of=of)
+        expected = theirs.conf_int(obs=of == "observation", alpha=0.1)
+        np.testing.assert_allclose(np.column_stack([low, high]), expected, rtol=1e-8)
+        np.testing.assert_array_equal(prediction, model.predict(X[:7] + 1))
+    _, std, low, high = model.predict(X[:7], return_std=True, interval=0.5)
+    quantile = stats.t.ppf(0.75, len(X) - 4 - fit_intercept)
+    np.testing.assert_allclose(high - low, 2 * quantile * std, rtol=1e-10)
+    Y = np.column_stack([y, 2 * y])
+    model = LinearRegression(fit_intercept=fit_intercept).fit(X, Y, w)
+    _, low, high = model.predict(X[:7], interval=0.5)
+    np.testing.assert_allclose((high - low)[:, 1], 2 * (high - low)[:, 0], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"interval": 1.0}, "interval must be between 0 and 1; got 1.0"),
+        ({"interval": 0.9, "interval_of": "all"}, "must be 'observation' or 'mean'; got 'all'"),
+    ],
+)
+def test_intervals_that_there_are_not(arguments, said):
+    X, y, _ = _data()
+    with pytest.raises(ValueError, match=said):
+        LinearRegression().fit(X, y).predict(X, **arguments)
+    with pytest.raises(ValueError, match="interval needs least squares"):
+        LinearRegression(iterations=3).fit(X, y).predict(X, interval=0.9)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_variance_inflation(fit_intercept):
+    X, y, _ = _data()
+    X[:, 3] += 3 * X[:, 0]
+    found = LinearRegression(fit_intercept=fit_intercept).fit(X, y).summary().variance_inflation
+    expected = []
+    for i in range(4):  # without an intercept, R² is about 0
+        others = np.delete(X, i, axis=1)
+        theirs = sm.OLS(X[:, i], sm.add_constant(others) if fit_intercept else others).fit()
+        total = theirs.centered_tss if fit_intercept else theirs.uncentered_tss
+        expected.append(total / theirs.ssr)
+    if fit_intercept:
+        Z = np.column_stack([X, np.ones(len(X))])
+        np.testing.assert_allclose(expected, [variance_inflation_factor(Z, i) for i in range(4)])
+    assert max(expected) > 5
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_as_a_frame():
+    X, y, w = _data()
+    model = LinearRegression().fit(pd.DataFrame(X, columns=["a", "b", "c", "d"]), y, w)
+    found = model.summary()
+    frame = found.to_frame()
+    assert frame.index.tolist() == ["a", "b", "c", "d", "intercept"]
+    columns = ["coefficient", "error", "t", "p", "low", "high", "variance inflation"]
+    assert frame.columns.tolist() == columns
+    np.testing.assert_array_equal(frame["p"], found.p_values)
+    np.testing.assert_array_equal(frame[["low", "high"]], found.confidence_intervals)
+    np.testing.assert_array_equal(frame["variance inflation"][:4], found.variance_inflation)
+    assert np.isnan(frame.loc["intercept", "variance inflation"])
+    both = LinearRegression().fit(X, np.column_stack([y, y])).summary()
+    np.testing.assert_array_equal(both.to_frame().loc[1, "error"], both.standard_errors[1])
+
+
+def test_as_html_and_latex():
+    X, y, _ = _data()
+    names = ["a_b", "<c>", "50%", "d"]
+    found = LinearRegression().fit(pd.DataFrame(X, columns=names), y).summary(confidence=0.9)
+    tree = ElementTree.fromstring(f"<div>{found._repr_html_()}</div>")
+    assert [each.text for each in tree.findall(".//tbody/tr/th")] == [*names, "intercept"]
+    printed = str(found).splitlines()
+    for line, row in zip(printed[3:], tree.findall(".//tbody/tr"), strict=True):
+        cells = [each.text for each in row.findall("td")]
+        *numbers, low, high = cells
+        assert line.split()[1:] == [*numbers, f"[{low},", f"{high}]"]
+    assert "90% interval" in [each.text for each in tree.findall(".//thead/tr/th")]
+    lines = found.to_latex().splitlines()
+    assert r"\multicolumn{2}{c}{90\% interval} \\" in lines[2]
+    for line, name in zip(lines[4:9], [r"a\_b", "<c>", r"50\%", "d", "intercept"], strict=True):
+        assert line.startswith(f"{name} & ")
+        assert line.endswith(r" \\")
+        assert line.count(" & ") == 6
+    both = LinearRegression().fit(X, np.column_stack([y, y])).summary()
+    assert both._repr_html_().count("<table>") == both.to_latex().count(r"\begin{tabular}") == 2
 
 
 def test_prints_a_table():

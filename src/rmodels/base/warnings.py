@@ -10,7 +10,7 @@ __all__ = ["warn"]
 _BETWEEN = {"rmodels", "sklearn", "joblib", "contextlib"}
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
+def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Warn of something, at the innermost line that is not of the package or of scikit-learn."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:

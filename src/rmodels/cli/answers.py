@@ -1,5 +1,6 @@
 """What saved models say of tables in files: predictions, transformed columns, scores."""
 
+import inspect
 import json
 import math
 import os
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 import rmodels
 from rmodels import data as door
 from rmodels import files
+from rmodels.base.state import HasState
 from rmodels.base.tasks import tally
 from rmodels.cli.paths import check_apart, check_once, tables_in
 from rmodels.cli.streams import STREAM, Streams
@@ -29,6 +31,8 @@ __all__ = ["predict", "score"]
 
 Columns = dict[str, Any]
 
+_FLAGS = {"return_std": "--std", "interval": "--interval", "interval_of": "--interval"}
+
 
 def predict(
     streams: Streams,
@@ -39,6 +43,9 @@ def predict(
     *,
     proba: bool = False,
     std: bool = False,
+    interval: float | None = None,
+    interval_of: str = "observation",
+    separator: str | None = None,
 ) -> None:
     """Predict or transform with a saved model from tables, which are read in batches.
 
@@ -59,6 +66,12 @@ def predict(
         Whether to write the probability of each class, too.
     std : bool
         Whether to write the standard deviation of an observation about its prediction, too.
+    interval : float, default=None
+        Confidence of an interval whose ends are written, too.
+    interval_of : {"observation", "mean"}
+        What the interval holds.
+    separator : str, default=None
+        What parts the cells of CSV files.
     """
     check_once({"kept": keep})
     printed = output is None or output == STREAM
@@ -72,12 +85,18 @@ def predict(
         check_apart(output, [model_file, *tables_in(data)], "read")
     fitted, names = _read(model_file, ("predict", "transform"))
     source = data[0] if len(data) == 1 else data
-    rows = rmodels.scan(source)
+    rows = rmodels.scan(source, separator=separator)
     check_names(rows.name, rows.columns, keep)
     columns = _needed(fitted, model, rows, ())
-    answer = _answer(fitted, names, keep, proba=proba, std=std)
+    spread: dict[str, Any] = {"return_std": True} if std else {}
+    if interval is not None:
+        spread |= {"interval": interval, "interval_of": interval_of}
+    answer = _answer(fitted, names, keep, spread, proba=proba)
     batches = _beside(
-        rmodels.scan(source, columns), fitted, answer, _Kept(rmodels.scan(source), keep)
+        rmodels.scan(source, columns, separator=separator),
+        fitted,
+        answer,
+        _Kept(rmodels.scan(source, separator=separator), keep),
     )
     if printed:
         for text in to_csv(batches):
@@ -97,30 +116,40 @@ def _counted(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
 
 
 def _answer(
-    fitted: Any, names: list[str] | None, keep: Sequence[str], *, proba: bool, std: bool
+    fitted: Any,
+    names: list[str] | None,
+    keep: Sequence[str],
+    spread: dict[str, Any],
+    *,
+    proba: bool,
 ) -> Callable[[Any], Columns]:
     """Return what gives named columns of answers to a batch of rows."""
     kind = type(fitted).__name__
     if not hasattr(fitted, "predict"):
-        if proba or std:
+        if proba or spread:
             raise ValueError(f"a {kind} does not predict: it has no probabilities or deviations")
         return lambda X: _named([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(f"a {kind} gives no probabilities: --proba is of classifiers that do")
-    if std and not hasattr(fitted, "summary"):
-        raise ValueError(f"a {kind} gives no standard deviations: --std is of linear regression")
+    if spread and not spread.keys() <= inspect.signature(fitted.predict).parameters.keys():
+        flags = " and ".join(sorted({_FLAGS[name] for name in spread}))
+        raise ValueError(f"a {kind} gives no standard deviations: {flags} is of linear regression")
     width = fitted._width()
     several = [f"prediction_{i}" for i in range(width)]
     targets = names or (["prediction"] if width == 1 else several)
-    shown = [f"{name}_predicted" if name in keep else name for name in targets]
+    endings = [""]
+    endings += ["_std"] if "return_std" in spread else []
+    endings += ["_low", "_high"] if "interval" in spread else []
 
     def answer(X: Any) -> Columns:
-        if not std:
-            found = _named(shown, fitted.predict(X))
-        else:
-            predicted, deviations = fitted.predict(X, return_std=True)
-            found = _named(shown, predicted)
-            found |= _named([f"{name}_std" for name in targets], deviations)
+        given = fitted.predict(X, **spread)
+        found: Columns = {}
+        for ending, values in zip(endings, given if spread else (given,), strict=True):
+            shown = [
+                f"{name}_predicted" if not ending and name in keep else f"{name}{ending}"
+                for name in targets
+            ]
+            found |= _named(shown, values)
         if proba:
             shares = fitted.predict_proba(X)
             each = shares if isinstance(shares, list) else [shares]
@@ -187,6 +216,7 @@ def score(
     sample_weight: str | None = None,
     *,
     as_json: bool = False,
+    separator: str | None = None,
 ) -> None:
     """Score a saved model on tables, which are read in batches, and print a line for each target.
 
@@ -205,6 +235,8 @@ def score(
         Column of the weights.
     as_json : bool
         Whether to print all measures, as JSON.
+    separator : str, default=None
+        What parts the cells of CSV files.
     """
     model_file, data = streams.file(model), streams.tables(data)
     fitted, fitted_names = _read(model_file, ("predict",))
@@ -215,12 +247,13 @@ def score(
     columns = list(map(str, getattr(fitted, "feature_names_in_", ())))
     check_once({"a feature of the model": columns, "a target": names, "the weights": weights})
     source = data[0] if len(data) == 1 else data
-    rows = rmodels.scan(source)
+    rows = rmodels.scan(source, separator=separator)
     check_names(rows.name, rows.columns, [*names, *weights])
     width = fitted._width()
     if len(names) != width:
         raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
-    rows = rmodels.scan(source, _needed(fitted, model, rows, [*names, *weights]))
+    needed = _needed(fitted, model, rows, [*names, *weights])
+    rows = rmodels.scan(source, needed, separator=separator)
     found = tally(fitted, rows, names, sample_weight)
     if as_json:
         print(json.dumps(_measures(found, names, rows.n_rows), ensure_ascii=False))
@@ -245,6 +278,11 @@ def _measures(found: Any, names: Sequence[str], n_rows: int | None) -> dict[str,
 def _read(path: str, methods: Sequence[str]) -> tuple[Any, list[str] | None]:
     """Return the model of a file, which has one of some methods, and the names of its targets."""
     model, names = files.read(path)
+    if not isinstance(model, HasState):
+        raise ValueError(
+            f"{path} holds a {type(model).__name__} of scikit-learn: use it from Python, by "
+            "rmodels.load"
+        )
     if not any(hasattr(model, method) for method in methods):
         raise ValueError(f"{path} holds a {type(model).__name__}, which does not {methods[0]}")
     return model, names

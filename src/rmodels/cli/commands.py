@@ -24,8 +24,8 @@ __all__ = ["COMPLETION", "command_line"]
 COMPLETION = "_RMODELS_COMPLETE"  # the variable by which shells ask for what completes
 
 _TABLE = (
-    "DATA is a CSV, Parquet or Arrow file, a folder, a pattern, or several of them; - is standard "
-    "input."
+    "DATA is a CSV, Parquet or Arrow file, a folder, a pattern, a URL, or several of them; - is "
+    "standard input."
 )
 _TASKS = {
     "classify": "predicts classes",
@@ -64,8 +64,14 @@ class _Group(click.Group):
 
 
 def _settings() -> list[click.Parameter]:
-    """Return the options of every command that computes."""
+    """Return the options of every command that reads tables and computes."""
     return [
+        click.Option(
+            ["--separator"],
+            metavar="SIGN",
+            help="what parts the cells of CSV files, such as ';' (default: a tab in .tsv, else a "
+            "comma)",
+        ),
         click.Option(
             ["--memory-limit"],
             type=Size(),
@@ -241,7 +247,7 @@ def _predict(name: str, text: str) -> click.Command:
                 ["-o", "--output"],
                 type=click.Path(allow_dash=True),
                 metavar="FILE",
-                help="CSV or Parquet file (default: -, print the predictions as CSV)",
+                help="CSV, Parquet or Arrow file (default: -, print the predictions as CSV)",
             ),
             _column("--keep", "column of DATA to write too, before the predictions"),
             click.Option(
@@ -252,6 +258,18 @@ def _predict(name: str, text: str) -> click.Command:
                 is_flag=True,
                 help="also the standard deviation of an observation about its prediction: "
                 "TARGET_std",
+            ),
+            click.Option(
+                ["--interval"],
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                metavar="CONFIDENCE",
+                help="also the ends of an interval, such as of 0.95: TARGET_low and TARGET_high",
+            ),
+            click.Option(
+                ["--interval-of"],
+                type=click.Choice(["observation", "mean"]),
+                default="observation",
+                help="what the interval holds (default: observation)",
             ),
             *_settings(),
         ],

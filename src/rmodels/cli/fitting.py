@@ -32,6 +32,7 @@ def fit(
     ignored: Sequence[str] = (),
     sample_weight: str | None = None,
     checkpoint: str | None = None,
+    separator: str | None = None,
 ) -> None:
     """Fit an estimator to tables and save it, in batches if it can be; print what was done.
 
@@ -57,6 +58,8 @@ def fit(
     checkpoint : str, default=None
         Where a model keeps what it knows of the rows read so far; removed at the end if it was
         written.
+    separator : str, default=None
+        What parts the cells of CSV files.
     """
     used = {"a target": targets, "a feature": features, "ignored": ignored}
     check_once(used | {"the weights": [] if sample_weight is None else [sample_weight]})
@@ -76,12 +79,12 @@ def fit(
     if checkpoint is not None and not in_batches:
         raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")
     source = data[0] if len(data) == 1 else data
-    reader = reader_of(source)
+    reader = reader_of(source, separator)
     left = [*targets, *([] if sample_weight is None else [sample_weight])]
     check_names(reader.name, reader.columns, left)
     chosen = _features(reader, left, features, ignored)
     if in_batches:
-        X: Any = rmodels.scan(source, chosen, checkpoint=checkpoint)
+        X: Any = rmodels.scan(source, chosen, checkpoint=checkpoint, separator=separator)
         y: Any = targets[0] if len(targets) == 1 else list(targets)
         weights: Any = sample_weight
     else:

@@ -29,8 +29,9 @@ def check_once(used: Mapping[str, Sequence[str]]) -> None:
 
 
 def tables_in(data: Sequence[str]) -> list[Path]:
-    """Return the files that some paths, folders and patterns name."""
-    return [path for each in data for path in files_of(each)]
+    """Return the files here that some paths, folders and patterns name."""
+    found = [path for each in data for path in files_of(each)]
+    return [path for path in found if isinstance(path, os.PathLike)]
 
 
 def check_apart(path: Path, others: Sequence[Path], use: str) -> None:

@@ -14,7 +14,14 @@ STREAM = "-"
 
 _NAMED = "standard input"
 # How files begin, and how their names end.
-_BEGINNINGS = ((b"PAR1", ".parquet"), (b"rmodels ", ".rmodel"))
+_BEGINNINGS = (
+    (b"PAR1", ".parquet"),
+    (b"ARROW1", ".arrow"),
+    (b"rmodels ", ".rmodel"),
+    (b"\x1f\x8b", ".csv.gz"),
+    (b"BZh", ".csv.bz2"),
+    (b"\x28\xb5\x2f\xfd", ".csv.zst"),
+)
 
 
 class Streams:

@@ -23,11 +23,12 @@ def summary(streams: Streams, model: str) -> None:
     """
     fitted, targets = files.read(streams.file(model))
     names = list(map(str, getattr(fitted, "feature_names_in_", ())))
-    lines = [f"{fitted}, fitted by the engine {fitted.engine_}"]
+    engine = getattr(fitted, "engine_", None)
+    lines = [f"{fitted}" if engine is None else f"{fitted}, fitted by the engine {engine}"]
     lines.append(f"columns: {_listed(names) if names else fitted.n_features_in_}")
     if targets:
         lines.append(f"targets: {_listed(targets)}")
-    classes = getattr(fitted, "classes_", None)
+    classes = None if engine is None else getattr(fitted, "classes_", None)
     if classes is not None:
         each = classes if isinstance(classes, list) else [classes]
         lines += [f"classes: {_listed(list(map(str, labels)))}" for labels in each]

@@ -238,6 +238,7 @@ def scan(
     columns: Sequence[Column] | None = None,
     *,
     checkpoint: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
 ) -> Scan:
     """Let estimators read data that does not fit in memory.
 
@@ -249,9 +250,12 @@ def scan(
     Parameters
     ----------
     source : str, path-like, list of them, dataset, table, data frame, ndarray or callable
-        - A Parquet or CSV file, a folder of them, or a pattern such as ``"data/*.parquet"``. Names
-          that begin with a dot or an underscore are passed by, below a folder and where a pattern
-          does not say so; names of folders such as ``year=2024`` are a column.
+        - A Parquet, CSV or Arrow file, a folder of them, or a pattern such as
+          ``"data/*.parquet"``. Names that begin with a dot or an underscore are passed by, below a
+          folder and where a pattern does not say so; names of folders such as ``year=2024`` are a
+          column. CSV files may be compressed, such as ``.csv.gz`` and ``.csv.zst``.
+        - A URL of such a file, folder or pattern: ``s3://bucket/data``, and what else pyarrow, or
+          fsspec where it is installed, knows of.
         - A dataset of pyarrow, without a filter.
         - A table or record batch of pyarrow, or a data frame of pandas or polars.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
@@ -264,6 +268,8 @@ def scan(
     checkpoint : str or path-like, default=None
         Where to keep what is known of the rows read so far, for fits of linear models to files: a
         fit that was stopped goes on from there, with the same result. It stays after the fit.
+    separator : str, default=None
+        What parts the cells of CSV files; the default is a tab in ``.tsv`` and else a comma.
 
     Returns
     -------
@@ -287,4 +293,8 @@ def scan(
     >>> model.predict(rmodels.scan(X))[:2].round(6)
     array([ 5., 25.])
     """
-    return Scan(reader_of(source), columns, checkpoint)
+    if separator is not None and (
+        len(separator) != 1 or separator in '"\r\n' or ord(separator) > 127
+    ):
+        raise ValueError(f"separator must be one sign of ASCII; got {separator!r}")
+    return Scan(reader_of(source, separator), columns, checkpoint)

@@ -38,8 +38,9 @@ def save(
 
     Parameters
     ----------
-    model : estimator of rmodels
-        Not of a subclass.
+    model : estimator of rmodels or Pipeline
+        Not of a subclass. A pipeline of scikit-learn may hold, beside estimators of rmodels,
+        scikit-learn's scalers, encoders and imputers, and a ColumnTransformer of them.
     path : str or path-like
     target_names : sequence of str, default=None
         Names of the targets, which the command line uses.
@@ -47,8 +48,8 @@ def save(
     Raises
     ------
     TypeError
-        If the model is of another class, or has a parameter or attribute that is not data, such as
-        a function for `weights` or `metric`.
+        If the model, or a part of it, is of another class, or has a parameter or attribute that is
+        not data, such as a function for `weights` or `metric`.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ImportError
@@ -104,6 +105,11 @@ def load(path: str | os.PathLike[str]) -> Any:
         If it cannot be read.
     ImportError
         If safetensors is not installed.
+
+    Warns
+    -----
+    sklearn.exceptions.InconsistentVersionWarning
+        If a pipeline was written with another version of scikit-learn.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def read_container(path: str | os.PathLike[str]) -> tuple[Any, dict[str, NDArray
     """
     safetensors = require("safetensors.numpy", "files")
     if os.path.isdir(path):
-        raise ValueError(f"{path} is a folder, not a model file")
+        raise IsADirectoryError(f"{path} is a folder, not a model file")
     with open(path, "rb") as file:
         first = file.readline(LONGEST_LINE)
         _check_first_line(path, first)

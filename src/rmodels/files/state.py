@@ -1,19 +1,26 @@
 """What a file holds of a fitted estimator: its class, its parameters and what `fit` left in it.
 
 Only the estimators of the catalogue are written and read, and of each the attributes that its
-class declares: see `rmodels.base.state`. What is read predicts the same; of a model that was fitted
-to tensors it is one of NumPy arrays, on the processor.
+class declares: see `rmodels.base.state`; and pipelines of them with some classes of scikit-learn:
+see `rmodels.files.sklearn`. What is read predicts the same; of a model that was fitted to tensors
+it is one of NumPy arrays, on the processor.
 """
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import sklearn
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 import rmodels
 from rmodels.base.sklearn import check_parameters
 from rmodels.base.state import Absent, attributes_of
+from rmodels.base.warnings import warn
 from rmodels.catalogue import CATALOGUE
 from rmodels.files.codec import Arrays, Parts, decode, encode, is_part
+from rmodels.files.sklearn import CLASSES, PARTS, Theirs, is_theirs, take_apart, wrap
 
 __all__ = ["describe", "restore"]
 
@@ -22,10 +29,35 @@ _NAMES = [entry.name for entry in CATALOGUE.values() if entry.task != "function"
 Attributes = dict[str, tuple[type, ...]]
 
 
-def _parts(attributes: Attributes) -> Parts:
+@dataclass(frozen=True)
+class Ours:
+    """An estimator of rmodels in a pipeline, taken apart."""
+
+    name: str
+    parameters: dict[str, Any]
+    attributes: dict[str, Any]
+
+    @classmethod
+    def from_fields(cls, name: str, parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
+        """Return the estimator."""
+        return _make(name, parameters, attributes)
+
+
+@cache
+def _parts() -> Parts:
     """Return the classes whose objects attributes may be."""
-    kinds = {kind for types in attributes.values() for kind in types}
-    return {kind.__name__: kind for kind in kinds if is_part(kind)}
+    kinds = {
+        kind
+        for name in _NAMES
+        for types in attributes_of(getattr(rmodels, name)).values()
+        for kind in types
+    }
+    return {kind.__name__: kind for kind in kinds if is_part(kind)} | PARTS | {"Ours": Ours}
+
+
+def _is_ours(value: Any) -> bool:
+    name = type(value).__name__
+    return name in _NAMES and type(value) is getattr(rmodels, name)
 
 
 def describe(model: Any) -> tuple[dict[str, Any], Arrays]:
@@ -38,12 +70,25 @@ def describe(model: Any) -> tuple[dict[str, Any], Arrays]:
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     """
-    name = type(model).__name__
-    if name not in _NAMES or type(model) is not getattr(rmodels, name):
+    if not (_is_ours(model) or is_theirs(model)):
         raise TypeError(
-            f"a model file holds one of {', '.join(_NAMES)}; got {type(model).__qualname__}"
+            f"a model file holds one of {', '.join(_NAMES)}, or a Pipeline of them; got "
+            f"{type(model).__qualname__}"
         )
     check_is_fitted(model)
+    held = _take_apart(model) if _is_ours(model) else take_apart(model, _wrap)
+    arrays: Arrays = {}
+    return {
+        "class": held.name,
+        "sklearn": sklearn.__version__,
+        "parameters": {k: encode(v, k, arrays, _parts()) for k, v in held.parameters.items()},
+        "attributes": {k: encode(v, k, arrays, _parts()) for k, v in held.attributes.items()},
+    }, arrays
+
+
+def _take_apart(model: Any) -> Ours:
+    """Return what an estimator of rmodels is made of."""
+    name = type(model).__name__
     check_parameters(model)
     allowed = attributes_of(type(model))
     parameters = model.get_params(deep=False)
@@ -59,13 +104,12 @@ def describe(model: Any) -> tuple[dict[str, Any], Arrays]:
                 f"{key}={value!r} cannot be written: a model file holds no code. Fit with a value "
                 "that is a name or a number"
             )
-    arrays: Arrays = {}
-    parts = _parts(allowed)
-    return {
-        "class": name,
-        "parameters": {k: encode(v, k, arrays, {}) for k, v in parameters.items()},
-        "attributes": {k: encode(v, k, arrays, parts) for k, v in attributes.items()},
-    }, arrays
+    return Ours(name, {key: _wrap(value) for key, value in parameters.items()}, attributes)
+
+
+def _wrap(value: Any) -> Any:
+    """Return a value with estimators and what else JSON cannot hold taken apart."""
+    return wrap(value, lambda each: _take_apart(each) if _is_ours(each) else None)
 
 
 def restore(description: Any, arrays: Arrays) -> Any:
@@ -75,25 +119,46 @@ def restore(description: Any, arrays: Arrays) -> Any:
     ------
     ValueError
         If the description is not of an estimator of this version of rmodels.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        If another version of scikit-learn wrote what is of scikit-learn.
     """
     try:
         name = description["class"]
-        if name not in _NAMES:
-            raise ValueError(f"class {name!r} is not one of {', '.join(_NAMES)}")
-        estimator = getattr(rmodels, name)
-        allowed = attributes_of(estimator)
-        parts = _parts(allowed)
-        parameters = {k: decode(v, arrays, {}) for k, v in description["parameters"].items()}
-        attributes = {k: decode(v, arrays, parts) for k, v in description["attributes"].items()}
-        _check_attributes(attributes, allowed)
-        model = estimator(**parameters)
-        check_parameters(model)
-        vars(model).update(attributes)
-        if not model._is_consistent():
-            raise ValueError("its attributes do not fit together")
-        model._bring_up_to_date()
+        parts = _parts()
+        parameters, attributes = (
+            {k: decode(v, arrays, parts) for k, v in description[each].items()}
+            for each in ("parameters", "attributes")
+        )
+        if not isinstance(name, str) or name not in CLASSES:
+            return _make(name, parameters, attributes)
+        if description["sklearn"] != sklearn.__version__:
+            warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=sklearn.__version__,
+                    original_sklearn_version=description["sklearn"],
+                )
+            )
+        return Theirs.from_fields(name, parameters, attributes)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError(f"its description is not valid: {error!r}") from error
+
+
+def _make(name: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
+    """Return the estimator of rmodels that is made of these."""
+    if name not in _NAMES:
+        raise ValueError(f"class {name!r} is not one of {', '.join(_NAMES)}")
+    estimator = getattr(rmodels, name)
+    _check_attributes(attributes, attributes_of(estimator))
+    model = estimator(**parameters)
+    check_parameters(model)
+    vars(model).update(attributes)
+    if attributes and not model._is_consistent():
+        raise ValueError("its attributes do not fit together")
+    model._bring_up_to_date()
     return model
 
 

@@ -10,11 +10,15 @@ from sklearn.utils.validation import check_is_fitted
 from rmodels import data
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source, hold, map_rows
+from rmodels.data.arrays import on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.solvers import inference
 from rmodels.solvers.factor import Factor, find_factor
-from rmodels.solvers.inference import ROBUST, Summary
+from rmodels.solvers.inference import ROBUST
 from rmodels.solvers.moments import as_array
+from rmodels.solvers.summary import Summary
+
+__all__ = ["TestedLinearModel"]
 
 
 class TestedLinearModel(LinearModel):
@@ -109,7 +113,14 @@ class TestedLinearModel(LinearModel):
         moments, count = vars(self).get("_moments"), vars(self).get("_counted")
         return find_factor(moments, count, source, self.n_features_in_, self.fit_intercept)
 
-    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: bool = False,
+        *,
+        interval: float | None = None,
+        interval_of: str = "observation",
+    ) -> Any:
         """Predict by X · coef + intercept.
 
         Parameters
@@ -118,12 +129,21 @@ class TestedLinearModel(LinearModel):
         return_std : bool, default=False
             Whether to return the standard deviation of a new observation of weight 1 about its
             prediction, too: σ √(1 + leverage). Least squares only, from the moments.
+        interval : float, default=None
+            The confidence, between 0 and 1, of an interval about each prediction, whose ends are
+            returned, too: prediction ± t σ √(1 + leverage), t the quantile of Student's t. Least
+            squares only, from the moments.
+        interval_of : {"observation", "mean"}, default="observation"
+            What the interval holds: a new observation of weight 1, or the mean of all such, where
+            it is prediction ± t σ √leverage.
 
         Returns
         -------
         prediction : ndarray of shape (n_samples,) or (n_samples, n_targets)
         std : ndarray of the same shape
             Only if `return_std`.
+        low, high : ndarray of the same shape
+            Only if `interval`.
 
         Examples
         --------
@@ -132,17 +152,42 @@ class TestedLinearModel(LinearModel):
         >>> prediction, std = model.predict([[4.0]], return_std=True)
         >>> prediction.round(2), std.round(2)
         (array([10.]), array([0.61]))
+        >>> prediction, low, high = model.predict([[4.0]], interval=0.95)
+        >>> low.round(2), high.round(2)
+        (array([7.37]), array([12.63]))
         """
-        if not return_std:
+        if not return_std and interval is None:
             return super().predict(X)
         check_is_fitted(self)
+        asked = "return_std" if return_std else "interval"
         if self.iterations is not None or self.positive:
-            raise ValueError("return_std needs least squares without positive=True")
-        held = hold(self, X)
-        return map_rows(self, X, partial(held._predict_with_std, factor=self._factor(None)))
+            raise ValueError(f"{asked} needs least squares without positive=True")
+        if interval is not None and not 0 < interval < 1:
+            raise ValueError(f"interval must be between 0 and 1; got {interval!r}")
+        if interval_of not in ("observation", "mean"):
+            raise ValueError(f"interval_of must be 'observation' or 'mean'; got {interval_of!r}")
+        answer = partial(
+            hold(self, X)._predict_with_spread,
+            factor=self._factor(None),
+            std=return_std,
+            interval=interval,
+            of=interval_of,
+        )
+        return map_rows(self, X, answer)
 
-    def _predict_with_std(self, rows: Rows, factor: Factor) -> tuple[Any, Any]:
-        """Return the predictions of checked rows and their standard deviations."""
-        leverages = factor.leverages(as_array(rows.X))
-        std = np.sqrt(factor.variance * (1 + leverages[:, np.newaxis]))
-        return self._predict(rows), std[:, 0] if self._targets is None else std
+    def _predict_with_spread(
+        self, rows: Rows, factor: Factor, std: bool, interval: float | None, of: str
+    ) -> tuple[Any, ...]:
+        """Return the predictions of checked rows, their deviations, and the ends of intervals."""
+        predicted = self._predict(rows)
+        Z = as_array(rows.X)
+        found: list[Any] = [predicted]
+        if std:
+            spread = np.sqrt(factor.variance * (1 + factor.leverages(Z)[:, np.newaxis]))
+            found.append(spread[:, 0] if self._targets is None else spread)
+        if interval is not None:
+            half = factor.half_widths(Z, interval, of)
+            half = half[:, 0] if self._targets is None else half
+            centre = np.asarray(on_host(predicted), np.float64)
+            found += [centre - half, centre + half]
+        return tuple(found)

@@ -113,7 +113,8 @@ class LinearRegression(TestedLinearModel):
     ConvergenceWarning
         If the learning rate is too large for gradient descent to converge.
     UserWarning
-        If the rank of X leaves least squares more than one solution though there are enough rows.
+        If the rank of X leaves least squares more than one solution though there are enough rows,
+        and not only because dummies of categories sum to one.
 
     Notes
     -----

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, stats
 
 from rmodels.data import Source
 from rmodels.ops.moments import Moments
@@ -89,6 +89,21 @@ class Factor:
     def variance(self) -> Matrix:
         """σ²: (n_targets,)."""
         return self.residual / self.freedom
+
+    @property
+    def inflation(self) -> Matrix:
+        """1 / (1 − R²) of each feature on the others: (n_features,)."""
+        R = linalg.solve_triangular(self.inverse, np.eye(len(self.inverse)))
+        found: Matrix = (self.inverse**2).sum(axis=1) * (R**2).sum(axis=0)
+        return found
+
+    def half_widths(self, X: NDArray, confidence: float, of: str) -> Matrix:
+        """Return t σ √(leverage), or t σ √(1 + leverage) of an observation: (rows, n_targets)."""
+        squares = self.leverages(X)[:, np.newaxis] + (of == "observation")
+        half: Matrix = stats.t.ppf(0.5 + confidence / 2, self.freedom) * np.sqrt(
+            self.variance * squares
+        )
+        return half
 
     def leverages(self, X: NDArray, weights: Matrix | float = 1.0) -> Matrix:
         """Return w (1 / Σw + ‖(x − μ) R_xx⁻¹‖²): (rows,)."""

@@ -4,7 +4,6 @@ See `rmodels.solvers.factor`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,8 +14,9 @@ from scipy import linalg, stats
 from rmodels.data import Rows, Source
 from rmodels.solvers.factor import Factor
 from rmodels.solvers.moments import as_array
+from rmodels.solvers.summary import Summary
 
-__all__ = ["ROBUST", "Summary", "explain_nan", "meat", "rows_of_full_leverage", "summarize"]
+__all__ = ["ROBUST", "explain_nan", "meat", "rows_of_full_leverage", "summarize"]
 
 Matrix = NDArray[np.float64]
 
@@ -153,91 +153,6 @@ def _wald(factor: Factor, inner: Matrix) -> Matrix:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
-    """Inference of a linear regression; printed as a table.
-
-    With several targets, each array has one more axis in front.
-
-    Attributes
-    ----------
-    names : list of str
-        Of the coefficients: the features, and last the intercept, if there is one.
-    coefficients, standard_errors, t_values, p_values : ndarray of shape (n_coefficients,)
-        p-values are two-sided, of Student's t.
-    confidence_intervals : ndarray of shape (n_coefficients, 2)
-    covariance : ndarray of shape (n_coefficients, n_coefficients)
-    r2, adjusted_r2 : float
-        About the mean; about 0 if no coefficients give the same prediction for all rows: without
-        an intercept, unless columns such as those of all categories add up to a constant.
-    f_value, f_p_value : float
-        Wald's test that all rows have the same prediction: that all slopes are 0. Without a
-        constant, that all predictions are 0.
-    residual_std : float
-        √(Σ w e² / degrees of freedom).
-    n_samples, degrees_of_freedom : int
-        Rows whose weight is not 0, and what is left of them.
-    confidence : float
-    robust : str or None
-    computed_from : {"moments", "rows"}
-    """
-
-    names: list[str]
-    coefficients: Matrix
-    standard_errors: Matrix
-    t_values: Matrix
-    p_values: Matrix
-    confidence_intervals: Matrix
-    covariance: Matrix
-    r2: Any
-    adjusted_r2: Any
-    f_value: Any
-    f_p_value: Any
-    residual_std: Any
-    n_samples: int
-    degrees_of_freedom: int
-    confidence: float
-    robust: str | None
-    computed_from: str
-
-    def __str__(self) -> str:
-        several = self.coefficients.ndim == 2
-        blocks = range(len(self.coefficients)) if several else [()]
-        width = max(map(len, self.names))
-        lines = [
-            f"{self.n_samples} rows, {self.degrees_of_freedom} degrees of freedom, "
-            f"{self.robust or 'classical'} errors, from the {self.computed_from}"
-        ]
-        for target in blocks:
-            r2, adjusted, f, p, std = (
-                np.asarray(each)[target]
-                for each in (
-                    self.r2, self.adjusted_r2, self.f_value, self.f_p_value, self.residual_std
-                )
-            )  # fmt: skip
-            lines += [
-                *([f"target {target}"] if several else []),
-                f"R² {r2:.4g}   adjusted R² {adjusted:.4g}   F {f:.4g} (p {p:.3g})   "
-                f"residual standard deviation {std:.4g}",
-                f"{'':{width}} {'coefficient':>12} {'error':>11} {'t':>9} {'p':>9}   "
-                f"{self.confidence:.0%} interval",
-            ]
-            columns = zip(
-                self.names,
-                self.coefficients[target],
-                self.standard_errors[target],
-                self.t_values[target],
-                self.p_values[target],
-                self.confidence_intervals[target],
-                strict=True,
-            )
-            lines += [
-                f"{name:{width}} {c:12.5g} {e:11.4g} {t:9.3f} {p:9.3g}   [{low:.5g}, {high:.5g}]"
-                for name, c, e, t, p, (low, high) in columns
-            ]
-        return "\n".join(lines)
-
-
 def _lost(factor: Factor) -> Matrix:
     """Return how large slopes and intercepts may be that are rounding: (n_targets, d + 1)."""
     d = len(factor.slopes)
@@ -291,6 +206,7 @@ def summarize(
     return Summary(
         names=names,
         **arrays,
+        variance_inflation=factor.inflation,
         n_samples=int(factor.count),
         degrees_of_freedom=int(freedom),
         confidence=confidence,

@@ -31,6 +31,7 @@ from rmodels.solvers.conditioning import (
     from_scatter,
     select_columns,
 )
+from rmodels.solvers.dummies import count_dummies
 from rmodels.solvers.moments import compute_gradient, compute_gram, compute_moments
 from rmodels.solvers.plan import Route, plan_least_squares, smaller_side
 from rmodels.solvers.refinement import refine
@@ -188,13 +189,18 @@ def solve(
             known, source, fit_intercept, 0.0, positive, None if solver == "rows" else moments
         )
         full_rank = min(int(source.count) - fit_intercept, source.n_features)
+        told = conditioning.rank
+        if told < full_rank and route.solver != "gram" and not positive:
+            summed = moments or compute_moments(source, n_threads)
+            told += count_dummies(summed, fit_intercept)
+        warned = _warn_of_rank(conditioning.rank, told, full_rank)
         return LinearFit(
             coefficients,
             "rows" if by_rows else route.solver,
             known.engine,
             conditioning,
             moments if moments is not None and moments.is_finite else None,
-            warnings=() if positive else _warn_of_rank(conditioning.rank, full_rank),
+            warnings=() if positive else warned,
         )
 
 
@@ -225,7 +231,9 @@ def solve_moments_alone(
     if positive:
         slopes = _solve_nonnegative(*_take_root(moments, fit_intercept), d)
     else:
-        warned += _warn_of_rank(solution.conditioning.rank, min(count - fit_intercept, d))
+        rank, full_rank = solution.conditioning.rank, min(count - fit_intercept, d)
+        told = rank + count_dummies(moments, fit_intercept) if rank < full_rank else rank
+        warned += _warn_of_rank(rank, told, full_rank)
     intercept = np.zeros(slopes.shape[1])
     if fit_intercept:
         intercept = moments.mean[d:] - moments.mean[:d] @ slopes
@@ -239,9 +247,9 @@ def solve_moments_alone(
     )
 
 
-def _warn_of_rank(rank: int, full_rank: int) -> tuple[Warning, ...]:
-    """Return what is to be said of columns that are dependent."""
-    if rank >= full_rank:
+def _warn_of_rank(rank: int, told: int, full_rank: int) -> tuple[Warning, ...]:
+    """Return what is to be said of columns that are dependent, more than dummies `told` of."""
+    if told >= full_rank:
         return ()
     message = (
         f"X has rank {rank} where {full_rank} is possible: some columns are constant "

@@ -44,7 +44,7 @@ def error(source, tmp_path, capsys, estimator="linear-regression"):
         "linear-regression": LinearRegression,
         "k-neighbors-regressor": KNeighborsRegressor,
     }[estimator]()
-    with pytest.raises(ValueError, match=r"column|no Parquet") as caught:
+    with pytest.raises(ValueError, match=r"column|no table") as caught:
         model.fit(scan(source), "y")
     capsys.readouterr()
     saved = tmp_path / "none.rmodel"
@@ -82,7 +82,7 @@ class TestHiddenNames:
 
     def test_a_folder_of_them_alone(self, folder, kind, tmp_path, capsys):
         (folder / "deep" / f"a.{kind}").unlink()
-        assert "there is no table, a .csv or .parquet file" in error(folder, tmp_path, capsys)
+        assert "there is no table: a table is a .csv, .tsv" in error(folder, tmp_path, capsys)
 
 
 def test_links_to_folders(tmp_path):

@@ -189,8 +189,8 @@ def test_faults_of_labels_of_parquet(written, column, said):
 
 
 def test_files_that_are_not_tables(written, tmp_path):
-    for name in ("a.xlsx", "a", "a.csv.gz"):
-        with pytest.raises(ValueError, match=r"a table is a \.csv or \.parquet file"):
+    for name in ("a.xlsx", "a", "a.parquet.gz"):
+        with pytest.raises(ValueError, match=r"a table is a \.csv, \.tsv, \.parquet or \.arrow"):
             reader_of(written("a\n1\n", name))
     with pytest.raises(ValueError, match=r"a\.parquet cannot be read: Parquet magic bytes"):
         reader_of(written("a,b\n1,2\n" * 9, "a.parquet"))

@@ -11,12 +11,14 @@ from rmodels.data.formats.arrays import ArrayReader
 from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
 from rmodels.data.formats.columns import Column, as_column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
-from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
+from rmodels.data.formats.files import Source, base_of, files_of, format_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
 from rmodels.data.formats.labels import Compared, labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
-from rmodels.data.formats.reader import Batch, Reader
+from rmodels.data.formats.reader import Batch, Reader, reading
+from rmodels.data.formats.remote import Remote, path_of
 from rmodels.data.formats.whole import read
+from rmodels.extras import require
 
 __all__ = [
     "Batch",
@@ -34,12 +36,12 @@ __all__ = [
 ]
 
 
-def reader_of(source: Any) -> Reader:
+def reader_of(source: Any, separator: str | None = None) -> Reader:
     """Return what reads a source; `rmodels.scan` says which there are."""
     if isinstance(source, np.ndarray):
         return ArrayReader(source)
     if isinstance(source, (str, os.PathLike)):
-        return _files_reader([source])
+        return _files_reader([source], separator)
     if hasattr(source, "get_fragments"):
         return DatasetReader(source)
     if is_frame(source):
@@ -54,22 +56,36 @@ def reader_of(source: Any) -> Reader:
             if not isinstance(each, (str, os.PathLike)):
                 break
         else:
-            return _files_reader(given)
+            return _files_reader(given, separator)
     raise ValueError(f"a {type(source).__name__} cannot be scanned: {_advice(source)}")
 
 
-def _files_reader(given: list[Source]) -> Reader:
+def _files_reader(given: list[Source], separator: str | None) -> Reader:
     """Return what reads files, folders and patterns."""
     if not given:
         raise ValueError("no files were given: the list is empty")
     paths = [path for each in given for path in files_of(each)]
-    keys = keys_of(paths, given)
-    formats = {FORMATS.get(path.suffix.lower()) for path in paths}
-    if formats == {"parquet"}:
-        return ParquetReader(paths, keys)
+    formats = {format_of(path) for path in paths}
+    systems = [path.system if isinstance(path, Remote) else None for path in paths]
+    if len(formats) > 1 or any(each != systems[0] for each in systems):
+        raise ValueError(
+            f"{paths[0]} and the others must be of one format, all CSV, all Parquet or all Arrow, "
+            "and in one place"
+        )
     if formats == {"csv"}:
-        return CSVReader(paths, keys)
-    raise ValueError(f"{paths[0]} and the others must be of one format: all Parquet or all CSV")
+        return CSVReader(paths, keys_of(paths, given), separator)
+    if formats == {"parquet"} and systems[0] is None:
+        return ParquetReader(paths, keys_of(paths, given))
+    datasets = require("pyarrow.dataset", "files")
+    with reading(str(paths[0])):
+        dataset = datasets.dataset(
+            [path_of(path) for path in paths],
+            format={"arrow": "ipc"}.get(*[*formats] * 2),
+            filesystem=systems[0],
+            partitioning="hive",
+            partition_base_dir=base_of(given).lstrip("/" if systems[0] else ""),
+        )
+    return DatasetReader(dataset, str(paths[0]))
 
 
 def _is_table(source: Any) -> bool:

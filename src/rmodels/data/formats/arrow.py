@@ -17,6 +17,7 @@ from rmodels.data.formats.columns import (
 )
 from rmodels.data.formats.files import keys_between
 from rmodels.data.formats.reader import Batch, Part, Reader, naming, part_of, reading, signature
+from rmodels.data.formats.remote import Remote
 from rmodels.extras import require
 
 __all__ = ["DatasetReader", "TableReader", "is_frame", "table_of"]
@@ -32,8 +33,8 @@ _FRAMES = {
 class DatasetReader(Reader):
     """A pyarrow dataset."""
 
-    def __init__(self, dataset: Any) -> None:
-        self.name = "the dataset"
+    def __init__(self, dataset: Any, name: str = "the dataset") -> None:
+        self.name = name
         self._dataset = dataset
         self._schema = part_of(self.name, dataset.schema)
         self.columns = list(self._schema.types)
@@ -112,7 +113,8 @@ class DatasetReader(Reader):
         files = getattr(self._dataset, "files", None)
         if files is None:
             raise ValueError("a checkpoint needs files")
-        return signature([Path(file) for file in files])
+        system = self._dataset.filesystem
+        return signature([Remote(system, file, file) for file in files])
 
 
 def _common(paths: Sequence[Path]) -> str:

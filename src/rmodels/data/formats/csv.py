@@ -1,13 +1,15 @@
-"""CSV files: UTF-8 with a header, separated by commas.
+"""CSV files: UTF-8 with a header, separated by commas, tabs or another sign, maybe compressed.
 
 pyarrow reads them in blocks. What it refuses is looked up again by Python's csv module, which knows
 the lines, so that every error names the file, the line and the column.
 """
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,9 @@ import numpy as np
 from rmodels.config import get_config
 from rmodels.data.formats.cells import FALSE, TRUE, all_boolean, all_finite, fault_of
 from rmodels.data.formats.columns import Column, distinct
+from rmodels.data.formats.files import compression_of, separator_of
 from rmodels.data.formats.reader import Batch, Part, Reader, key_types, signature, with_keys
+from rmodels.data.formats.remote import open_binary, size_of
 from rmodels.extras import require
 
 __all__ = ["CSVReader"]
@@ -25,17 +29,34 @@ _BLOCK_SHARE = 256  # of the memory limit that a block of text may take
 _LEAST_BLOCK = 1 << 16  # bytes
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A file of text, maybe compressed, and what parts its cells."""
+
+    place: Any
+    separator: str
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    def open(self) -> AbstractContextManager[tuple[Any, Any]]:
+        """Open the file: as it is, and as text; see `open_binary`."""
+        return open_binary(self.place, compression_of(self.place.name))
+
+
 class CSVReader(Reader):
     """CSV files: columns are numbers or, if asked for as such, text."""
 
     has_types = False
 
-    def __init__(self, paths: list[Path], keys: Sequence[Mapping[str, Any]]) -> None:
-        self.name = str(paths[0])
-        self._paths = paths
+    def __init__(
+        self, places: list[Any], keys: Sequence[Mapping[str, Any]], separator: str | None = None
+    ) -> None:
+        self.name = str(places[0])
+        self._paths = [_Text(place, separator or separator_of(place.name)) for place in places]
         types = key_types(keys)
         self.parts = []
-        for path, told in zip(paths, keys, strict=True):
+        for path, told in zip(self._paths, keys, strict=True):
             found = _columns(path)
             added = {name: value for name, value in told.items() if name not in found}
             found |= {name: types[name] for name in added}
@@ -57,16 +78,16 @@ class CSVReader(Reader):
         texts: Sequence[Column],
         block: int,
     ) -> Iterator[Batch]:
-        sizes = [path.stat().st_size for path in self._paths]
+        sizes = [size_of(path.place) for path in self._paths]
         for number, path in enumerate(self._paths):
             part = self.parts[number]
-            with path.open("rb") as file:
+            with path.open() as (raw, file):
                 row = 0
                 for held in _gathered(self._blocks(number, file, columns, texts, block), size):
                     if start > 0:
                         start -= held.num_rows
                     else:
-                        done = (sum(sizes[:number]) + file.tell()) / sum(sizes)
+                        done = (sum(sizes[:number]) + raw.tell()) / sum(sizes)
                         place = f"{path}, row {row + 1} and after"
                         given = with_keys(held, columns, part, texts)
                         yield Batch(place, given, done, part=number, row=row)
@@ -96,7 +117,7 @@ class CSVReader(Reader):
             yield from reader.open_csv(
                 file,
                 reader.ReadOptions(block_size=size),
-                reader.ParseOptions(newlines_in_values=True),
+                reader.ParseOptions(newlines_in_values=True, delimiter=path.separator),
                 reader.ConvertOptions(
                     column_types=types,
                     include_columns=stored,
@@ -104,7 +125,9 @@ class CSVReader(Reader):
                     false_values=FALSE,
                 ),
             )
-        except pyarrow.ArrowInvalid as error:
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError):
+                raise ValueError(f"{path} cannot be read: {error}") from error
             numbers = [name for name in stored if name not in texts and name in columns]
             found = _first_fault(path, part, numbers, size)
             if found is None and "block" in str(error):
@@ -128,7 +151,7 @@ class CSVReader(Reader):
 
     def state(self) -> str:
         """Return what changes if a file does; see `Reader.state`."""
-        return signature(self._paths)
+        return signature([path.place for path in self._paths])
 
 
 def _gathered(blocks: Iterator[Any], size: int) -> Iterator[Any]:
@@ -156,7 +179,7 @@ def _block() -> int:
     return max(_LEAST_BLOCK, limit // _BLOCK_SHARE)
 
 
-def _columns(path: Path) -> dict[Column, Any]:
+def _columns(path: _Text) -> dict[Column, Any]:
     """Return the names of the columns of a file, and the type of those that begin as booleans."""
     records = (record for _, record in _records(path, _block()))
     names = next(records, None)
@@ -168,13 +191,14 @@ def _columns(path: Path) -> dict[Column, Any]:
     return found | {name: boolean for name, cell in cells if all_boolean([cell])}
 
 
-def _records(path: Path, longest: int) -> Iterator[tuple[int, list[str]]]:
+def _records(path: _Text, longest: int) -> Iterator[tuple[int, list[str]]]:
     """Yield the lines on which records begin, from 1, and the records; skip empty lines.
 
     A cell must not be longer than a block of text.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+    with path.open() as (_, unpacked):
+        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+        reader = csv.reader(file, delimiter=path.separator)
         line = 1
         try:
             while (record := _next(reader, longest)) is not None:
@@ -187,6 +211,8 @@ def _records(path: Path, longest: int) -> Iterator[tuple[int, list[str]]]:
             raise ValueError(said) from error
         except UnicodeDecodeError as error:
             raise ValueError(_not_text(path)) from error
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _next(reader: Iterator[list[str]], longest: int) -> list[str] | None:
@@ -198,14 +224,14 @@ def _next(reader: Iterator[list[str]], longest: int) -> list[str] | None:
         csv.field_size_limit(before)
 
 
-def _too_long(path: Path, line: int, size: int) -> str:
+def _too_long(path: _Text, line: int, size: int) -> str:
     return (
         f"{path}, line {line}: what begins here is longer than a block of {size} bytes. Raise "
         "memory_limit, of which that is a share, if no quote is left open"
     )
 
 
-def _first_long(path: Path, size: int) -> str | None:
+def _first_long(path: _Text, size: int) -> str | None:
     """Return what to say of the first row that is longer than a block."""
     for line, record in _records(path, size):
         if sum(len(cell.encode()) + 1 for cell in record) > size:
@@ -213,7 +239,7 @@ def _first_long(path: Path, size: int) -> str | None:
     return None
 
 
-def _first_fault(path: Path, part: Part, numbers: Sequence[Column], longest: int) -> str | None:
+def _first_fault(path: _Text, part: Part, numbers: Sequence[Column], longest: int) -> str | None:
     """Return what is wrong with the first line that cannot be read, None if all can be."""
     chosen = set(numbers)
     names = [name for name in part.types if name not in part.keys]
@@ -245,10 +271,10 @@ def _all_right(texts: list[str], truths: bool) -> bool:
     return all_boolean(texts) if truths else all_finite(texts)
 
 
-def _not_text(path: Path) -> str:
+def _not_text(path: _Text) -> str:
     """Return which line is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+    with path.open() as (_, unpacked), io.BufferedReader(unpacked) as lines:
+        for number, line in enumerate(lines, 1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:

@@ -6,11 +6,33 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["FORMATS", "files_of", "format_of", "keys_between", "keys_of"]
+from rmodels.data.formats.remote import Remote, is_url, path_of, remote_base, remote_files
 
-FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+__all__ = [
+    "base_of",
+    "compression_of",
+    "files_of",
+    "find_format",
+    "format_of",
+    "keys_between",
+    "keys_of",
+    "separator_of",
+]
+
+FORMATS = {
+    ".arrow": "arrow",
+    ".csv": "csv",
+    ".feather": "arrow",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".tsv": "csv",
+}
+_PACKED = {".bz2": "bz2", ".gz": "gzip", ".zst": "zstd"}  # of CSV files, after their own ending
+
+_TABLES = "a table is a .csv, .tsv, .parquet or .arrow file, or a .csv.gz or .csv.zst"
 
 _HIDDEN = (".", "_")
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -18,13 +40,21 @@ _MISSING = "__HIVE_DEFAULT_PARTITION__"
 Source = str | os.PathLike[str]
 
 
-def files_of(source: Source) -> list[Path]:
-    """Return the files that a path, folder or pattern names, sorted.
+def files_of(source: Source) -> list[Any]:
+    """Return the files that a path, a URL, a folder or a pattern names, sorted.
 
     Below a folder, and where a pattern does not say so, names that begin with a dot or an
     underscore are passed by, as are those of other formats. A folder that a pattern names is read
     as one.
     """
+    if is_url(source):
+        remote = remote_files(str(source))
+        tables = [each for each in remote if find_format(each.name)]
+        if not tables and len(remote) == 1:
+            format_of(remote[0])
+        if not tables:
+            raise ValueError(f"{source}: there is no table: {_TABLES}")
+        return tables
     path = Path(source)
     if path.is_dir():
         found = _below(path)
@@ -36,23 +66,48 @@ def files_of(source: Source) -> list[Path]:
     else:
         found = _matching(path)
     if not found:
-        raise ValueError(f"{source}: there is no table, a .csv or .parquet file")
+        raise ValueError(f"{source}: there is no table: {_TABLES}")
     return found
 
 
-def format_of(path: Path) -> str:
-    """Return the format of a table, as its name says.
+def find_format(name: str) -> str | None:
+    """Return the format of a table, as the name of its file says, or None if it says none."""
+    ending, packed = _endings(name)
+    found = FORMATS.get(ending)
+    return found if packed is None or found == "csv" else None
+
+
+def format_of(path: Any) -> str:
+    """Return the format of a table; see `find_format`.
 
     Raises
     ------
     ValueError
-        If it does not say one.
+        If the name does not say one.
     """
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        said = f"unknown format {path.suffix!r}" if suffix else "the name has no ending"
-        raise ValueError(f"{path}: {said}: a table is a .csv or .parquet file")
-    return FORMATS[suffix]
+    found = find_format(path.name)
+    if found is None:
+        suffix = Path(path.name).suffix
+        said = f"unknown format {suffix!r}" if suffix else "the name has no ending"
+        raise ValueError(f"{path}: {said}: {_TABLES}")
+    return found
+
+
+def compression_of(name: str) -> str | None:
+    """Return how a file is compressed, as pyarrow calls it."""
+    return _endings(name)[1]
+
+
+def separator_of(name: str) -> str:
+    """Return what parts the cells of a CSV file, as its name says."""
+    return "\t" if _endings(name)[0] == ".tsv" else ","
+
+
+def _endings(name: str) -> tuple[str, str | None]:
+    """Return the ending that says the format, and the compression, if one follows it."""
+    path = Path(name.lower())
+    packed = _PACKED.get(path.suffix)
+    return (path.suffix if packed is None else Path(path.stem).suffix), packed
 
 
 def _below(folder: Path) -> list[Path]:
@@ -61,9 +116,7 @@ def _below(folder: Path) -> list[Path]:
     seen = {os.path.realpath(folder)}
     for here, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         found += (
-            Path(here, name)
-            for name in names
-            if not name.startswith(_HIDDEN) and Path(name).suffix.lower() in FORMATS
+            Path(here, name) for name in names if not name.startswith(_HIDDEN) and find_format(name)
         )
         shown = sorted(name for name in folders if not name.startswith(_HIDDEN))
         real = {name: os.path.realpath(Path(here, name)) for name in shown}
@@ -87,18 +140,32 @@ def _matching(pattern: Path) -> list[Path]:
             continue
         if each.is_dir():
             found.update(_below(each))
-        elif each.suffix.lower() in FORMATS:
+        elif find_format(each.name):
             found.add(each)
     return sorted(found)
 
 
-def keys_of(paths: Sequence[Path], sources: Sequence[Source]) -> list[dict[str, int | str | None]]:
+def keys_of(paths: Sequence[Any], sources: Sequence[Source]) -> list[dict[str, int | str | None]]:
     """Return what the folders of files say: names such as year=2024 below what was named.
 
     The values of a key are whole numbers if all are, else text; None is one that is missing.
     """
-    bases = [_base(Path(os.path.abspath(each))) for each in sources]
-    return keys_between([Path(os.path.abspath(each)) for each in paths], os.path.commonpath(bases))
+    places = [
+        Path("/", each.path) if isinstance(each, Remote) else Path(os.path.abspath(each))
+        for each in paths
+    ]
+    return keys_between(places, base_of(sources))
+
+
+def base_of(sources: Sequence[Source]) -> str:
+    """Return the folder below which the names of folders say something."""
+    bases = [
+        Path("/", path_of(remote_base(str(each))))
+        if is_url(each)
+        else _base(Path(os.path.abspath(each)))
+        for each in sources
+    ]
+    return os.path.commonpath(bases)
 
 
 def keys_between(paths: Sequence[Path], base: Source) -> list[dict[str, int | str | None]]:

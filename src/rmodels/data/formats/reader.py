@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from rmodels.data.formats.columns import (
     distinct,
     dtype_of,
 )
+from rmodels.data.formats.remote import stamp_of
 from rmodels.extras import require
 
 __all__ = [
@@ -243,7 +243,6 @@ def naming(batches: Any, place: str) -> Iterator[Any]:
         yield batch
 
 
-def signature(paths: Sequence[Path]) -> str:
+def signature(paths: Sequence[Any]) -> str:
     """Return what changes if one of some files does."""
-    facts = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    return hashlib.sha256(repr([stamp_of(path) for path in paths]).encode()).hexdigest()
