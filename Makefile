@@ -37,12 +37,15 @@ OLDEST := build/oldest
 test-oldest: $(OLDEST)/installed
 	$(OLDEST)/bin/python -m pytest -n logical
 
-$(OLDEST)/installed: $(BUILD_FILES) $(PYTHON_FILES) tests/oldest.py
+$(OLDEST)/tools: pyproject.toml evidence/pyproject.toml tests/oldest.py
 	rm -rf $(OLDEST)
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install -q --upgrade pip
 	$(OLDEST)/bin/python -m pip install -q $(BUILD_TOOLS)
+	@touch $@
+
+$(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	$(OLDEST)/bin/python -m pip install -q --no-build-isolation -c $(OLDEST)/constraints.txt \
 	  '.[test]' './evidence[test]'
 	@touch $@

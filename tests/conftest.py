@@ -11,7 +11,7 @@ from rmodels.ops import device
 
 ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets())]
 # The interpreter is slow: on it, only the operations are tested.
-INTERPRETED = [pytest.param("gpu-interpreter", marks=pytest.mark.gpu)] * device.interpreted()
+INTERPRETED = [pytest.param("gpu-interpreter", marks=pytest.mark.gpu)] * device.is_interpreted()
 if ops.unavailable("gpu") is None and not INTERPRETED:
     ENGINES.append(pytest.param("gpu", marks=pytest.mark.gpu))
 

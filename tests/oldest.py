@@ -33,6 +33,7 @@ def main():
         name, version = re.fullmatch(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", requirement).groups()
         if name not in TOOLS:
             print(f"{name}=={version}.*")
+    print("pyparsing<3.3")  # which warns of names that Matplotlib 3.9 uses
 
 
 if __name__ == "__main__":

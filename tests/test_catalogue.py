@@ -130,7 +130,6 @@ def test_a_family_is_imported_by_itself_alone(family):
         for name in _imported(path)
         if f"{name}.".startswith(f"rmodels.{family}.")
     }
-    importers -= {"cli/files.py"}  # which asks whether a model is linear: it is fitted in batches
     assert importers
     assert all(place.startswith(f"{family}/") for place in importers)
 

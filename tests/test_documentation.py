@@ -15,12 +15,13 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import click
 import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 
 import rmodels
-from rmodels.cli import command_line, main
+from rmodels.cli import main
 from rmodels_evidence import bench, families, gpu
 from rmodels_evidence.families.linear_model.cases import linear_cases
 from rmodels_evidence.families.linear_model.problems import linear_problems
@@ -188,7 +189,9 @@ def assert_is_command(line, whole=True):
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module) is not None
         case ["rmodels", *arguments] if whole:
-            assert callable(command_line().parse_args(arguments).run)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(click.Command, "invoke", lambda command, context: 0)
+                assert main(arguments) == 0  # what it takes is understood; it is not run
         case ["rmodels", *arguments]:  # --help is answered if all that stands before it is known
             with pytest.raises(SystemExit) as ended:
                 main([*arguments, "--help"])

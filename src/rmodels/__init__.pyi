@@ -6,6 +6,8 @@ from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
 from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
+from rmodels.decomposition import IncrementalPCA as IncrementalPCA
+from rmodels.decomposition import TruncatedSVD as TruncatedSVD
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
@@ -40,6 +42,7 @@ __all__ = [  # noqa: RUF022
     "ElasticNet",
     "ElasticNetCV",
     "GaussianNB",
+    "IncrementalPCA",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
@@ -57,6 +60,7 @@ __all__ = [  # noqa: RUF022
     "RadiusNeighborsTransformer",
     "Ridge",
     "RidgeCV",
+    "TruncatedSVD",
     "config_context",
     "enet_path",
     "get_config",

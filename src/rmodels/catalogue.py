@@ -40,6 +40,8 @@ class Entry:
         Whether scikit-learn has one of this name, at `home`.
     together : bool
         Whether it is fitted to several targets only: y has two dimensions.
+    tabular : bool
+        Whether what it answers to rows are columns of a table; graphs are not.
     patch : bool
         Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
         tests pass with it there.
@@ -53,6 +55,7 @@ class Entry:
     variants: tuple[Mapping[str, Any], ...] = ()
     in_sklearn: bool = True
     together: bool = False
+    tabular: bool = True
     patch: bool = False
 
     @property
@@ -69,6 +72,11 @@ class Entry:
     def predicts(self) -> bool:
         """Whether it is fitted to a target, and predicts it."""
         return self.task in ("classify", "regress")
+
+    @property
+    def has_command(self) -> bool:
+        """Whether it is fitted to a table and answers with one: the command line has it."""
+        return self.tabular and self.task not in ("search", "function")
 
 
 _DESCENT = {"iterations": 50}
@@ -190,6 +198,14 @@ CATALOGUE = {
             "pca",
             variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
         ),
+        Entry(
+            "IncrementalPCA",
+            "decomposition",
+            "transform",
+            "pca",
+            variants=({"n_components": 2, "whiten": True},),
+        ),
+        Entry("TruncatedSVD", "decomposition", "transform", "pca"),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
@@ -224,9 +240,21 @@ CATALOGUE = {
             _ALL | _BY_DISTANCE,
             patch=True,
         ),
-        Entry("KNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True),
         Entry(
-            "RadiusNeighborsTransformer", "neighbors", "transform", "neighbors_graphs", patch=True
+            "KNeighborsTransformer",
+            "neighbors",
+            "transform",
+            "neighbors_graphs",
+            tabular=False,
+            patch=True,
+        ),
+        Entry(
+            "RadiusNeighborsTransformer",
+            "neighbors",
+            "transform",
+            "neighbors_graphs",
+            tabular=False,
+            patch=True,
         ),
         Entry(
             "kneighbors_graph",

@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, Any] = {
 _local = threading.local()
 
 
-def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+def _check(settings: dict[str, Any]) -> dict[str, Any]:
     engine = settings["engine"]
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
@@ -112,7 +112,7 @@ def set_config(
     merged = _current() | {name: value for name, value in changes.items() if value is not None}
     if n_threads != "unchanged":
         merged["n_threads"] = n_threads
-    _local.settings = _checked(merged)
+    _local.settings = _check(merged)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def _instruction_set() -> str:
     return f"{extension.__name__.rpartition('._')[2]} (usable: {usable})"
 
 
-def _found(find: Callable[[], str]) -> str:
+def _ask(find: Callable[[], str]) -> str:
     """Return what there is or, if what is asked for cannot be had, the reason."""
     try:
         return find()
@@ -57,9 +57,9 @@ def show_versions() -> None:
     """
     lines = {
         "rmodels": rmodels.__version__,
-        "engine": _found(_engines),
-        "instruction set": _found(_instruction_set),
-        "threads": _found(lambda: str(thread_count())),
+        "engine": _ask(_engines),
+        "instruction set": _ask(_instruction_set),
+        "threads": _ask(lambda: str(thread_count())),
         "GPU": ops.unavailable("gpu") or "usable",
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}",

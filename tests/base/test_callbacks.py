@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmodels import KNeighborsClassifier, LinearRegression
 from rmodels.config import config_context
-from rmodels.ops.chunks import chunks, observed
+from rmodels.ops.chunks import chunks, observe
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
 
@@ -95,7 +95,7 @@ def test_chunks_cover_the_range_inside_the_observer():
         yield
         seen.append("out")
 
-    with observed(observer):
+    with observe(observer):
         found = []
         for rows in chunks(10, 4, "work"):
             assert seen[-1] == "in work"

@@ -92,7 +92,7 @@ CASES = {
         UserWarning,
     ),
     "RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
-    "RidgeCV._routed": (
+    "RidgeCV._route": (
         lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
         UserWarning,
     ),

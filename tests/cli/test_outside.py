@@ -1,12 +1,13 @@
 """The commands that another package holds."""
 
+import importlib
 import importlib.metadata
 import subprocess
 import sys
 
 import pytest
 
-from rmodels.cli import command_line, main
+from rmodels.cli import main
 from rmodels.cli.outside import OUTSIDE
 
 
@@ -27,8 +28,8 @@ def test_what_to_install_where_the_package_is_missing(name, given, monkeypatch, 
 
 def test_help_names_them_without_importing_them():
     code = (
-        "import sys\nfrom rmodels.cli import command_line\nprint(command_line().format_help())\n"
-        "print('rmodels_evidence' in sys.modules)"
+        "import sys\nfrom rmodels.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n"
+        "    print('rmodels_evidence' in sys.modules)"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
@@ -40,10 +41,12 @@ def test_help_names_them_without_importing_them():
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_the_package_has_them(name):
-    given = [name, *["-o", "report.html"] * (name == "report")]
-    arguments = command_line().parse_args(given)
-    assert arguments.run.__module__ == f"rmodels_evidence.{name}"
+def test_the_package_has_them(name, monkeypatch):
+    found = importlib.import_module(f"rmodels_evidence.{name}")
+    ran = []
+    monkeypatch.setattr(found, "run", lambda arguments: ran.append(arguments) or 3)
+    assert main([name, *["-o", "a b.html"] * (name == "report")]) == 3
+    assert ran[0].command == f"rmodels {name}" + " -o 'a b.html'" * (name == "report")
 
 
 def test_the_package_has_no_others():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import DataConversionWarning
 
 dask = pytest.importorskip("dask", reason="the extra dask is not installed: Dask")
 
@@ -200,6 +201,42 @@ def test_tuples_of_names_and_one_weight_for_all():
         LinearRegression().fit(parts, "z")
 
 
+def test_names_that_name_nothing():
+    parts = dd.from_pandas(WHOLE, npartitions=3)
+    array = parts.to_dask_array(lengths=True)
+    with pytest.raises(ValueError, match="y is 0, which is no column of X"):
+        LinearRegression().fit(parts, 0)
+    with pytest.raises(ValueError, match=r"y is 'y', and X, a Dask array, has no names"):
+        LinearRegression().fit(array, "y")
+    with pytest.raises(ValueError, match=r"sample_weight is 'w', and X, a Dask array, has no"):
+        LinearRegression().fit(array, WHOLE["y"], "w")
+    with pytest.raises(ValueError, match="column 'y' is asked for twice"):
+        LinearRegression().fit(parts, ["y", "y"])
+    with pytest.raises(ValueError, match="column 'w' is asked for twice"):
+        LinearRegression().fit(parts, "w", "w")
+    with pytest.raises(ValueError, match="no column 'no'; y, a list of text, names columns"):
+        KNeighborsClassifier().fit(parts, ["no"] * 300)
+    numbered = dd.from_pandas(WHOLE.set_axis(range(6), axis=1), npartitions=3)
+    expected = LinearRegression().fit(WHOLE[list("abcyv")].to_numpy(), WHOLE["w"])
+    assert_allclose(LinearRegression().fit(numbered, 5).coef_, expected.coef_, rtol=1e-9)
+
+
+def test_one_column_of_labels_is_warned_of():
+    frame = WHOLE[["a"]].assign(k=WHOLE.y > 0)
+    parts = dd.from_pandas(frame, npartitions=3)
+    for X, y in ((frame[["a"]], frame[["k"]]), (parts[["a"]], parts[["k"]])):
+        with pytest.warns(DataConversionWarning, match="column-vector y"):
+            KNeighborsClassifier().fit(X, y)
+
+
+def test_outputs_of_several_kinds():
+    frame = pd.DataFrame({"x": [0.0, 1, 2, 3], "k": [1, 2, 1, 2], "s": list("abab")})
+    parts = dd.from_pandas(frame, npartitions=2)
+    for X, y in ((frame[["x"]], frame[["k", "s"]]), (parts[["x"]], parts[["k", "s"]])):
+        with pytest.raises(ValueError, match="Mix of label input types"):
+            KNeighborsClassifier().fit(X, y)
+
+
 def test_labels_of_another_kind_are_no_misses():
     frame = pd.DataFrame({"x": [0.0, 1, 2, 3], "k": [1, 2, 1, 2], "s": list("1212")})
     parts = dd.from_pandas(frame, npartitions=2)
@@ -215,8 +252,10 @@ def test_batches_of_no_weight_add_nothing():
     parts = dd.from_pandas(WHOLE, npartitions=3)
     model = LinearRegression().partial_fit(parts[["a", "b"]], parts.y)
     before = model.coef_.copy()
-    model.partial_fit(parts[["a", "b"]], parts.y, parts.w * 0)
-    assert_allclose(model.coef_, before, rtol=1e-12)
+    for rows in (WHOLE, parts):
+        for weights in (rows.w * 0, 0.0, False):
+            model.partial_fit(rows[["a", "b"]], rows.y, weights)
+            assert_allclose(model.coef_, before, rtol=1e-12)
     with pytest.raises(ValueError, match="sample_weight is 0 for every sample"):
         LinearRegression().fit(parts[["a", "b"]], parts.y, parts.w * 0)
 

@@ -268,13 +268,14 @@ def test_score_far_from_zero_and_of_several_targets(tmp_path):
     Y = np.column_stack([y + 1e8, np.full(N, 3.0)])
     columns = {**dict(zip(NAMES, X.T, strict=True)), "y": Y[:, 0], "z": Y[:, 1]}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    model = KNeighborsRegressor(3).fit(X, Y)
+    frame = pd.DataFrame(X, columns=NAMES)
+    model = KNeighborsRegressor(3).fit(frame, Y)
     found = model.score(scan(tmp_path, NAMES), ["y", "z"])
-    assert found == pytest.approx(model.score(X, Y), rel=1e-12)
+    assert found == pytest.approx(model.score(frame, Y), rel=1e-12)
     with pytest.raises(ValueError, match="y has 1 columns, and predictions 2"):
         model.score(scan(tmp_path, NAMES), "y")
     with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
-        assert np.isnan(model.score(scan(X[:1]), Y[:1]))
+        assert np.isnan(model.score(scan(frame[:1]), Y[:1]))
 
 
 @pytest.mark.parametrize("kind", ["*.parquet", "csv"])
@@ -701,9 +702,10 @@ RNG = np.random.default_rng(0)
 
 def test_labels_of_a_function_that_fills_one_array():
     def batches():
+        rng = np.random.default_rng(0)
         held = np.empty((20, 3))
         for label in range(3):
-            held[:, :2] = RNG.standard_normal((20, 2)) + 10 * label
+            held[:, :2] = rng.standard_normal((20, 2)) + 10 * label
             held[:, 2] = label
             yield held
 
@@ -722,12 +724,45 @@ def test_a_batch_of_a_wider_dtype_than_the_first():
 
 def test_text_labels_of_a_function_that_gives_tables():
     def batches():
+        rng = np.random.default_rng(0)
         for label in "ab":
-            x = RNG.standard_normal(20) + 10 * (label == "b")
+            x = rng.standard_normal(20) + 10 * (label == "b")
             yield pd.DataFrame({"x": x, "y": [label] * 20})
 
     model = KNeighborsClassifier().fit(scan(batches), "y")
     assert model.score(scan(batches), "y") == 1.0
+
+
+def test_columns_with_and_without_names_are_warned_of_as_in_memory():
+    frame = pd.DataFrame(RNG.standard_normal((20, 3)), columns=list("aby"))
+    X = frame[["a", "b"]].to_numpy()
+    named = LinearRegression().fit(frame[["a", "b"]], frame["y"])
+    nameless = LinearRegression().fit(X, frame["y"])
+    for model, said, queries in (
+        (named, "X does not have valid feature names", [X, scan(X), scan(lambda: [X])]),
+        (
+            nameless,
+            "X has feature names, but LinearRegression was fitted without",
+            [frame[["a", "b"]], scan(frame, ["a", "b"])],
+        ),
+    ):
+        for each in queries:
+            with pytest.warns(UserWarning, match=said):
+                predicted = model.predict(each)
+            np.testing.assert_array_equal(predicted, named.predict(frame[["a", "b"]]))
+    with (
+        pytest.warns(UserWarning, match="X does not have valid feature names"),
+        pytest.raises(ValueError, match="X has 3 features, but LinearRegression is expecting 2"),
+    ):
+        named.predict(scan(frame.to_numpy()))
+
+
+def test_columns_that_are_no_list_or_are_there_twice():
+    frame = pd.DataFrame(RNG.standard_normal((20, 3)), columns=list("aby"))
+    with pytest.raises(ValueError, match=r"columns='ab' must be a list of columns: \['ab'\]"):
+        scan(frame, "ab")
+    with pytest.raises(ValueError, match="column 'a' is asked for twice"):
+        scan(frame, ["a", "b", "a"])
 
 
 def test_numbered_columns_twice():

@@ -30,7 +30,7 @@ torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyT
 pytestmark = pytest.mark.gpu
 
 PLACES = ["cpu"]
-if ops.unavailable("gpu") is None and not device.interpreted():
+if ops.unavailable("gpu") is None and not device.is_interpreted():
     PLACES.append("cuda")
 
 rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def place(request):
 
 
 def engine_at(place):
-    return "gpu" if place == "cuda" or device.interpreted() else ops.choose("nearest", "auto")
+    return "gpu" if place == "cuda" or device.is_interpreted() else ops.choose("nearest", "auto")
 
 
 def tensor(values, place, dtype=None):
@@ -381,7 +381,7 @@ def test_arrays_and_tensors_mix(place):
     assert isinstance(ours.predict(QUERIES.tolist()), np.ndarray)
 
 
-@pytest.mark.skipif(device.interpreted(), reason="to the interpreter, tensors are on the GPU")
+@pytest.mark.skipif(device.is_interpreted(), reason="to the interpreter, tensors are on the GPU")
 def test_tensors_on_the_processor_are_not_copied():
     points = torch.from_numpy(X)
     assert NearestNeighbors().fit(points)._fit_X.ctypes.data == points.data_ptr()
@@ -443,7 +443,7 @@ def test_bad_input(place, fit, error, message):
 
 
 @pytest.mark.skipif(
-    "cuda" not in PLACES and not device.interpreted(), reason="needs the engine gpu"
+    "cuda" not in PLACES and not device.is_interpreted(), reason="needs the engine gpu"
 )
 def test_what_cannot_run_on_the_gpu_raises():
     points = tensor(X, PLACES[-1])

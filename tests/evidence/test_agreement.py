@@ -10,7 +10,7 @@ from rmodels_evidence.agreement import (
 )
 from rmodels_evidence.families.linear_model.problems import (
     descent_truth,
-    generated,
+    generate,
     least_squares_truth,
     literal_loop,
 )
@@ -47,14 +47,14 @@ def test_coefficients():
 
 
 def test_truth_of_gradient_descent_is_the_literal_loop():
-    data = generated(500, 7)
+    data = generate(500, 7)
     loop = literal_loop(data, iterations=30)()
     assert coefficient_agreement(loop, descent_truth(data.X, data.y, 30), 1e-12).holds
     assert not coefficient_agreement(loop, descent_truth(data.X, data.y, 31), 1e-12).holds
 
 
 def test_truth_of_least_squares_has_no_gradient():
-    data = generated(500, 7)
+    data = generate(500, 7)
     truth = least_squares_truth(data.X, data.y)
     residuals = data.X @ truth[:-1] + truth[-1] - data.y
     assert np.abs(data.X.T @ residuals).max() < 1e-12

@@ -14,7 +14,7 @@ from rmodels_evidence import bench, families, gpu, measure, native, peers, resul
 from rmodels_evidence.agreement import coefficient_agreement
 from rmodels_evidence.case import Case, relative_to
 from rmodels_evidence.contention import Contention
-from rmodels_evidence.families.linear_model.problems import generated, literal_loop
+from rmodels_evidence.families.linear_model.problems import generate, literal_loop
 from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.limits import Limits
 from rmodels_evidence.machine import describe_machine
@@ -92,7 +92,7 @@ def test_a_wrong_result_shows_no_speed_but_how_far_off_it_is():
     assert not peer.agreement.holds
     assert peer.agreement.error == pytest.approx(1e-3 / 3)
     assert "wrong by 3.3e-04" in plain_text(next(iter(bench_tables(outcome))))
-    assert outcome.reached(problem.goals[0]) is None
+    assert outcome.is_reached(problem.goals[0]) is None
     assert whole(outcome).is_right()
 
 
@@ -143,7 +143,7 @@ def test_peers_take_part_if_asked_for_and_installed(monkeypatch):
 
 def test_missing_peers_are_named(monkeypatch, capsys):
     monkeypatch.setattr(peers, "is_installed", lambda peer: False)
-    assert peers.missing_peers() == (INTELEX, FAISS)
+    assert peers.find_missing_peers() == (INTELEX, FAISS)
     run = bench.benchmark(
         ["small"], Options(1, peers=True, quick=True), names=["least-squares-diabetes"]
     )
@@ -184,15 +184,15 @@ def test_ratios_and_goals():
         {"rmodels": 2.0, "a": 10.0, "b": 6.0, "mark": 1.0, "c": None}, (least, most, missing)
     )
     assert outcome.ratio("a") == 5.0
-    assert outcome.measured(least) == 3.0
-    assert outcome.reached(least) is True
-    assert outcome.measured(most) == 2.0
-    assert outcome.reached(most) is True
-    assert math.isnan(outcome.measured(missing))
-    assert outcome.reached(missing) is None
+    assert outcome.measure(least) == 3.0
+    assert outcome.is_reached(least) is True
+    assert outcome.measure(most) == 2.0
+    assert outcome.is_reached(most) is True
+    assert math.isnan(outcome.measure(missing))
+    assert outcome.is_reached(missing) is None
     slower = outcome_of({"rmodels": 4.0, "a": 10.0, "b": 6.0, "mark": 1.0}, ())
-    assert slower.reached(least) is False
-    assert slower.reached(most) is False
+    assert slower.is_reached(least) is False
+    assert slower.is_reached(most) is False
 
 
 def test_share_of_the_limit():
@@ -382,7 +382,7 @@ def test_the_suite_gpu_is_part_of_a_run(monkeypatch, capsys):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (63, 8), (64, 9), (1000, 40)])
 def test_descent_in_two_passes(engine, shape, wide, threads):
-    data = generated(*shape)
+    data = generate(*shape)
     coefficients = np.zeros(shape[1] + 1)
     native.load().descend_in_two_passes(data.X, data.y, 0.05, 7, threads, wide, coefficients)
     expected = literal_loop(data, iterations=7)()

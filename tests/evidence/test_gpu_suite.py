@@ -12,7 +12,7 @@ from rmodels_evidence.families.neighbors import gpu as neighbors
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not device.interpreted(), reason="for Triton's interpreter"),
+    pytest.mark.skipif(not device.is_interpreted(), reason="for Triton's interpreter"),
 ]
 
 LIMITS = gpu.Limits(1e12, 1e15, 1e14)

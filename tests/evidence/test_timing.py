@@ -45,7 +45,7 @@ def test_quantile_is_monotone_and_within_the_values(values, a, b):
 def test_times_statistics_and_scaling():
     times = Times((3.0, 1.0, 2.0, 5.0, 4.0), calls=7)
     assert (times.low, times.median, times.high) == (2.0, 3.0, 4.0)
-    scaled = times.scaled(10.0)
+    scaled = times.scale(10.0)
     assert scaled.median == 30.0
     assert scaled.calls == 7
 

@@ -392,7 +392,7 @@ def test_where_nothing_can_be_written(tmp_path):
     model = LinearRegression().fit(X, Y)
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         save(model, tmp_path / "none" / "a.rmodel")
-    with pytest.raises(ValueError, match="is not a file that can be replaced"):
+    with pytest.raises(ValueError, match="is a folder: it cannot be replaced by a file"):
         save(model, tmp_path)
     with pytest.raises(ValueError, match="is not a file that can be replaced"):
         save(model, Path(os.devnull))

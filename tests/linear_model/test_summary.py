@@ -264,6 +264,21 @@ def test_exact_fit(robust, n, fit_intercept, columns):
     assert "F inf (p 0)" in str(found)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_coefficients_that_an_exact_fit_does_not_need_are_rounding(seed):
+    # y = 2 a: the intercept and a slope are 0, and what is computed of them is noise, never t = ∞
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 2)) + 3.0
+    y = 2 * X[:, 0]
+    parts = LinearRegression().partial_fit(X[:15], y[:15]).partial_fit(X[15:], y[15:])
+    for model in (LinearRegression().fit(X, y), parts):
+        found = model.summary(X, y)
+        assert np.isinf(found.t_values[0])
+        assert np.isnan(found.t_values[1:]).all()
+        assert np.isnan(found.p_values[1:]).all()
+        assert (found.standard_errors == 0).all()
+
+
 def test_exact_polynomial():
     # y = 1 + x + x² + x³ + x⁴ + x⁵ of whole numbers: NIST's Wampler1, certified with F infinite
     x = np.arange(21.0)

@@ -49,7 +49,7 @@ def test_numpy_arrays_are_neither_adopted_nor_on_the_gpu():
     assert arrays.adopt([[1.0]]) == [[1.0]]
 
 
-@pytest.mark.skipif(device.interpreted(), reason="to the interpreter, tensors are on the GPU")
+@pytest.mark.skipif(device.is_interpreted(), reason="to the interpreter, tensors are on the GPU")
 def test_tensors_on_the_processor_become_arrays_and_results_tensors():
     torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
     X = torch.ones((2, 3), requires_grad=True)
@@ -152,7 +152,7 @@ def test_index_in_parts_and_queries_in_blocks(monkeypatch):
     rng = np.random.default_rng(3)
     part = 2 * gpu.GROUP * gpu.TILE
     X, Q = rng.integers(-2, 3, (2 * part + 7, 3)) * 0.1, rng.integers(-2, 3, (40, 3)) * 0.1
-    monkeypatch.setattr(gpu, "_built", lambda built: part)
+    monkeypatch.setattr(gpu, "_build", lambda built: part)
     monkeypatch.setattr(gpu, "_queries_at_once", lambda *_: 16)
     built, truth = index(X, engine="gpu"), index(X, engine="reference")
     for k in (1, 9, len(X)):
@@ -191,8 +191,8 @@ def test_scores_err_less_than_the_bound():
 
     rng = np.random.default_rng(5)
     metric = Metric.of("euclidean", 2.0)
-    for d in (3, 40) if device.interpreted() else (3, 64, 128, 1000):
-        n = 3 * gpu.GROUP * gpu.TILE if device.interpreted() else 1 << 15
+    for d in (3, 40) if device.is_interpreted() else (3, 64, 128, 1000):
+        n = 3 * gpu.GROUP * gpu.TILE if device.is_interpreted() else 1 << 15
         X, Q = rng.exponential(size=(n, d)) ** 3, rng.exponential(size=(16, d)) ** 3
         points = index(X, engine="gpu").state
         there = tensors(Q)[0]
@@ -214,7 +214,7 @@ def test_hard_values(metric):
 
     from rmodels.ops.nearest import index, nearest, within
 
-    rows = 40 if device.interpreted() else 300
+    rows = 40 if device.is_interpreted() else 300
     for name, X in DISTRIBUTIONS.items():
         X = np.ascontiguousarray(X[-rows:])
         with np.errstate(over="ignore"):
@@ -294,7 +294,7 @@ def test_moments_of_tensors_add_and_tell_what_is_not_finite():
 
 
 @pytest.mark.skipif(
-    HERE is not None or device.interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
+    HERE is not None or device.is_interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
 )
 def test_copies_wait_for_what_had_the_memory_before():
     import torch
@@ -305,13 +305,13 @@ def test_copies_wait_for_what_had_the_memory_before():
         torch.cuda._sleep(1 << 27)
         total = before.sum()
         del before  # the copies' buffers may get its memory
-        parts = [block.sum() for _, (block,) in device.staged([rows], step, "", device.device())]
+        parts = [block.sum() for _, (block,) in device.stage([rows], step, "", device.device())]
         assert total == 0
         assert sum(parts) == rows.size
 
 
 @pytest.mark.skipif(
-    HERE is not None or device.interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
+    HERE is not None or device.is_interpreted(), reason=f"needs a GPU: {HERE or 'interpreted'}"
 )
 def test_on_a_stream_of_its_own():
     import torch

@@ -20,7 +20,7 @@ from rmodels.ops.nearest.gpu import accumulation_error
 
 pytestmark = pytest.mark.gpu
 
-SIZE = 16 if device.interpreted() else 128
+SIZE = 16 if device.is_interpreted() else 128
 
 
 @triton.jit

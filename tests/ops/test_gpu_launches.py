@@ -14,7 +14,7 @@ from rmodels.ops import device
 from rmodels.ops.descent import descent
 from rmodels.ops.nearest import index, nearest
 
-if not device.interpreted():
+if not device.is_interpreted():
     pytest.skip("for Triton's interpreter", allow_module_level=True)
 
 import torch

@@ -82,6 +82,14 @@ def test_shapes(engine, n, d, t, weighted):
     assert_accurate(moments(X, Y, weights, engine=engine), X, Y, weights)
 
 
+@pytest.mark.parametrize("t", [0, 1, 9])
+@pytest.mark.parametrize("strides", [(0, 8), (8, 8), (8, 0), (0, 0)])
+def test_strides_of_rows_without_columns(engine, strides, t):
+    _, Y, _ = samples(200, 1, t)
+    X = np.lib.stride_tricks.as_strided(np.empty(1), (200, 0), strides)
+    assert_accurate(moments(X, Y, engine=engine), X, Y, None)
+
+
 @pytest.mark.parametrize(
     ("n", "d"),
     [(4095, 5), (4096, 5), (4097, 5), (20000, 3), (1025, 96), (3000, 110), (70, 300), (4200, 256)],

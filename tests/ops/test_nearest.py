@@ -245,7 +245,7 @@ def test_roots_that_coincide_are_ordered_by_index(engine, algorithm):
         squares += column * column
     assert len(np.unique(squares)) > len(np.unique(np.sqrt(squares)))
     built = index(X, algorithm=algorithm, engine=engine)
-    for k in range(1, 80, 19 if device.interpreted() else 1):  # the interpreter is slow
+    for k in range(1, 80, 19 if device.is_interpreted() else 1):  # the interpreter is slow
         distances, indices = nearest(built, Q, k)
         assert_same((distances, indices), reference(X, Q, k))
         expected = np.lexsort([np.arange(len(X)), np.sqrt(squares)])[:k]
@@ -352,7 +352,7 @@ def test_pickle_drops_what_was_built(engine):
     copy = pickle.loads(text)
     assert copy.state is None
     found = []
-    count = 1 if device.interpreted() else 4  # the interpreter runs in one thread at a time
+    count = 1 if device.is_interpreted() else 4  # the interpreter runs in one thread at a time
     callers = [
         threading.Thread(target=lambda: found.append(nearest(copy, X, 3))) for _ in range(count)
     ]

@@ -87,6 +87,8 @@ def assert_close(ours, expected):
 
 def _arrays(found):
     """Yield the arrays of an answer; those of each query, one after the other, and how long."""
+    if hasattr(found, "dask"):
+        found = found.compute()
     if sparse.issparse(found):
         yield from (found.data, found.indices, found.indptr)
         return

@@ -6,7 +6,6 @@ more, and the test says so.
 """
 
 _ALL_ROWS = "the products of rows of different batches do not add up: gram needs all rows at once"
-_GRAPHS = "a graph of neighbours is answered whole: its queries are in memory"
 
 EXCEPTIONS = {
     ("check_non_transformer_estimators_n_iter", "Ridge"): (
@@ -26,6 +25,4 @@ EXCEPTIONS = {
     ("test_weights_in_batches", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_fit_to_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_weights_in_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
-    ("test_transform_partitions", "KNeighborsTransformer"): _GRAPHS,
-    ("test_transform_partitions", "RadiusNeighborsTransformer"): _GRAPHS,
 }

@@ -1,4 +1,4 @@
-"""Every estimator that predicts is fitted, asked and scored on the command line."""
+"""Every estimator that a table can be given is fitted, asked and scored on the command line."""
 
 import numpy as np
 import pandas as pd
@@ -45,3 +45,22 @@ def test_fit_predict_and_score(case, tmp_path, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()[-len(case.columns) :]
     scores = [float(line.split()[-1]) for line in lines]
     assert np.mean(scores) == pytest.approx(expected.score(X, case.y), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.entry.has_command and not c.entry.predicts], ids=str
+)
+def test_fit_and_transform(case, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="the extra files is not installed: PyArrow")
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(X, columns=["a", "b", "c"]).to_csv("train.csv", index=False)
+    pd.DataFrame(QUERIES, columns=["a", "b", "c"]).assign(d=1).to_csv("queries.csv", index=False)
+    options = list(_options(case.parameters))
+    assert main(["fit", COMMANDS[case.name], "train.csv", "-o", "m", *options]) == 0
+    expected = case.make().fit(X)
+    for command in ("transform", "predict"):
+        assert main([command, "m", "queries.csv", "-o", "said.csv"]) == 0
+        said = pd.read_csv("said.csv")
+        assert list(said) == expected.get_feature_names_out().tolist()
+        found = said.to_numpy()
+        assert found == pytest.approx(expected.transform(QUERIES), rel=1e-9, abs=1e-12)

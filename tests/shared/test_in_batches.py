@@ -42,9 +42,9 @@ def test_weights_in_batches(case):
 
 
 def _assert_answers_in_batches(case, method):
-    model = case.fit()
+    model = case.fit(FRAME[NAMES])
     rows = rmodels.scan(lambda: (ASKED[i : i + 5] for i in range(0, len(ASKED), 5)))
-    assert_close(answers(model, rows, method), answers(model, QUERIES, method))
+    assert_close(answers(model, rows, method), answers(model, ASKED, method))
 
 
 def _having(method):

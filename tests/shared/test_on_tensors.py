@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyT
 pytestmark = pytest.mark.gpu
 
 PLACES = ["cpu"]
-if ops.unavailable("gpu") is None and not device.interpreted():
+if ops.unavailable("gpu") is None and not device.is_interpreted():
     PLACES.append("cuda")
 
 

@@ -1,6 +1,5 @@
 """The command `rmodels bench`: our models beside others, on problems with goals."""
 
-import argparse
 import json
 import sys
 import time
@@ -9,8 +8,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+
+import click
 
 from rmodels import native
+from rmodels.cli.options import Many
 from rmodels.config import ENGINES, config_context, thread_count
 from rmodels_evidence import families, gpu
 from rmodels_evidence.contention import Contention
@@ -18,72 +21,69 @@ from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.limits import measure_limits
 from rmodels_evidence.machine import describe_machine
 from rmodels_evidence.measure import Effort, measure, measure_series
-from rmodels_evidence.peers import missing_peers
+from rmodels_evidence.peers import find_missing_peers
 from rmodels_evidence.problem import Options
 from rmodels_evidence.progress import progress_bar
 from rmodels_evidence.results import Curve, Outcome, Run
 from rmodels_evidence.table import print_run
 
-__all__ = ["FULL", "QUICK", "add_arguments", "benchmark", "run"]
+__all__ = ["FULL", "QUICK", "benchmark", "parameters", "run"]
 
 FULL = Effort()
 QUICK = Effort(0.3, 1, memory=False, longest=1.0)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser."""
+def parameters() -> list[click.Parameter]:
+    """Return what the command takes."""
     every = families.suites()
     default = [suite for suite in every if suite not in families.PEERLESS]
-    parser.add_argument(
-        "--suite",
-        nargs="+",
-        choices=(*every, "all"),
-        default=default,
-        metavar="SUITE",
-        help=f"what to measure: {', '.join(every)} or all (default: {' '.join(default)})",
-    )
-    parser.add_argument(
-        "--problem",
-        nargs="+",
-        default=(),
-        metavar="NAME",
-        help="only these problems of the suites, by the names in the JSON file",
-    )
-    parser.add_argument(
-        "--peers",
-        action="store_true",
-        help="also measure scikit-learn-intelex and faiss-cpu, where they are installed",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="a quarter of the rows, few samples, no memory"
-    )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="write all figures to a file, after each problem what there is",
-    )
-    parser.add_argument(
-        "--threads",
-        type=_positive,
-        metavar="N",
-        help="threads of every contender (default: all that the process may use)",
-    )
-    parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="engine of our models (default: auto)"
-    )
-    parser.add_argument(
-        "--isa",
-        choices=native.instruction_sets(),
-        help="instruction set of the native engine (default: the best)",
-    )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    return [
+        click.Option(
+            ["--suite"],
+            type=Many(click.Choice((*every, "all"))),
+            default=default,
+            metavar="SUITE …",
+            help=f"what to measure: {', '.join(every)} or all (default: {' '.join(default)})",
+        ),
+        click.Option(
+            ["--problem"],
+            type=Many(click.STRING),
+            default=[],
+            metavar="NAME …",
+            help="only these problems of the suites, by the names in the JSON file",
+        ),
+        click.Option(
+            ["--peers"],
+            is_flag=True,
+            help="also measure scikit-learn-intelex and faiss-cpu, where they are installed",
+        ),
+        click.Option(
+            ["--quick"], is_flag=True, help="a quarter of the rows, few samples, no memory"
+        ),
+        click.Option(
+            ["--json"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="write all figures to a file, after each problem what there is",
+        ),
+        click.Option(
+            ["--threads"],
+            type=click.IntRange(1),
+            metavar="N",
+            help="threads of every contender (default: all that the process may use)",
+        ),
+        click.Option(
+            ["--engine"],
+            type=click.Choice(ENGINES),
+            default="auto",
+            help="engine of our models (default: auto)",
+        ),
+        click.Option(
+            ["--isa"],
+            type=click.Choice(native.instruction_sets()),
+            help="instruction set of the native engine (default: the best)",
+        ),
+    ]
 
 
 def benchmark(
@@ -136,7 +136,7 @@ def benchmark(
     outcomes: list[Outcome] = []
     curves: dict[str, Curve] = {}
 
-    def found(interrupted: bool) -> Run:
+    def collect(interrupted: bool) -> Run:
         end = Contention.now()
         return Run(
             command,
@@ -145,7 +145,7 @@ def benchmark(
             limits,
             tuple(outcomes),
             tuple(curves.values()),
-            missing_peers() if options.peers else (),
+            find_missing_peers() if options.peers else (),
             time.perf_counter() - start,
             None if begin is None or end is None else end.share_since(begin),
             interrupted,
@@ -167,7 +167,7 @@ def benchmark(
                     lambda done: show(problem.title, before + done * share),  # noqa: B023
                 )
                 outcomes.append(outcome)
-                keep(found(interrupted=True))
+                keep(collect(interrupted=True))
             for place, each in enumerate(series, start=len(chosen)):
                 before, share = sum(work[:place]), work[place]
                 for curve in measure_series(
@@ -177,18 +177,18 @@ def benchmark(
                     lambda done: show(each.title, before + done * share),  # noqa: B023
                 ):
                     curves[each.name] = curve
-                    keep(found(interrupted=True))
+                    keep(collect(interrupted=True))
             if with_gpu and not no_gpu:
                 show("the suite gpu", sum(work))
                 on_gpu = gpu.run_suite(
                     (family.lines_on_gpu for family in families.families()), options.quick
                 )
         except KeyboardInterrupt:
-            return found(interrupted=True)
-    return found(interrupted=False)
+            return collect(interrupted=True)
+    return collect(interrupted=False)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Run the command with parsed arguments, and return the exit status.
 
     Returns

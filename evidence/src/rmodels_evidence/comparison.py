@@ -63,7 +63,7 @@ class Outcome:
         return self.difference is None or self.difference <= self.comparison.tolerance
 
 
-def _timed(create: Callable[[], Any], split: Split) -> tuple[Any, float]:
+def _time(create: Callable[[], Any], split: Split) -> tuple[Any, float]:
     """Return a fitted model and the seconds to fit it and to predict the test split."""
     X_train, X_test, y_train, _ = split
     model = create()
@@ -103,10 +103,10 @@ def compare(comparison: Comparison) -> Outcome:
     theirs: list[float] = []
     for repeat in range(_REPEATS):
         if repeat == 0 or min(ours) < _SECONDS:
-            our_model, seconds = _timed(comparison.ours, comparison.split)
+            our_model, seconds = _time(comparison.ours, comparison.split)
             ours.append(seconds)
         if repeat == 0 or min(theirs) < _SECONDS:
-            their_model, seconds = _timed(comparison.theirs, comparison.split)
+            their_model, seconds = _time(comparison.theirs, comparison.split)
             theirs.append(seconds)
     difference = None
     if comparison.outputs is not None:

@@ -1,11 +1,13 @@
 """The command `rmodels demo`: fit, predict and score on real data, beside scikit-learn."""
 
-import argparse
+from types import SimpleNamespace
+
+import click
 
 from rmodels_evidence import families
 from rmodels_evidence.comparison import Outcome, compare
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["parameters", "run"]
 
 _HEADINGS = (
     "model", "data", "beside", "our score", "theirs", "difference", "allowed", "our time",
@@ -59,11 +61,12 @@ Where to look next
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser: it has none."""
+def parameters() -> list[click.Parameter]:
+    """Return what the command takes: nothing."""
+    return []
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Print the table of all comparisons.
 
     Returns

@@ -137,7 +137,7 @@ def compare_with_goal(seconds: float, most: float) -> str:
 
 def unavailable() -> str | None:
     """Return why there is no GPU to measure, or None if there is one."""
-    if device.interpreted():
+    if device.is_interpreted():
         return "Triton's interpreter (TRITON_INTERPRET=1) stands in for it, which is far too slow"
     return device.unavailable()
 

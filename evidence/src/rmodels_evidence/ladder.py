@@ -9,7 +9,7 @@ from rmodels.config import config_context
 from rmodels.native import in_use, instruction_sets
 from rmodels_evidence import gpu
 
-__all__ = ["call_on", "missing_gpu", "sets_up_to_ours", "use_instruction_set"]
+__all__ = ["call_on", "explain_missing_gpu", "sets_up_to_ours", "use_instruction_set"]
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def call_on(
     return run
 
 
-def missing_gpu() -> str:
+def explain_missing_gpu() -> str:
     """Return what a rung of the GPU says where there is none to measure."""
     return "not measured: no GPU" if gpu.unavailable() else ""
 

@@ -127,7 +127,7 @@ def measure(
     for place, contender in enumerate(calls, start=1):
         findings[contender] = replace(
             findings[contender],
-            times=times[contender.name].scaled(1 / contender.portion),
+            times=times[contender.name].scale(1 / contender.portion),
             memory=extra_memory(problem.name, contender.name, options)
             if effort.memory and known[contender.name] <= effort.longest
             else None,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from rmodels_evidence.problem import PEER_MODULES
 
-__all__ = ["fallbacks", "is_installed", "missing_peers", "version"]
+__all__ = ["fallbacks", "find_missing_peers", "is_installed", "version"]
 
 
 def is_installed(peer: str) -> bool:
@@ -16,7 +16,7 @@ def is_installed(peer: str) -> bool:
     return not peer or importlib.util.find_spec(PEER_MODULES[peer]) is not None
 
 
-def missing_peers() -> tuple[str, ...]:
+def find_missing_peers() -> tuple[str, ...]:
     """Return the peers that are not installed."""
     return tuple(peer for peer in PEER_MODULES if not is_installed(peer))
 

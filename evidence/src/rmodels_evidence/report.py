@@ -1,6 +1,5 @@
 """The command `rmodels report`: what was validated and measured, in one HTML file."""
 
-import argparse
 import json
 import math
 import shlex
@@ -8,7 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from rmodels.config import thread_count
 from rmodels.extras import require
@@ -18,7 +20,7 @@ from rmodels_evidence.charts import LogAxis, brief, curves
 from rmodels_evidence.problem import Options
 from rmodels_evidence.table import bytes_text, digits_text, duration, ratio_text
 
-__all__ = ["add_arguments", "render", "run"]
+__all__ = ["parameters", "render", "run"]
 
 Document = Mapping[str, Any]  # what `rmodels bench --json` or `rmodels validate --json` wrote
 
@@ -72,7 +74,7 @@ def render(documents: Sequence[Document]) -> str:
         validation=_validation(validations[-1]) if validations else None,
         ladders=[_ladder(*each) for each in problems.values() if each[1]["suite"] == "ladder"],
         curves=[_curve(*each) for each in scaled.values()],
-        suites=list(_suites(problems.values(), _median, _said)),
+        suites=list(_suites(problems.values(), _median, _say)),
         memory=list(_suites(problems.values(), _memory, _memory_text)),
         gpu=on_gpu[-1]["gpu"] if on_gpu else None,
         no_gpu=next((run["no_gpu"] for run in runs if run["no_gpu"]), None),
@@ -133,7 +135,7 @@ def _median(contender: Mapping[str, Any]) -> float | None:
     return None if seconds is None else float(seconds["median"])
 
 
-def _said(contender: Mapping[str, Any]) -> str:
+def _say(contender: Mapping[str, Any]) -> str:
     """Return a contender's time, or why it has none."""
     seconds = _median(contender)
     text = contender["failure"] or contender["left_out"] or "–"
@@ -160,7 +162,7 @@ def _memory_text(contender: Mapping[str, Any]) -> str:
 def _tip(contender: Mapping[str, Any]) -> str:
     """Return what is shown of a contender on hovering."""
     seconds = contender["seconds"]
-    lines = [contender["name"], _said(contender)]
+    lines = [contender["name"], _say(contender)]
     if seconds is not None and len(seconds["samples"]) > 2:
         low, high = duration(seconds["first_quartile"]), duration(seconds["third_quartile"])
         lines.append(f"half of {len(seconds['samples'])} samples in {low} – {high}")
@@ -188,7 +190,7 @@ def _ladder(run: Document, problem: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "name": each["name"],
                 "note": _note(each, run["options"]["quick"]),
-                "said": _said(each),
+                "said": _say(each),
                 "faster": "" if seconds is None else ratio_text(times[0] / seconds),
                 "place": place,
                 "low": None if place is None else min(place, before),
@@ -222,7 +224,7 @@ def _curve(run: Document, curve: Mapping[str, Any]) -> dict[str, Any]:
         for name, each in present.items():
             if (seconds := _median(each)) is not None:
                 series[name].append((point["size"], seconds))
-        cells = [_said(present[name]) if name in present else "–" for name in names]
+        cells = [_say(present[name]) if name in present else "–" for name in names]
         rows.append((f"{point['size']:,}", cells))
     # The limits are those of all threads.
     limited = [] if curve["axis"] == "threads" else curve["points"]
@@ -377,20 +379,17 @@ def _swarm(dots: Iterable[tuple[float, str]]) -> list[dict[str, Any]]:
     return placed
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        metavar="FILE",
-        help="what bench --json and validate --json wrote (default: measure everything now)",
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the HTML file"
-    )
-    parser.add_argument("--quick", action="store_true", help="measure less: two minutes")
-    parser.add_argument("--peers", action="store_true", help="also measure peers, as bench --peers")
+def parameters() -> list[click.Parameter]:
+    """Return what the command takes."""
+    path = click.Path(path_type=Path)
+    return [
+        click.Argument(["files"], nargs=-1, type=path, metavar="[FILE]..."),
+        click.Option(
+            ["-o", "--output"], type=path, required=True, metavar="FILE", help="the HTML file"
+        ),
+        click.Option(["--quick"], is_flag=True, help="measure less: two minutes"),
+        click.Option(["--peers"], is_flag=True, help="also measure peers, as bench --peers"),
+    ]
 
 
 def _read(path: Path) -> Document:
@@ -416,7 +415,7 @@ def _read(path: Path) -> Document:
     return document
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Run the command with parsed arguments, and return the exit status.
 
     Returns

@@ -76,7 +76,7 @@ class Outcome:
         own = [finding.contender.name for finding in self.findings if finding.contender.ours]
         return self.time(name) / self.time(own[0]) if own else math.nan
 
-    def measured(self, goal: Goal) -> float:
+    def measure(self, goal: Goal) -> float:
         """Return the ratio that a goal is about, or NaN if it could not be measured."""
         theirs = [self.time(name) for name in goal.against]
         present = [value for value in theirs if not math.isnan(value)]
@@ -85,9 +85,9 @@ class Outcome:
         ratio = min(present) / self.time(goal.ours)
         return 1 / ratio if goal.at_most else ratio
 
-    def reached(self, goal: Goal) -> bool | None:
+    def is_reached(self, goal: Goal) -> bool | None:
         """Return whether a goal is reached; None if it could not be measured."""
-        measured = self.measured(goal)
+        measured = self.measure(goal)
         if math.isnan(measured):
             return None
         return measured <= goal.ratio if goal.at_most else measured >= goal.ratio
@@ -226,8 +226,8 @@ class Run:
                     "ours": goal.ours,
                     "against": list(goal.against),
                     "at_most" if goal.at_most else "at_least": goal.ratio,
-                    "measured": _finite(outcome.measured(goal)),
-                    "reached": outcome.reached(goal),
+                    "measured": _finite(outcome.measure(goal)),
+                    "reached": outcome.is_reached(goal),
                 }
                 for goal in problem.goals
             ],

@@ -140,9 +140,9 @@ def _goals(run: Run) -> Table:
             bound = f"≤ {goal.ratio:g} ×" if goal.at_most else f"≥ {goal.ratio:g} ×"
             if goal.at_most:
                 against = f"{against} (ours, over it)"
-            reached = outcome.reached(goal)
+            reached = outcome.is_reached(goal)
             said = {True: "yes", False: "no", None: "not measured"}[reached]
-            table.rows.append((title, against, bound, ratio_text(outcome.measured(goal)), said))
+            table.rows.append((title, against, bound, ratio_text(outcome.measure(goal)), said))
             title = ""
     return table
 

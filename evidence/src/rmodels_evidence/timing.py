@@ -64,7 +64,7 @@ class Times:
         """The third quartile of the samples."""
         return quantile(self.seconds, 0.75)
 
-    def scaled(self, factor: float) -> "Times":
+    def scale(self, factor: float) -> "Times":
         """Return the times of `factor` times the work."""
         return Times(tuple(factor * value for value in self.seconds), self.calls)
 
@@ -119,7 +119,7 @@ def interleave(
             alone = _sample(run, 1, clock)
         calls[name] = max(1, math.ceil(_LEAST_SAMPLE / max(alone, 1e-9)))
     rounds = 0
-    with _garbage_kept():
+    with _keep_garbage():
         while rounds < least_rounds or clock() - begin < seconds:
             turns = {name: run for name, run in runs.items() if sum(taken[name]) < longest}
             if not turns:
@@ -139,7 +139,7 @@ def interleave(
 
 
 @contextmanager
-def _garbage_kept() -> Iterator[None]:
+def _keep_garbage() -> Iterator[None]:
     """Collect garbage only where told to, and only what was made since."""
     collecting = gc.isenabled()
     gc.collect()

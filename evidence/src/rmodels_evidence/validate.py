@@ -1,6 +1,5 @@
 """The command `rmodels validate`: every estimator on every engine against the right answers."""
 
-import argparse
 import json
 import math
 import sys
@@ -11,7 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import click
 
 from rmodels import native, ops
 from rmodels.config import config_context
@@ -22,7 +24,7 @@ from rmodels_evidence.machine import Machine, describe_machine
 from rmodels_evidence.progress import progress_bar
 from rmodels_evidence.table import Table, digits_text, print_tables
 
-__all__ = ["FORMAT", "Check", "Validation", "Variant", "add_arguments", "run", "validate"]
+__all__ = ["FORMAT", "Check", "Validation", "Variant", "parameters", "run", "validate"]
 
 FORMAT = 1
 _WORST = 5  # cases that are named
@@ -284,13 +286,20 @@ def _peer(check: Check, name: str) -> str:
     return digits_text(check.peers[name]) if name in check.peers else ""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser."""
-    parser.add_argument("--quick", action="store_true", help="smaller generated data")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all errors to a file")
+def parameters() -> list[click.Parameter]:
+    """Return what the command takes."""
+    return [
+        click.Option(["--quick"], is_flag=True, help="smaller generated data"),
+        click.Option(
+            ["--json"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="write all errors to a file",
+        ),
+    ]
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Run the command with parsed arguments, and return the exit status.
 
     Returns

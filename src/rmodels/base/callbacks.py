@@ -5,19 +5,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from rmodels.base.sklearn import begin_callbacks, has_callbacks
-from rmodels.ops.chunks import observed
+from rmodels.ops.chunks import observe
 
 __all__ = ["CallbackSupport", "with_callbacks"]
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
-    from sklearn.callback import with_callbacks as _managed
+    from sklearn.callback import with_callbacks as _manage
 except ImportError:  # scikit-learn before 1.9
 
     class CallbackSupport:  # type: ignore[no-redef]
         """Nothing: this scikit-learn has no callbacks."""
 
-    def _managed(fit: Any) -> Any:
+    def _manage(fit: Any) -> Any:
         return fit
 
 
@@ -27,8 +27,8 @@ def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
     Costs nothing for an estimator without callbacks. A callback cannot stop a fit.
     """
 
-    @_managed
-    def reported(self: Any, *args: Any, **kwargs: Any) -> Any:
+    @_manage
+    def fit_and_report(self: Any, *args: Any, **kwargs: Any) -> Any:
         root = begin_callbacks(self)
         root.call_on_fit_task_begin(estimator=self)
 
@@ -39,12 +39,12 @@ def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
             yield
             context.call_on_fit_task_end(estimator=self)
 
-        with observed(chunk):
+        with observe(chunk):
             fitted = fit(self, *args, **kwargs)
         root.call_on_fit_task_end(estimator=self)
         return fitted
 
-    def chosen(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return (reported if has_callbacks(self) else fit)(self, *args, **kwargs)
+    def fit_either(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return (fit_and_report if has_callbacks(self) else fit)(self, *args, **kwargs)
 
-    return chosen
+    return fit_either

@@ -47,7 +47,7 @@ def all_or_nothing(fit: Method) -> Method:
     told = with_callbacks(fit)
 
     @functools.wraps(fit)
-    def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def fit_or_restore(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not sklearn.get_config()["skip_parameter_validation"]:
             _check_parameters(self)
         before = dict(vars(self))
@@ -63,4 +63,4 @@ def all_or_nothing(fit: Method) -> Method:
                 raise
             return patch.hand_on(self, substitute, error, *args, **kwargs)
 
-    return fitted  # type: ignore[return-value]
+    return fit_or_restore  # type: ignore[return-value]

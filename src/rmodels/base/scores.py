@@ -106,7 +106,15 @@ class Residuals:
         """The mean R² of the targets."""
         return float(self.each.mean())
 
-    def named(self, scoring: str) -> Matrix:
+    def tabulate(self) -> dict[str, Matrix]:
+        """Return all measures of each target: R², the root of the mean squared error, and so on."""
+        return {
+            "r2": self.each,
+            "rmse": -self.choose("neg_root_mean_squared_error"),
+            "mae": -self.choose("neg_mean_absolute_error"),
+        }
+
+    def choose(self, scoring: str) -> Matrix:
         """Return a score of each target, by one of the names in `SUMMED`."""
         check_weight(self.weight)
         if scoring == "r2":
@@ -153,6 +161,10 @@ class Hits:
         """The accuracy of each output."""
         check_weight(self.weight)
         return self.right[:-1] / self.weight
+
+    def tabulate(self) -> dict[str, Matrix]:
+        """Return all measures of each output."""
+        return {"accuracy": self.each}
 
     @property
     def score(self) -> float:

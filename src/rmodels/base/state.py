@@ -26,9 +26,16 @@ class HasState:
         "engine_": str,
     }
 
+    def _fits_in_batches(self) -> bool:
+        """Return whether `fit` reads rows in batches and keeps none; else all must be in memory."""
+        return True
+
     def _is_consistent(self) -> bool:
         """Return whether attributes, each of its type, fit together."""
         return True
+
+    def _bring_up_to_date(self) -> None:
+        """Have attributes that an earlier version left follow the rules of this one."""
 
 
 def attributes_of(kind: type) -> dict[str, tuple[type, ...]]:

@@ -25,6 +25,10 @@ class Predictor:
         """Return what `predict` needs of X."""
         return _QUERIES
 
+    def _width(self) -> int:
+        """Return how many targets are predicted."""
+        raise NotImplementedError
+
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows: (n_samples,) or (n_samples, n_targets)."""
         raise NotImplementedError
@@ -84,6 +88,9 @@ class Classifier(Predictor, ClassifierMixin):
     """scikit-learn's mixin, whose score takes rows wherever they are."""
 
     classes_: Any
+
+    def _width(self) -> int:
+        return len(self.classes_) if isinstance(self.classes_, list) else 1
 
     def score(
         self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None

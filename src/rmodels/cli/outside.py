@@ -1,10 +1,16 @@
-"""Commands that another package holds, found by the entry points of what is installed."""
+"""Commands that are loaded when they are called, and those that another package holds."""
 
-import argparse
 import importlib.metadata
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["OUTSIDE", "CommandParser"]
+import click
+
+from rmodels.cli.options import Command
+
+__all__ = ["OUTSIDE", "Later", "outside"]
 
 # What the package rmodels-evidence holds, beside src/ in the repository.
 OUTSIDE = {
@@ -20,21 +26,51 @@ _MISSING = (
 )
 
 
-class CommandParser(argparse.ArgumentParser):
-    """A parser that imports the module of its command, if the default `outside` names one.
+class Later(click.Command):
+    """A command of which the name and a line of help are known, and the rest is loaded if needed.
 
-    That is done when something is parsed. The module's function `add_arguments(parser)` says what
-    the command takes, and `run(arguments)` is the command, which returns the exit status.
+    Parameters
+    ----------
+    name, text : str
+    load : callable
+        Returns the command.
     """
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Add what the command takes, and parse."""
-        name = self.get_default("outside")
-        if name is not None:
-            found = importlib.metadata.entry_points(group=_GROUP, name=name)
-            if not found:
-                self.exit(2, f"{self.prog}: {_MISSING}\n")
-            command = found[name].load()
-            command.add_arguments(self)
-            self.set_defaults(run=command.run)
-        return super().parse_known_args(args, namespace)
+    def __init__(self, name: str, text: str, load: Callable[[], click.Command]) -> None:
+        super().__init__(name, help=text, short_help=text)
+        self._load = load
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Load the command, and have it parse the arguments."""
+        return self._load().make_context(info_name, args, parent, **extra)
+
+
+def outside(name: str) -> click.Command:
+    """Return a command that another package holds, found by the entry points of what is installed.
+
+    Its module's function `parameters()` says what the command takes, and `run(arguments)` is the
+    command, which returns the exit status.
+    """
+
+    def load() -> click.Command:
+        found = importlib.metadata.entry_points(group=_GROUP, name=name)
+        if not found:
+            print(f"rmodels {name}: {_MISSING}", file=sys.stderr)
+            raise click.exceptions.Exit(2)
+        module = found[name].load()
+
+        @click.pass_context
+        def run(context: click.Context, **given: Any) -> int:
+            status: int = module.run(SimpleNamespace(**given, command=context.obj))
+            return status
+
+        text = f"{OUTSIDE[name][0].upper()}{OUTSIDE[name][1:]}."
+        return Command(name, params=module.parameters(), callback=run, help=text)
+
+    return Later(name, OUTSIDE[name], load)

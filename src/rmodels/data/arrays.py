@@ -43,7 +43,7 @@ def on_gpu(array: Any) -> bool:
         return False
     if int(array.__dlpack_device__()[0]) in _GPU:
         return True
-    return device.interpreted() and _package(array) == "torch"
+    return device.is_interpreted() and _package(array) == "torch"
 
 
 def adopt(array: Any) -> Any:

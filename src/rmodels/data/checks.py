@@ -6,7 +6,7 @@ by `Part.rows`, where they are. Both give `Rows`.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
+from rmodels.data.values import naming_missing, refuse_kinds, refuse_missing
 
 __all__ = [
     "Need",
@@ -39,8 +40,11 @@ __all__ = [
     "Targets",
     "array_rows",
     "check_columns",
+    "check_list_of_columns",
     "check_target_given",
+    "check_targets",
     "constant_weight",
+    "warn_of_a_column",
 ]
 
 Targets = Literal["none", "numbers", "labels", "codes"]
@@ -118,8 +122,22 @@ def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
     check_n_features(estimator, header, reset=reset)
 
 
+def check_list_of_columns(place: str, names: Sequence[Any], known: Container[Any]) -> None:
+    """Raise an error if one of the texts that y is a list of is no column."""
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{place}: no column {name!r}; y, a list of text, names columns. Labels are given "
+                "as an array, numpy.asarray(y)"
+            )
+
+
 def check_target_given(estimator: Any, y: Any) -> None:
-    """Raise scikit-learn's error if there is no y."""
+    """Raise an error if there is no y, scikit-learn's, or if it is a number."""
+    if isinstance(y, Real):
+        raise ValueError(
+            f"y is {y!r}, which is no column of X: give targets, or the name of a column"
+        )
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
@@ -206,12 +224,9 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
             if reset:
                 _record_columns(estimator, X)
             return plain
-    return validate_data(
-        estimator,
-        X,
-        **_options(need),
-        reset=reset,
-    )
+    refuse_kinds(X, "X")
+    with naming_missing("X"):
+        return validate_data(estimator, X, **_options(need), reset=reset)
 
 
 def _options(need: Need) -> dict[str, Any]:
@@ -239,15 +254,19 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
     elif _is_plain(X) and _is_plain(y) and X.ndim == 2 and len(y) == len(X):
         X = _check_samples(estimator, X, need, reset=reset)
     else:
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            reset=reset,
-            **_options(need),
-            y_numeric=True,
-            multi_output=True,
-        )
+        refuse_kinds(X, "X")
+        refuse_kinds(y, "y")
+        refuse_missing(y, "y")
+        with naming_missing("X"):
+            X, y = validate_data(
+                estimator,
+                X,
+                y,
+                reset=reset,
+                **_options(need),
+                y_numeric=True,
+                multi_output=True,
+            )
         if y.dtype not in _FLOATS:
             y = y.astype(np.float64)
     if not _is_surely_finite(y):
@@ -257,10 +276,24 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
 
 def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     """Return labels as an array, none of which is missing."""
-    y = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
-    found: NDArray = y
-    if found.dtype == object and any(_is_missing(value) for value in found.flat):
-        raise ValueError(f"Input {name} contains None or NA: a label is missing. Leave out its row")
+    refuse_missing(y, name)
+    found: NDArray = check_array(
+        y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
+    )
+    if found.dtype == object and found.ndim == 2:
+        check_kinds(*found.T)
+    return found
+
+
+def check_targets(estimator: Any, y: Any, targets: Targets) -> NDArray:
+    """Return targets of rows that are not in memory, as an array."""
+    if targets == "labels":
+        return _check_label_array(estimator, y)
+    refuse_kinds(y, "y")
+    refuse_missing(y, "y")
+    found: NDArray = check_array(
+        y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=estimator
+    )
     return found
 
 
@@ -274,7 +307,8 @@ def _check_labels(estimator: Any, X: Any, y: Any) -> Any:
     return checked
 
 
-def _warn_of_a_column(y: Any) -> None:
+def warn_of_a_column(y: Any) -> None:
+    """Warn as scikit-learn does of labels in a single column."""
     if y.ndim == 2 and y.shape[1] == 1:
         warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of "
@@ -285,7 +319,7 @@ def _warn_of_a_column(y: Any) -> None:
 
 def constant_weight(sample_weight: Any) -> bool:
     """Return whether weights are one number, the same for every row."""
-    return isinstance(sample_weight, Real) and not isinstance(sample_weight, bool)
+    return isinstance(sample_weight, (Real, np.bool_))
 
 
 def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, part: bool) -> Any:
@@ -303,9 +337,11 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
             raise ValueError(WEIGHTLESS)
         return as_dtype(weights, X.dtype)
     sample_weight = on_host(sample_weight)
+    refuse_kinds(sample_weight, "sample_weight")
+    refuse_missing(sample_weight, "sample_weight")
     blank = part and not np.any(sample_weight)  # which scikit-learn 1.9 does not let pass
     checked = check_sample_weight(
-        np.ones_like(sample_weight) if blank else sample_weight,
+        1.0 + np.asarray(sample_weight) if blank else sample_weight,
         X,
         dtype=X.dtype if need.missing == "later" else np.float64,
         ensure_non_negative=True,
@@ -348,7 +384,7 @@ def array_rows(
     if Y is not None:
         one_target = Y.ndim == 1
         if encoded:
-            _warn_of_a_column(Y)
+            warn_of_a_column(Y)
             one_target = one_target or Y.shape[1] == 1
             if not on_gpu(Y):
                 check_classification_targets(Y)
@@ -370,14 +406,6 @@ def array_rows(
         classes=labels,
         given=given,
     )
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether an object is None, NaN or pandas' NA."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # NA is neither equal nor unequal to itself
-        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -458,22 +486,24 @@ class Part:
         if _is_plain(X) and X.dtype == self.dtype and X.ndim == 2:
             found: NDArray = X
             return found
+        refuse_kinds(X, f"X, {place},")
         try:
             return self._array(X, f"X, {place},", self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
 
     def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
-        found: NDArray = check_array(
-            A,
-            dtype=dtype,
-            ensure_2d=name.startswith("X"),
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            input_name=name,
-            estimator=self.estimator,
-        )
+        with naming_missing(name):
+            found: NDArray = check_array(
+                A,
+                dtype=dtype,
+                ensure_2d=name.startswith("X"),
+                ensure_all_finite=False,
+                ensure_min_samples=0,
+                ensure_min_features=0,
+                input_name=name,
+                estimator=self.estimator,
+            )
         return found
 
     def _culprit(self, X: Any) -> str:
@@ -490,6 +520,8 @@ class Part:
         if self.targets == "codes":
             found: NDArray = y
             return found
+        if not labels:
+            refuse_kinds(y, f"y, {place},")
         try:
             Y = self._array(y, f"y, {place},", None if labels else self.target_dtype)
         except (TypeError, ValueError) as error:
@@ -502,8 +534,7 @@ class Part:
         if Y.dtype.kind == "f":
             assert_all_finite(Y, input_name=f"y, {place},", estimator_name=self.estimator)
         elif Y.dtype == object:
-            if any(_is_missing(value) for value in Y.flat):
-                raise ValueError(f"y, {place}, contains NaN or None: a label is missing")
+            refuse_missing(Y, f"y, {place},")
             for column in Y.T:
                 check_kinds(column)
         return Y if self.encodings is None else encode_by(Y, self.encodings, f"{place}: ")
@@ -513,13 +544,16 @@ class Part:
             return None
         if constant_weight(weights):
             weights = np.full(n_rows, float(weights))
-        w = np.asarray(weights, np.float64)
+        refuse_kinds(weights, f"sample_weight, {place},")
+        with naming_missing(f"sample_weight, {place},"):
+            w = np.asarray(weights, np.float64)
         if w.ndim == 2 and w.shape[1] == 1:
             w = w[:, 0]
         if w.ndim != 1 or len(w) != n_rows:
             raise ValueError(f"{place}: sample_weight has shape {w.shape}, and X has {n_rows} rows")
-        if not (np.isfinite(w).all() and (w >= 0).all()):
-            raise ValueError(f"{place}: weights must be finite and at least 0")
+        bad = ~(np.isfinite(w) & (w >= 0))
+        if bad.any():
+            raise ValueError(f"{place}: weights must be finite and at least 0; one is {w[bad][0]}")
         return w
 
     def _assert_finite(self, A: NDArray, place: str) -> None:

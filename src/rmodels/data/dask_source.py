@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,8 +17,16 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.config import config_context, get_config, thread_count
-from rmodels.data.checks import Part, Targets, check_columns, check_target_given, constant_weight
-from rmodels.data.labels import Encoding, find_labels, merge_labels
+from rmodels.data.checks import (
+    Part,
+    Targets,
+    check_columns,
+    check_list_of_columns,
+    check_target_given,
+    constant_weight,
+    warn_of_a_column,
+)
+from rmodels.data.labels import Encoding, check_kinds, find_labels, merge_labels
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source, random_state, shuffle
 from rmodels.extras import require
 
@@ -48,22 +57,52 @@ def _dtype(X: Any) -> np.dtype:
     return np.dtype(np.float32 if all(kind == np.float32 for kind in kinds) else np.float64)
 
 
-def _are_names(y: Any) -> bool:
-    return isinstance(y, (list, tuple)) and all(isinstance(name, str) for name in y)
+def _columns(X: Any) -> list[Any]:
+    """Return the names of the columns of X, which an array has not."""
+    return list(X.columns) if _is_frame(X) and X.ndim == 2 else []
 
 
-def _take_columns(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def _nameless(name: str, value: str) -> str:
+    return (
+        f"{name} is {value!r}, and X, a Dask array, has no names of columns: give an array or a "
+        "collection"
+    )
+
+
+def _names(X: Any, y: Any) -> list[Any]:
+    """Return the columns of X that y names; none if it holds targets.
+
+    A number may be a name, too.
+    """
+    columns = _columns(X)
+    if isinstance(y, str) and not columns:
+        raise ValueError(_nameless("y", y))
+    if isinstance(y, str) or (isinstance(y, Integral) and y in columns):
+        return [y]
+    texts = isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(n, str) for n in y)
+    if not texts or not columns:
+        return []
+    check_list_of_columns("X", y, columns)
+    return list(y)
+
+
+def _take_columns(X: Any, left: list[Any], y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return X without the columns that y and the weights name, and those columns."""
-    if not _is_frame(X) or X.ndim == 1:
-        return X, y, sample_weight
-    left = [y] if isinstance(y, str) else list(y) if _are_names(y) else []
     weight = [sample_weight] if isinstance(sample_weight, str) else []
-    for name in (*left, *weight):
+    if not (left or weight):
+        return X, y, sample_weight
+    names = [*left, *weight]
+    if not _columns(X):
+        raise ValueError(_nameless("sample_weight", sample_weight))
+    for name in names:
         if name not in X.columns:
             raise ValueError(f"X has no column {name!r}; it has {', '.join(map(repr, X.columns))}")
-    y = X[y if isinstance(y, str) else left] if left else y
+        if names.count(name) > 1:
+            raise ValueError(f"column {name!r} is asked for twice")
+    if left:
+        y = X[left] if isinstance(y, (list, tuple)) else X[left[0]]
     sample_weight = X[weight[0]] if weight else sample_weight
-    return X[[name for name in X.columns if name not in {*left, *weight}]], y, sample_weight
+    return X[[name for name in X.columns if name not in names]], y, sample_weight
 
 
 def _pack(*parts: Any) -> Any:
@@ -246,6 +285,7 @@ def _merge_found(found: Sequence[Any]) -> Any:
 def _find_labels(part: Part, y: Any, number: int) -> list[NDArray] | None:
     """Return the labels of a partition."""
     Y = part.rows(np.empty((len(y), 0)), y, None, f"partition {number}").Y
+    check_kinds(*Y.T)
     return find_labels(Y) if len(Y) else None
 
 
@@ -296,20 +336,20 @@ class DaskSource(Source):
         classes: Sequence[NDArray] | None,
         refuse: bool,
     ) -> None:
+        left: list[Any] = []
         if targets == "none":
             y = None
-        else:
+        elif not (left := _names(X, y)):
             check_target_given(estimator, y)
         if X.ndim != 2:
             raise ValueError(
                 f"Expected 2D array, got {X.ndim}D array instead: give X two dimensions, of a "
                 "frame one or more columns as X[['name']]"
             )
-        one = isinstance(y, str)
-        X, y, sample_weight = _take_columns(X, y, sample_weight)
+        X, y, sample_weight = _take_columns(X, left, y, sample_weight)
         if y is not None and not hasattr(y, "ndim"):
             y = np.asarray(y)
-        self.one_target = y is None or one or y.ndim == 1
+        self.one_target = y is None or y.ndim == 1
         self.n_targets = 0 if y is None else _width(y)
         header = X._meta if _is_frame(X) else np.empty((0, _width(X)))
         check_columns(estimator, header, reset=reset)
@@ -320,6 +360,8 @@ class DaskSource(Source):
         columns = list(X.columns) if _is_frame(X) else list(range(self.n_features))
         if targets == "labels" and encoded:
             self.one_target = self.n_targets == 1
+            if not left and self.n_targets == 1 and y.ndim == 2:
+                warn_of_a_column(np.empty((0, 1)))
             encodings = self._encode(y, classes)
         self.target_dtype = np.dtype(np.intp if self.classes else np.float64)
         if targets == "numbers":

@@ -10,9 +10,18 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.data.arrays import namespace, on_gpu, on_host
 
-__all__ = ["Encoding", "check_kinds", "encode", "encode_by", "find_labels", "merge_labels"]
+__all__ = [
+    "Encoding",
+    "check_kinds",
+    "encode",
+    "encode_by",
+    "find_labels",
+    "merge_labels",
+    "mixed",
+]
 
 _MIX = "Mix of label input types (string and number)"
+_TRUTHS = {"true", "false"}
 
 
 def _are_text(labels: NDArray) -> bool:
@@ -30,7 +39,18 @@ def check_kinds(*columns: NDArray) -> None:
     found = {_are_text(labels): labels for labels in columns if len(labels)}
     if len(found) > 1:
         text, number = (found[kind].ravel()[:1].tolist()[0] for kind in (True, False))
-        raise ValueError(f"{_MIX}: {text!r} beside {number!r}")
+        raise ValueError(mixed(text, number))
+
+
+def mixed(text: str, number: Any) -> str:
+    """Return scikit-learn's words for labels that are text beside others that are none."""
+    said = f"{_MIX}: {text!r} beside {number!r}"
+    if isinstance(number, bool) and text.lower() in _TRUTHS:
+        said += (
+            ". Models that were saved when booleans in files were read as text know them as text: "
+            "fit again"
+        )
+    return said
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from rmodels.data.formats import (
 )
 from rmodels.data.labels import Encoding, merge_labels
 from rmodels.extras import require
+from rmodels.progress import progress_bars
 
 __all__ = ["Scan", "scan"]
 
@@ -50,8 +51,7 @@ def _shown(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
     if not get_config()["progress"]:
         yield from batches
         return
-    progress = require("rich.progress", "progress")
-    with progress.Progress(transient=True) as bars, config_context(progress=False):
+    with progress_bars() as bars, config_context(progress=False):
         bar = bars.add_task(task, total=1.0)
         for batch in batches:
             yield batch
@@ -76,7 +76,13 @@ class Scan:
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
         self._reader = reader
-        self._features = None if features is None else [as_column(each) for each in features]
+        if isinstance(features, str):
+            raise ValueError(f"columns={features!r} must be a list of columns: [{features!r}]")
+        chosen = [as_column(each) for each in (() if features is None else features)]
+        for name in chosen:
+            if chosen.count(name) > 1:
+                raise ValueError(f"column {name!r} is asked for twice")
+        self._features = None if features is None else chosen
         self.checkpoint = checkpoint
         self.name, self.columns, self.has_types = reader.name, reader.columns, reader.has_types
         self.dtype = reader.dtype
@@ -147,6 +153,16 @@ class Scan:
             or f"{self._reader.at(batch, row)}, column {columns[column]!r}: {fault}"
         )
 
+    def check_weights(self, batch: Batch, values: NDArray, column: Column) -> None:
+        """Raise an error that says where a weight is missing, not finite or negative."""
+        self.assert_finite(batch, values[:, np.newaxis], [column])
+        if (values < 0).any():
+            row = int(np.argmax(values < 0))
+            raise ValueError(
+                f"{self._reader.at(batch, row)}, column {column!r}: {values[row]} is negative, and "
+                "weights must be at least 0"
+            )
+
     def features(self, left: Sequence[Column] = ()) -> list[Column]:
         """Return the columns to predict from: those chosen, or all but some."""
         if self._features is not None:
@@ -159,7 +175,8 @@ class Scan:
         Where none were chosen, a fitted estimator finds its own by their names.
         """
         names = vars(estimator).get("feature_names_in_")
-        if not reset and names is not None and self._features is None:
+        numbered = isinstance(self.columns, range)
+        if not reset and names is not None and self._features is None and not numbered:
             features: list[Column] = [*map(str, names)]
             self._reader.check(features)
             return features
@@ -178,8 +195,7 @@ class Scan:
 
     def _compare(self, estimator: Any, features: list[Column], *, reset: bool) -> None:
         """Record the columns, or compare those of a fitted estimator."""
-        named = all(isinstance(name, str) for name in features)
-        if not named or (not reset and "feature_names_in_" not in vars(estimator)):
+        if not all(isinstance(name, str) for name in features):
             check_columns(estimator, np.empty((0, len(features))), reset=reset)
             return
         pyarrow = require("pyarrow", "files")
@@ -204,6 +220,10 @@ class Scan:
         size = self.batch_size(1)
         values = [values_of(self._reader, *each, size) for each in zip(columns, found, strict=True)]
         return [Encoding.of(*each) for each in zip(found, values, strict=True)]
+
+    def note(self) -> str:
+        """Return what to know where the number of columns is not that of a model; maybe nothing."""
+        return self._reader.note()
 
     def state(self) -> str | None:
         """Return what changes if the files do; None of what is not files."""
@@ -235,8 +255,9 @@ def scan(
         - A dataset of pyarrow, without a filter.
         - A table or record batch of pyarrow, or a data frame of pandas or polars.
         - An array of two dimensions, such as a numpy.memmap: its columns are numbered.
-        - A function without parameters that returns an iterable of batches, each time anew: arrays
-          of two dimensions, tables of pyarrow, data frames, or dictionaries of columns.
+        - A function without parameters that returns an iterable of batches, each time anew, of the
+          same rows: arrays of two dimensions, tables of pyarrow, data frames, or dictionaries of
+          columns.
     columns : sequence of str or int, default=None
         The columns to predict from; the default is all that are neither targets nor weights, nor
         the index of a data frame. All files must then have the same.

@@ -10,12 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array
 
 from rmodels.config import get_config
 from rmodels.data.arrays import on_host
-from rmodels.data.checks import Part, Targets, check_target_given, constant_weight
-from rmodels.data.formats import Batch, Column, as_column
+from rmodels.data.checks import (
+    Part,
+    Targets,
+    check_list_of_columns,
+    check_target_given,
+    check_targets,
+    constant_weight,
+    warn_of_a_column,
+)
+from rmodels.data.formats import Batch, Column, Compared, as_column
 from rmodels.data.labels import Encoding, encode, encode_by
 from rmodels.data.scan import Scan
 from rmodels.data.source import WEIGHTLESS, Rows, Source, concatenate, random_state, shuffle
@@ -109,11 +116,13 @@ class ScanSource(Source):
         task: str,
     ) -> None:
         y, sample_weight = as_column(y), as_column(sample_weight)
-        if targets != "none":
-            check_target_given(estimator, y)
         named = targets != "none" and are_columns(y)
         one = isinstance(y, (str, Integral))
+        if targets != "none" and not named:
+            check_target_given(estimator, y)
         self._targets: list[Column] = [] if not named else [y] if one else list(y)
+        if not one:
+            check_list_of_columns(scan.name, self._targets, scan.columns)
         self._weight = self._weight_column(scan, sample_weight)
         left = [*self._targets, *self._weight]
         features = scan.features_for(estimator, left, reset=reset)
@@ -124,7 +133,9 @@ class ScanSource(Source):
         self._given = self._weights = None
         encodings = None
         if targets != "none" and not named:
-            self._given = self._given_targets(estimator, y, targets)
+            self._given = check_targets(estimator, y, targets)
+            if targets == "labels" and encoded:
+                warn_of_a_column(self._given)
             self.one_target = self._given.ndim == 1
             self._given = self._given.reshape(len(self._given), -1)
         else:
@@ -132,9 +143,9 @@ class ScanSource(Source):
         self.n_targets = len(self._targets) if self._given is None else self._given.shape[1]
         if not self._weight and sample_weight is not None:
             self._weights = (
-                sample_weight if constant_weight(sample_weight) else np.asarray(sample_weight)
+                sample_weight if constant_weight(sample_weight) else np.asanyarray(sample_weight)
             )
-        self._as_text = False
+        self._as_text, self._known = False, []
         if targets == "labels" and encoded:
             self.one_target = self.n_targets == 1
             encodings = self._encode(classes)
@@ -144,6 +155,7 @@ class ScanSource(Source):
             # labels to compare with others: text if those are
             kinds = {each.dtype.kind for each in classes or ()}
             self._as_text = bool(kinds & set("OSU")) and not scan.has_types
+            self._known = list(classes or ())
         self._labels = self._targets if targets == "labels" else []
         numbers = self._targets if targets == "numbers" else []
         self._columns: list[Column] = [*features, *numbers, *self._weight]
@@ -174,19 +186,11 @@ class ScanSource(Source):
         numbered = isinstance(sample_weight, Integral) and isinstance(scan.columns, range)
         return [sample_weight] if isinstance(sample_weight, str) or numbered else []
 
-    @staticmethod
-    def _given_targets(estimator: Any, y: Any, targets: Targets) -> NDArray:
-        """Return targets that are not columns, as an array."""
-        dtype = np.float64 if targets == "numbers" else None
-        found: NDArray = check_array(
-            y, dtype=dtype, ensure_2d=False, input_name="y", estimator=estimator
-        )
-        return found
-
     def _encode(self, classes: Sequence[NDArray] | None) -> list[Encoding] | None:
         """Find the classes, unless they are known, and how labels become places among them."""
         if self._given is not None:
             if classes is None:
+                check_classification_targets(self._given)
                 self.classes, self._given = encode(self._given)
                 return None
             self.classes = list(classes)
@@ -223,11 +227,18 @@ class ScanSource(Source):
             )
         first = start
         batches = self._scan.arrays(self._columns, self._task, start, self._labels, self._as_text)
+        compared = [Compared(each) for each in self._known if self._as_text]
         with closing(batches):  # also where the traceback of an error is kept
             for batch, Z in batches:
+                if batch.labels is not None:
+                    for cells, each in zip(batch.labels.T, compared, strict=False):
+                        each.add(cells)
                 if len(Z):
                     yield self._rows(batch, Z, first)
                 first += len(Z)
+        for name, each in zip(self._labels, compared, strict=False):
+            if fault := each.fault():
+                raise ValueError(f"{self._scan.name}, column {name!r}: {fault}")
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if isinstance(given, np.ndarray) and len(given) != first:
                 raise ValueError(f"{name} has {len(given)} rows, and the scan {first}")
@@ -237,6 +248,8 @@ class ScanSource(Source):
         here = slice(first, first + len(Z))
         Y: Any = Z[:, d : d + t] if batch.labels is None else batch.labels
         weights: Any = Z[:, -1] if self._weight else self._weights
+        if self._weight:
+            self._scan.check_weights(batch, weights, self._weight[0])
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if isinstance(given, np.ndarray) and here.stop > len(given):
                 raise ValueError(f"{name} has {len(given)} rows, and the scan has more")

@@ -1,39 +1,29 @@
 """Principal component analysis."""
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, sparse
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
-from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import HasState
-from rmodels.data import Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside, namespace, on_gpu, on_host
+from rmodels.data import Rows, hold, map_rows
+from rmodels.data.arrays import adopt, as_dtype, beside, on_host
+from rmodels.decomposition._components import PrincipalComponents
+from rmodels.decomposition._projection import QUERIES, ROWS_AT_A_TIME, Matrix, join
 from rmodels.solvers import principal
-from rmodels.solvers.principal import Axes
 
 __all__ = ["PCA"]
 
-Matrix = NDArray[np.float64]
-
-_QUERIES = Need(missing="refuse")
-_SCORES = Need(sparse=False, missing="refuse")
 _SPARSE = ("auto", "arpack", "covariance_eigh")  # scikit-learn's own restriction
-_ROWS_AT_A_TIME = 4096
 
 
-class PCA(
-    HasState, CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class PCA(PrincipalComponents):
     """Principal component analysis: the directions in which the rows vary most.
 
     With D the rows less their mean, components are the right singular vectors v of D, and their
@@ -75,9 +65,10 @@ class PCA(
         Mean of the n_features − n_components_ variances that are left out, of which those beyond
         n_samples are 0; 0 if nothing is left out.
     n_components_, n_samples_, n_features_in_ : int
-    solver_ : {"moments", "gram", "rows"}
+    solver_ : {"moments", "gram", "rows", "krylov"}
         What the components come from: moments, the products of the rows if they are fewer than
-        the columns, or singular values of the rows.
+        the columns, singular values of the rows, or for a few components of thousands of columns
+        (hundreds of a sparse X) products with the rows, until ‖S v − λ v‖ is below 10⁻¹⁰ λ₁.
     engine_ : {"reference", "native", "gpu", "scipy"}
         What computed the moments or products; "scipy" those of a sparse X.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -102,18 +93,7 @@ class PCA(
     (array([25.]), array([3., 4.]))
     """
 
-    _attributes: ClassVar = {
-        "components_": np.ndarray,
-        "explained_variance_": np.ndarray,
-        "explained_variance_ratio_": np.ndarray,
-        "singular_values_": np.ndarray,
-        "mean_": np.ndarray,
-        "noise_variance_": float,
-        "n_components_": int,
-        "n_samples_": int,
-        "solver_": str,
-        "_centre": np.ndarray,
-    }
+    _attributes: ClassVar = {"n_samples_": int}
 
     _parameter_constraints: dict = {
         "n_components": [
@@ -155,9 +135,6 @@ class PCA(
         self.power_iteration_normalizer = power_iteration_normalizer
         self.random_state = random_state
 
-    def _is_consistent(self) -> bool:
-        return bool(self.components_.shape == (self.n_components_, self.n_features_in_))
-
     @all_or_nothing
     def fit(self, X: ArrayLike, y: object = None) -> "PCA":
         """Find the components.
@@ -197,8 +174,13 @@ class PCA(
             self._check_components(*source.X.shape)
         else:
             self._check_components(source.n_features, source.n_features)
-        axes = principal.decompose(source, self._choose, source.threads(None))
-        return self._set_axes(axes, source, X)
+        k = self.n_components
+        asked = int(k) if isinstance(k, Integral) else None
+        axes = principal.decompose(source, self._choose, source.threads(None), asked=asked)
+        self._check_components(axes.n_samples, source.n_features)
+        self._set_axes(axes, self._choose(axes.squares, axes.n_samples), source, X)
+        self.n_samples_ = axes.n_samples
+        return self
 
     def _check_components(self, n: int, d: int) -> None:
         """Raise scikit-learn's error if there are not as many components."""
@@ -240,111 +222,6 @@ class PCA(
             return principal.choose_by_share(squares, float(k))
         return int(k)
 
-    def _set_axes(self, axes: Axes, source: Source, X: Any) -> "PCA":
-        n, d = axes.n_samples, source.n_features
-        self._check_components(n, d)
-        k = self._choose(axes.squares, n)
-        variances = axes.squares / (n - 1)
-
-        def kept(values: Matrix) -> Any:
-            return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
-
-        self.components_ = kept(axes.components[:k])
-        self.explained_variance_ = kept(variances[:k])
-        total = variances.sum()
-        self.explained_variance_ratio_ = kept(variances[:k] / total if total else variances[:k])
-        self.singular_values_ = kept(np.sqrt(axes.squares[:k]))
-        self.mean_ = kept(axes.mean)
-        self._centre = axes.mean
-        self.noise_variance_ = float(variances[k:].sum() / (d - k)) if k < d else 0.0
-        self.n_components_, self.n_samples_ = k, n
-        self.solver_, self.engine_ = axes.solver, axes.engine
-        return self
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
-
-    def transform(self, X: ArrayLike) -> Any:
-        """Project rows on the components: (x − mean) · v, over √λ with `whiten`.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_components_)
-            A data frame if `set_output` asks for one; of a tensor in its kind, of a Dask collection
-            lazy.
-
-        Examples
-        --------
-        >>> from rmodels import PCA
-        >>> PCA(1).fit([[0.0, 0.0], [3.0, 4.0]]).transform([[6.0, 8.0]]).round(6)
-        array([[7.5]])
-        """
-        check_is_fitted(self)
-        return map_rows(self, X, hold(self, X)._transform, need=_QUERIES, task="transform")
-
-    def _scales(self) -> Matrix:
-        """Return what the results are divided by, as a column."""
-        variances = on_host(adopt(self.explained_variance_))
-        if not self.whiten:
-            return np.ones((self.n_components_, 1), variances.dtype)
-        scales: Matrix = np.sqrt(variances)[:, np.newaxis]
-        return np.maximum(scales, np.finfo(scales.dtype).eps)
-
-    def _transform(self, rows: Rows) -> Any:
-        """Return the projections of checked rows."""
-        components = on_host(adopt(self.components_)) / self._scales()
-        if sparse.issparse(rows.X):
-            return rows.X @ components.T - self._centre @ components.T
-        components = beside(components, rows.X)
-        return _join([D @ components.T for D in self._centred(rows, components)])
-
-    def _centred(self, rows: Rows, like: Any) -> Iterator[Any]:
-        """Yield the rows less their mean, a block at a time, in the wider of the two dtypes."""
-        centre = beside(self._centre, rows.X)
-        dtype = namespace(like).result_type(like, rows.X)
-        for block in rows.blocks(_ROWS_AT_A_TIME):
-            yield as_dtype(block.X - centre, dtype)
-
-    def inverse_transform(self, X: ArrayLike) -> Any:
-        """Return the rows of which X would be the projections: x · v + mean.
-
-        Parameters
-        ----------
-        X : array-like, scan or Dask collection of shape (n_queries, n_components_)
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_features)
-
-        Examples
-        --------
-        >>> from rmodels import PCA
-        >>> model = PCA(1).fit([[0.0, 0.0], [3.0, 4.0]])
-        >>> model.inverse_transform([[7.5]]).round(6)
-        array([[6., 8.]])
-        """
-        check_is_fitted(self)
-        scores = copy.copy(self)  # its columns are those of X
-        source = data.source(scores, X, need=_SCORES, task="inverse_transform")
-        if source.n_features != self.n_components_:
-            raise ValueError(
-                f"X has {source.n_features} features, but {type(self).__name__} has "
-                f"{self.n_components_} components to go back from"
-            )
-        return source.map(hold(self, X)._restore)
-
-    def _restore(self, rows: Rows) -> Any:
-        """Return the rows that have these projections."""
-        components = beside(on_host(adopt(self.components_)) * self._scales(), rows.X)
-        dtype = namespace(components).result_type(components, rows.X)
-        centre = as_dtype(beside(self._centre, rows.X), dtype)
-        return as_dtype(rows.X, dtype) @ as_dtype(components, dtype) + centre
-
     def score_samples(self, X: ArrayLike) -> Any:
         """Return the log-likelihood of each row under the probabilistic model.
 
@@ -372,22 +249,7 @@ class PCA(
         """
         check_is_fitted(self)
         self._log_determinant()
-        return map_rows(self, X, hold(self, X)._log_likelihood, need=_QUERIES, task="score")
-
-    def _log_determinant(self) -> float:
-        """Return log |covariance|."""
-        variances, left_out = self._variances(), self.n_features_in_ - self.n_components_
-        if not (variances > 0).all() or (left_out and not self.noise_variance_ > 0):
-            raise linalg.LinAlgError(
-                "the covariance is singular: ask for fewer components, whose number leaves out "
-                "some variance"
-            )
-        rest = left_out * np.log(self.noise_variance_) if left_out else 0.0
-        return float(np.log(variances).sum() + rest)
-
-    def _variances(self) -> Matrix:
-        found: Matrix = on_host(adopt(self.explained_variance_)).astype(np.float64)
-        return found
+        return map_rows(self, X, hold(self, X)._log_likelihood, need=QUERIES, task="score")
 
     def _log_likelihood(self, rows: Rows) -> Any:
         """Return −½ (dᵀ C⁻¹ d + log |C| + n_features log 2π), d the row less the mean."""
@@ -396,7 +258,7 @@ class PCA(
         components = beside(on_host(adopt(self.components_)), rows.X)
         variances = beside(self._variances(), rows.X)
         found = []
-        for block in rows.blocks(_ROWS_AT_A_TIME):
+        for block in rows.blocks(ROWS_AT_A_TIME):
             X = block.X.toarray() if sparse.issparse(block.X) else block.X
             D = X - beside(self._centre, X)
             projected = D @ as_dtype(components.T, D.dtype)
@@ -405,7 +267,7 @@ class PCA(
                 rest = D - projected @ as_dtype(components, D.dtype)
                 distances = distances + (rest**2).sum(axis=1) / self.noise_variance_
             found.append(-0.5 * (distances + constant))
-        return _join(found)
+        return join(found)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return the mean log-likelihood of rows; see `score_samples`.
@@ -429,69 +291,16 @@ class PCA(
         """
         check_is_fitted(self)
         self._log_determinant()
-        source = data.source(self, X, need=_QUERIES, reset=False, task="score")
+        source = data.source(self, X, need=QUERIES, reset=False, task="score")
         answer: Callable[[Rows], Any] = self._log_likelihood
         total, n = source.fold_answers(answer, _sum_and_count)
         return float(total / n)
-
-    def get_covariance(self) -> Any:
-        """Return the covariance of the probabilistic model: Vᵀ diag(λ − noise) V + noise · I.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_features)
-            Whether or not `whiten`: the covariance of the rows, not of what `transform` gives.
-
-        Examples
-        --------
-        >>> from rmodels import PCA
-        >>> PCA(2).fit([[0.0, 1.0], [2.0, 1.0], [1.0, 4.0]]).get_covariance().round(6)
-        array([[1., 0.],
-               [0., 3.]])
-        """
-        return self._mix(self._variances() - self.noise_variance_, self.noise_variance_)
-
-    def get_precision(self) -> Any:
-        """Return the inverse of `get_covariance`, from the components.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_features)
-
-        Raises
-        ------
-        scipy.linalg.LinAlgError
-            If the covariance is singular.
-
-        Examples
-        --------
-        >>> from rmodels import PCA
-        >>> PCA(2).fit([[0.0, 1.0], [2.0, 1.0], [1.0, 4.0]]).get_precision().round(6)
-        array([[1.      , 0.      ],
-               [0.      , 0.333333]])
-        """
-        self._log_determinant()
-        rest = 1 / self.noise_variance_ if self.noise_variance_ else 0.0
-        return self._mix(1 / self._variances() - rest, rest)
-
-    def _mix(self, weights: Matrix, rest: float) -> Any:
-        """Return Vᵀ diag(weights) V + rest · I, as the kind of array that the components are."""
-        V = on_host(adopt(self.components_))
-        found = (V.T * weights) @ V + rest * np.eye(self.n_features_in_)
-        return as_kind_of(found.astype(V.dtype), self.components_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = self.svd_solver in _SPARSE
         return tags
-
-
-def _join(parts: list[Any]) -> Any:
-    """Return arrays or tensors one below the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return namespace(parts[0]).cat(parts) if on_gpu(parts[0]) else np.concatenate(parts)
 
 
 def _sum_and_count(rows: Rows, found: NDArray) -> Matrix:

@@ -55,6 +55,8 @@ def read_container(path: str | os.PathLike[str]) -> tuple[Any, dict[str, NDArray
         If the file is empty, foreign, truncated, altered, or of another version of the format.
     """
     safetensors = require("safetensors.numpy", "files")
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder, not a model file")
     with open(path, "rb") as file:
         first = file.readline(LONGEST_LINE)
         _check_first_line(path, first)

@@ -91,6 +91,7 @@ def restore(description: Any, arrays: Arrays) -> Any:
         vars(model).update(attributes)
         if not model._is_consistent():
             raise ValueError("its attributes do not fit together")
+        model._bring_up_to_date()
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError(f"its description is not valid: {error!r}") from error
     return model

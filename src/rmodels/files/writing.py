@@ -14,6 +14,8 @@ __all__ = ["check_writable", "whole_file"]
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise an error if a file could not be written to a path: before the work, not after."""
     target = Path(path)
+    if target.is_dir():
+        raise ValueError(f"{path} is a folder: it cannot be replaced by a file")
     if target.exists() and not target.is_file():
         raise ValueError(f"{path} is not a file that can be replaced")
     folder = Path(os.path.realpath(target)).parent

@@ -38,6 +38,9 @@ class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEs
     def _is_consistent(self) -> bool:
         return bool(self.coef_.shape[-1] == self.n_features_in_)
 
+    def _width(self) -> int:
+        return 1 if np.ndim(self.intercept_) == 0 and self.coef_.ndim == 1 else len(self.coef_)
+
     def _set_coefficients(
         self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None
     ) -> None:

@@ -361,6 +361,9 @@ class LinearRegression(LinearModel):
         self._targets = None if source.one_target else source.n_targets
         return self
 
+    def _fits_in_batches(self) -> bool:
+        return self.solver != "gram"
+
     def _accepts_sparse(self) -> bool:
         return not self.positive and self.solver != "stream"
 
@@ -383,7 +386,7 @@ class LinearRegression(LinearModel):
     @property
     def loss_history_(self) -> Matrix:
         """Half the weighted mean squared error after each iteration."""
-        history = self._fitted("loss_history_", "_history")
+        history = self._require("loss_history_", "_history")
         losses: Matrix = history.losses if isinstance(history, ClosedForm) else history
         losses = beside(losses, adopt(self.coef_))
         return as_kind_of(losses[:, 0] if self._targets is None else losses, self.coef_)
@@ -391,22 +394,22 @@ class LinearRegression(LinearModel):
     @property
     def rank_(self) -> int:
         """Directions of the centred X that can be told from rounding."""
-        rank: int = self._fitted("rank_", "_conditioning").rank
+        rank: int = self._require("rank_", "_conditioning").rank
         return rank
 
     @property
     def singular_(self) -> Matrix:
         """Singular values of the centred X, descending."""
-        singular: Matrix = self._fitted("singular_", "_conditioning").singular
+        singular: Matrix = self._require("singular_", "_conditioning").singular
         return as_kind_of(singular, self.coef_)
 
     @property
     def condition_number_(self) -> float:
         """Condition number of the centred X with its columns scaled alike."""
-        number: float = self._fitted("condition_number_", "_conditioning").number
+        number: float = self._require("condition_number_", "_conditioning").number
         return number
 
-    def _fitted(self, attribute: str, source: str) -> Any:
+    def _require(self, attribute: str, source: str) -> Any:
         """Return what an attribute is computed from."""
         value = vars(self).get(source)
         if value is None or (isinstance(value, Conditioning) and not value.decided):

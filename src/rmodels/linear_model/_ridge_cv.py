@@ -162,6 +162,9 @@ class RidgeCV(RidgeModel):
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
 
+    def _fits_in_batches(self) -> bool:
+        return not self.store_cv_results and self.scoring in (None, *SUMMED)
+
     @all_or_nothing
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
@@ -217,7 +220,7 @@ class RidgeCV(RidgeModel):
             self._check_batches()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        score_params, split_params = self._routed(params)
+        score_params, split_params = self._route(params)
         self.__dict__.pop("cv_results_", None)
         if self.cv is None:
             scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
@@ -291,7 +294,7 @@ class RidgeCV(RidgeModel):
             weighted = "sample_weight" in score_params
             tally = partial(_tally, blocks, len(penalties), weighted)
             added = source.fold(tally, spectrum.add_each)
-            by_target = np.array([each.named(self.scoring) for each in added])
+            by_target = np.array([each.choose(self.scoring) for each in added])
             return (by_target if self.alpha_per_target else by_target.mean(axis=1)), moments
         residuals, weights = spectrum.collect(source, blocks, len(penalties))
         targets = on_host(source.Y)
@@ -370,7 +373,7 @@ class RidgeCV(RidgeModel):
             for numbers, found in zip(ranges, decomposed, strict=True)
         ]
         added = source.fold(partial(_residuals, folds=folds), spectrum.add_each)
-        scores = [each.named(self.scoring or "r2").mean() for each in added]
+        scores = [each.choose(self.scoring or "r2").mean() for each in added]
         return np.reshape(scores, (k, -1)).mean(axis=0), whole
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -389,7 +392,7 @@ class RidgeCV(RidgeModel):
             .add(splitter=self.cv, method_mapping=splitting)
         )
 
-    def _routed(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _route(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what of the parameters of `fit` the scorer and the splitter get."""
         if is_routing_enabled():
             routed = process_routing(self, "fit", **params)

@@ -18,7 +18,7 @@ ABSENT = (
 
 
 @cache
-def _built() -> tuple[str, ...]:
+def _find_built() -> tuple[str, ...]:
     return tuple(
         name for name in _SETS if importlib.util.find_spec(f"{__name__}._{name}") is not None
     )
@@ -27,7 +27,7 @@ def _built() -> tuple[str, ...]:
 @cache
 def instruction_sets() -> tuple[str, ...]:
     """Return the instruction sets that are built and that this processor runs, fastest first."""
-    built = _built()
+    built = _find_built()
     if not built:
         return ()
     supported = importlib.import_module(f"{__name__}._{built[-1]}").supported_sets()

@@ -142,7 +142,7 @@ class PartedSearch:
         algorithm: str,
         n_jobs: int | None,
     ) -> None:
-        name, p = _metrics.indexed(metric, parameters)
+        name, p = _metrics.find_indexed(metric, parameters)
         self._source = source
         options: dict[str, Any] = {"metric": name, "p": p, "algorithm": algorithm, "n_jobs": n_jobs}
         self._options = options

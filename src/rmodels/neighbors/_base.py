@@ -79,6 +79,9 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     _search: Search | PartedSearch
 
+    def _fits_in_batches(self) -> bool:
+        return False  # the points are kept
+
     def _is_consistent(self) -> bool:
         return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
 
@@ -290,7 +293,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         distances, indices, *_ = found
         return (distances, indices) if return_distance else indices
 
-    def _n_searched(self) -> int:
+    def _count_searched(self) -> int:
         """Return how many points a query's neighbours are among."""
         return self.n_samples_fit_
 
@@ -298,7 +301,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         """Return what is asked for: as many neighbours as there can be, at most."""
         check_is_fitted(self)
         k = self._check_n_neighbors(n_neighbors)
-        n = self._n_searched()
+        n = self._count_searched()
         if k > n - (X is None):
             sign = "<" if X is None else "<="
             raise ValueError(

@@ -150,7 +150,7 @@ def _nan_euclidean(Q: NDArray, X: NDArray) -> Distances:
     return found
 
 
-def indexed(metric: Metric, parameters: dict[str, Any]) -> tuple[str, float]:
+def find_indexed(metric: Metric, parameters: dict[str, Any]) -> tuple[str, float]:
     """Return the metric of an index, and its p, for points that are read part by part.
 
     Raises

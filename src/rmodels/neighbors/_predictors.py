@@ -53,7 +53,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
             self._y = source.Y[:, 0] if source.one_target else source.Y
             if source.weights is not None:
                 self._sample_weight = _scale(on_host(source.weights).astype(np.float64))
-                self._leave_out_absent(source)
+                self._leave_out_absent(source.X)
             return source
         shape = (0,) if source.one_target else (0, source.n_targets)
         self._y = np.empty(shape, source.target_dtype)
@@ -61,19 +61,24 @@ class NeighborsPredictor(Predictor, NeighborsBase):
             self._sample_weight = np.empty(0)
         return source
 
-    def _leave_out_absent(self, rows: Rows) -> None:
+    def _bring_up_to_date(self) -> None:
+        """Leave out points of weight 0, which were once among the k nearest."""
+        if self._sample_weight is not None and not isinstance(self._search, Present):
+            self._leave_out_absent(self._fit_X)
+
+    def _leave_out_absent(self, X: Any) -> None:
         """Have only points of positive weight searched."""
         assert self._sample_weight is not None
         if self._sample_weight.all():
             return
         numbers = np.flatnonzero(self._sample_weight)
-        present = rows.X[beside(numbers, rows.X)]
+        present = X[beside(numbers, X)]
         if self.metric == "precomputed":
             raise ValueError(
                 "sample_weight is 0 for some points, and metric='precomputed' has their distances: "
                 "leave their rows and columns out"
             )
-        self._search = Present(rows.X, numbers, self._new_search(present))
+        self._search = Present(X, numbers, self._new_search(present))
 
     @property
     def _others(self) -> list[NDArray]:
@@ -83,7 +88,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         weights = [] if self._sample_weight is None else [self._sample_weight]
         return [self._y.reshape(0, self._width()), *weights]
 
-    def _n_searched(self) -> int:
+    def _count_searched(self) -> int:
         """Return how many points of positive weight there are."""
         if self._sample_weight is None:
             return self.n_samples_fit_
@@ -125,7 +130,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
             near, parts = beside(Y, indices)[indices], []
             if self._sample_weight is not None:
                 parts = [beside(self._sample_weight, distances)[indices]]
-        neighbours = Neighbours.weighted(self.weights, offsets, distances, indices, shape)
+        neighbours = Neighbours.weigh(self.weights, offsets, distances, indices, shape)
         return neighbours.times(parts[0]) if parts else neighbours, near
 
 

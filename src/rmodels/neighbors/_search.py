@@ -181,7 +181,7 @@ class Indexed:
         Q = Q if self.engine == "gpu" else on_host(Q)
         if not sparse.issparse(Q):
             return ops.within(self._index, Q, radius, n_threads=n_threads)
-        return _joined(
+        return _join(
             ops.within(self._index, Q[rows].toarray(), radius, n_threads=n_threads)
             for rows in _blocks(Q.shape[0], Q.shape[1])
         )
@@ -234,7 +234,7 @@ class Present:
         absent = self._absent()
         mine = tuple(map(on_host, self._search.within(None, radius, n_threads)))
         others = tuple(map(on_host, self.within(self.X[absent], radius, n_threads)))
-        _, distances, indices = _joined([(*mine[:2], self._numbers[mine[2]]), others])
+        _, distances, indices = _join([(*mine[:2], self._numbers[mine[2]]), others])
         numbers = np.concatenate([self._numbers, absent])
         counts = np.concatenate([np.diff(mine[0]), np.diff(others[0])])
         rows = np.repeat(numbers, counts)
@@ -269,7 +269,7 @@ class Blockwise:
         """Return what the class takes."""
         return {"X": self.X, "metric": self._metric, "parameters": self._parameters}
 
-    def _prepared(self, Q: Any) -> Any:
+    def _prepare(self, Q: Any) -> Any:
         """Return queries in the form of the points."""
         if sparse.issparse(self.X):
             return _short(sparse.csr_matrix(Q))
@@ -292,7 +292,7 @@ class Blockwise:
         """Return an upper bound of the score at a distance."""
         return radius
 
-    def _found(
+    def _find(
         self, Q: Any, limit: Callable[[Distances], Any], radius: float | None
     ) -> Iterator[tuple[Indices, Distances, Indices]]:
         """Yield the neighbours of a block of queries: pairs whose lower bound is within a limit.
@@ -305,7 +305,7 @@ class Blockwise:
         radius : float or None
             Largest distance.
         """
-        Q = self._prepared(Q)
+        Q = self._prepare(Q)
         for rows in _blocks(Q.shape[0], 6 * self.X.shape[0]):
             low, high = self._bounds(Q[rows])
             queries, points = np.nonzero(~(low > limit(high)))
@@ -313,7 +313,7 @@ class Blockwise:
             if radius is not None:
                 within = exact <= radius
                 queries, points, exact = queries[within], points[within], exact[within]
-            yield _sorted(queries, exact, points, len(low))
+            yield _sort(queries, exact, points, len(low))
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
@@ -323,14 +323,14 @@ class Blockwise:
         def kth(high: Distances) -> Distances:
             return np.partition(high, k - 1, axis=1)[:, k - 1 : k]
 
-        found = [_first(block, k) for block in self._found(Q, kth, None)]
+        found = [_first(block, k) for block in self._find(Q, kth, None)]
         return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
         if Q is None:
             return ops.all_without_itself(*self.within(self.X, radius, n_threads))
-        return _joined(self._found(Q, lambda high: self._score(radius), radius))
+        return _join(self._find(Q, lambda high: self._score(radius), radius))
 
 
 class SparseRows(Blockwise):
@@ -350,19 +350,19 @@ class SparseRows(Blockwise):
     def __init__(self, X: Any, cosine: bool) -> None:
         self._cosine = cosine
         self.X = X
-        self._points = self._prepared(X)
+        self._points = self._prepare(X)
         self._squares = _squares(self._points)
 
     def fields(self) -> dict[str, Any]:
         """Return what the class takes."""
         return {"X": self.X, "cosine": self._cosine}
 
-    def _prepared(self, Q: Any) -> Any:
+    def _prepare(self, Q: Any) -> Any:
         Q = sparse.csr_array(Q, dtype=np.float64, copy=True)
         Q.sum_duplicates()
         if self._cosine:
-            Q = _divided(Q, abs(Q).max(axis=1).toarray().ravel())
-            Q = _divided(Q, np.sqrt(_squares(Q)))
+            Q = _divide(Q, abs(Q).max(axis=1).toarray().ravel())
+            Q = _divide(Q, np.sqrt(_squares(Q)))
         return Q
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
@@ -406,7 +406,7 @@ class Precomputed(Blockwise):
         """Return what the class takes."""
         return {"X": self.X}
 
-    def _prepared(self, Q: Any) -> Any:
+    def _prepare(self, Q: Any) -> Any:
         return Q
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
@@ -432,7 +432,7 @@ class Precomputed(Blockwise):
         offsets, distances, indices = _edges(Q)
         rows = np.repeat(np.arange(Q.shape[0]), np.diff(offsets))
         near = distances <= radius
-        return _sorted(rows[near], distances[near], indices[near], Q.shape[0])
+        return _sort(rows[near], distances[near], indices[near], Q.shape[0])
 
 
 def _blocks(n_rows: int, columns: int) -> Iterator[slice]:
@@ -442,7 +442,7 @@ def _blocks(n_rows: int, columns: int) -> Iterator[slice]:
         yield slice(first, min(first + step, n_rows))
 
 
-def _sorted(
+def _sort(
     rows: NDArray, distances: Distances, columns: NDArray, n_rows: int
 ) -> tuple[Indices, Distances, Indices]:
     """Return offsets, distances and indices of pairs in the order of (row, distance, column)."""
@@ -454,7 +454,7 @@ def _sorted(
 def _edges(graph: Any) -> tuple[Indices, Distances, Indices]:
     """Return the entries of a CSR matrix as sorted neighbours."""
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-    return _sorted(rows, graph.data.astype(np.float64), graph.indices, graph.shape[0])
+    return _sort(rows, graph.data.astype(np.float64), graph.indices, graph.shape[0])
 
 
 def _first(neighbours: tuple[Indices, Distances, Indices], k: int) -> tuple[Distances, Indices]:
@@ -464,7 +464,7 @@ def _first(neighbours: tuple[Indices, Distances, Indices], k: int) -> tuple[Dist
     return distances[places], indices[places]
 
 
-def _joined(
+def _join(
     found: Iterable[tuple[Indices, Distances, Indices]],
 ) -> tuple[Indices, Distances, Indices]:
     """Return the neighbours of blocks of queries, one after the other."""
@@ -493,7 +493,7 @@ def _squares(A: Any) -> Distances:
     return sums
 
 
-def _divided(A: Any, divisors: Distances) -> Any:
+def _divide(A: Any, divisors: Distances) -> Any:
     """Return a CSR matrix with each row divided by a number, unless that is 0."""
     A.data /= np.repeat(np.where(divisors > 0, divisors, 1.0), np.diff(A.indptr))
     return A

@@ -55,7 +55,7 @@ class Neighbours:
     n_queries: int
 
     @classmethod
-    def weighted(
+    def weigh(
         cls,
         weights: Weights,
         offsets: NDArray,

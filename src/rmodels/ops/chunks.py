@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from rmodels.config import get_config
+from rmodels.progress import progress_bars
 
-__all__ = ["chunks", "observed"]
+__all__ = ["chunks", "observe"]
 
 Observer = Callable[[str], AbstractContextManager[None]]
 
@@ -43,13 +44,7 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
             with around(task):
                 yield rows
         return
-    try:
-        from rich.progress import Progress
-    except ImportError as error:
-        raise ImportError(
-            "progress=True needs the package rich: pip install 'rmodels[progress]'"
-        ) from error
-    with Progress(transient=True) as progress:
+    with progress_bars() as progress:
         bar = progress.add_task(task, total=total)
         for rows in _slices(total, step, seconds):
             with around(task):
@@ -58,7 +53,7 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
 
 
 @contextmanager
-def observed(observer: Observer) -> Iterator[None]:
+def observe(observer: Observer) -> Iterator[None]:
     """Have the chunks of all calls in a `with` block worked on inside a context.
 
     Parameters

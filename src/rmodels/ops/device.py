@@ -23,12 +23,12 @@ __all__ = [
     "beside_its_data",
     "device",
     "holds",
-    "interpreted",
+    "is_interpreted",
     "like",
     "room",
-    "staged",
+    "stage",
     "unavailable",
-    "uploaded",
+    "upload",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -36,7 +36,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _LEAST_CAPABILITY = (8, 0)  # products of float64 on tensor cores
 
 
-def interpreted() -> bool:
+def is_interpreted() -> bool:
     """Return whether Triton's interpreter stands in for the GPU."""
     return os.environ.get("TRITON_INTERPRET") == "1"
 
@@ -47,7 +47,7 @@ def unavailable() -> str | None:
     for module in ("torch", "triton"):
         if importlib.util.find_spec(module) is None:
             return f"the package {module} is not installed: pip install 'rmodels[gpu]'"
-    if interpreted():
+    if is_interpreted():
         return None
     import torch
 
@@ -72,7 +72,7 @@ def holds(array: Any) -> bool:
     """Return whether an array is a tensor on the GPU."""
     if isinstance(array, np.ndarray) or array is None:
         return False
-    return bool(array.is_cuda) or (interpreted() and array.device.type == "cpu")
+    return bool(array.is_cuda) or (is_interpreted() and array.device.type == "cpu")
 
 
 def device(*arrays: Any) -> "torch.device":
@@ -83,9 +83,9 @@ def device(*arrays: Any) -> "torch.device":
         if holds(array):
             found: torch.device = array.device
             return found
-    return (
-        torch.device("cpu") if interpreted() else torch.device("cuda", torch.cuda.current_device())
-    )
+    if is_interpreted():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def beside_its_data(function: Function) -> Function:
@@ -119,7 +119,7 @@ def room(where: "torch.device") -> int:
     return int(0.8 * free)
 
 
-def staged(
+def stage(
     arrays: Sequence[Any], step: int, task: str, where: "torch.device"
 ) -> Iterator[tuple[slice, list[Any]]]:
     """Yield blocks of rows on the device; while one is computed on, the next is copied.
@@ -216,7 +216,7 @@ class _Lane:
         self._next_use += 1
 
 
-def uploaded(array: Any, where: "torch.device") -> "torch.Tensor":
+def upload(array: Any, where: "torch.device") -> "torch.Tensor":
     """Return a whole array as a tensor on the device; a tensor there is returned as it is."""
     import torch
 
@@ -227,7 +227,7 @@ def uploaded(array: Any, where: "torch.device") -> "torch.Tensor":
         array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype, device=where
     )
     step = max(1, (1 << 26) // max(1, array.itemsize * int(np.prod(array.shape[1:]))))
-    for rows, (block,) in staged([array], step, "copy to the GPU", where):
+    for rows, (block,) in stage([array], step, "copy to the GPU", where):
         result[rows] = block
     return result
 

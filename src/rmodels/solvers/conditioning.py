@@ -127,13 +127,13 @@ def condition_gram(
     active = len(gram.products) if weights is None else np.count_nonzero(weights)
     rank = min(int(active) - bool(fit_intercept), n_features)
 
-    def decided() -> bool:
+    def decide() -> bool:
         if rank < 1:
             return True
         eigenvalues = np.linalg.eigvalsh(gram.products)
         return bool(eigenvalues[-rank] > eigenvalues[-1] / TOO_ILL)
 
-    return from_products(gram.products, rank, decided)
+    return from_products(gram.products, rank, decide)
 
 
 def condition_moments(

@@ -138,7 +138,7 @@ def factor_of_moments(moments: Moments, count: int, fit_intercept: bool) -> Fact
         return None
     return Factor(
         inverse,
-        _explained(projected, constant, exact),
+        _keep_constant(projected, constant, exact),
         np.where(exact, 0.0, residual),
         total,
         moments.mean if fit_intercept else np.zeros(len(moments.mean)),
@@ -158,7 +158,7 @@ def _unit(inverse: Matrix, mean: Matrix) -> Matrix:
     return found
 
 
-def _explained(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
+def _keep_constant(projected: Matrix, constant: Matrix | None, still: NDArray) -> Matrix:
     """Return R_xy in which targets that are the same in all rows have nothing but the constant."""
     mean = 0.0 if constant is None else np.outer(constant, constant @ projected)
     return np.where(still, mean, projected)
@@ -196,7 +196,7 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
     if fit_intercept or constant is not None:
         total = np.where(still[d:], 0.0, spread[d:] ** 2)
     exact = total == 0
-    projected = _explained(projected, constant, exact)
+    projected = _keep_constant(projected, constant, exact)
     residual = (targets[d:] ** 2).sum(axis=0)
     terms = sizes[d:] + np.abs(inverse @ projected).T @ sizes[:d]
     return Factor(
@@ -418,6 +418,16 @@ class Summary:
         return "\n".join(lines)
 
 
+def _lost(factor: Factor) -> Matrix:
+    """Return how large slopes and intercepts may be that are rounding: (n_targets, d + 1)."""
+    d = len(factor.slopes)
+    y, x = np.abs(factor.mean[d:]), np.abs(factor.mean[:d])
+    sizes = np.sqrt(factor.total) + np.sqrt(factor.weight) * y
+    slopes = factor.rounding * np.outer(sizes, np.sqrt((factor.inverse**2).sum(axis=1)))
+    intercepts = factor.rounding * (y + np.abs(factor.slopes.T) @ x) + slopes @ x
+    return np.column_stack([slopes, intercepts])
+
+
 def summarize(
     factor: Factor,
     names: list[str],
@@ -435,11 +445,13 @@ def summarize(
     coefficients = np.column_stack([slopes, intercepts])[:, :kept]
     covariances = _covariance(factor, inner)[:, :kept, :kept]
     errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    exact = (factor.residual == 0)[:, np.newaxis]
+    tested = np.where(exact & (np.abs(coefficients) <= _lost(factor)[:, :kept]), 0.0, coefficients)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t_values = coefficients / errors
+        t_values = tested / errors
         r2 = 1 - factor.residual / factor.total
     f_value = _wald(factor, inner)
-    tested = d - (factor.constant is not None)
+    dimensions = d - (factor.constant is not None)
     half = stats.t.ppf(0.5 + confidence / 2, freedom) * errors
     arrays: dict[str, Any] = {
         "coefficients": coefficients,
@@ -451,7 +463,7 @@ def summarize(
         "r2": r2,
         "adjusted_r2": 1 - (factor.count - factor.has_constant) / freedom * (1 - r2),
         "f_value": f_value,
-        "f_p_value": stats.f.sf(f_value, tested, freedom),
+        "f_p_value": stats.f.sf(f_value, dimensions, freedom),
         "residual_std": np.sqrt(factor.variance),
     }
     if one_target:

@@ -241,13 +241,13 @@ def compute_gradient(
     if isinstance(source, Rows):
         return _gradient(source, coefficients, shift, engine, n_threads)
 
-    def weighted(rows: Rows) -> Matrix:
+    def weigh(rows: Rows) -> Matrix:
         weight = rows.weight
         if not weight:
             return np.zeros_like(coefficients)
         return weight * _gradient(rows, coefficients, shift, engine, n_threads)
 
-    total: Matrix = source.fold(weighted) / source.weight
+    total: Matrix = source.fold(weigh) / source.weight
     return total
 
 

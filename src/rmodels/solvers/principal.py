@@ -8,15 +8,17 @@ if that is well-conditioned (columns of different units), else from the rows the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 from scipy.special import gammaln
 
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
+from rmodels.solvers.columns import find_mean, sum_squares
+from rmodels.solvers.krylov import find_largest, iterate
 from rmodels.solvers.moments import TOO_LARGE, as_array, compute_gram, compute_moments
 from rmodels.solvers.triangular import triangulate
 
@@ -28,6 +30,11 @@ Choice = Callable[[Matrix, int], int]
 _LEAST_SHARE = 1e-8  # of the largest σ²: below, a σ² of the moments has fewer than eight digits
 _LEAST_SCALED = 1e-7  # eigenvalue of the scatter scaled to a unit diagonal, for the same digits
 _NUMBERS = 1 << 18  # of a block
+_DENSE_SIDE = 4000  # of the smaller side: up to there, moments or products are formed
+_SPARSE_SIDE = 500
+_FEW_SIDE = 300  # from there on, a few eigenvectors of a matrix are found one by one
+_WIDTH = 2  # of their blocks
+_LEAST_SIDES = 5  # of the smaller side over the axes that are asked for, for a few of them
 _SAME = 1 - 2.0**-20  # entries of an axis that are the same but for rounding
 
 
@@ -41,25 +48,39 @@ class Axes:
     mean : ndarray of shape (n_features,)
         What is subtracted from the rows; zeros if they are not centred.
     squares : ndarray of shape (min(n_samples, n_features),)
-        σ², descending.
+        σ², descending; with "krylov" only those that are asked for.
     components : ndarray of shape (at least as many as asked for, n_features)
         The axes, of unit length, the largest entry of each positive.
-    solver : {"moments", "gram", "rows"}
+    total : float
+        The sum of all σ², of those too that `squares` lacks.
+    solver : {"moments", "gram", "rows", "krylov"}
         What they were found from.
     engine : str
         What computed the moments or products.
+    moments : Moments or None
+        Of the rows, if they were computed.
+    has_digits : bool
+        Whether every σ² that is asked for has eight digits or more.
     """
 
     n_samples: int
     mean: Matrix
     squares: Matrix
     components: Matrix
+    total: float
     solver: str
     engine: str
+    moments: Moments | None = None
+    has_digits: bool = True
 
 
 def decompose(
-    source: Source, choose: Choice, n_threads: int | None, *, centre: bool = True
+    source: Source,
+    choose: Choice,
+    n_threads: int | None,
+    *,
+    asked: int | None = None,
+    centre: bool = True,
 ) -> Axes:
     """Return the principal axes of rows.
 
@@ -70,6 +91,8 @@ def decompose(
     choose : callable
         Of all σ², descending, and n_samples: how many axes are asked for.
     n_threads : int or None
+    asked : int or None
+        How many are asked for, if that is known beforehand.
     centre : bool
         Whether the mean is subtracted.
 
@@ -78,44 +101,78 @@ def decompose(
     ValueError
         If the rows hold a NaN, an infinity, or values whose squares overflow.
     """
+    if asked is not None and _prefers_krylov(source, asked):
+        return _iterate(source, asked, centre)
     if isinstance(source, Rows) and source.X.shape[0] < source.n_features:
-        return _decompose_few(source, choose, centre, n_threads)
-    moments = compute_moments(source, n_threads)
-    found = decompose_moments(moments, choose, centre=centre)
-    return _decompose_rows(source, moments, centre) if found is None else found
+        return _decompose_few(source, choose, asked, centre, n_threads)
+    moments = compute_moments(source, n_threads, added=True)
+    found = decompose_moments(moments, choose, asked=asked, centre=centre)
+    return found if found.has_digits else _decompose_rows(source, found, centre)
 
 
-def decompose_moments(moments: Moments, choose: Choice, *, centre: bool = True) -> Axes | None:
-    """Return the principal axes from moments; None where they would keep too few digits."""
+def decompose_moments(
+    moments: Moments, choose: Choice, *, asked: int | None = None, centre: bool = True
+) -> Axes:
+    """Return the principal axes from moments; `has_digits` tells whether they should be."""
     if not moments.is_finite:
         raise ValueError(TOO_LARGE)
-    d = moments.n_features
+    d, n = moments.n_features, moments.n_samples
     S = (moments.scatter if centre else moments.about_zero())[:d, :d]
-    squares, V = np.linalg.eigh(S)
-    components = V.T
-    n = moments.n_samples
-    if not _has_digits(squares[::-1][:n], n, choose):
+    squares, components = _find_eigenvectors(S, asked)
+    total, has_digits = float(np.trace(S)), True
+    most = min(n - centre, d)  # of n centred rows, the last σ is 0
+    k = min(choose(np.maximum(squares[:n], 0.0), n), most)
+    if not _has_digits(squares[:n], total, most, k):
         factor = _factorize_scaled(S)
-        if factor is None:
-            return None
-        _, singular, components = linalg.svd(factor, full_matrices=False, check_finite=False)
-        squares = singular**2
+        has_digits = factor is not None
+        if factor is not None:
+            _, singular, components = linalg.svd(factor, full_matrices=False, check_finite=False)
+            squares = singular**2
     mean = moments.mean[:d] if centre else np.zeros(d)
-    return _sort(n, mean, squares, components, "moments", moments.engine)
+    found = _sort(n, mean, squares, components, "moments", moments.engine)
+    if len(squares) < d:
+        found = replace(found, total=total)
+    return replace(found, moments=moments, has_digits=has_digits)
+
+
+def _find_eigenvectors(S: Matrix, asked: int | None) -> tuple[Matrix, Matrix]:
+    """Return eigenvalues, descending, and eigenvectors as rows; of a few only those."""
+    side = len(S)
+    if asked is not None and asked and side > _FEW_SIDE and _LEAST_SIDES * asked <= side:
+        squares, V, residual = iterate(lambda block: S @ block, side, asked, _WIDTH)
+        if residual <= _LEAST_SHARE:
+            return squares, V.T
+    squares, V = np.linalg.eigh(S)
+    return squares[::-1], V.T[::-1]
 
 
 def _sort(
     n: int, mean: Matrix, squares: Matrix, components: Matrix, solver: str, engine: str
 ) -> Axes:
     order = np.argsort(-squares, kind="stable")[: min(n, len(mean))]
-    return Axes(
-        n,
-        mean,
-        np.maximum(squares[order], 0.0),
-        _turn(components[order[: len(components)]]),
-        solver,
-        engine,
-    )
+    squares = np.maximum(squares[order], 0.0)
+    axes = _turn(components[order[: len(components)]])
+    return Axes(n, mean, squares, axes, float(squares.sum()), solver, engine)
+
+
+def _prefers_krylov(source: Source, k: int) -> bool:
+    """Return whether a few axes are found by fewer operations, or in less memory, from products."""
+    rows = source.X.shape[0] if isinstance(source, Rows) else source.n_features
+    side = min(rows, source.n_features)
+    if k == 0 or _LEAST_SIDES * k > side:
+        return False
+    thin = isinstance(source, Rows) and sparse.issparse(source.X)
+    return side > (_SPARSE_SIDE if thin else _DENSE_SIDE)
+
+
+def _iterate(source: Source, k: int, centre: bool) -> Axes:
+    """Return the largest axes by products with the rows."""
+    n, mean = find_mean(source)
+    mean = mean if centre else np.zeros(len(mean))
+    values, vectors, residual = find_largest(source, k, mean)
+    found = _sort(n, mean, values, vectors, "krylov", "scipy")
+    total = float(sum_squares(source, mean).sum())
+    return replace(found, total=total, has_digits=residual <= _LEAST_SHARE)
 
 
 def _turn(components: Matrix) -> Matrix:
@@ -126,13 +183,11 @@ def _turn(components: Matrix) -> Matrix:
     return components * np.where(signs == 0, 1.0, signs)[:, np.newaxis]
 
 
-def _has_digits(squares: Matrix, n: int, choose: Choice) -> bool:
-    """Return whether those σ² that are asked for, and the mean of the others, keep their digits."""
-    squares = np.maximum(squares, 0.0)
-    k = choose(squares, n)
-    least = _LEAST_SHARE * squares[0]
-    rest = squares[k:]
-    return bool((squares[:k] >= least).all() and (not len(rest) or rest.mean() >= least))
+def _has_digits(squares: Matrix, total: float, m: int, k: int) -> bool:
+    """Return whether the first k of m σ², and the mean of the others, keep their digits."""
+    least = _LEAST_SHARE * max(squares[0], 0.0)
+    rest = total - np.maximum(squares[:k], 0.0).sum()
+    return bool((squares[:k] >= least).all() and (k >= m or rest / (m - k) >= least))
 
 
 def _factorize_scaled(S: Matrix) -> Matrix | None:
@@ -147,29 +202,34 @@ def _factorize_scaled(S: Matrix) -> Matrix | None:
     return found
 
 
-def _decompose_rows(source: Source, moments: Moments, centre: bool) -> Axes:
-    R, mean, scale = triangulate(source, centre, moments)
+def _decompose_rows(source: Source, known: Axes, centre: bool) -> Axes:
+    """Return the axes from a triangular factor of the rows, of which moments are known."""
+    R, mean, scale = triangulate(source, centre, known.moments)
     d = source.n_features
     _, singular, components = linalg.svd(
         R[:, :d] * scale[:d], full_matrices=False, check_finite=False
     )
-    return _sort(moments.n_samples, mean[:d], singular**2, components, "rows", moments.engine)
+    found = _sort(known.n_samples, mean[:d], singular**2, components, "rows", known.engine)
+    return replace(found, moments=known.moments)
 
 
-def _decompose_few(rows: Rows, choose: Choice, centre: bool, n_threads: int | None) -> Axes:
+def _decompose_few(
+    rows: Rows, choose: Choice, asked: int | None, centre: bool, n_threads: int | None
+) -> Axes:
     """Return the axes of fewer rows than columns: from the products of the rows, K = U Λ Uᵀ."""
     n = rows.X.shape[0]
     products = compute_gram(rows, centre, n_threads)
     K = products.products
     if not np.isfinite(K.diagonal()).all():
         raise ValueError(TOO_LARGE)
-    squares, U = np.linalg.eigh(K)
-    squares, U = squares[::-1], U[:, ::-1]
+    squares, U = _find_eigenvectors(K, asked)
+    U = U.T
     k = choose(np.maximum(squares, 0.0), n)
     if (squares[:k] >= _LEAST_SHARE * squares[0]).all() and squares[0] > 0:
         parts = (U[:, :k] / np.sqrt(squares[:k])).T
         components = _multiply(parts, rows, products.mean)
-        return _sort(n, products.mean, squares, components, "gram", products.engine)
+        found = _sort(n, products.mean, squares, components, "gram", products.engine)
+        return replace(found, total=float(np.trace(K))) if len(squares) < n else found
     whole = as_array(rows.X).astype(np.float64)
     whole -= products.mean
     if centre:

@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 _ROWS_AT_A_TIME = 4096
 
 
-def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
+def _scale_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
     """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
     d = rows.n_features
     step = max(_ROWS_AT_A_TIME, 2 * len(offset))
@@ -36,7 +36,7 @@ def _scaled_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[
 def _sum_scaled(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
     """Return the sums of the scaled columns."""
     sums = np.zeros(len(offset))
-    for part, Z in _scaled_blocks(rows, offset, scale):
+    for part, Z in _scale_blocks(rows, offset, scale):
         w = None if rows.weights is None else as_array(rows.weights[part]).astype(np.float64)
         sums += Z.sum(axis=0) if w is None else w @ Z
     return sums
@@ -45,7 +45,7 @@ def _sum_scaled(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
 def _find_largest(rows: Rows, offset: Matrix) -> Matrix:
     """Return the largest |column − offset|."""
     found = np.zeros(len(offset))
-    for _, Z in _scaled_blocks(rows, offset, np.ones(len(offset))):
+    for _, Z in _scale_blocks(rows, offset, np.ones(len(offset))):
         np.maximum(found, np.abs(Z).max(axis=0), out=found)
     return found
 
@@ -53,7 +53,7 @@ def _find_largest(rows: Rows, offset: Matrix) -> Matrix:
 def _triangulate(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
     """Return the triangular factor of the scaled columns."""
     R = np.empty((0, len(offset)))
-    for part, Z in _scaled_blocks(rows, offset, scale):
+    for part, Z in _scale_blocks(rows, offset, scale):
         if rows.weights is not None:
             Z *= np.sqrt(as_array(rows.weights[part]), dtype=np.float64)[:, np.newaxis]
         R = _stack(R, Z)

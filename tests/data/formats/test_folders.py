@@ -82,7 +82,7 @@ class TestHiddenNames:
 
     def test_a_folder_of_them_alone(self, folder, kind, tmp_path, capsys):
         (folder / "deep" / f"a.{kind}").unlink()
-        assert "there is no Parquet or CSV file" in error(folder, tmp_path, capsys)
+        assert "there is no table, a .csv or .parquet file" in error(folder, tmp_path, capsys)
 
 
 def test_links_to_folders(tmp_path):
@@ -248,6 +248,15 @@ class TestKeys:
         assert set(coefficients(folder / "year=1", tmp_path)) == {"x"}
         assert set(coefficients(files_of(folder)[0], tmp_path)) == {"x"}
         assert set(coefficients(folder / "year=1" / "*", tmp_path)) == {"x"}
+
+    def test_of_one_folder_are_asked_for_above_it(self, folder, tmp_path, capsys):
+        model = LinearRegression().fit(scan(folder), "y")
+        rmodels.save(model, tmp_path / "model")
+        with pytest.raises(ValueError, match=r"no column 'year'; .*: name the folder above"):
+            model.predict(scan(folder / "year=1"))
+        assert main(["predict", str(tmp_path / "model"), str(folder / "year=1")]) == 1
+        assert "no column 'year'" in capsys.readouterr().err
+        assert model.predict(scan(folder / "year=[1]")) == pytest.approx([13.0, 14.5])
 
     def test_as_targets_and_as_labels(self, folder, tmp_path):
         model = KNeighborsClassifier(1).fit(scan(folder, ["x"]), "year")

@@ -15,7 +15,8 @@ EXPECTED = LinearRegression().fit(ROWS[:, :1], ROWS[:, 1])
 
 
 def frames():
-    return [pd.DataFrame(part, columns=["x", "y"]) for part in (ROWS[:2], ROWS[2:])]
+    # pandas before 3 would look into the array
+    return [pd.DataFrame(part.copy(), columns=["x", "y"]) for part in (ROWS[:2], ROWS[2:])]
 
 
 def same_list_iterator():
@@ -74,6 +75,50 @@ def test_the_same_iterator_after_a_pass_that_failed():
         LinearRegression().fit(rows, "y")
     with pytest.raises(ValueError, match="gave the same iterator twice"):
         LinearRegression().fit(rows, "y")
+
+
+@pytest.mark.parametrize("shared", SHARED)
+@pytest.mark.parametrize("met", [1, 2])
+def test_no_rows_are_lost_after_a_pass_that_stopped(shared, met, monkeypatch):
+    rows = scan(shared())
+    monkeypatch.setattr("rmodels.data.scan._ahead", lambda batches: batches)  # none is read ahead
+    batches = rows.arrays(["x", "y"], "fit")
+    for _ in range(met):
+        next(batches)
+    batches.close()
+    with pytest.raises(ValueError, match="each call must begin anew"):
+        LinearRegression().fit(rows, "y")
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        (ROWS[:4], "gave 4 rows, and 6 when called before"),
+        (np.vstack([ROWS, ROWS]), "gave 12 rows, and 6 when called before"),
+        (ROWS[::-1], "gave other rows than when called before"),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.array, lambda A: pd.DataFrame(A, columns=["x", "y"])])
+def test_each_pass_must_give_the_same_rows(later, said, kind):
+    given = iter([ROWS, later])
+    rows = scan(lambda: [kind(next(given))])
+    model = KNeighborsRegressor(1).fit(rows, rows.columns[1])
+    queries = np.array(ROWS[:, :1])
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        model.predict(pd.DataFrame(queries, columns=["x"]) if "x" in rows.columns else queries)
+    assert said in str(caught.value)
+
+
+def test_batches_may_be_cut_elsewhere_in_each_pass():
+    cuts = iter([1, 5, 3, 2, 4])
+
+    def batches():
+        cut = next(cuts)
+        return [ROWS[:0], ROWS[:cut], ROWS[cut:]]
+
+    rows = scan(batches)
+    model = KNeighborsRegressor(1).fit(rows, 1)
+    assert model.predict(ROWS[:, :1]).tolist() == ROWS[:, 1].tolist()
 
 
 def test_batches_anew_are_read_as_often_as_needed():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from rmodels.data.formats.arrays import ArrayReader
 from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
@@ -12,7 +13,7 @@ from rmodels.data.formats.columns import Column, as_column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
 from rmodels.data.formats.files import FORMATS, Source, files_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
-from rmodels.data.formats.labels import labels_of, values_of
+from rmodels.data.formats.labels import Compared, labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.data.formats.whole import read
@@ -20,6 +21,7 @@ from rmodels.data.formats.whole import read
 __all__ = [
     "Batch",
     "Column",
+    "Compared",
     "Reader",
     "as_column",
     "check_names",
@@ -44,7 +46,8 @@ def reader_of(source: Any) -> Reader:
         return TableReader(source)
     if callable(source):
         return FunctionReader(source)
-    if isinstance(source, Iterable) and not (_is_table(source) or _is_stream(source)):
+    listed = isinstance(source, Iterable) and not sparse.issparse(source)
+    if listed and not (_is_table(source) or _is_stream(source)):
         given = []
         for each in source:
             given.append(each)
@@ -83,8 +86,12 @@ def _advice(source: Any) -> str:
     name = type(source).__name__
     if type(source).__module__.startswith("dask"):
         return "estimators take what is of Dask itself, as X"
+    if sparse.issparse(source):
+        return "estimators take sparse matrices themselves, as X"
     if name == "LazyFrame":
-        return "give the files that it reads, or lambda: frame.collect_batches()"
+        batches = hasattr(source, "collect_batches")  # polars of today
+        frame = "lambda: frame.collect_batches()" if batches else "frame.collect()"
+        return f"give the files that it reads, or {frame}"
     if name in ("Scanner", "RecordBatchReader") or hasattr(source, "__next__"):
         return (
             "it can be read once, and fits read as often as they must. Give a function that makes "

@@ -12,7 +12,9 @@ __all__ = ["ArrayReader", "check_array"]
 
 
 def check_array(place: str, array: NDArray) -> None:
-    """Raise an error if an array has not two dimensions, or is not of numbers."""
+    """Raise an error if an array has not two dimensions, or not numbers everywhere."""
+    if np.ma.is_masked(array):
+        raise ValueError(f"{place} has masked values: leave such rows out, or fill them in")
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise ValueError(
             f"{place}: an array of two dimensions and of numbers is needed; it has {array.ndim} "

@@ -177,5 +177,6 @@ def table_of(place: str, batch: Any) -> Any:
         return pyarrow.table(batch)
     except (pyarrow.ArrowException, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{place} is a {type(batch).__name__} that cannot be read as a table: {error}"
+            f"{place} is a {type(batch).__name__} that cannot be read as a table: {error}. Give an "
+            "array of two dimensions, a table, a data frame or a dictionary of columns"
         ) from error

@@ -36,7 +36,13 @@ def check_names(place: str, names: Container[Column], wanted: Sequence[Column]) 
         if name not in names:
             found = list(names)  # type: ignore[call-overload]
             known = f"it has {', '.join(map(repr, found))}" if len(found) <= 50 else ""
-            raise ValueError(f"{place}: no column {name!r}; {known}".rstrip("; "))
+            above = ""
+            if f"{name}=" in place:
+                above = (
+                    ". What the names of folders say is a column below what is read: name the "
+                    "folder above, as in a pattern"
+                )
+            raise ValueError(f"{place}: no column {name!r}; {known}".rstrip("; ") + above)
 
 
 def distinct(names: Sequence[str], place: str) -> list[str]:
@@ -54,7 +60,8 @@ def check_numbers(place: str, types: Mapping[Column, Any], columns: Sequence[Col
     for name in columns:
         if types[name] is not None and not is_number(types[name]):
             raise ValueError(
-                f"{place}, column {name!r}: numbers are needed, and it holds {types[name]}"
+                f"{place}, column {name!r}: numbers are needed, and it holds {types[name]}. Leave "
+                "the column out, or make numbers of it"
             )
 
 
@@ -63,7 +70,8 @@ def check_labels(place: str, types: Mapping[Column, Any], columns: Sequence[Colu
     for name in columns:
         if types[name] is not None and not (_is_text(types[name]) or is_number(types[name])):
             raise ValueError(
-                f"{place}, column {name!r}: labels are text or numbers, and it holds {types[name]}"
+                f"{place}, column {name!r}: labels are text or numbers, and it holds "
+                f"{types[name]}. Make one of them of it"
             )
 
 

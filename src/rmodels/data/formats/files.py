@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["FORMATS", "files_of", "keys_between", "keys_of"]
+__all__ = ["FORMATS", "files_of", "format_of", "keys_between", "keys_of"]
 
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
@@ -29,18 +29,30 @@ def files_of(source: Source) -> list[Path]:
     if path.is_dir():
         found = _below(path)
     elif path.exists() or not glob.has_magic(str(source)):
-        if path.suffix.lower() not in FORMATS:
-            raise ValueError(
-                f"{path}: unknown format {path.suffix!r}: a table is a .csv or .parquet file"
-            )
+        format_of(path)
         if not path.exists():
             raise FileNotFoundError(f"[Errno 2] No such file or directory: {str(source)!r}")
         return [path]
     else:
         found = _matching(path)
     if not found:
-        raise ValueError(f"{source}: there is no Parquet or CSV file")
+        raise ValueError(f"{source}: there is no table, a .csv or .parquet file")
     return found
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a table, as its name says.
+
+    Raises
+    ------
+    ValueError
+        If it does not say one.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        said = f"unknown format {path.suffix!r}" if suffix else "the name has no ending"
+        raise ValueError(f"{path}: {said}: a table is a .csv or .parquet file")
+    return FORMATS[suffix]
 
 
 def _below(folder: Path) -> list[Path]:

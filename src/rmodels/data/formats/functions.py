@@ -20,11 +20,16 @@ from rmodels.data.formats.reader import Batch, Part, Reader, check_alike, part_o
 __all__ = ["FunctionReader"]
 
 
+_HEAD = 64  # rows at the beginning that must be the same in each pass
+_HEAD_CELLS = 4096
+_ANEW = "each call must begin anew, and give the same rows"
+
+
 class FunctionReader(Reader):
     """What a function gives when it is called: an iterable of batches, anew for each pass.
 
     The first pass goes on with the iterator whose first batch told the columns: one that cannot
-    begin anew loses nothing.
+    begin anew loses nothing. Each pass must begin with the same rows, and have as many.
     """
 
     def __init__(self, function: Callable[[], Any]) -> None:
@@ -32,6 +37,9 @@ class FunctionReader(Reader):
         self._function = function
         self._iterator: Any = None
         self._left: Sequence[Column] | None = None
+        self._head: list[str] | None = None
+        self._most = 0  # rows that a pass met, which may have failed
+        self._whole = False  # whether that one came to the end
         batches = self._call()
         first = next(batches, None)
         if first is None:
@@ -59,7 +67,7 @@ class FunctionReader(Reader):
         if batches is given and given is self._iterator:
             raise ValueError(
                 "the function gave the same iterator twice: each call must begin anew, as one of a "
-                "generator function does"
+                "generator function does, and give the same rows"
             )
         self._iterator = given if batches is given else None
         return batches
@@ -79,9 +87,7 @@ class FunctionReader(Reader):
             none = False
             yield batch
         if none:
-            raise ValueError(
-                "the function gave no batches when it was called again: each call must begin anew"
-            )
+            raise ValueError(f"the function gave no batches when it was called again: {_ANEW}")
 
     def batches(
         self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
@@ -95,9 +101,14 @@ class FunctionReader(Reader):
         ]
         labels = [name for name in columns if name not in numbers]
         dtype = self.dtype(numbers)
+        met, before = 0, self._most
         for number, given in enumerate(self._given(), 1):
             place = f"batch {number}"
             batch = _checked(place, given)
+            if not met and len(batch):
+                self._check_head(batch)
+            met += len(batch)
+            self._most = max(self._most, met)
             part = _part(place, batch)
             check_names(place, part.types, columns)
             if self._left is not None:
@@ -113,6 +124,20 @@ class FunctionReader(Reader):
             for first in range(0, len(batch), size):
                 rows = batch[first : first + size]
                 yield Batch(place, rows, None, row=first)
+        if met < before or (self._whole and met > before):
+            raise ValueError(
+                f"the function gave {met} rows, and {before} when called before: {_ANEW}"
+            )
+        self._whole = True
+
+    def _check_head(self, batch: Any) -> None:
+        """Raise an error if a pass begins with other rows than those before."""
+        head = _head(batch)
+        if self._head is None:
+            self._head = head
+        common = min(len(head), len(self._head))
+        if head[:common] != self._head[:common]:
+            raise ValueError(f"the function gave other rows than when called before: {_ANEW}")
 
     def others(self, left: Sequence[Column]) -> list[Column]:
         """Return all columns but some; see `Reader.others`. Later batches must agree, too."""
@@ -129,6 +154,13 @@ class FunctionReader(Reader):
     def at(self, batch: Batch, row: int) -> str:
         """Return what to call a row; see `Reader.at`."""
         return f"{batch.place}, row {batch.row + row + 1}"
+
+
+def _head(batch: Any) -> list[str]:
+    """Return the first rows of a batch, as text."""
+    columns = batch.shape[1] if isinstance(batch, np.ndarray) else batch.num_columns
+    rows = batch[: max(1, min(_HEAD, _HEAD_CELLS // max(1, columns)))]
+    return list(map(repr, rows.tolist() if isinstance(rows, np.ndarray) else rows.to_pylist()))
 
 
 def _checked(place: str, batch: Any) -> Any:

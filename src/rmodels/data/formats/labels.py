@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 from rmodels.data.formats.cells import absent, all_finite, booleans, fault_of
 from rmodels.data.formats.columns import Column, plain
 from rmodels.data.formats.reader import Batch, Reader
+from rmodels.data.labels import mixed
 from rmodels.extras import require
 
-__all__ = ["check_present", "columns_of", "first_missing", "labels_of", "typed", "values_of"]
+__all__ = [
+    "Compared",
+    "check_present",
+    "columns_of",
+    "first_missing",
+    "labels_of",
+    "typed",
+    "values_of",
+]
 
 Fault = tuple[int, str]
 
@@ -32,7 +41,7 @@ def labels_of(
     """
     found = columns_of(batch.rows, columns, as_text)
     for place, name in enumerate(columns):
-        fault = first_missing(found[place])
+        fault = first_missing(reader, found[place])
         if fault is None and not (as_text or reader.has_types) and found[place].dtype == object:
             found[place], fault = _parsed(found[place])
         check_present(reader, [batch], name, fault)
@@ -59,10 +68,14 @@ def _column(column: Any, as_text: bool) -> NDArray:
     return found
 
 
-def first_missing(column: NDArray) -> Fault | None:
-    """Return the first row where a label is not there, and what to say of it."""
+def first_missing(reader: Reader, column: NDArray) -> Fault | None:
+    """Return the first row where a label is not there, and what to say of it.
+
+    Text may be empty where it is not a cell of CSV.
+    """
     if column.dtype == object:
-        lacks = np.array([value is None or value == "" for value in column], bool)
+        lacking = (None,) if reader.has_types else (None, "")
+        lacks = np.array([value in lacking for value in column], bool)
     else:
         lacks = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(1, bool)
     if not lacks.any():
@@ -83,6 +96,55 @@ def check_present(
         if row < len(batch.rows):
             raise ValueError(f"{reader.at(batch, row)}, column {name!r}: {said}")
         row -= len(batch.rows)
+
+
+class Compared:
+    """The cells of a CSV column, beside labels that are text.
+
+    If all cells are numbers, or all are booleans, and none is one of the labels or like them, they
+    are of another kind, and no misses.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+    """
+
+    def __init__(self, labels: NDArray) -> None:
+        self._labels = list(map(str, labels))
+        self._have_numbers = any(_kind([label]) == "numbers" for label in self._labels)
+        self._kinds: set[str] = set()
+        self._cell = ""
+        self._alike = False
+
+    def add(self, cells: NDArray) -> None:
+        """Take note of some cells."""
+        if self._alike:
+            return
+        met = set(cells.tolist()) - {*absent()}
+        if not met:
+            return
+        kind = _kind(sorted(met))
+        self._kinds.add(kind)
+        self._cell = self._cell or min(met)
+        self._alike = (
+            kind == "text"
+            or (kind == "numbers" and self._have_numbers)
+            or len(self._kinds) > 1
+            or not met.isdisjoint(self._labels)
+        )
+
+    def fault(self) -> str | None:
+        """Return what is wrong if all cells are of another kind."""
+        if self._alike or not self._cell:
+            return None
+        (value,) = typed(np.array([self._cell], object))[0].tolist()
+        return mixed(self._labels[0], value)
+
+
+def _kind(cells: list[str]) -> str:
+    """Return what the cells of a column, none of which is missing, are."""
+    values, _ = typed(np.array(cells, object))
+    return {"O": "text", "b": "booleans"}.get(values.dtype.kind, "numbers")
 
 
 def typed(texts: NDArray) -> tuple[NDArray, Fault | None]:

@@ -66,7 +66,7 @@ def read(
         tables.append(pyarrow.table(list(values.T), names=list(map(str, numbers))))
         found.append(columns_of(batch.rows, labels, as_text))
         for name, column in zip(labels, found[-1], strict=True):
-            check_present(reader, [batch], name, first_missing(column))
+            check_present(reader, [batch], name, first_missing(reader, column))
         met.append(batch._replace(rows=range(len(batch.rows))))
     if not met:
         raise ValueError(f"{reader.name} has no rows")

@@ -8,27 +8,13 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from rmodels.data.formats.files import FORMATS
+from rmodels.data.formats.files import format_of
 from rmodels.extras import require
 from rmodels.files.writing import whole_file
 
-__all__ = ["check_format", "to_csv", "write_table"]
+__all__ = ["to_csv", "write_table"]
 
 Columns = Mapping[str, NDArray]
-
-
-def check_format(path: str | os.PathLike[str]) -> str:
-    """Return "csv" or "parquet", as the name of a table ends.
-
-    Raises
-    ------
-    ValueError
-        If it ends with neither.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{path}: unknown format {suffix!r}: a table is a .csv or .parquet file")
-    return FORMATS[suffix]
 
 
 def to_csv(batches: Iterable[Columns]) -> Iterator[str]:
@@ -56,7 +42,7 @@ def write_table(path: str | os.PathLike[str], batches: Iterable[Columns]) -> Non
     batches : iterable of dict of ndarray of shape (n,)
         At least one; the same columns in each. They are written as they come.
     """
-    kind = check_format(path)
+    kind = format_of(Path(path))
     pyarrow, parquet = require("pyarrow", "files"), require("pyarrow.parquet", "files")
     with whole_file(path) as file:
         if kind == "csv":

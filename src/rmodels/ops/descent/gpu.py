@@ -14,10 +14,10 @@ __all__ = ["descent", "gradient", "largest_eigenvalue", "steps_from_moments"]
 
 # What a program holds at a time: rows × columns × targets, and at most so many of each.
 _TILE, _MOST_ROWS, _MOST_COLUMNS, _MOST_TARGETS = 2048, 4096, 64, 8
-if device.interpreted():
+if device.is_interpreted():
     _TILE, _MOST_COLUMNS = 1 << 18, 1024
 _WARPS = 4
-_PROGRAMS = 2 if device.interpreted() else 132 * 8  # enough to fill the largest GPUs
+_PROGRAMS = 2 if device.is_interpreted() else 132 * 8  # enough to fill the largest GPUs
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
 
@@ -26,7 +26,7 @@ def _power_of_two(least: int) -> int:
 
 
 def _float64(array: Any, where: torch.device) -> torch.Tensor:
-    return device.uploaded(array, where).to(torch.float64).contiguous()
+    return device.upload(array, where).to(torch.float64).contiguous()
 
 
 def _sums(
@@ -80,7 +80,7 @@ def _gradient(
     if not (device.holds(X) and device.holds(Y)):
         step = max(1, _BLOCK_BYTES // (8 * (X.shape[1] + Y.shape[1] + 1)))
     total = torch.zeros((X.shape[1] + 3, Y.shape[1]), dtype=torch.float64, device=where)
-    for _, (x, y, w) in device.staged(arrays, max(1, step), "gradient", where):
+    for _, (x, y, w) in device.stage(arrays, max(1, step), "gradient", where):
         total += _sums(x, y, w, shift, coefficients)
     means = total[:-1] / total[-1]
     return means[:-1], means[-1]
@@ -117,7 +117,7 @@ def descent(
     where = device.device(*given)
     arrays = list(given)
     if X.nbytes + Y.nbytes < device.room(where) // 2:
-        arrays = [None if a is None else device.uploaded(a, where) for a in given]
+        arrays = [None if a is None else device.upload(a, where) for a in given]
     coefficients = _float64(start, where).clone()
     losses = torch.empty((iterations, Y.shape[1]), dtype=torch.float64, device=where)
     for step in range(iterations + 1):

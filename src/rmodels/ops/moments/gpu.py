@@ -13,9 +13,9 @@ from rmodels.ops.moments.kernels import finish_kernel, products_kernel
 # For at most so many columns, [X | Y]: side of a tile, rows of a step, warps. In float64, more rows
 # would spill registers, and need more shared memory than some GPUs have.
 _TILES = ((31, 32, 32, 4), (1 << 30, 64, 16, 8))
-if device.interpreted():
+if device.is_interpreted():
     _TILES = ((80, 32, 512, 1), (1 << 30, 128, 512, 1))
-_PROGRAMS = 2 if device.interpreted() else 132 * 4  # enough to fill the largest GPUs
+_PROGRAMS = 2 if device.is_interpreted() else 132 * 4  # enough to fill the largest GPUs
 _SAMPLE = 1024  # rows whose mean is the shift
 _BLOCK_BYTES = 1 << 28  # of rows that are copied at a time
 
@@ -33,7 +33,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     tile = _tiles(columns)[0]
     pairs = _pairs(columns, where)
     total = torch.zeros((len(pairs), tile, tile), dtype=torch.float64, device=where)
-    for _, (x, y, w) in device.staged([X, Y, weights], max(1, step), "moments", where):
+    for _, (x, y, w) in device.stage([X, Y, weights], max(1, step), "moments", where):
         total += _products(_wide(x), _wide(y), _wide(w), shift, pairs)
     found = torch.empty(1 + columns + columns**2, dtype=torch.float64, device=where)
     finish_kernel[(len(pairs),)](
@@ -90,10 +90,10 @@ def _select(A: Any, rows: Any) -> Any:
 def gram(X: Any, weights: Any, centre: bool, n_threads: int | None) -> Gram:
     """K = D Dᵀ in float64, with D = diag(√w)(X − μ)."""
     where = device.device(X, weights)
-    D = device.uploaded(X, where).to(torch.float64, copy=True)
+    D = device.upload(X, where).to(torch.float64, copy=True)
     w = torch.ones(len(D), dtype=torch.float64, device=where)
     if weights is not None:
-        w = device.uploaded(weights, where).to(torch.float64)
+        w = device.upload(weights, where).to(torch.float64)
     mean = torch.zeros(D.shape[1], dtype=torch.float64, device=where)
     weight = w.sum()
     if centre:
@@ -132,13 +132,13 @@ def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:
     rows: Any = slice(None, None, -(-n_samples // count))
     if weights is not None:
         # the rows at evenly spaced shares of the weight: none whose weight is 0
-        reached = device.uploaded(weights, where).to(torch.float64).cumsum(0)
+        reached = device.upload(weights, where).to(torch.float64).cumsum(0)
         shares = (torch.arange(count, device=where) + 0.5) / count * reached[-1]
         rows = torch.searchsorted(reached, shares).clamp(max=n_samples - 1)
     means = []
     for A in (X, Y):
         there = device.holds(A) or weights is None
-        values = device.uploaded(A[rows if there else rows.cpu().numpy()], where)
+        values = device.upload(A[rows if there else rows.cpu().numpy()], where)
         # about the first row, so that a column that does not vary has its value as mean
         first = values[0].to(torch.float64)
         means.append(first + (values - first).mean(dim=0))

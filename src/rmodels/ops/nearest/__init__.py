@@ -177,7 +177,7 @@ def nearest_without_itself(distances: Distances, indices: Indices) -> tuple[Dist
            [1.]]), array([[1],
            [0]]))
     """
-    itself = _counting(indices)
+    itself = _number(indices)
     if isinstance(indices, np.ndarray) and (indices[:, 0] == itself).all():  # no duplicates
         return distances[:, 1:].copy(), indices[:, 1:].copy()
     others = indices != itself[:, np.newaxis]
@@ -227,7 +227,7 @@ def all_without_itself(
 ) -> tuple[Indices, Distances, Indices]:
     """Leave each indexed point out of its own neighbours, given and returned as by `within`."""
     counts = offsets[1:] - offsets[:-1]
-    rows = _counting(counts)
+    rows = _number(counts)
     of_tensor = getattr(rows, "repeat_interleave", None)
     others = indices != (of_tensor(counts) if of_tensor else np.repeat(rows, counts))
     if not len(others):
@@ -235,7 +235,7 @@ def all_without_itself(
     return (offsets > 0) * others.cumsum(0)[offsets - 1], distances[others], indices[others]
 
 
-def _counting(rows: Any) -> Any:
+def _number(rows: Any) -> Any:
     """Return 0, 1, … for each row of an array, as an array of its kind."""
     if isinstance(rows, np.ndarray):
         return np.arange(len(rows))

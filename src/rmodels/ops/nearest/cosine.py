@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["normalised"]
+__all__ = ["normalise"]
 
 
-def normalised(A: NDArray) -> NDArray[np.float64]:
+def normalise(A: NDArray) -> NDArray[np.float64]:
     """Return the rows in float64, divided by their norms; rows of zeros stay zeros.
 
     Parameters

@@ -28,23 +28,23 @@ from rmodels.ops.nearest.packing import (
     TILE,
     Metric,
     Points,
-    normalised,
+    normalise,
     pack,
     pack_queries,
-    padded_features,
+    pad_features,
 )
 from rmodels.ops.nearest.reference import _root as root_on_cpu
 
 Found = tuple[torch.Tensor, torch.Tensor]
 
 # queries of a tile, warps, stages: (products, differences)
-_PRODUCT = (16, 1, 1) if device.interpreted() else (128, 8, 3)
-_DIFFERENCE = (16, 1, 1) if device.interpreted() else (64, 4, 1)
+_PRODUCT = (16, 1, 1) if device.is_interpreted() else (128, 8, 3)
+_DIFFERENCE = (16, 1, 1) if device.is_interpreted() else (64, 4, 1)
 # queries that a program serves, and groups of which it computes distances together
-_SERVED, _AT_ONCE = (16, 32) if device.interpreted() else (1, 4)
+_SERVED, _AT_ONCE = (16, 32) if device.is_interpreted() else (1, 4)
 _SLAB = 32  # groups of a step of the exhaustive search
-_CLASSES = (16, 1 << 15) if device.interpreted() else (256, 1 << 15)
-_BLOCK = 32 if device.interpreted() else 1024  # groups that are looked at together
+_CLASSES = (16, 1 << 15) if device.is_interpreted() else (256, 1 << 15)
+_BLOCK = 32 if device.is_interpreted() else 1024  # groups that are looked at together
 _ROOTS = 1024  # of which a program takes square roots
 _SLACK = 2.0**-30  # more than float64 sums err, and than what roots make equal
 _TINY = 2.0**-1070
@@ -76,17 +76,17 @@ def _state(index: Index) -> Points | int:
     if index.state is None:
         with _building:
             if index.state is None:
-                index.state = _built(index)
+                index.state = _build(index)
     state: Points | int = index.state
     return state
 
 
-def _built(index: Index) -> Points | int:
+def _build(index: Index) -> Points | int:
     metric = Metric.of(index.metric, index.p)
     where = device.device(index.X)
     n, d = index.X.shape
     size = 8 if metric.cosine else index.X.itemsize
-    packed = 2 * padded_features(d)[0] if metric.screening == "product" else 4 * d
+    packed = 2 * pad_features(d)[0] if metric.screening == "product" else 4 * d
     per_point = d * size + packed + 8
     fit = device.room(where) // (2 * per_point)
     if n <= fit:
@@ -117,12 +117,12 @@ def nearest(index: Index, Q: Any, k: int, n_threads: int | None) -> tuple[Any, A
     for first, points in _shards(index):
         count = min(k, points.n)
         step = _queries_at_once(points, metric, k, where)
-        for rows, (block,) in device.staged([Q], step, "nearest", where):
+        for rows, (block,) in device.stage([Q], step, "nearest", where):
             found = _nearest(points, metric, block, count)
             found = found[0], found[1] + first
             if seen:
                 before = distances[rows, : min(k, seen)], indices[rows, : min(k, seen)]
-                found = _merged(tuple(part.to(where) for part in before), found, k)
+                found = _merge(tuple(part.to(where) for part in before), found, k)
             width = found[0].shape[1]
             distances[rows, :width] = found[0].to(home)
             indices[rows, :width] = found[1].to(home)
@@ -145,7 +145,7 @@ def within(index: Index, Q: Any, radius: float, n_threads: int | None) -> tuple[
     ]
     for first, points in _shards(index):
         step = _queries_at_once(points, metric, 1, where)
-        for rows, (block,) in device.staged([Q], step, "within", where):
+        for rows, (block,) in device.stage([Q], step, "within", where):
             counts, distances, indices = _within(points, metric, block, radius)
             query = torch.repeat_interleave(torch.arange(len(block), device=where), counts)
             parts.append(
@@ -177,10 +177,10 @@ def _queries_at_once(points: Points, metric: Metric, k: int, where: torch.device
 
 def _candidates(k: int) -> int:
     """Return for how many candidates of a query there is room."""
-    return 16 * k + (64 if device.interpreted() else 1024)
+    return 16 * k + (64 if device.is_interpreted() else 1024)
 
 
-def _merged(before: tuple[torch.Tensor, ...], after: Found, k: int) -> Found:
+def _merge(before: tuple[torch.Tensor, ...], after: Found, k: int) -> Found:
     """Return the first k of two lists, each in the order of (distance, index), lower ones first."""
     distances = torch.cat([before[0], after[0]], dim=1)
     indices = torch.cat([before[1], after[1]], dim=1)
@@ -191,7 +191,7 @@ def _merged(before: tuple[torch.Tensor, ...], after: Found, k: int) -> Found:
 def _exact_queries(block: torch.Tensor, metric: Metric) -> Found:
     """Return queries as exact distances need them, and which have no direction."""
     if metric.cosine:
-        return normalised(block)
+        return normalise(block)
     return block.contiguous(), torch.zeros(1, dtype=torch.int8, device=block.device)
 
 
@@ -223,7 +223,7 @@ def _nearest(points: Points, metric: Metric, block: torch.Tensor, k: int) -> Fou
     )
     many |= found > space
     width = min(space, max(k, int(found.max()) if n_queries else 0))
-    distances, order = _sorted(sums[:, :width], found, metric)
+    distances, order = _sort(sums[:, :width], found, metric)
     result = distances[:, :k], indices.gather(1, order[:, :k])
     rest = torch.nonzero(many).flatten()
     if len(rest):
@@ -287,7 +287,7 @@ def _bounds(points: Points, metric: Metric, Q: torch.Tensor, zeros: torch.Tensor
     high = torch.empty_like(low)
     grid = (blocks * (size // tile),)
     if product:
-        features, step = padded_features(Q.shape[1])
+        features, step = pad_features(Q.shape[1])
         product_bounds_kernel[grid](
             packed.packed,
             packed.norms,
@@ -428,7 +428,7 @@ def _distances(
     )
 
 
-def _sorted(sums: torch.Tensor, found: torch.Tensor, metric: Metric) -> Found:
+def _sort(sums: torch.Tensor, found: torch.Tensor, metric: Metric) -> Found:
     """Return distances in ascending order and where they were; beyond `found` there are none."""
     missing = torch.arange(sums.shape[1], device=sums.device) >= found[:, None]
     distances = _root(torch.where(missing, math.inf, sums), metric)
@@ -466,7 +466,7 @@ def _exhaustive(
         counts = torch.full((len(Q),), last - first, dtype=torch.int32, device=where)
         into = (starts, room, found, sums, indices)
         _distances(points, metric, (Q, zeros), (groups, counts, 0), limits, into)
-        distances, order = _sorted(sums, found, metric)
+        distances, order = _sort(sums, found, metric)
         order = order[:, :k]
         sums[:, :k], indices[:, :k] = sums.gather(1, order), indices.gather(1, order)
         found.clamp_(max=k)
@@ -496,7 +496,7 @@ def _by_powers(points: Points, metric: Metric, Q: torch.Tensor, k: int) -> Found
     for distances, point in _slabs_by_powers(points, metric, Q):
         slab = distances, point.expand(distances.shape)
         empty = tuple(part[:, :0] for part in slab)
-        best = _merged(empty if best is None else best, slab, k)
+        best = _merge(empty if best is None else best, slab, k)
     assert best is not None  # an index has points
     return best
 

@@ -298,7 +298,7 @@ def normalise_kernel(
     features,
     ROWS: tl.constexpr,
 ):
-    """Divide rows by their norms, in the order of `rmodels.ops.nearest.cosine.normalised`.
+    """Divide rows by their norms, in the order of `rmodels.ops.nearest.cosine.normalise`.
 
     To be compiled with enable_fp_fusion=False.
     """

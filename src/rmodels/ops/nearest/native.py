@@ -11,7 +11,7 @@ from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.nearest import Distances, Index, Indices
-from rmodels.ops.nearest.cosine import normalised
+from rmodels.ops.nearest.cosine import normalise
 
 _SECONDS = 0.07  # what a chunk should last
 _FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every point
@@ -45,7 +45,7 @@ def _state(index: Index, n_threads: int | None) -> Any:
             raise ImportError(native.ABSENT)
         with _building:
             if index.state is None:
-                X = normalised(index.X) if index.metric == "cosine" else index.X
+                X = normalise(index.X) if index.metric == "cosine" else index.X
                 index.state = extension.nearest_index(
                     X, index.metric, index.p, index.algorithm, n_threads or thread_count()
                 )
@@ -53,7 +53,7 @@ def _state(index: Index, n_threads: int | None) -> Any:
 
 
 def _queries(index: Index, Q: NDArray) -> NDArray[np.float64]:
-    return normalised(Q) if index.metric == "cosine" else Q.astype(np.float64, copy=False)
+    return normalise(Q) if index.metric == "cosine" else Q.astype(np.float64, copy=False)
 
 
 def _step(index: Index) -> int:

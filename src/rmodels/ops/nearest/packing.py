@@ -16,9 +16,9 @@ import torch
 from rmodels.ops import device
 from rmodels.ops.nearest.kernels import normalise_kernel
 
-__all__ = ["GROUP", "TILE", "Metric", "Points", "Queries", "normalised", "pack", "pack_queries"]
+__all__ = ["GROUP", "TILE", "Metric", "Points", "Queries", "normalise", "pack", "pack_queries"]
 
-GROUP, TILE = (4, 16) if device.interpreted() else (64, 128)
+GROUP, TILE = (4, 16) if device.is_interpreted() else (64, 128)
 
 _SAMPLE = 1 << 16  # rows that give the centre and the scale
 _LARGEST_QUERY = 2.0**14  # −2 q̂ has to stay below 65504
@@ -129,7 +129,7 @@ class Queries:
     errors: torch.Tensor
 
 
-def normalised(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def normalise(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return rows divided by their norms in float64, and which are zeros as int8."""
     rows = rows.contiguous()
     result = torch.empty(rows.shape, dtype=torch.float64, device=rows.device)
@@ -148,7 +148,7 @@ def normalised(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return result, zeros
 
 
-def padded_features(n_features: int) -> tuple[int, int]:
+def pad_features(n_features: int) -> tuple[int, int]:
     """Return the features of packed products, and how many of them a product takes at a time."""
     features = -(-max(1, n_features) // 16) * 16
     if features <= 128:
@@ -167,9 +167,9 @@ def padded_features(n_features: int) -> tuple[int, int]:
 def _centre_and_exponent(X: Any, metric: Metric, where: torch.device) -> tuple[torch.Tensor, int]:
     """Return the mean and the scale of rows from everywhere."""
     step = -(-len(X) // _SAMPLE)
-    rows = device.uploaded(X[::step], where)
+    rows = device.upload(X[::step], where)
     if metric.cosine:
-        rows, _ = normalised(rows)
+        rows, _ = normalise(rows)
     rows = rows.to(torch.float64)
     centre = rows.mean(dim=0)
     spread = float((rows - centre).abs().max()) if rows.numel() else 0.0
@@ -182,7 +182,7 @@ def _centre_and_exponent(X: Any, metric: Metric, where: torch.device) -> tuple[t
     return centre, (8 if metric.screening == "product" else 0) - math.frexp(spread)[1]
 
 
-def _rounded(
+def _round(
     rows: torch.Tensor, centre: torch.Tensor, exponent: int, product: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return x̂ in float64 and δ: (rows, features), (rows,)."""
@@ -206,13 +206,13 @@ def pack(X: Any, metric: Metric, where: torch.device) -> Points:
     n, d = X.shape
     product = metric.screening == "product"
     centre, exponent = _centre_and_exponent(X, metric, where)
-    features = padded_features(d)[0]
+    features = pad_features(d)[0]
     # within a group, offsets have 32 bits
     screened = metric.screening != "none" and abs(exponent) <= 900 and features <= 1 << 17
     whole = GROUP * TILE
     blocks = -(-n // whole)
     groups = -(-n // GROUP)
-    dtype = torch.float64 if metric.cosine else device.uploaded(X[:1], where).dtype
+    dtype = torch.float64 if metric.cosine else device.upload(X[:1], where).dtype
     exact = torch.zeros((groups, d, GROUP), dtype=dtype, device=where)
     zeros = torch.zeros(groups * GROUP if metric.cosine else 1, dtype=torch.int8, device=where)
     packed = torch.empty(0, device=where)
@@ -225,15 +225,15 @@ def pack(X: Any, metric: Metric, where: torch.device) -> Points:
         norms = torch.zeros(blocks * TILE, device=where)
         errors = torch.zeros(blocks * TILE, device=where)
     step = max(1, _PACK_VALUES // (whole * max(1, d))) * whole
-    for taken, (rows,) in device.staged([X], step, "index", where):
+    for taken, (rows,) in device.stage([X], step, "index", where):
         first, m = taken.start, taken.stop - taken.start
         if metric.cosine:
-            rows, zeros[first : first + m] = normalised(rows)
-        there = _filled(rows, -(-m // GROUP) * GROUP, 0)
+            rows, zeros[first : first + m] = normalise(rows)
+        there = _fill(rows, -(-m // GROUP) * GROUP, 0)
         exact[first // GROUP :][: len(there) // GROUP] = there.view(-1, GROUP, d).transpose(1, 2)
         if not screened:
             continue
-        near, error = _rounded(rows, centre, exponent, product)
+        near, error = _round(rows, centre, exponent, product)
         if metric.cosine:
             # the distance of a row of zeros is as of rows at √2, and its place is at 1
             error += 0.5 * 2.0**exponent * zeros[first : first + m]
@@ -241,12 +241,12 @@ def pack(X: Any, metric: Metric, where: torch.device) -> Points:
         grid = slice(first // whole, first // whole + -(-m // whole))
         size = (grid.stop - grid.start) * whole
         tiles = (-1, TILE, GROUP)
-        one = _filled(square if product else torch.zeros_like(square), size, math.inf)
+        one = _fill(square if product else torch.zeros_like(square), size, math.inf)
         squares[grid] = one.view(tiles).transpose(1, 2)
         places = slice(grid.start * TILE, grid.stop * TILE)
-        norms[places] = _up(_filled(square.sqrt(), size, 0).view(-1, GROUP).amax(dim=1))
-        errors[places] = _up(_filled(error, size, 0).view(-1, GROUP).amax(dim=1))
-        wide = _filled(near, size, 0).view(*tiles, d)
+        norms[places] = _up(_fill(square.sqrt(), size, 0).view(-1, GROUP).amax(dim=1))
+        errors[places] = _up(_fill(error, size, 0).view(-1, GROUP).amax(dim=1))
+        wide = _fill(near, size, 0).view(*tiles, d)
         if product:
             packed[grid, :, :, :d] = wide.permute(0, 2, 1, 3).to(torch.float16)
         else:
@@ -254,7 +254,7 @@ def pack(X: Any, metric: Metric, where: torch.device) -> Points:
     return Points(n, exact, zeros, screened, centre, exponent, packed, squares, norms, errors)
 
 
-def _filled(rows: torch.Tensor, size: int, value: float) -> torch.Tensor:
+def _fill(rows: torch.Tensor, size: int, value: float) -> torch.Tensor:
     """Return rows, and rows of a value up to a size."""
     if len(rows) == size:
         return rows.contiguous()
@@ -271,7 +271,7 @@ def pack_queries(Q: torch.Tensor, points: Points, metric: Metric, tile: int) -> 
     """
     d = Q.shape[1]
     product = metric.screening == "product"
-    near, error = _rounded(Q, points.centre, points.exponent, product)
+    near, error = _round(Q, points.centre, points.exponent, product)
     power = max(1, metric.power or 1)
     underflow = 4.0 * (4.0 * max(1, d) * 2.0**-1070) ** (1 / power) * 2.0**points.exponent
     if not product:
@@ -281,7 +281,7 @@ def pack_queries(Q: torch.Tensor, points: Points, metric: Metric, tile: int) -> 
     size = -(-len(Q) // tile) * tile
     square = (near * near).sum(dim=1)
     if product:
-        features = padded_features(d)[0]
+        features = pad_features(d)[0]
         packed = torch.zeros((size, features), dtype=torch.float16, device=Q.device)
         packed[: len(Q), :d] = (-2.0 * near).to(torch.float16)
     else:
@@ -289,7 +289,7 @@ def pack_queries(Q: torch.Tensor, points: Points, metric: Metric, tile: int) -> 
         packed[:, : len(Q)] = near.T.to(torch.float32)
     return Queries(
         packed,
-        _filled(square.to(torch.float32), size, 0),
-        _filled(_up(square.sqrt()), size, 0),
-        _filled(_up(error), size, 0),
+        _fill(square.to(torch.float32), size, 0),
+        _fill(_up(square.sqrt()), size, 0),
+        _fill(_up(error), size, 0),
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rmodels.config import get_config
 from rmodels.ops.nearest import Distances, Index, Indices
-from rmodels.ops.nearest.cosine import normalised
+from rmodels.ops.nearest.cosine import normalise
 
 
 def _power(gap: Distances, p: float) -> Distances:
@@ -48,7 +48,7 @@ def _distances(Q: Distances, X: Distances, metric: str, p: float) -> Distances:
     """Return the distances of each query to each point: (queries, points)."""
     total = np.zeros((len(Q), len(X)))
     if metric == "cosine":
-        Q, X = normalised(Q), normalised(X)
+        Q, X = normalise(Q), normalise(X)
     with np.errstate(over="ignore", under="ignore"):
         for q, x in zip(Q.T, X.T, strict=True):  # a feature at a time, so that sums have one order
             gap = np.abs(q[:, np.newaxis] - x)

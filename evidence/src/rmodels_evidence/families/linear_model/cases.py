@@ -21,7 +21,7 @@ from rmodels_evidence.families.linear_model.comparisons import UNCUT
 from rmodels_evidence.families.linear_model.problems import (
     LEARNING_RATE,
     LinearData,
-    generated,
+    generate,
     least_squares_truth,
     literal_loop,
 )
@@ -98,7 +98,7 @@ def _errors(truth: Callable[[], NDArray]) -> Errors:
     return errors
 
 
-def _fitted(
+def _fit(
     estimator: Any, X: Any, y: NDArray, weights: NDArray | None = None, **parameters: Any
 ) -> NDArray:
     """Return the coefficients of a model; of X without full rank, those of minimum norm."""
@@ -108,7 +108,7 @@ def _fitted(
 
 
 def _scikit_learn(X: Any, y: NDArray, weights: NDArray | None = None, **parameters: Any) -> Any:
-    return partial(_fitted, Peer, X, y, weights, **(UNCUT | parameters))
+    return partial(_fit, Peer, X, y, weights, **(UNCUT | parameters))
 
 
 def _statsmodels(X: NDArray, y: NDArray, weights: NDArray | None = None) -> Any:
@@ -152,7 +152,7 @@ def _exact_case(
         task,
         _EXACT,
         tolerance,
-        partial(_fitted, LinearRegression, X, y, weights),
+        partial(_fit, LinearRegression, X, y, weights),
         _errors(cache(partial(exact_least_squares, X, y, weights))),
         {
             "scikit-learn": _scikit_learn(X, y, weights),
@@ -162,7 +162,7 @@ def _exact_case(
     )
 
 
-def _bundled() -> Iterator[Case]:
+def _load_bundled() -> Iterator[Case]:
     """Yield least squares of the data sets that scikit-learn and statsmodels carry."""
     for name in ("diabetes", "iris", "wine", "breast_cancer", "linnerud"):
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -186,7 +186,7 @@ def _bundled() -> Iterator[Case]:
         "least squares, positive",
         "scikit-learn",
         1e-12,
-        partial(_fitted, LinearRegression, X, y, positive=True),
+        partial(_fit, LinearRegression, X, y, positive=True),
         _errors(_scikit_learn(X, y, positive=True)),
     )
     yield Case(
@@ -195,7 +195,7 @@ def _bundled() -> Iterator[Case]:
         "least squares",
         _EXACT,
         1e-13,
-        partial(_fitted, LinearRegression, sparse.csr_array(X), y),
+        partial(_fit, LinearRegression, sparse.csr_array(X), y),
         _errors(partial(exact_least_squares, X, y)),
         by_scipy=True,
     )
@@ -206,7 +206,7 @@ def _bundled() -> Iterator[Case]:
         "least squares, minimum norm",
         "SciPy's SVD",
         1e-11,
-        partial(_fitted, LinearRegression, digits, target),
+        partial(_fit, LinearRegression, digits, target),
         _errors(partial(_minimum_norm, digits, target)),
         {"scikit-learn": _scikit_learn(digits, target)},
     )
@@ -222,7 +222,7 @@ def _polynomial(x: NDArray, degree: int) -> NDArray:
     return np.column_stack([x**power for power in range(1, degree + 1)])
 
 
-def _made(quick: bool) -> Iterator[Case]:
+def _generate(quick: bool) -> Iterator[Case]:
     """Yield least squares of generated, ill-conditioned and offset data."""
     rng = np.random.default_rng(0)
     powers = _polynomial(np.arange(21.0), 5)
@@ -233,7 +233,7 @@ def _made(quick: bool) -> Iterator[Case]:
         "least squares",
         "known: all are 1",
         1e-13,
-        partial(_fitted, LinearRegression, powers, powers.sum(axis=1) + 1),
+        partial(_fit, LinearRegression, powers, powers.sum(axis=1) + 1),
         _errors(lambda: known),
         {
             "scikit-learn": _scikit_learn(powers, powers.sum(axis=1) + 1),
@@ -265,30 +265,30 @@ def _made(quick: bool) -> Iterator[Case]:
         "least squares",
         _EXACT,
         1.2e-7,
-        partial(_fitted, LinearRegression, single, target),
+        partial(_fit, LinearRegression, single, target),
         _errors(partial(exact_least_squares, single, target)),
         {"scikit-learn": _scikit_learn(single, target), "SciPy": _scipy(single, target)},
     )
-    wide = generated(40, 100)
+    wide = generate(40, 100)
     yield Case(
         "LinearRegression",
         "40 rows of 100 features",
         "least squares, minimum norm",
         "SciPy's SVD",
         1e-12,
-        partial(_fitted, LinearRegression, wide.X, wide.y),
+        partial(_fit, LinearRegression, wide.X, wide.y),
         _errors(partial(_minimum_norm, wide.X, wide.y)),
         {"scikit-learn": _scikit_learn(wide.X, wide.y, None, **dict.fromkeys(UNCUT, 1e-6))},
     )
     n, d = (5_000, 40) if quick else (200_000, 40)
-    tall = generated(n, d)
+    tall = generate(n, d)
     yield Case(
         "LinearRegression",
         f"{n:,} × {d}",
         "least squares",
         "LAPACK's QR",
         1e-12,
-        partial(_fitted, LinearRegression, tall.X, tall.y),
+        partial(_fit, LinearRegression, tall.X, tall.y),
         _errors(partial(least_squares_truth, tall.X, tall.y)),
         {"scikit-learn": _scikit_learn(tall.X, tall.y)},
     )
@@ -302,9 +302,9 @@ def _descent(quick: bool) -> Iterator[Case]:
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         scaled = StandardScaler().fit_transform(X)
         samples[f"{name.replace('_', ' ')}, standardised"] = scaled, y.astype(np.float64)
-    wide = generated(40, 100)
+    wide = generate(40, 100)
     samples["40 rows of 100 features"] = wide.X * np.sqrt(40), wide.y
-    tall = generated(5_000 if quick else 20_000, 40)
+    tall = generate(5_000 if quick else 20_000, 40)
     samples[f"{len(tall.X):,} × 40"] = tall.X, tall.y
     for name, (X, y) in samples.items():
         truth: Callable[[], NDArray] = cache(
@@ -320,7 +320,7 @@ def _descent(quick: bool) -> Iterator[Case]:
                 "the literal loop",
                 1e-10,
                 partial(
-                    _fitted,
+                    _fit,
                     LinearRegression,
                     X,
                     y,
@@ -332,7 +332,7 @@ def _descent(quick: bool) -> Iterator[Case]:
             )
 
 
-def _penalised(X: NDArray, y: NDArray, root: float) -> NDArray:
+def _penalise(X: NDArray, y: NDArray, root: float) -> NDArray:
     """Return ridge regression of alpha = root², which is least squares with a row per feature."""
     d = X.shape[1]
     Z = np.block([[X, np.ones((len(X), 1))], [root * np.eye(d), np.zeros((d, 1))]])
@@ -349,9 +349,9 @@ def _ridge() -> Iterator[Case]:
             "alpha 4",
             _EXACT,
             1e-12,
-            partial(_fitted, Ridge, X, y, alpha=4.0),
-            _errors(cache(partial(_penalised, X, y, 2.0))),
-            {"scikit-learn": partial(_fitted, PeerRidge, X, y, alpha=4.0)},
+            partial(_fit, Ridge, X, y, alpha=4.0),
+            _errors(cache(partial(_penalise, X, y, 2.0))),
+            {"scikit-learn": partial(_fit, PeerRidge, X, y, alpha=4.0)},
         )
     X, y = datasets.load_diabetes(return_X_y=True)
     alphas = tuple(10.0 ** np.arange(-3, 3))
@@ -361,8 +361,8 @@ def _ridge() -> Iterator[Case]:
         "alpha by leave-one-out",
         "scikit-learn",
         1e-10,
-        partial(_fitted, RidgeCV, X, y, alphas=alphas),
-        _errors(partial(_fitted, PeerRidgeCV, X, y, alphas=alphas)),
+        partial(_fit, RidgeCV, X, y, alphas=alphas),
+        _errors(partial(_fit, PeerRidgeCV, X, y, alphas=alphas)),
     )
 
 
@@ -374,7 +374,7 @@ def linear_cases(quick: bool) -> Iterator[Case]:
     quick : bool
         Smaller generated data, fewer steps of gradient descent.
     """
-    yield from _bundled()
-    yield from _made(quick)
+    yield from _load_bundled()
+    yield from _generate(quick)
     yield from _descent(quick)
     yield from _ridge()

@@ -20,7 +20,7 @@ from rmodels_evidence.families.linear_model.problems import (
     scikit_learn,
     sgd_regressor,
 )
-from rmodels_evidence.ladder import call_on, missing_gpu
+from rmodels_evidence.ladder import call_on, explain_missing_gpu
 from rmodels_evidence.problem import Agreement, Answers, Contender, Options, Problem, Work
 
 __all__ = ["linear_ladder"]
@@ -132,7 +132,7 @@ def linear_ladder(options: Options) -> Problem:
             f"closed form, {label}",
             partial(call_on, prepare=closed, engine=engine),
             True,
-            unavailable=missing_gpu() if engine == "gpu" else "",
+            unavailable=explain_missing_gpu() if engine == "gpu" else "",
         )
         for engine, label in [
             ("reference", "NumPy reference"),

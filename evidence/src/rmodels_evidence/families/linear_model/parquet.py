@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rmodels_evidence.families.linear_model.problems import (
     LinearData,
     check_least_squares,
-    generated,
+    generate,
 )
 from rmodels_evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
 
@@ -38,11 +38,11 @@ class ParquetData(LinearData):
     folder: Any
 
 
-def _written(n_samples: int) -> ParquetData:
+def _write(n_samples: int) -> ParquetData:
     import pyarrow
     from pyarrow import parquet
 
-    rows = generated(n_samples, _FEATURES)
+    rows = generate(n_samples, _FEATURES)
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name, "rows.parquet")
     columns = {f"x{i}": np.ascontiguousarray(column) for i, column in enumerate(rows.X.T)}
@@ -103,7 +103,7 @@ def parquet_problems(options: Options) -> list[Problem]:
             "parquet",
             f"least squares {n:,} × {_FEATURES} from a Parquet file",
             "linear",
-            partial(_written, n),
+            partial(_write, n),
             (
                 Contender("rmodels", partial(_fit, threads=threads), True),
                 Contender(

@@ -30,7 +30,7 @@ __all__ = [
     "check_descent",
     "check_least_squares",
     "descent_truth",
-    "generated",
+    "generate",
     "headline_data",
     "intelex",
     "least_squares_truth",
@@ -61,7 +61,7 @@ class LinearData:
     Q: NDArray
 
 
-def generated(
+def generate(
     n_samples: int, n_features: int, *, n_queries: int = 0, dtype: str = "float64"
 ) -> LinearData:
     """Return normal columns scaled to unit norm, and a linear target with noise."""
@@ -75,7 +75,7 @@ def generated(
 
 def headline_data(options: Options) -> LinearData:
     """Return the problem that the others are measured by: 200,000 rows of 40 features."""
-    return generated(options.rows(200_000), 40, n_queries=options.rows(10_000))
+    return generate(options.rows(200_000), 40, n_queries=options.rows(10_000))
 
 
 def descent_truth(X: NDArray, y: NDArray, iterations: int) -> NDArray[np.float64]:
@@ -285,7 +285,7 @@ def _least_squares(
         f"least-squares-{n_features}",
         f"least squares {n:,} × {n_features}",
         "linear",
-        partial(generated, n, n_features),
+        partial(generate, n, n_features),
         (
             Contender("rmodels", partial(ours, n_jobs=options.threads), True),
             Contender("scikit-learn", scikit_learn),
@@ -336,7 +336,7 @@ def _streaming(options: Options) -> Problem:
         "streaming-descent",
         f"streaming descent {n:,} × 40 float32, per iteration",
         "linear",
-        partial(generated, n, 40, dtype="float32"),
+        partial(generate, n, 40, dtype="float32"),
         (
             Contender(
                 "rmodels",

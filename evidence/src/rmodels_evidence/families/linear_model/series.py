@@ -4,7 +4,7 @@ from functools import partial
 
 from rmodels_evidence.families.linear_model.problems import (
     check_least_squares,
-    generated,
+    generate,
     intelex,
     ours,
     scikit_learn,
@@ -29,7 +29,7 @@ def _least_squares(n: int, d: int, threads: int) -> Problem:
         f"least-squares-{n}-{d}-{threads}",
         f"least squares {n:,} × {d}, threads={threads}",
         "scaling",
-        partial(generated, n, d),
+        partial(generate, n, d),
         (
             Contender("rmodels", partial(ours, n_jobs=threads), True),
             Contender("scikit-learn", scikit_learn),

@@ -37,7 +37,7 @@ _NEAREST = "brute force in float64"
 _TIE = 1e-9
 
 
-def _ranked(X: NDArray, Q: NDArray, k: int) -> Answer:
+def _rank(X: NDArray, Q: NDArray, k: int) -> Answer:
     """Return the k nearest by the definition, ordered by (distance, index): a feature at a time."""
     squares = np.zeros((len(Q), len(X)))
     for x, q in zip(X.T.astype(np.float64), Q.T.astype(np.float64), strict=True):
@@ -98,11 +98,11 @@ def _order_case(name: str, data: NeighborsData, algorithm: str) -> Case:
         _NEAREST,
         0.0,
         partial(_search, rmodels.NearestNeighbors, data.X, data.Q, data.k, algorithm=algorithm),
-        share_differing(cache(partial(_ranked, data.X, data.Q, data.k))),
+        share_differing(cache(partial(_rank, data.X, data.Q, data.k))),
     )
 
 
-def _bundled() -> Mapping[str, tuple[NDArray, NDArray, NDArray]]:
+def _load_bundled() -> Mapping[str, tuple[NDArray, NDArray, NDArray]]:
     """Return scikit-learn's data sets: X and y in random order, and X scaled to unit variance."""
     found = {}
     for name in ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"):
@@ -190,14 +190,14 @@ def _ranks(distances: Callable[[], NDArray], answers: Sequence[Answer]) -> list[
     ]
 
 
-def _untied(data: NeighborsData) -> NDArray[np.bool_]:
+def _find_untied(data: NeighborsData) -> NDArray[np.bool_]:
     """Return which queries have no tie at the k-th place, so that their neighbours are decided."""
     assert data.Q is not None
-    distances, _ = _ranked(data.X, data.Q, data.k + 1)
+    distances, _ = _rank(data.X, data.Q, data.k + 1)
     return distances[:, -1] - distances[:, -2] > _TIE * distances[:, -1]
 
 
-def _predicted(estimator: Any, data: NeighborsData, y: NDArray, rows: Any, **given: Any) -> NDArray:
+def _predict(estimator: Any, data: NeighborsData, y: NDArray, rows: Any, **given: Any) -> NDArray:
     """Return predictions, after the probabilities if there are any, for some of the queries."""
     assert data.Q is not None
     model = estimator(**given).fit(data.X, y[: len(data.X)])
@@ -210,7 +210,7 @@ def _predicted(estimator: Any, data: NeighborsData, y: NDArray, rows: Any, **giv
 def _by_definition(data: NeighborsData, y: NDArray, classes: bool) -> NDArray:
     """Return votes and winners, or means, of the nearest in the order of (distance, index)."""
     assert data.Q is not None
-    targets = y[_ranked(data.X, data.Q, data.k)[1]]
+    targets = y[_rank(data.X, data.Q, data.k)[1]]
     if not classes:
         means: NDArray = targets.mean(axis=1)
         return means
@@ -232,14 +232,14 @@ def _predictors(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> Iterato
             f"{_K} nearest, ties by index",
             "the definition",
             1e-13,
-            partial(_predicted, ours, data, y, slice(None), n_neighbors=_K),
+            partial(_predict, ours, data, y, slice(None), n_neighbors=_K),
             compare(partial(_by_definition, data, y, classes)),
         )
-        untied = _untied(data)
+        untied = _find_untied(data)
         for weights in ("uniform", "distance"):
             given: dict[str, Any] = {"n_neighbors": _K, "weights": weights}
             peer = partial(
-                _predicted, getattr(peers, f"KNeighbors{kind}"), data, y, untied,
+                _predict, getattr(peers, f"KNeighbors{kind}"), data, y, untied,
                 algorithm="kd_tree", **given,
             )  # fmt: skip
             yield Case(
@@ -248,13 +248,13 @@ def _predictors(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> Iterato
                 f"{_K} nearest, weights {weights}",
                 "scikit-learn",
                 1e-11,
-                partial(_predicted, ours, data, y, untied, **given),
+                partial(_predict, ours, data, y, untied, **given),
                 compare(peer),
             )
         radius = _radius(data)
         given = {"radius": radius} | ({"outlier_label": 0} if classes else {})
         peer = partial(
-            _predicted, getattr(peers, f"RadiusNeighbors{kind}"), data, y, slice(None), **given
+            _predict, getattr(peers, f"RadiusNeighbors{kind}"), data, y, slice(None), **given
         )
         yield Case(
             f"RadiusNeighbors{kind}",
@@ -263,7 +263,7 @@ def _predictors(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> Iterato
             "scikit-learn",
             1e-11,
             partial(
-                _predicted,
+                _predict,
                 getattr(rmodels, f"RadiusNeighbors{kind}"),
                 data,
                 y,
@@ -277,8 +277,8 @@ def _predictors(sets: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> Iterato
 def _radius(data: NeighborsData) -> float:
     """Return a radius that holds a neighbour of every query, and that no distance is close to."""
     assert data.Q is not None
-    distances = np.unique(_ranked(data.X, data.Q, len(data.X))[0])
-    least = _ranked(data.X, data.Q, 1)[0].max()
+    distances = np.unique(_rank(data.X, data.Q, len(data.X))[0])
+    least = _rank(data.X, data.Q, 1)[0].max()
     beyond = distances[distances >= least]
     gap = np.flatnonzero(np.diff(beyond) > 1e-6 * least)[0]
     return float((beyond[gap] + beyond[gap + 1]) / 2)
@@ -368,7 +368,7 @@ def neighbors_cases(quick: bool) -> Iterator[Case]:
     quick : bool
         Smaller generated data.
     """
-    sets = _bundled()
+    sets = _load_bundled()
     yield from _searches(sets, quick)
     yield from _metrics(sets["wine"][2])
     yield from _predictors(sets)

@@ -14,7 +14,7 @@ from rmodels_evidence.families.neighbors.problems import (
     ours,
     scikit_learn,
 )
-from rmodels_evidence.ladder import call_on, missing_gpu, sets_up_to_ours
+from rmodels_evidence.ladder import call_on, explain_missing_gpu, sets_up_to_ours
 from rmodels_evidence.problem import Contender, Options, Problem, Work
 
 __all__ = ["neighbors_ladder"]
@@ -99,7 +99,7 @@ def neighbors_ladder(options: Options) -> Problem:
                 note=f"{some} of {q:,} queries",
             ),
             *native_rungs,
-            replace(on_gpu, unavailable=missing_gpu()),
+            replace(on_gpu, unavailable=explain_missing_gpu()),
             Contender(
                 "brute force of scikit-learn",
                 partial(scikit_learn, algorithm="brute", n_jobs=options.threads),

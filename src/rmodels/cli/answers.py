@@ -1,0 +1,269 @@
+"""What saved models say of tables in files: predictions, transformed columns, scores."""
+
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import rmodels
+from rmodels import data as door
+from rmodels import files
+from rmodels.base.tasks import tally
+from rmodels.cli.paths import check_apart, check_once, tables_in
+from rmodels.cli.streams import STREAM, Streams
+from rmodels.data import Need
+from rmodels.data.formats import Column, check_names
+from rmodels.data.formats.files import format_of
+from rmodels.data.formats.writing import to_csv, write_table
+from rmodels.data.scan import Scan
+from rmodels.files.writing import check_writable
+
+__all__ = ["predict", "score"]
+
+Columns = dict[str, Any]
+
+
+def predict(
+    streams: Streams,
+    model: str,
+    data: Sequence[str],
+    output: str | None = None,
+    keep: Sequence[str] = (),
+    *,
+    proba: bool = False,
+    std: bool = False,
+) -> None:
+    """Predict or transform with a saved model from tables, which are read in batches.
+
+    Parameters
+    ----------
+    streams : Streams
+    model : str
+        Model file.
+    data : sequence of str
+        Files, folders and patterns of them, with the columns that the model was fitted to, in any
+        order.
+    output : str, default=None
+        CSV or Parquet file to write, whole or not at all; without, or where it is -, the
+        predictions are printed as CSV, batch by batch.
+    keep : sequence of str
+        Columns of the tables to write before them.
+    proba : bool
+        Whether to write the probability of each class, too.
+    std : bool
+        Whether to write the standard deviation of an observation about its prediction, too.
+    """
+    check_once({"kept": keep})
+    printed = output is None or output == STREAM
+    if output is not None and not printed:
+        if os.path.isdir(output):
+            raise ValueError(f"{output} is a folder: predictions are written to a file")
+        format_of(Path(output))
+        check_writable(output)
+    model_file, data = streams.file(model), streams.tables(data)
+    if output is not None and not printed:
+        check_apart(output, [model_file, *tables_in(data)], "read")
+    fitted, names = _read(model_file, ("predict", "transform"))
+    source = data[0] if len(data) == 1 else data
+    rows = rmodels.scan(source)
+    check_names(rows.name, rows.columns, keep)
+    columns = _needed(fitted, model, rows, ())
+    answer = _answer(fitted, names, keep, proba=proba, std=std)
+    batches = _beside(
+        rmodels.scan(source, columns), fitted, answer, _Kept(rmodels.scan(source), keep)
+    )
+    if printed:
+        for text in to_csv(batches):
+            sys.stdout.write(text)
+        return
+    assert output is not None
+    first = next(batches)
+    scanned = [0]
+    write_table(output, _counted(chain([first], batches), scanned))
+    print(f"{output}: {', '.join(first)}, {scanned[0]} rows")
+
+
+def _counted(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
+    for batch in batches:
+        count[0] += len(next(iter(batch.values())))
+        yield batch
+
+
+def _answer(
+    fitted: Any, names: list[str] | None, keep: Sequence[str], *, proba: bool, std: bool
+) -> Callable[[Any], Columns]:
+    """Return what gives named columns of answers to a batch of rows."""
+    kind = type(fitted).__name__
+    if not hasattr(fitted, "predict"):
+        if proba or std:
+            raise ValueError(f"a {kind} does not predict: it has no probabilities or deviations")
+        return lambda X: _named([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
+    if proba and not hasattr(fitted, "predict_proba"):
+        raise ValueError(f"a {kind} gives no probabilities: --proba is of classifiers that do")
+    if std and not hasattr(fitted, "summary"):
+        raise ValueError(f"a {kind} gives no standard deviations: --std is of linear regression")
+    width = fitted._width()
+    several = [f"prediction_{i}" for i in range(width)]
+    targets = names or (["prediction"] if width == 1 else several)
+    shown = [f"{name}_predicted" if name in keep else name for name in targets]
+
+    def answer(X: Any) -> Columns:
+        if not std:
+            found = _named(shown, fitted.predict(X))
+        else:
+            predicted, deviations = fitted.predict(X, return_std=True)
+            found = _named(shown, predicted)
+            found |= _named([f"{name}_std" for name in targets], deviations)
+        if proba:
+            shares = fitted.predict_proba(X)
+            each = shares if isinstance(shares, list) else [shares]
+            classes = fitted.classes_ if isinstance(shares, list) else [fitted.classes_]
+            for name, labels, share in zip(targets, classes, each, strict=True):
+                found |= _named([f"{name}_{label}" for label in labels], share)
+        return found
+
+    return answer
+
+
+def _named(names: Sequence[str], values: NDArray) -> Columns:
+    return dict(zip(names, values.reshape(len(values), -1).T, strict=True))
+
+
+def _beside(
+    rows: Scan, fitted: Any, answer: Callable[[Any], Columns], kept: "_Kept"
+) -> Iterator[Columns]:
+    """Yield the columns that are kept and those of the answers, a batch of rows at a time."""
+    need = fitted._need() if hasattr(fitted, "_need") else Need(missing="refuse")
+    source = door.source(fitted, rows, need=need, reset=False, task="predict")
+    for part in source.batches():
+        with warnings.catch_warnings():
+            # the columns were found by their names
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            found = answer(part.X)
+        before = kept.take(len(part.X))
+        for name in found:
+            if name in before:
+                raise ValueError(f"column {name!r} is kept, and what is predicted is called so too")
+        yield before | found
+
+
+class _Kept:
+    """Columns of tables as they stand, read beside the batches of another scan."""
+
+    def __init__(self, rows: Scan, names: Sequence[str]) -> None:
+        self._names = list(names)
+        texts = [] if rows.has_types else self._names
+        self._batches = rows.tables(self._names, 0, texts) if names else iter(())
+        self._held: list[Any] = []
+
+    def take(self, count: int) -> Columns:
+        """Return the next rows: arrays of Arrow by the names of columns."""
+        if not self._names:
+            return {}
+        import pyarrow
+
+        held = self._held
+        while sum(map(len, held)) < count:
+            batch = next(self._batches).rows
+            made = batch if isinstance(batch, pyarrow.Table) else pyarrow.table(batch)
+            held.append(made.select(self._names))
+        table = pyarrow.concat_tables(held)
+        self._held = [table.slice(count)]
+        return {name: table.column(name).slice(0, count) for name in self._names}
+
+
+def score(
+    streams: Streams,
+    model: str,
+    data: Sequence[str],
+    targets: Sequence[str] = (),
+    sample_weight: str | None = None,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Score a saved model on tables, which are read in batches, and print a line for each target.
+
+    It is R² of numbers and the accuracy of classes.
+
+    Parameters
+    ----------
+    streams : Streams
+    model : str
+        Model file.
+    data : sequence of str
+        Files, folders and patterns of them.
+    targets : sequence of str
+        Columns to compare the predictions with; if none, those that the model was fitted to.
+    sample_weight : str, default=None
+        Column of the weights.
+    as_json : bool
+        Whether to print all measures, as JSON.
+    """
+    model_file, data = streams.file(model), streams.tables(data)
+    fitted, fitted_names = _read(model_file, ("predict",))
+    names = list(targets) or fitted_names
+    if not names:
+        raise ValueError(f"{model} does not name its targets: give them with --target")
+    weights = [] if sample_weight is None else [sample_weight]
+    columns = list(map(str, getattr(fitted, "feature_names_in_", ())))
+    check_once({"a feature of the model": columns, "a target": names, "the weights": weights})
+    source = data[0] if len(data) == 1 else data
+    rows = rmodels.scan(source)
+    check_names(rows.name, rows.columns, [*names, *weights])
+    width = fitted._width()
+    if len(names) != width:
+        raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
+    rows = rmodels.scan(source, _needed(fitted, model, rows, [*names, *weights]))
+    found = tally(fitted, rows, names, sample_weight)
+    if as_json:
+        print(json.dumps(_measures(found, names, rows.n_rows), ensure_ascii=False))
+        return
+    for name, value in zip(names, found.each.tolist(), strict=True):
+        print(f"{found.measure} of {name}: {value:.6g}")
+
+
+def _measures(found: Any, names: Sequence[str], n_rows: int | None) -> dict[str, Any]:
+    """Return what JSON can hold of all measures of the predictions."""
+    each = {measure: values.tolist() for measure, values in found.tabulate().items()}
+    by_target = {
+        name: {
+            measure: values[place] if math.isfinite(values[place]) else None
+            for measure, values in each.items()
+        }
+        for place, name in enumerate(names)
+    }
+    return {"rows": n_rows, "targets": by_target}
+
+
+def _read(path: str, methods: Sequence[str]) -> tuple[Any, list[str] | None]:
+    """Return the model of a file, which has one of some methods, and the names of its targets."""
+    model, names = files.read(path)
+    if not any(hasattr(model, method) for method in methods):
+        raise ValueError(f"{path} holds a {type(model).__name__}, which does not {methods[0]}")
+    return model, names
+
+
+def _needed(model: Any, path: str, rows: Scan, left: Sequence[str]) -> list[Column]:
+    """Return the columns of a table that a model uses.
+
+    By their names, or if it was fitted without, all but those left, in their order.
+    """
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        chosen: list[Column] = [str(name) for name in names]
+        rows.check(chosen)
+        return chosen
+    chosen = rows.features(left)
+    if len(chosen) != model.n_features_in_:
+        raise ValueError(
+            f"{path} was fitted without names of columns, to {model.n_features_in_} of them; "
+            f"{rows.name} has {len(chosen)} to predict from{rows.note()}"
+        )
+    return chosen

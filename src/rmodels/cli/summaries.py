@@ -1,0 +1,65 @@
+"""What a model file holds, in words."""
+
+from typing import Any
+
+import numpy as np
+
+from rmodels import files
+from rmodels.cli.streams import Streams
+
+__all__ = ["summary"]
+
+_SHOWN = 8  # of many names
+
+
+def summary(streams: Streams, model: str) -> None:
+    """Print what a model file holds: parameters, columns, and of some the tests of coefficients.
+
+    Parameters
+    ----------
+    streams : Streams
+    model : str
+        Model file.
+    """
+    fitted, targets = files.read(streams.file(model))
+    names = list(map(str, getattr(fitted, "feature_names_in_", ())))
+    lines = [f"{fitted}, fitted by the engine {fitted.engine_}"]
+    lines.append(f"columns: {_listed(names) if names else fitted.n_features_in_}")
+    if targets:
+        lines.append(f"targets: {_listed(targets)}")
+    classes = getattr(fitted, "classes_", None)
+    if classes is not None:
+        each = classes if isinstance(classes, list) else [classes]
+        lines += [f"classes: {_listed(list(map(str, labels)))}" for labels in each]
+    print("\n".join(lines))
+    if hasattr(fitted, "summary"):
+        _print_tests(fitted)
+    elif hasattr(fitted, "coef_"):
+        _print_coefficients(fitted, names)
+
+
+def _print_tests(fitted: Any) -> None:
+    """Print the tests of the coefficients; where there are none, why, and the coefficients."""
+    try:
+        print(fitted.summary())
+    except ValueError as error:
+        names = list(map(str, getattr(fitted, "feature_names_in_", ())))
+        print(f"no tests of the coefficients: {error}")
+        _print_coefficients(fitted, names)
+
+
+def _print_coefficients(fitted: Any, names: list[str]) -> None:
+    rows = np.atleast_2d(fitted.coef_)
+    named = names or [f"x{i}" for i in range(rows.shape[1])]
+    width = max(map(len, [*named, "intercept"]))
+    for name, values in zip(named, rows.T, strict=True):
+        print(f"{name:{width}} {' '.join(f'{value:12.5g}' for value in values)}")
+    if fitted.fit_intercept:
+        intercepts = np.broadcast_to(fitted.intercept_, len(rows))
+        print(f"{'intercept':{width}} {' '.join(f'{value:12.5g}' for value in intercepts)}")
+
+
+def _listed(names: list[str]) -> str:
+    """Return names; of many the first, and how many there are more."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,61 @@
+"""Values that are no numbers: dates, masked and missing ones, each called what it is."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+__all__ = ["naming_missing", "refuse_kinds", "refuse_missing"]
+
+_GAPS = "Leave such rows out, or fill them in"
+
+
+def refuse_kinds(A: Any, name: str) -> None:
+    """Raise an error about dates and masks, which would become numbers without a word."""
+    if isinstance(A, np.ma.MaskedArray) and np.ma.is_masked(A):
+        raise ValueError(f"Input {name} contains masked values. {_GAPS}")
+    for column, kind in _kinds(A):
+        if str(kind).lower().startswith(("date", "time", "duration")):
+            which = "" if column is None else f", column {column!r},"
+            raise ValueError(
+                f"{name}{which} holds {kind}: dates and times are no numbers. Give how far they "
+                "are from one of them, such as (dates - dates.min()).dt.days"
+            )
+
+
+def _kinds(A: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the columns of a frame or table with their types; of what has one type None and it."""
+    if hasattr(A, "schema") and hasattr(A, "column_names"):
+        return zip(A.column_names, A.schema.types, strict=True)
+    if hasattr(A, "dtypes") and hasattr(A, "columns"):
+        return zip(A.columns, A.dtypes, strict=True)
+    return [(None, getattr(A, "dtype", getattr(A, "type", None)))]
+
+
+def refuse_missing(A: Any, name: str) -> None:
+    """Raise an error if one of some objects is None, NaN or NA."""
+    given = np.asarray(A)
+    if given.dtype == object and any(_is_missing(value) for value in given.flat):
+        raise ValueError(f"Input {name} contains NaN: a value is None, NaN or NA. {_GAPS}")
+
+
+@contextmanager
+def naming_missing(name: str) -> Iterator[None]:
+    """Have pandas' NA, which is no float, called what it is."""
+    try:
+        yield
+    except TypeError as error:
+        if "NAType" not in str(error) and "NA is ambiguous" not in str(error):
+            raise
+        raise ValueError(f"Input {name} contains NaN: a value is pandas' NA. {_GAPS}") from error
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether an object is None, NaN or pandas' NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA is neither equal nor unequal to itself
+        return True
+    except ValueError:  # arrays are neither
+        return False

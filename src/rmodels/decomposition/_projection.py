@@ -1,0 +1,135 @@
+"""What projects rows on components, and goes back."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from rmodels import data
+from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.state import HasState
+from rmodels.data import Need, Rows, hold, map_rows
+from rmodels.data.arrays import adopt, as_dtype, beside, namespace, on_gpu, on_host
+
+__all__ = ["QUERIES", "ROWS_AT_A_TIME", "Matrix", "Projection", "join"]
+
+Matrix = NDArray[np.float64]
+
+QUERIES = Need(missing="refuse")
+ROWS_AT_A_TIME = 4096
+
+_SCORES = Need(sparse=False, missing="refuse")
+
+
+class Projection(
+    HasState, CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """An estimator with `components_` and, as `_centre`, what is subtracted from the rows first."""
+
+    _attributes: ClassVar = {
+        "components_": np.ndarray,
+        "explained_variance_": np.ndarray,
+        "explained_variance_ratio_": np.ndarray,
+        "singular_values_": np.ndarray,
+        "solver_": str,
+        "_centre": np.ndarray,
+    }
+
+    components_: Any
+    explained_variance_: Any
+    _centre: Matrix
+
+    def _is_consistent(self) -> bool:
+        return bool(self.components_.shape[1] == self.n_features_in_ == len(self._centre))
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.components_.shape[0])
+
+    def transform(self, X: ArrayLike) -> Any:
+        """Project rows on the components: (x − mean) · v, over √λ with `whiten`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_components_)
+            A data frame if `set_output` asks for one; of a tensor in its kind, of a Dask collection
+            lazy.
+
+        Examples
+        --------
+        >>> from rmodels import PCA
+        >>> PCA(1).fit([[0.0, 0.0], [3.0, 4.0]]).transform([[6.0, 8.0]]).round(6)
+        array([[7.5]])
+        """
+        check_is_fitted(self)
+        return map_rows(self, X, hold(self, X)._transform, need=QUERIES, task="transform")
+
+    def _scales(self) -> Any:
+        """Return what the results are divided by, as a column, or 1."""
+        return 1
+
+    def _transform(self, rows: Rows) -> Any:
+        """Return the projections of checked rows."""
+        components = on_host(adopt(self.components_)) / self._scales()
+        if sparse.issparse(rows.X):
+            return rows.X @ components.T - self._centre @ components.T
+        components = beside(components, rows.X)
+        return join([D @ components.T for D in self._subtract_mean(rows, components)])
+
+    def _subtract_mean(self, rows: Rows, like: Any) -> Iterator[Any]:
+        """Yield the rows less their mean, a block at a time, in the wider of the two dtypes."""
+        centre = beside(self._centre, rows.X)
+        dtype = namespace(like).result_type(like, rows.X)
+        for block in rows.blocks(ROWS_AT_A_TIME):
+            yield as_dtype(block.X - centre, dtype)
+
+    def inverse_transform(self, X: ArrayLike) -> Any:
+        """Return the rows of which X would be the projections: x · v + mean.
+
+        Parameters
+        ----------
+        X : array-like, scan or Dask collection of shape (n_queries, n_components_)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_features)
+
+        Examples
+        --------
+        >>> from rmodels import PCA
+        >>> model = PCA(1).fit([[0.0, 0.0], [3.0, 4.0]])
+        >>> model.inverse_transform([[7.5]]).round(6)
+        array([[6., 8.]])
+        """
+        check_is_fitted(self)
+        scores = copy.copy(self)  # its columns are those of X
+        source = data.source(scores, X, need=_SCORES, task="inverse_transform")
+        if source.n_features != len(self.components_):
+            raise ValueError(
+                f"X has {source.n_features} features, but {type(self).__name__} has "
+                f"{len(self.components_)} components to go back from"
+            )
+        return source.map(hold(self, X)._restore)
+
+    def _restore(self, rows: Rows) -> Any:
+        """Return the rows that have these projections."""
+        components = beside(on_host(adopt(self.components_)) * self._scales(), rows.X)
+        dtype = namespace(components).result_type(components, rows.X)
+        centre = as_dtype(beside(self._centre, rows.X), dtype)
+        return as_dtype(rows.X, dtype) @ as_dtype(components, dtype) + centre
+
+
+def join(parts: list[Any]) -> Any:
+    """Return arrays or tensors one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return namespace(parts[0]).cat(parts) if on_gpu(parts[0]) else np.concatenate(parts)

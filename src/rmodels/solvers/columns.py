@@ -1,0 +1,94 @@
+"""Means and sums of squares of columns, or of products with them, by reads of the rows alone."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rmodels.data import Rows, Source
+from rmodels.solvers.moments import TOO_LARGE, as_array
+
+__all__ = ["find_mean", "sum_projected", "sum_squares"]
+
+Matrix = NDArray[np.float64]
+
+_NUMBERS = 1 << 18  # of a block
+
+
+def _blocks(rows: Rows) -> Any:
+    return rows.blocks(max(64, _NUMBERS // max(1, rows.n_features)))
+
+
+def find_mean(source: Source) -> tuple[int, Matrix]:
+    """Return how many rows there are and the mean of their columns, in two reads.
+
+    Raises
+    ------
+    ValueError
+        If the rows hold a NaN, an infinity, or values whose squares overflow.
+    """
+    n, sums, squares = source.fold(_sum_columns, _add_each)
+    if not np.isfinite(squares).all():
+        raise ValueError(TOO_LARGE)
+    mean = sums / n
+    return n, mean + source.fold(partial(_sum_gaps, mean=mean)) / n
+
+
+def _add_each(first: tuple, second: tuple) -> tuple:
+    return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+def _sum_columns(rows: Rows) -> tuple[int, Matrix, Matrix]:
+    """Return how many rows there are, and the columns' sums and sums of squares."""
+    X: Any = rows.X if sparse.issparse(rows.X) else as_array(rows.X)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
+        squares = (X.astype(np.float64, copy=False) ** 2).sum(axis=0)
+    if not np.isfinite(squares).all():
+        rows.assert_finite()
+    return X.shape[0], sums, np.asarray(squares).ravel()
+
+
+def _sum_gaps(rows: Rows, mean: Matrix) -> Matrix:
+    """Return the sums of the columns less their mean: what rounding has left."""
+    if sparse.issparse(rows.X):
+        found: Matrix = np.asarray(rows.X.sum(axis=0, dtype=np.float64)).ravel()
+        return found - rows.X.shape[0] * mean
+    total = np.zeros(len(mean))
+    for part in _blocks(rows):
+        total += (as_array(part.X) - mean).sum(axis=0)
+    return total
+
+
+def sum_squares(source: Source, mean: Matrix) -> Matrix:
+    """Return Σ (x − mean)² of each column: (n_features,)."""
+    return source.fold(partial(_sum_squares, mean=mean))
+
+
+def _sum_squares(rows: Rows, mean: Matrix) -> Matrix:
+    if sparse.issparse(rows.X):
+        X = rows.X.astype(np.float64, copy=False)
+        squares, sums = (np.asarray(A.sum(axis=0)).ravel() for A in (X**2, X))
+        found: Matrix = squares - 2 * mean * sums + X.shape[0] * mean**2
+        return found
+    total = np.zeros(len(mean))
+    for part in _blocks(rows):
+        total += ((as_array(part.X) - mean) ** 2).sum(axis=0)
+    return total
+
+
+def sum_projected(source: Source, mean: Matrix, axes: Matrix) -> Matrix:
+    """Return Σ ((x − mean) · v)² for each axis v, a row of `axes`: (n_axes,)."""
+    return source.fold(partial(_sum_projected, mean=mean, axes=axes))
+
+
+def _sum_projected(rows: Rows, mean: Matrix, axes: Matrix) -> Matrix:
+    if sparse.issparse(rows.X):
+        projected: Matrix = rows.X @ axes.T - mean @ axes.T
+        return (projected**2).sum(axis=0)
+    total = np.zeros(len(axes))
+    for part in _blocks(rows):
+        total += (((as_array(part.X) - mean) @ axes.T) ** 2).sum(axis=0)
+    return total
