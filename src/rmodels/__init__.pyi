@@ -8,6 +8,10 @@ from rmodels.data.scan import scan as scan
 from rmodels.decomposition import PCA as PCA
 from rmodels.decomposition import IncrementalPCA as IncrementalPCA
 from rmodels.decomposition import TruncatedSVD as TruncatedSVD
+from rmodels.discriminant_analysis import LinearDiscriminantAnalysis as LinearDiscriminantAnalysis
+from rmodels.discriminant_analysis import (
+    QuadraticDiscriminantAnalysis as QuadraticDiscriminantAnalysis,
+)
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
@@ -48,6 +52,7 @@ __all__ = [  # noqa: RUF022
     "KNeighborsTransformer",
     "Lasso",
     "LassoCV",
+    "LinearDiscriminantAnalysis",
     "LinearRegression",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
@@ -55,6 +60,7 @@ __all__ = [  # noqa: RUF022
     "MultiTaskLassoCV",
     "NearestNeighbors",
     "PCA",
+    "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",

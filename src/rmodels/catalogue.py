@@ -14,6 +14,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
     "decomposition": "Decompositions",
+    "discriminant_analysis": "Discriminant analysis",
     "linear_model": "Linear models",
     "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
@@ -38,10 +39,10 @@ class Entry:
         Parameters, instead of those, that lead along other paths. The tests take each of them.
     in_sklearn : bool
         Whether scikit-learn has one of this name, at `home`.
-    together : bool
-        Whether it is fitted to several targets only: y has two dimensions.
     tabular : bool
         Whether what it answers to rows are columns of a table; graphs are not.
+    together : bool
+        Whether it is fitted to several targets only: y has two dimensions.
     patch : bool
         Whether `patch_sklearn` puts it in scikit-learn's place: not until scikit-learn's own
         tests pass with it there.
@@ -54,8 +55,8 @@ class Entry:
     example: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[Mapping[str, Any], ...] = ()
     in_sklearn: bool = True
-    together: bool = False
     tabular: bool = True
+    together: bool = False
     patch: bool = False
 
     @property
@@ -206,6 +207,20 @@ CATALOGUE = {
             variants=({"n_components": 2, "whiten": True},),
         ),
         Entry("TruncatedSVD", "decomposition", "transform", "pca"),
+        Entry(
+            "LinearDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
+        Entry(
+            "QuadraticDiscriminantAnalysis",
+            "discriminant_analysis",
+            "classify",
+            "discriminant_analysis",
+            variants=({"solver": "eigen", "shrinkage": 0.2},),
+        ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(

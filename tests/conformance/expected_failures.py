@@ -47,8 +47,8 @@ EXPECTED_FAILURES = {
     "linear_model/tests/test_coordinate_descent.py::test_sparse_input_convergence_warning[*]": (
         "as above"
     ),
-    "linear_model/tests/test_sparse_coordinate_descent.py"
-    "::test_sparse_enet_coordinate_descent[*]": "as above, of max_iter=2",
+    "linear_model/tests/test_sparse_coordinate_descent.py::"
+    "test_sparse_enet_coordinate_descent[*]": ("as above, of max_iter=2"),
     "linear_model/tests/test_coordinate_descent.py::test_lassoCV_does_not_set_precompute[*]": (
         "puts its own Lasso in place of the one that scikit-learn's LassoCV fits at the end; ours "
         "fits no other estimator"

@@ -16,7 +16,7 @@ def stub():
         [
             "# Written by `make stub`, from the catalogue.",
             "",
-            *(f"from {module} import {name} as {name}" for module, _, name in homes),
+            *(_import(module, name) for module, _, name in homes),
             "",
             "__all__ = [  # noqa: RUF022",
             *(f'    "{name}",' for name in rmodels.__all__),
@@ -26,6 +26,13 @@ def stub():
             "",
         ]
     )
+
+
+def _import(module, name):
+    line = f"from {module} import {name} as {name}"
+    if len(line) <= 100:
+        return line
+    return f"from {module} import (\n    {name} as {name},\n)"
 
 
 if __name__ == "__main__":

@@ -169,14 +169,7 @@ class GaussianNB(DensityClassifier):
         array([2., 6.])
         """
         begun = hasattr(self, "classes_")
-        if not begun and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        known = on_host(self.classes_) if begun else np.unique(np.asarray(classes))
-        if begun and classes is not None and not np.array_equal(known, np.unique(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{known!r}"
-            )
+        known = self._known_classes(classes)
         source = data.source(
             self,
             X,

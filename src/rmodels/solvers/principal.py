@@ -22,7 +22,14 @@ from rmodels.solvers.krylov import find_largest, iterate
 from rmodels.solvers.moments import TOO_LARGE, as_array, compute_gram, compute_moments
 from rmodels.solvers.triangular import triangulate
 
-__all__ = ["Axes", "choose_by_evidence", "choose_by_share", "decompose", "decompose_moments"]
+__all__ = [
+    "Axes",
+    "choose_by_evidence",
+    "choose_by_share",
+    "decompose",
+    "decompose_moments",
+    "turn",
+]
 
 Matrix = NDArray[np.float64]
 Choice = Callable[[Matrix, int], int]
@@ -59,8 +66,8 @@ class Axes:
         What computed the moments or products.
     moments : Moments or None
         Of the rows, if they were computed.
-    has_digits : bool
-        Whether every σ² that is asked for has eight digits or more.
+    has_digits, rest_has_digits : bool
+        Whether every σ² that is asked for has eight digits or more, and the mean of the others.
     """
 
     n_samples: int
@@ -72,6 +79,7 @@ class Axes:
     engine: str
     moments: Moments | None = None
     has_digits: bool = True
+    rest_has_digits: bool = True
 
 
 def decompose(
@@ -107,7 +115,9 @@ def decompose(
         return _decompose_few(source, choose, asked, centre, n_threads)
     moments = compute_moments(source, n_threads, added=True)
     found = decompose_moments(moments, choose, asked=asked, centre=centre)
-    return found if found.has_digits else _decompose_rows(source, found, centre)
+    if found.has_digits and found.rest_has_digits:
+        return found
+    return _decompose_rows(source, found, centre)
 
 
 def decompose_moments(
@@ -119,20 +129,23 @@ def decompose_moments(
     d, n = moments.n_features, moments.n_samples
     S = (moments.scatter if centre else moments.about_zero())[:d, :d]
     squares, components = _find_eigenvectors(S, asked)
-    total, has_digits = float(np.trace(S)), True
+    total = float(np.trace(S))
     most = min(n - centre, d)  # of n centred rows, the last σ is 0
     k = min(choose(np.maximum(squares[:n], 0.0), n), most)
-    if not _has_digits(squares[:n], total, most, k):
+    least = _LEAST_SHARE * max(squares[0], 0.0)
+    rest = total - np.maximum(squares[:k], 0.0).sum()
+    has_digits = bool((squares[:k] >= least).all())
+    rest_has_digits = k >= most or bool(rest / (most - k) >= least)
+    if not (has_digits and rest_has_digits):
         factor = _factorize_scaled(S)
-        has_digits = factor is not None
         if factor is not None:
             _, singular, components = linalg.svd(factor, full_matrices=False, check_finite=False)
-            squares = singular**2
+            squares, has_digits, rest_has_digits = singular**2, True, True
     mean = moments.mean[:d] if centre else np.zeros(d)
     found = _sort(n, mean, squares, components, "moments", moments.engine)
     if len(squares) < d:
         found = replace(found, total=total)
-    return replace(found, moments=moments, has_digits=has_digits)
+    return replace(found, moments=moments, has_digits=has_digits, rest_has_digits=rest_has_digits)
 
 
 def _find_eigenvectors(S: Matrix, asked: int | None) -> tuple[Matrix, Matrix]:
@@ -151,7 +164,7 @@ def _sort(
 ) -> Axes:
     order = np.argsort(-squares, kind="stable")[: min(n, len(mean))]
     squares = np.maximum(squares[order], 0.0)
-    axes = _turn(components[order[: len(components)]])
+    axes = turn(components[order[: len(components)]])
     return Axes(n, mean, squares, axes, float(squares.sum()), solver, engine)
 
 
@@ -175,19 +188,21 @@ def _iterate(source: Source, k: int, centre: bool) -> Axes:
     return replace(found, total=total, has_digits=residual <= _LEAST_SHARE)
 
 
-def _turn(components: Matrix) -> Matrix:
-    """Return axes with their largest entry positive; the first of those that rounding decides."""
+def turn(components: Matrix) -> Matrix:
+    """Return axes, as rows, with the largest entry positive; of those that are near, the first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.solvers.principal import turn
+    >>> turn(np.array([[0.6, -0.8], [-0.8, 0.6]]))
+    array([[-0.6,  0.8],
+           [ 0.8, -0.6]])
+    """
     sizes = np.abs(components)
     first = (sizes >= _SAME * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), first])
     return components * np.where(signs == 0, 1.0, signs)[:, np.newaxis]
-
-
-def _has_digits(squares: Matrix, total: float, m: int, k: int) -> bool:
-    """Return whether the first k of m σ², and the mean of the others, keep their digits."""
-    least = _LEAST_SHARE * max(squares[0], 0.0)
-    rest = total - np.maximum(squares[:k], 0.0).sum()
-    return bool((squares[:k] >= least).all() and (k >= m or rest / (m - k) >= least))
 
 
 def _factorize_scaled(S: Matrix) -> Matrix | None:

@@ -1,0 +1,247 @@
+"""Quadratic discriminant analysis: each class with a covariance of its own."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg
+
+from rmodels import data
+from rmodels.base.densities import one_target
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import Absent
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import beside, namespace
+from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix, join
+from rmodels.ops.moments import GroupMoments
+from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
+from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
+from rmodels.solvers.principal import decompose_moments
+
+__all__ = ["QuadraticDiscriminantAnalysis"]
+
+
+class QuadraticDiscriminantAnalysis(Discriminant):
+    """Quadratic discriminant analysis: every class is normal, with a covariance of its own.
+
+        log p(x, c) = log π_c − ½ (x − μ_c)ᵀ S_c⁻¹ (x − μ_c) − ½ log |S_c| + const,
+
+    with μ_c and S_c the mean and covariance (over n_c) of class c. All come from one read of X.
+
+    Parameters
+    ----------
+    solver : {"svd", "eigen"}, default="svd"
+        Both give the same; "eigen" allows `shrinkage`, "svd" `reg_param`.
+    shrinkage : "auto", float or None, default=None
+        Share of S_c that is replaced by a multiple of the identity; "auto" estimates the best for
+        each class (Ledoit and Wolf), which takes another read. Not with "svd".
+    priors : array-like of shape (n_classes,), default=None
+        π; None for the classes' shares of the weights.
+    reg_param : float, default=0.0
+        With "svd": share of S_c that is replaced by the identity.
+    store_covariance : bool, default=False
+        Whether `covariance_` is kept.
+    tol : float, default=1e-4
+        A variance of a class up to this is an error.
+    covariance_estimator : None
+        Others are not covered.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    means_ : ndarray of shape (n_classes, n_features)
+    priors_ : ndarray of shape (n_classes,)
+    covariance_ : list of n_classes ndarrays of shape (n_features, n_features)
+        S_c. There if `store_covariance` is set.
+    rotations_ : list of n_classes ndarrays of shape (n_features, n_features)
+        Eigenvectors of S_c, as columns.
+    scalings_ : list of n_classes ndarrays of shape (n_features,)
+        Eigenvalues of S_c, descending, with `reg_param`.
+    engine_ : {"reference", "native", "gpu"}
+        What computed the moments.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Notes
+    -----
+    n_samples · n_features² / 2 multiply-adds, and memory for n_classes matrices of n_features by
+    n_features, which must keep the setting `memory_limit`.
+
+    Examples
+    --------
+    >>> from rmodels import QuadraticDiscriminantAnalysis
+    >>> X, y = [[0.0], [2.0], [4.0], [12.0]], ["narrow", "narrow", "wide", "wide"]
+    >>> model = QuadraticDiscriminantAnalysis().fit(X, y)
+    >>> [s.round(6) for s in model.scalings_], model.predict([[-9.0], [0.5]]).tolist()
+    ([array([1.]), array([16.])], ['wide', 'narrow'])
+    """
+
+    _attributes: ClassVar = {
+        "covariance_": list | Absent,
+        "rotations_": list,
+        "scalings_": list,
+    }
+
+    rotations_: list[Matrix]
+    scalings_: list[Matrix]
+
+    _parameter_constraints: dict = {
+        "solver": [StrOptions({"svd", "eigen"})],
+        "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both"), None],
+        "priors": ["array-like", None],
+        "reg_param": [Interval(Real, 0, 1, closed="both")],
+        "store_covariance": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "covariance_estimator": "no_validation",
+    }
+
+    def __init__(
+        self,
+        *,
+        solver: str = "svd",
+        shrinkage: float | str | None = None,
+        priors: ArrayLike | None = None,
+        reg_param: float = 0.0,
+        store_covariance: bool = False,
+        tol: float = 1.0e-4,
+        covariance_estimator: Any = None,
+    ) -> None:
+        self.solver = solver
+        self.shrinkage = shrinkage
+        self.priors = priors
+        self.reg_param = reg_param
+        self.store_covariance = store_covariance
+        self.tol = tol
+        self.covariance_estimator = covariance_estimator
+
+    def _is_consistent(self) -> bool:
+        n_classes, d = len(self.classes_), self.n_features_in_
+        shapes = [(A.shape, s.shape) for A, s in zip(self.rotations_, self.scalings_, strict=True)]
+        return shapes == [((d, d), (d,))] * n_classes
+
+    @all_or_nothing
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "QuadraticDiscriminantAnalysis":
+        """Find the mean and covariance of each class.
+
+        Parameters
+        ----------
+        X : array-like or scan of shape (n_samples, n_features)
+            More rows of each class than columns, unless there is shrinkage.
+        y : array-like of shape (n_samples,)
+            Labels of at least two classes. Of a scan also a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0 in a class.
+
+        Returns
+        -------
+        QuadraticDiscriminantAnalysis
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, or a class has one row.
+        scipy.linalg.LinAlgError
+            If the covariance of a class is singular.
+
+        Examples
+        --------
+        >>> from rmodels import QuadraticDiscriminantAnalysis
+        >>> X, y = [[0.0], [2.0], [4.0], [12.0]], [0, 0, 1, 1]
+        >>> QuadraticDiscriminantAnalysis().fit(X, y).means_.ravel()
+        array([1., 8.])
+        """
+        self._check_combination()
+        source = one_target(data.source(self, X, y, sample_weight, targets="labels", need=DENSE))
+        assert source.classes is not None
+        classes = source.classes[0]
+        if len(classes) < 2:
+            raise ValueError(
+                f"The number of classes has to be greater than one. Got {len(classes)} class."
+            )
+        moments = compute_group_moments(source, len(classes), "full", source.threads(None))
+        if not moments.is_finite:
+            raise ValueError(TOO_LARGE)
+        for label, count in zip(classes, moments.count, strict=True):
+            if count == 1:
+                raise ValueError(
+                    f"y has only 1 sample in class {label}, covariance is ill defined."
+                )
+        if not moments.weight.all():
+            raise ValueError(
+                f"sample_weight is 0 for every sample of class {classes[moments.weight == 0][0]}"
+            )
+        self._decompose(moments, source)
+        self._check_ranks(moments, classes)
+        self.__dict__.pop("covariance_", None)
+        if self.store_covariance:
+            pairs = zip(self.rotations_, self.scalings_, strict=True)
+            self.covariance_ = [(V * values) @ V.T for V, values in pairs]
+        self.means_, self.priors_ = moments.mean, self._find_priors(moments)
+        self.classes_, self.engine_ = classes, moments.engine
+        return self
+
+    def _decompose(self, moments: GroupMoments, source: Source) -> None:
+        """Set the eigenvectors and eigenvalues of each class's covariance."""
+        self.rotations_, self.scalings_ = [], []
+        fourth = None
+        each = moments.scatter / moments.weight[:, np.newaxis, np.newaxis]
+        if self.shrinkage == "auto":
+            scales = np.array([scales_of(S) for S in each])
+            fourth = sum_fourth_powers(source, moments.mean, scales)
+        for number, (S, weight) in enumerate(zip(each, moments.weight, strict=True)):
+            if not self.shrinkage:
+                found = decompose_moments(moments.group(number), lambda squares, n: len(squares))
+                values, V = found.squares / weight, found.components.T
+                values = (1 - self.reg_param) * values + self.reg_param
+            else:
+                shrunk = (
+                    shrink(S, float(self.shrinkage))
+                    if fourth is None
+                    else ledoit_wolf(S, fourth[number], weight)
+                )
+                values, V = (A[..., ::-1] for A in np.linalg.eigh(shrunk))
+            self.rotations_.append(np.ascontiguousarray(V))
+            self.scalings_.append(np.ascontiguousarray(values))
+
+    def _check_ranks(self, moments: GroupMoments, classes: Any) -> None:
+        """Raise scikit-learn's error if the covariance of a class is singular."""
+        d = moments.n_features
+        for label, values, n in zip(classes, self.scalings_, moments.count, strict=True):
+            if np.count_nonzero(values > self.tol) == d:
+                continue
+            if self.solver == "svd" and n <= d:
+                raise linalg.LinAlgError(
+                    f"The covariance matrix of class {label} is not full rank. When using "
+                    "`solver='svd'` the number of samples in each class should be more than the "
+                    f"number of features, but class {label} has {n} samples and {d} features. Try "
+                    "using `solver='eigen'` and setting the parameter `shrinkage` for "
+                    "regularization."
+                )
+            parameter = "shrinkage" if self.solver == "eigen" else "reg_param"
+            raise linalg.LinAlgError(
+                f"The covariance matrix of class {label} is not full rank. Increase the value of "
+                f"`{parameter}` to reduce the collinearity."
+            )
+
+    def _joint(self, rows: Rows) -> Any:
+        """Return log p(x, c) of checked rows, but for what all classes share."""
+        with np.errstate(divide="ignore"):  # a prior of 0
+            constants = np.log(self.priors_) - [0.5 * np.log(s).sum() for s in self.scalings_]
+        means = [beside(mean, rows.X) for mean in self.means_]
+        whitenings = [
+            beside(V / np.sqrt(values), rows.X)
+            for V, values in zip(self.rotations_, self.scalings_, strict=True)
+        ]
+        xp = namespace(means[0])
+        found = []
+        for part in rows.blocks(ROWS_AT_A_TIME):
+            pairs = zip(means, whitenings, strict=True)
+            norms = [(((part.X - mean) @ A) ** 2).sum(axis=1) for mean, A in pairs]
+            found.append(beside(constants, rows.X) - 0.5 * xp.stack(norms, 1))
+        return join(found)
