@@ -62,8 +62,10 @@ def test_some_names():
 
 
 def test_unknown_names_change_nothing():
-    with pytest.raises(ValueError, match=r"rmodels has no 'Lasso' that .* it has LinearRegression"):
-        patch_sklearn(["LinearRegression", "Lasso"])
+    with pytest.raises(
+        ValueError, match=r"rmodels has no 'LassoLars' that .* it has LinearRegression"
+    ):
+        patch_sklearn(["LinearRegression", "LassoLars"])
     assert patched() == {}
 
 

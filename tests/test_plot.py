@@ -20,6 +20,7 @@ from rmodels import (
     LinearRegression,
     NearestNeighbors,
     RadiusNeighborsClassifier,
+    lasso_path,
     plot,
 )
 
@@ -280,3 +281,24 @@ def test_residuals_over_normal_quantiles(line):
     found = drawn(plot.qq(model, X, y))
     np.testing.assert_allclose(found[:, 1], np.sort(theirs.resid_studentized_internal), rtol=1e-9)
     np.testing.assert_allclose(found[:, 0], stats.norm.ppf((np.arange(40) + 0.5) / 40))
+
+
+def test_path_is_the_coefficients():
+    X = np.random.default_rng(0).standard_normal((50, 4))
+    alphas, coefs, _ = lasso_path(X, X @ [1.0, 0.0, 2.0, 0.0], alphas=9)
+    ax = plot.path(alphas, coefs, names=["a", "b", "c", "d"])
+    lines = ax.get_lines()
+    for line, expected in zip(lines[:4], coefs, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), alphas)
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named == [name for name, line in zip("abcd", coefs, strict=True) if line.any()]
+    assert ax.get_xscale() == "log"
+    assert plot.path(alphas, coefs, ax) is ax
+
+
+def test_paths_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match="must be \\(n_features, n_alphas\\)"):
+        plot.path([1.0, 0.5], np.zeros((2, 3, 2)))
+    with pytest.raises(ValueError, match="there are 1 names of 3 columns"):
+        plot.path([1.0, 0.5], np.zeros((3, 2)), names=["a"])

@@ -19,7 +19,7 @@ from rmodels.extras import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["decision_boundary", "leverage", "loss", "neighbors", "qq", "residuals"]
+__all__ = ["decision_boundary", "leverage", "loss", "neighbors", "path", "qq", "residuals"]
 
 _MARGIN = 0.08  # of the points' extent, on each side
 _LINE = "0.35"  # grey
@@ -123,6 +123,62 @@ def loss(model: Any, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Ax
     ax.set_xlabel("iteration")
     ax.set_ylabel("½ mean squared error")
     ax.set_title(f"Gradient descent, learning rate {model.learning_rate_:.3g}")
+    return ax
+
+
+def path(
+    alphas: ArrayLike, coefs: ArrayLike, ax: "Axes | None" = None, *, names: Any = None
+) -> "Axes":
+    """Draw the coefficients of a lasso or elastic net over the penalty, a line for each column.
+
+    Parameters
+    ----------
+    alphas, coefs : array-like of shape (n_alphas,) and (n_features, n_alphas)
+        What `lasso_path` and `enet_path` return, of one target.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    names : sequence of str, default=None
+        Of the columns, for a legend of those that have a coefficient.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the coefficients are not of one target, or not as many as the penalties or names.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rmodels
+    >>> X = np.random.default_rng(0).standard_normal((50, 3))
+    >>> alphas, coefs, _ = rmodels.lasso_path(X, X @ [1.0, 0.0, 2.0], alphas=20)
+    >>> axes = rmodels.plot.path(alphas, coefs)
+    """
+    penalties, lines = (np.asarray(on_host(each), dtype=np.float64) for each in (alphas, coefs))
+    if lines.ndim != 2 or penalties.shape != lines.shape[1:]:
+        raise ValueError(
+            "coefs must be (n_features, n_alphas), as lasso_path returns them for one target; got "
+            f"{lines.shape} and {penalties.shape} alphas"
+        )
+    if names is not None and len(names) != len(lines):
+        raise ValueError(f"there are {len(names)} names of {len(lines)} columns")
+    ax = _axes(ax)
+    for column, line in enumerate(lines):
+        used = names is not None and line.any()
+        ax.plot(penalties, line, label=str(names[column]) if used else None)
+    if names is not None and lines.any():
+        ax.legend(loc="best")
+    ax.axhline(0.0, color=_LINE, linewidth=0.8)
+    ax.set_xscale("log")
+    ax.invert_xaxis()
+    ax.set_xlabel("penalty α")
+    ax.set_ylabel("coefficient")
+    ax.set_title(f"Coefficients of {len(lines)} columns along the path")
     return ax
 
 

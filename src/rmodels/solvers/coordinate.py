@@ -92,7 +92,7 @@ def fit_path(
     fit = _Fit(source, form, sums, moments.engine, n_threads)
     state = fit.begin(penalties, start)
     lost = _UNIT * sums.loss * fit.spreads(state)
-    missed = ((lost > _ENOUGH) | (state.violations > _ENOUGH)).any(axis=1)
+    missed = ((lost > 0.5 * BOUND) | (state.violations > _ENOUGH)).any(axis=1)
     for k in np.flatnonzero(missed).tolist():
         state.put(k, fit.correct(penalties.one(k), state.one(k)))
     return fit.finish(penalties, state)

@@ -41,7 +41,7 @@ ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".tsv", ".tsv.gz", ".arrow
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_every_format_is_fitted(tmp_path, ending, monkeypatch):
     write(FRAME, tmp_path / f"a{ending}")
-    monkeypatch.setattr("rmodels.data.scan._LARGEST_BATCH", 8 * 3 * 50)
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8 * 3 * 50)
     model = LinearRegression().fit(scan(tmp_path / f"a{ending}", ["a", "b"]), "y")
     np.testing.assert_allclose(model.coef_, EXPECTED.coef_, rtol=1e-10)
     rows = scan(tmp_path / f"a{ending}", ["a", "b"])

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels_evidence.case import Case, Errors, relative_to
 from rmodels_evidence.families.linear_model.comparisons import UNCUT
+from rmodels_evidence.families.linear_model.penalties import penalised_cases
 from rmodels_evidence.families.linear_model.problems import (
     LEARNING_RATE,
     LinearData,
@@ -378,3 +379,4 @@ def linear_cases(quick: bool) -> Iterator[Case]:
     yield from _generate(quick)
     yield from _descent(quick)
     yield from _ridge()
+    yield from penalised_cases(quick)
