@@ -31,7 +31,11 @@ X, y = make_classification(200, weights=[0.85], random_state=0)
 POINTS = np.random.default_rng(0).random((200, 3))
 
 
-@pytest.mark.parametrize("name", HOMES)
+# Those that scikit-learn did not make abstract take no others.
+OPEN = [name for name, theirs in HOMES.items() if hasattr(theirs, "register")]
+
+
+@pytest.mark.parametrize("name", OPEN)
 def test_ours_are_instances_that_inherit_nothing(name):
     theirs, ours = HOMES[name], getattr(rmodels, name)
     for model in (ours(), clone(ours()), pickle.loads(pickle.dumps(ours()))):

@@ -1,21 +1,31 @@
 """Every warning names the line of the program that called."""
 
 import ast
+import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import linalg, sparse
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UndefinedMetricWarning
+from sklearn.exceptions import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    InconsistentVersionWarning,
+    UndefinedMetricWarning,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import rmodels
 from rmodels import (
+    IncrementalPCA,
     KNeighborsClassifier,
     KNeighborsRegressor,
+    Lasso,
+    LassoCV,
+    LinearDiscriminantAnalysis,
     LinearRegression,
     NearestNeighbors,
     RadiusNeighborsClassifier,
@@ -26,9 +36,11 @@ from rmodels import (
     scan,
 )
 from rmodels.base.warnings import warn
+from rmodels.files.container import read_container, write_container
 
 X = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [4.0, 7.0]])
 y = np.array([0, 1, 1, 0])
+NEAR = np.column_stack([X[:, 0], X[:, 0] + 1e-6 * X[:, 1]])
 DUMMY = np.array([[0.0], [0.0], [0.0], [1.0]])
 POWERS = sparse.csr_array(np.linspace(0, 1, 1000)[:, None] ** np.linspace(1, 30, 200))
 
@@ -58,6 +70,22 @@ def unconverged_ridge():
         Ridge(alpha=1e-12).fit(A, rng.standard_normal(400))
 
 
+def of_another_version():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        rmodels.save(make_pipeline(StandardScaler(), Ridge()).fit(X, y), path)
+        description, arrays = read_container(path)
+        write_container(path, description | {"sklearn": "0.1"}, arrays)
+        rmodels.load(path)
+
+
+def nearly_dependent():
+    rng = np.random.default_rng(6)
+    A = rng.standard_normal((200, 1))
+    A = np.hstack([A, A + 1e-9 * rng.standard_normal((200, 1))])
+    Lasso(1e-12).fit(A, A @ [1e9, -1e9] + rng.standard_normal(200))
+
+
 def taken_over():
     rmodels.patch_sklearn(fallback=True)
     try:
@@ -69,7 +97,7 @@ def taken_over():
 
 # By the function of src that warns: what calls it, and what comes of that.
 CASES = {
-    "_warn_of_a_column": (
+    "warn_of_a_column": (
         lambda: KNeighborsClassifier(1).fit(X, y[:, None]),
         DataConversionWarning,
     ),
@@ -116,6 +144,27 @@ CASES = {
         UserWarning,
     ),
     "hand_on": (taken_over, UserWarning),
+    "Projection._warn_of_digits": (
+        lambda: IncrementalPCA().partial_fit(X[:, [0, 0]]),
+        linalg.LinAlgWarning,
+    ),
+    "Discriminant._find_priors": (
+        lambda: LinearDiscriminantAnalysis(priors=[1, 1]).fit(X, y),
+        UserWarning,
+    ),
+    "_find_directions": (
+        lambda: LinearDiscriminantAnalysis(tol=0).fit(NEAR, y),
+        linalg.LinAlgWarning,
+    ),
+    "restore": (of_another_version, InconsistentVersionWarning),
+    "warn_of": (nearly_dependent, ConvergenceWarning),
+    "check_gram": (lambda: Lasso(precompute=X.T @ X).fit(X, y), UserWarning),
+    "CrossValidated._check_targets": (
+        lambda: LassoCV(cv=2).fit(X, y[:, None]),
+        DataConversionWarning,
+    ),
+    "_choose": (lambda: rmodels.lasso_path(X, y, alphas=None), FutureWarning),
+    "_choose of n_alphas": (lambda: rmodels.lasso_path(X, y, n_alphas=3), FutureWarning),
 }
 
 
@@ -137,7 +186,15 @@ def test_names_the_line_of_the_caller(name):
     written = Path(__file__).read_text(encoding="utf-8").splitlines()[found.lineno - 1]
     assert any(
         method in written
-        for method in (".fit(", ".partial_fit(", ".predict", ".score(", ".summary(")
+        for method in (
+            ".fit(",
+            ".partial_fit(",
+            ".predict",
+            ".score(",
+            ".summary(",
+            ".load(",
+            "_path(",
+        )
     )
 
 
@@ -170,7 +227,7 @@ def test_every_warning_of_the_package_is_here():
         if path != package / "base" / "warnings.py":
             assert not sites.others, f"{path}: use rmodels.base.warnings.warn"
         found += sites.found
-    assert sorted(found) == sorted({name.partition(" of ")[0] for name in CASES})
+    assert set(found) == {name.partition(" of ")[0] for name in CASES}
 
 
 def test_scikit_learn_between_is_not_the_caller():

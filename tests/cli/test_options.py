@@ -161,6 +161,8 @@ def test_what_is_kept_of_csv_stands_as_it_was(folder, run, monkeypatch):
 def test_folders_patterns_and_several_files(folder, run, algorithm):
     task = CATALOGUE[ALGORITHMS[algorithm]].task
     target = {"classify": "--target species", "regress": "--target pw --ignore species"}
+    if CATALOGUE[ALGORITHMS[algorithm]].together:
+        target["regress"] = "--target pw --target pl --ignore species"
     fit = f"fit {algorithm} {{}} {target.get(task, '--ignore species')} --ignore w -o m"
     if algorithm.startswith("radius"):
         fit += " --radius 9"

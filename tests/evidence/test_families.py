@@ -77,15 +77,18 @@ def test_a_new_family_is_one_file(one_file, capsys):
 
 def test_every_family_has_every_part():
     found = families.families()
-    assert [family.suite for family in found] == ["linear", "neighbors"]
+    assert {"linear", "neighbors"} < {family.suite for family in found}
     options = Options(threads=1, quick=True)
     names = [problem.name for problem in families.problems(options)]
     for family in found:
         assert list(family.comparisons())
         assert list(family.cases(True))
-        assert family.series(options)
         problems = {problem.name: problem for problem in family.problems(options)}
-        assert {"ladder", family.suite} <= {problem.suite for problem in problems.values()}
+        suites = {problem.suite for problem in problems.values()}
+        assert family.suite in suites
+        if family.suite in ("linear", "neighbors"):  # which have ladders, and grow
+            assert "ladder" in suites
+            assert family.series(options)
         for headline in family.headlines:
             contenders = [each.name for each in problems[headline.problem].contenders]
             assert headline.peer in contenders

@@ -12,7 +12,7 @@ from rmodels import cli
 from rmodels_evidence import families, validate
 from rmodels_evidence.case import Case, differences, relative_to, share_differing
 from rmodels_evidence.families.linear_model.cases import exact_least_squares, linear_cases
-from rmodels_evidence.families.neighbors.cases import _radius, _ranked, _untied, neighbors_cases
+from rmodels_evidence.families.neighbors.cases import _find_untied, _radius, _rank, neighbors_cases
 from rmodels_evidence.families.neighbors.problems import NeighborsData
 from rmodels_evidence.table import digits_text
 
@@ -89,7 +89,7 @@ def test_digits(error, text):
 
 def test_ranks_are_by_distance_then_index():
     points = np.array([[2.0], [1.0], [-1.0], [0.0], [1.0]])
-    distances, indices = _ranked(points, np.zeros((1, 1)), 4)
+    distances, indices = _rank(points, np.zeros((1, 1)), 4)
     assert indices.tolist() == [[3, 1, 2, 4]]
     assert distances.tolist() == [[0.0, 1.0, 1.0, 1.0]]
 
@@ -97,7 +97,7 @@ def test_ranks_are_by_distance_then_index():
 def test_ties_at_the_last_place_are_found():
     points = np.array([[0.0], [1.0], [3.0], [6.0]])
     data = NeighborsData(points, np.array([[0.4], [2.0]]), 1)
-    assert _untied(data).tolist() == [True, False]
+    assert _find_untied(data).tolist() == [True, False]
     assert 1.0 < _radius(data) < 2.0  # beyond 1, the farthest nearest; the next distance is 2
 
 

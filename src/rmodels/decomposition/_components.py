@@ -5,9 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
-from sklearn.exceptions import ConvergenceWarning
 
-from rmodels.base.warnings import warn
 from rmodels.data import Source
 from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside, on_host
 from rmodels.decomposition._projection import Matrix, Projection
@@ -48,12 +46,7 @@ class PrincipalComponents(Projection):
         self.noise_variance_ = float(left_out / (d - k)) if k < d else 0.0
         self.n_components_ = k
         self.solver_, self.engine_ = axes.solver, axes.engine
-        if not axes.has_digits:
-            warn(
-                "the smallest components that were asked for have fewer than eight digits: ask for "
-                "fewer, or scale the columns",
-                linalg.LinAlgWarning if axes.solver == "moments" else ConvergenceWarning,
-            )
+        self._warn_of_digits(axes)
 
     def _scales(self) -> Any:
         """Return what the results are divided by, as a column, or 1."""

@@ -7,14 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.linalg import LinAlgWarning
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
+from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, namespace, on_gpu, on_host
+from rmodels.solvers.principal import Axes
 
 __all__ = ["QUERIES", "ROWS_AT_A_TIME", "Matrix", "Projection", "join"]
 
@@ -72,6 +75,14 @@ class Projection(
         """
         check_is_fitted(self)
         return map_rows(self, X, hold(self, X)._transform, need=QUERIES, task="transform")
+
+    def _warn_of_digits(self, axes: Axes) -> None:
+        if not axes.has_digits:
+            warn(
+                "the smallest components that were asked for have fewer than eight digits: ask for "
+                "fewer, or scale the columns",
+                LinAlgWarning,
+            )
 
     def _scales(self) -> Any:
         """Return what the results are divided by, as a column, or 1."""

@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside
 from rmodels.decomposition._projection import Matrix, Projection
@@ -157,8 +155,7 @@ class TruncatedSVD(Projection):
         self.explained_variance_ratio_ = keep(shares)
         self._centre = np.zeros(d)
         self.solver_, self.engine_ = axes.solver, axes.engine
-        if not axes.has_digits:
-            warn("the smallest singular vectors have fewer than eight digits", ConvergenceWarning)
+        self._warn_of_digits(axes)
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -82,6 +82,14 @@ class CrossValidated(LassoModel):
             below 0, or `cv` needs rows that are not in memory.
         TypeError
             If an α is no number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels import LassoCV
+        >>> x = np.linspace(0.0, 1.0, 20)
+        >>> LassoCV(alphas=[1.0, 0.001], cv=2).fit(x[:, np.newaxis], 2 * x + 1).alpha_
+        0.001
         """
         return self._fit(X, y, sample_weight, params)
 

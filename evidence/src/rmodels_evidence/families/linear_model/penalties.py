@@ -13,7 +13,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet as PeerElasticNet
 from sklearn.linear_model import Lasso as PeerLasso
 
-from rmodels import ElasticNet, Lasso, LassoCV
+from rmodels import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+)
 from rmodels_evidence.case import Case, Errors, relative_to
 
 __all__ = ["exact_elastic_net", "penalised_cases"]
@@ -201,6 +210,48 @@ def penalised_cases(quick: bool) -> Iterator[Case]:
         partial(_fit, LassoCV, X[:, :6], y, alphas=20),
         _coefficient_errors(cache(partial(_chosen, X[:, :6], y))),
     )
+
+    Y = np.column_stack([y, X[:, 3] - y, rng.standard_normal(40)])
+    several: tuple[tuple[Any, NDArray, dict[str, Any]], ...] = (
+        (ElasticNetCV, y, {"alphas": 20}),
+        (MultiTaskLasso, Y, {"alpha": 0.2}),
+        (MultiTaskElasticNet, Y, {"alpha": 0.2}),
+        (MultiTaskLassoCV, Y, {"alphas": 20}),
+        (MultiTaskElasticNetCV, Y, {"alphas": 20}),
+    )
+    for estimator, targets, given in several:
+        yield Case(
+            estimator.__name__,
+            "40 × 9 of rank 6",
+            "the penalty chosen" if "alphas" in given else "a penalty",
+            "the conditions of optimality",
+            _BOUND,
+            partial(_fit_rows, estimator, X, targets, **given),
+            partial(_row_violations, X, targets.reshape(40, -1)),
+        )
+
+
+def _fit_rows(estimator: Any, X: NDArray, Y: NDArray, **parameters: Any) -> tuple[NDArray, Any]:
+    """Return the coefficients, (n_features, n_targets), and the penalties of both kinds."""
+    model: Any = estimator(**parameters).fit(X, Y)
+    ratio: float = getattr(model, "l1_ratio_", getattr(model, "l1_ratio", 1.0))
+    alpha: float = model.alpha_ if hasattr(model, "alpha_") else model.alpha
+    return np.atleast_2d(model.coef_).T, (alpha * ratio, alpha * (1 - ratio))
+
+
+def _row_violations(X: NDArray, Y: NDArray, answers: Sequence[tuple[NDArray, Any]]) -> list[float]:
+    """Return how far the conditions of rows of coefficients are from being met, over norms."""
+    D, T = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    found = []
+    for B, (l1, l2) in answers:
+        slopes = D.T @ (T - D @ B) / len(Y) - l2 * B
+        sizes = np.linalg.norm(B, axis=1)
+        used = sizes > 0
+        apart = np.maximum(np.linalg.norm(slopes, axis=1) - l1, 0.0)
+        apart[used] = np.linalg.norm(slopes[used] - l1 * B[used] / sizes[used, np.newaxis], axis=1)
+        norms = np.linalg.norm(D, axis=0) * np.linalg.norm(T) / len(Y)
+        found.append(float((apart / norms).max()))
+    return found
 
 
 def _chosen(X: NDArray, y: NDArray) -> NDArray[np.float64]:
