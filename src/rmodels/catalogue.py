@@ -198,6 +198,7 @@ CATALOGUE = {
             "transform",
             "pca",
             variants=({"n_components": 2, "whiten": True}, {"n_components": 0.8}),
+            patch=True,
         ),
         Entry(
             "IncrementalPCA",
@@ -205,14 +206,16 @@ CATALOGUE = {
             "transform",
             "pca",
             variants=({"n_components": 2, "whiten": True},),
+            patch=True,
         ),
-        Entry("TruncatedSVD", "decomposition", "transform", "pca"),
+        Entry("TruncatedSVD", "decomposition", "transform", "pca", patch=True),
         Entry(
             "LinearDiscriminantAnalysis",
             "discriminant_analysis",
             "classify",
             "discriminant_analysis",
             variants=({"solver": "eigen", "shrinkage": 0.2},),
+            patch=True,
         ),
         Entry(
             "QuadraticDiscriminantAnalysis",
@@ -220,8 +223,9 @@ CATALOGUE = {
             "classify",
             "discriminant_analysis",
             variants=({"solver": "eigen", "shrinkage": 0.2},),
+            patch=True,
         ),
-        Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes"),
+        Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes", patch=True),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
             "KNeighborsClassifier",

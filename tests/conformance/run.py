@@ -12,6 +12,11 @@ from rmodels import native
 
 HERE = Path(__file__).parent
 TESTS = (
+    "decomposition/tests/test_pca.py",
+    "decomposition/tests/test_incremental_pca.py",
+    "decomposition/tests/test_truncated_svd.py",
+    "tests/test_naive_bayes.py",
+    "tests/test_discriminant_analysis.py",
     "neighbors/tests/test_neighbors.py",
     "neighbors/tests/test_neighbors_pipeline.py",
     "neighbors/tests/test_graph.py",

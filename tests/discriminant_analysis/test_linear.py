@@ -5,10 +5,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg
 from sklearn import discriminant_analysis
+from sklearn.covariance import LedoitWolf
 from sklearn.datasets import load_iris
 
 import rmodels
-from rmodels import LinearDiscriminantAnalysis
+from rmodels import PCA, LinearDiscriminantAnalysis
 from rmodels.exceptions import NotCoveredError
 
 RNG = np.random.default_rng(0)
@@ -127,7 +128,17 @@ def test_directions_in_which_nothing_varies():
         ({"n_components": 3}, ValueError, "n_components cannot be larger"),
         ({"priors": [0.5, 0.5]}, ValueError, "there are 3 classes"),
         ({"priors": [1.5, -0.5, 0.0]}, ValueError, "must be non-negative"),
-        ({"solver": "lsqr", "covariance_estimator": object()}, NotCoveredError, "not covered"),
+        ({"covariance_estimator": LedoitWolf()}, ValueError, "not supported with svd"),
+        (
+            {"solver": "lsqr", "shrinkage": 0.1, "covariance_estimator": LedoitWolf()},
+            ValueError,
+            "Only one of the two",
+        ),
+        (
+            {"solver": "lsqr", "covariance_estimator": PCA()},
+            ValueError,
+            "PCA does not have a covariance_ attribute",
+        ),
         ({"solver": "qr"}, ValueError, "The 'solver' parameter"),
     ],
 )
@@ -146,3 +157,14 @@ def test_what_cannot_be_answered():
     with pytest.warns(UserWarning, match="priors do not sum to 1"):
         model = LinearDiscriminantAnalysis(priors=[1, 1, 2]).fit(X, y)
     assert_allclose(model.priors_, [0.25, 0.25, 0.5])
+
+
+def test_covariances_of_an_estimator():
+    X, y = problem()
+    parameters = {"solver": "lsqr", "covariance_estimator": LedoitWolf()}
+    ours = LinearDiscriminantAnalysis(**parameters).fit(X, y)
+    theirs = discriminant_analysis.LinearDiscriminantAnalysis(**parameters).fit(X, y)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-10)
+    for rows, w in ((X, np.ones(300)), (rmodels.scan(X), None)):
+        with pytest.raises(NotCoveredError, match="needs the rows in memory"):
+            LinearDiscriminantAnalysis(**parameters).fit(rows, y, w)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg
 from sklearn import discriminant_analysis
+from sklearn.covariance import LedoitWolf
 
 import rmodels
 from rmodels import QuadraticDiscriminantAnalysis
@@ -85,7 +86,7 @@ def test_a_scan_and_weights():
     [
         ({"shrinkage": 0.1}, NotImplementedError, "not supported with 'svd'"),
         ({"priors": [0.5, 0.5]}, ValueError, "there are 3 classes"),
-        ({"solver": "eigen", "covariance_estimator": object()}, NotCoveredError, "not covered"),
+        ({"covariance_estimator": LedoitWolf()}, ValueError, "not supported with solver='svd'"),
         ({"reg_param": 2}, ValueError, "reg_param"),
     ],
 )
@@ -112,3 +113,14 @@ def test_classes_that_have_no_density():
     wide = np.tile(X, 60)  # 3 matrices of 240 columns
     with config_context(memory_limit=2**20), pytest.raises(ValueError, match="memory_limit"):
         QuadraticDiscriminantAnalysis().fit(wide, y)
+
+
+def test_covariances_of_an_estimator():
+    X, y = problem()
+    parameters = {"solver": "eigen", "covariance_estimator": LedoitWolf()}
+    ours = QuadraticDiscriminantAnalysis(**parameters).fit(X, y)
+    theirs = discriminant_analysis.QuadraticDiscriminantAnalysis(**parameters).fit(X, y)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-10)
+    for rows, w in ((X, np.ones(300)), (rmodels.scan(X), None)):
+        with pytest.raises(NotCoveredError, match="needs the rows in memory"):
+            QuadraticDiscriminantAnalysis(**parameters).fit(rows, y, w)

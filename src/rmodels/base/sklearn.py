@@ -11,7 +11,7 @@ from sklearn.neighbors._base import (
     _check_precomputed,
 )
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_method_params,
@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "KNeighborsMixin",
     "NeighborsBase",

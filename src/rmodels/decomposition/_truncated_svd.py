@@ -123,9 +123,13 @@ class TruncatedSVD(Projection):
             )
         if self.n_components > d:
             raise ValueError(f"n_components({self.n_components}) must be <= n_features({d}).")
-        asked = self.n_components
-        if isinstance(source, Rows):
-            asked = min(asked, source.X.shape[0])
+        most = min(d, source.X.shape[0]) if isinstance(source, Rows) else d
+        asked = min(self.n_components, most)
+        if self.algorithm == "arpack" and self.n_components >= most:
+            raise ValueError(
+                f"n_components={self.n_components} must be less than min(n_samples, n_features)="
+                f"{most} with algorithm='arpack'"
+            )
         axes = principal.decompose(
             source, self._choose, source.threads(None), asked=asked, centre=False
         )

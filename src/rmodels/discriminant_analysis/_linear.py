@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from rmodels import data
 from rmodels.base.densities import one_target
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source, hold, map_rows
@@ -56,8 +56,9 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         Whether solver="svd" keeps `covariance_`; the others always do.
     tol : float, default=1e-4
         With "svd": standard deviations within the classes up to this are taken as 0.
-    covariance_estimator : None
-        Others are not covered.
+    covariance_estimator : estimator, default=None
+        Whose `fit` on the rows of a class leaves the covariance of the class in `covariance_`; not
+        with "svd", of weighted rows, or of rows that are not in memory.
 
     Attributes
     ----------
@@ -117,6 +118,8 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         "_moments": GroupMoments,
     }
 
+    _no_estimator_with_svd = "covariance estimator is not supported with svd solver"
+
     _moments: GroupMoments
     _slopes: Matrix
     _constants: Matrix
@@ -128,7 +131,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         "priors": ["array-like", None],
         "store_covariance": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "covariance_estimator": "no_validation",
+        "covariance_estimator": [HasMethods("fit"), None],
     }
 
     def __init__(
@@ -198,6 +201,12 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
             self._check_moments(moments)
             within, total = self._estimate(moments, source)
             pooled = _pool(moments)
+        elif self.covariance_estimator is not None:
+            pooled = compute_group_moments(source, n_classes, "pooled", threads)
+            self._check_moments(pooled)
+            each, total = self._fit_estimators(source, n_classes)
+            shares = pooled.weight / pooled.weight.sum()
+            within = np.tensordot(shares, np.array(each), axes=1)
         else:
             pooled = compute_group_moments(source, n_classes, "pooled", threads)
             self._check_moments(pooled)
@@ -205,9 +214,12 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         return self._set_moments(pooled, within, total, source, source.classes[0], X)
 
     def _adds_up(self) -> bool:
-        if self.shrinkage != "auto":
+        if self.shrinkage != "auto" and self.covariance_estimator is None:
             return True
-        raise AttributeError("shrinkage='auto' needs all rows at once: partial_fit adds up moments")
+        raise AttributeError(
+            "shrinkage='auto' and covariance_estimator need all rows at once: partial_fit adds up "
+            "moments"
+        )
 
     @available_if(_adds_up)
     @all_or_nothing
@@ -241,7 +253,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         ValueError
             As in `fit`, and if y holds a label that is not among the classes.
         AttributeError
-            If shrinkage="auto".
+            If shrinkage="auto", or with `covariance_estimator`.
 
         Examples
         --------

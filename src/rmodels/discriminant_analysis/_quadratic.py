@@ -11,7 +11,7 @@ from scipy import linalg
 from rmodels import data
 from rmodels.base.densities import one_target
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace
@@ -46,8 +46,9 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         Whether `covariance_` is kept.
     tol : float, default=1e-4
         A variance of a class up to this is an error.
-    covariance_estimator : None
-        Others are not covered.
+    covariance_estimator : estimator, default=None
+        Whose `fit` on the rows of a class leaves the covariance of the class in `covariance_`; not
+        with "svd", of weighted rows, or of rows that are not in memory.
 
     Attributes
     ----------
@@ -100,7 +101,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         "reg_param": [Interval(Real, 0, 1, closed="both")],
         "store_covariance": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "covariance_estimator": "no_validation",
+        "covariance_estimator": [HasMethods("fit"), None],
     }
 
     def __init__(
@@ -196,6 +197,8 @@ class QuadraticDiscriminantAnalysis(Discriminant):
 
     def _estimate(self, moments: GroupMoments, source: Source) -> list[Matrix]:
         """Return the covariance of each class, shrunk or regularized as is asked for."""
+        if self.covariance_estimator is not None:
+            return self._fit_estimators(source, len(moments.weight))[0]
         each = list(moments.scatter / moments.weight[:, np.newaxis, np.newaxis])
         if self.shrinkage == "auto":
             scales = np.array([scales_of(S) for S in each])
