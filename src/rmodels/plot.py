@@ -324,7 +324,7 @@ def _residuals(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray
     return predicted, given - predicted
 
 
-def _standardized(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+def _standardize(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     """Return residuals over their standard deviation, e / (σ √(1 − h)), and leverages h: (n,)."""
     if not hasattr(model, "summary"):
         raise TypeError(f"a {type(model).__name__} has no leverages: use LinearRegression")
@@ -409,7 +409,7 @@ def leverage(model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]
     >>> axes = rmodels.plot.leverage(rmodels.LinearRegression().fit(X, y), X, y)
     """
-    standardized, leverages = _standardized(model, X, y)
+    standardized, leverages = _standardize(model, X, y)
     ax = _axes(ax)
     ax.axhline(0.0, color=_LINE, linewidth=0.8)
     ax.axvline(2 * leverages.mean(), color=_LINE, linewidth=0.8, linestyle="--")
@@ -449,7 +449,7 @@ def qq(model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axe
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]
     >>> axes = rmodels.plot.qq(rmodels.LinearRegression().fit(X, y), X, y)
     """
-    standardized, _ = _standardized(model, X, y)
+    standardized, _ = _standardize(model, X, y)
     n = len(standardized)
     quantiles = special.ndtri((np.arange(n) + 0.5) / n)
     ax = _axes(ax)

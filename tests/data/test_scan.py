@@ -526,7 +526,7 @@ class TestErrors:
         ],
     )
     def test_what_batches_cannot_do(self, folder, model, monkeypatch):
-        monkeypatch.delattr("rmodels.data.scan.Scan.tables")  # nothing is read
+        monkeypatch.delattr("rmodels.data.scan.Scan.read_tables")  # nothing is read
         with pytest.raises(ValueError, match="needs X as an array"):
             model.fit(scan(folder / "*.parquet"), "y")
 

@@ -80,7 +80,7 @@ def predict(
             raise ValueError(f"{output} is a folder: predictions are written to a file")
         format_of(Path(output))
         check_writable(output)
-    model_file, data = streams.file(model), streams.tables(data)
+    model_file, data = streams.file(model), streams.find_tables(data)
     if output is not None and not printed:
         check_apart(output, [model_file, *tables_in(data)], "read")
     fitted, names = _read(model_file, ("predict", "transform"))
@@ -105,11 +105,11 @@ def predict(
     assert output is not None
     first = next(batches)
     scanned = [0]
-    write_table(output, _counted(chain([first], batches), scanned))
+    write_table(output, _count(chain([first], batches), scanned))
     print(f"{output}: {', '.join(first)}, {scanned[0]} rows")
 
 
-def _counted(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
+def _count(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
     for batch in batches:
         count[0] += len(next(iter(batch.values())))
         yield batch
@@ -128,7 +128,7 @@ def _answer(
     if not hasattr(fitted, "predict"):
         if proba or spread:
             raise ValueError(f"a {kind} does not predict: it has no probabilities or deviations")
-        return lambda X: _named([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
+        return lambda X: _name([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(f"a {kind} gives no probabilities: --proba is of classifiers that do")
     if spread and not spread.keys() <= inspect.signature(fitted.predict).parameters.keys():
@@ -149,19 +149,19 @@ def _answer(
                 f"{name}_predicted" if not ending and name in keep else f"{name}{ending}"
                 for name in targets
             ]
-            found |= _named(shown, values)
+            found |= _name(shown, values)
         if proba:
             shares = fitted.predict_proba(X)
             each = shares if isinstance(shares, list) else [shares]
             classes = fitted.classes_ if isinstance(shares, list) else [fitted.classes_]
             for name, labels, share in zip(targets, classes, each, strict=True):
-                found |= _named([f"{name}_{label}" for label in labels], share)
+                found |= _name([f"{name}_{label}" for label in labels], share)
         return found
 
     return answer
 
 
-def _named(names: Sequence[str], values: NDArray) -> Columns:
+def _name(names: Sequence[str], values: NDArray) -> Columns:
     return dict(zip(names, values.reshape(len(values), -1).T, strict=True))
 
 
@@ -189,7 +189,7 @@ class _Kept:
     def __init__(self, rows: Scan, names: Sequence[str]) -> None:
         self._names = list(names)
         texts = [] if rows.has_types else self._names
-        self._batches = rows.tables(self._names, 0, texts) if names else iter(())
+        self._batches = rows.read_tables(self._names, 0, texts) if names else iter(())
         self._held: list[Any] = []
 
     def take(self, count: int) -> Columns:
@@ -238,7 +238,7 @@ def score(
     separator : str, default=None
         What parts the cells of CSV files.
     """
-    model_file, data = streams.file(model), streams.tables(data)
+    model_file, data = streams.file(model), streams.find_tables(data)
     fitted, fitted_names = _read(model_file, ("predict",))
     names = list(targets) or fitted_names
     if not names:

@@ -65,7 +65,7 @@ def fit(
     check_once(used | {"the weights": [] if sample_weight is None else [sample_weight]})
     written = streams.output(output)
     check_writable(written)
-    data = streams.tables(data)
+    data = streams.find_tables(data)
     tables = tables_in(data)
     check_apart(written, tables, "read")
     if checkpoint is not None:

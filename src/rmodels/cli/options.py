@@ -180,7 +180,7 @@ def parameters_of(estimator: Any) -> list[click.Parameter]:
     What is given is checked by the class.
     """
     hints = get_type_hints(estimator.__init__)
-    told = _described(inspect.getdoc(estimator) or "")
+    told = _describe(inspect.getdoc(estimator) or "")
     options: list[click.Parameter] = []
     for name, parameter in inspect.signature(estimator).parameters.items():
         kinds = _kinds(hints[name])
@@ -224,7 +224,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _described(docstring: str) -> dict[str, tuple[list[str], str]]:
+def _describe(docstring: str) -> dict[str, tuple[list[str], str]]:
     """Return what a docstring says of each parameter: the words it may be, and a first sentence."""
     _, _, rest = docstring.partition("\nParameters\n----------\n")
     section = re.split(r"\n\w+\n-{4,}\n", rest)[0]

@@ -43,7 +43,7 @@ class Streams:
     ) -> None:
         self._stack.close()
 
-    def tables(self, data: Sequence[str]) -> list[str]:
+    def find_tables(self, data: Sequence[str]) -> list[str]:
         """Return the paths of tables."""
         return [self.file(each) for each in data]
 

@@ -25,13 +25,13 @@ def summary(streams: Streams, model: str) -> None:
     names = list(map(str, getattr(fitted, "feature_names_in_", ())))
     engine = getattr(fitted, "engine_", None)
     lines = [f"{fitted}" if engine is None else f"{fitted}, fitted by the engine {engine}"]
-    lines.append(f"columns: {_listed(names) if names else fitted.n_features_in_}")
+    lines.append(f"columns: {_list(names) if names else fitted.n_features_in_}")
     if targets:
-        lines.append(f"targets: {_listed(targets)}")
+        lines.append(f"targets: {_list(targets)}")
     classes = None if engine is None else getattr(fitted, "classes_", None)
     if classes is not None:
         each = classes if isinstance(classes, list) else [classes]
-        lines += [f"classes: {_listed(list(map(str, labels)))}" for labels in each]
+        lines += [f"classes: {_list(list(map(str, labels)))}" for labels in each]
     print("\n".join(lines))
     if hasattr(fitted, "summary"):
         _print_tests(fitted)
@@ -60,7 +60,7 @@ def _print_coefficients(fitted: Any, names: list[str]) -> None:
         print(f"{'intercept':{width}} {' '.join(f'{value:12.5g}' for value in intercepts)}")
 
 
-def _listed(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
     """Return names; of many the first, and how many there are more."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -20,7 +20,7 @@ __all__ = [
     "as_kind_of",
     "beside",
     "contiguous",
-    "counting",
+    "count_to",
     "namespace",
     "on_gpu",
     "on_host",
@@ -106,7 +106,7 @@ def namespace(array: Any) -> ModuleType:
     return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
 
 
-def counting(stop: int, like: Any, step: int = 1) -> Any:
+def count_to(stop: int, like: Any, step: int = 1) -> Any:
     """Return 0, step, 2 step, … below `stop` as int64, where an ndarray or tensor is."""
     if isinstance(like, np.ndarray):
         return np.arange(0, stop, step)

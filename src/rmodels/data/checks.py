@@ -32,7 +32,7 @@ from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.source import WEIGHTLESS, Rows
-from rmodels.data.values import naming_missing, refuse_kinds, refuse_missing
+from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
 
 __all__ = [
     "Need",
@@ -225,7 +225,7 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
                 _record_columns(estimator, X)
             return plain
     refuse_kinds(X, "X")
-    with naming_missing("X"):
+    with name_missing("X"):
         return validate_data(estimator, X, **_options(need), reset=reset)
 
 
@@ -257,7 +257,7 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
         refuse_kinds(X, "X")
         refuse_kinds(y, "y")
         refuse_missing(y, "y")
-        with naming_missing("X"):
+        with name_missing("X"):
             X, y = validate_data(
                 estimator,
                 X,
@@ -493,7 +493,7 @@ class Part:
             raise ValueError(f"{place}{self._culprit(X)}: {error}") from error
 
     def _array(self, A: Any, name: str, dtype: Any) -> NDArray:
-        with naming_missing(name):
+        with name_missing(name):
             found: NDArray = check_array(
                 A,
                 dtype=dtype,
@@ -545,7 +545,7 @@ class Part:
         if constant_weight(weights):
             weights = np.full(n_rows, float(weights))
         refuse_kinds(weights, f"sample_weight, {place},")
-        with naming_missing(f"sample_weight, {place},"):
+        with name_missing(f"sample_weight, {place},"):
             w = np.asarray(weights, np.float64)
         if w.ndim == 2 and w.shape[1] == 1:
             w = w[:, 0]

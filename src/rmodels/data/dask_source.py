@@ -428,7 +428,7 @@ class DaskSource(Source):
         self._firsts = np.cumsum([0, *counts])[:-1].tolist()
         return sum(counts)
 
-    def _folding(self, compute: Callable[..., T], combine: Any, *beside: Any) -> Any:
+    def _plan_fold(self, compute: Callable[..., T], combine: Any, *beside: Any) -> Any:
         """Return the sum over the partitions and their totals, delayed."""
         task = _task(partial(_fold_part, compute, self._part))
         numbered = enumerate(zip(self._parts, self._firsts, strict=True))
@@ -454,13 +454,13 @@ class DaskSource(Source):
         large: bool = False,
     ) -> T:
         """Return what `compute` gives for all rows; see `rmodels.data.source.Source.fold`."""
-        found: T = self._sum(self._folding(compute, combine))
+        found: T = self._sum(self._plan_fold(compute, combine))
         return found
 
     def fold_later(self, compute: Callable[..., T], combine: Any, beside: Any) -> Any:
         """Return a fold whose `compute` also gets something that is delayed; delayed itself."""
         delayed = require("dask", "dask").delayed
-        return delayed(operator.itemgetter(0))(self._folding(compute, combine, beside))
+        return delayed(operator.itemgetter(0))(self._plan_fold(compute, combine, beside))
 
     def _later(self) -> list[Any]:
         """Return the checked rows of each partition, delayed."""

@@ -13,11 +13,11 @@ from rmodels.data.arrays import namespace, on_gpu, on_host
 __all__ = [
     "Encoding",
     "check_kinds",
+    "describe_mix",
     "encode",
     "encode_by",
     "find_labels",
     "merge_labels",
-    "mixed",
 ]
 
 _MIX = "Mix of label input types (string and number)"
@@ -39,10 +39,10 @@ def check_kinds(*columns: NDArray) -> None:
     found = {_are_text(labels): labels for labels in columns if len(labels)}
     if len(found) > 1:
         text, number = (found[kind].ravel()[:1].tolist()[0] for kind in (True, False))
-        raise ValueError(mixed(text, number))
+        raise ValueError(describe_mix(text, number))
 
 
-def mixed(text: str, number: Any) -> str:
+def describe_mix(text: str, number: Any) -> str:
     """Return scikit-learn's words for labels that are text beside others that are none."""
     said = f"{_MIX}: {text!r} beside {number!r}"
     if isinstance(number, bool) and text.lower() in _TRUTHS:

@@ -97,7 +97,7 @@ class Scan:
         limit = min(LARGEST_BATCH, get_config()["memory_limit"] // _SHARE)
         return max(1, limit // (8 * columns))
 
-    def tables(
+    def read_tables(
         self, columns: Sequence[Column], start: int = 0, texts: Sequence[Column] = ()
     ) -> Iterator[Batch]:
         """Yield batches as they are read."""
@@ -116,7 +116,7 @@ class Scan:
         An array is overwritten when the next is asked for.
         """
         met = start
-        batches = self.tables([*columns, *labels], start, labels)
+        batches = self.read_tables([*columns, *labels], start, labels)
         for batch in show_progress(self._read(read_ahead(batches), columns, labels, as_text), task):
             met += len(batch.rows)
             yield batch, batch.rows
@@ -212,7 +212,7 @@ class Scan:
         self._reader.check((), columns)
         found: list[NDArray] | None = None
         as_text = not self._reader.has_types
-        for batch in read_ahead(self.tables(columns, 0, columns)):
+        for batch in read_ahead(self.read_tables(columns, 0, columns)):
             part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
             found = part if found is None else merge_labels(found, part)
         if found is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["naming_missing", "refuse_kinds", "refuse_missing"]
+__all__ = ["name_missing", "refuse_kinds", "refuse_missing"]
 
 _GAPS = "Leave such rows out, or fill them in"
 
@@ -41,7 +41,7 @@ def refuse_missing(A: Any, name: str) -> None:
 
 
 @contextmanager
-def naming_missing(name: str) -> Iterator[None]:
+def name_missing(name: str) -> Iterator[None]:
     """Have pandas' NA, which is no float, called what it is."""
     try:
         yield

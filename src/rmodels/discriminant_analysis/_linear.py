@@ -286,6 +286,11 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     def _check_moments(self, moments: GroupMoments) -> None:
         n, n_classes = int(moments.count.sum()), len(moments.count)
+        if n < 2:
+            raise ValueError(
+                f"Found array with {n} sample(s) (shape={(n, moments.n_features)}) while a minimum "
+                "of 2 is required by LinearDiscriminantAnalysis."
+            )
         if n <= n_classes:
             raise ValueError("The number of samples must be more than the number of classes.")
         most = min(n_classes - 1, moments.n_features)
@@ -353,7 +358,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
             slopes = gaps @ scalings @ scalings.T
         elif self.solver == "eigen":
             values, vectors = linalg.eigh(total - within, within, check_finite=False)
-            scalings, shares = vectors[:, ::-1], values[::-1] / values.sum()
+            scalings, shares = vectors[:, ::-1], values[::-1] / (values.sum() or 1.0)
             slopes = gaps @ vectors @ vectors.T
         else:
             slopes = linalg.lstsq(within, gaps.T, check_finite=False)[0].T

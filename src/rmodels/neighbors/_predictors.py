@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rmodels.base.tasks import Predictor
 from rmodels.data import Need, Rows, Source
-from rmodels.data.arrays import beside, counting, on_host
+from rmodels.data.arrays import beside, count_to, on_host
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._search import Present
@@ -116,7 +116,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         if found[0].ndim == 2:
             distances, indices, *others = found
             m, k = indices.shape
-            offsets = counting(m * k + 1, indices, k) if k else counting(1, indices)
+            offsets = count_to(m * k + 1, indices, k) if k else count_to(1, indices)
             shape: tuple[int, int] | None = (m, k)
             distances, indices = distances.ravel(), indices.ravel()
             others = [each.reshape(m * k, *each.shape[2:]) for each in others]

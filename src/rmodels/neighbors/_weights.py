@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.arrays import beside, counting, namespace, on_host
+from rmodels.data.arrays import beside, count_to, namespace, on_host
 
 __all__ = ["Neighbours", "Weights", "means", "offsets_of", "pieces", "rows_of", "votes"]
 
@@ -25,12 +25,12 @@ def pieces(values: NDArray, offsets: NDArray) -> NDArray[np.object_]:
 
 def offsets_of(counts: Any) -> Any:
     """Return where each query's pairs begin, from how many it has, and the number of all."""
-    return namespace(counts).concatenate([counting(1, counts), counts.cumsum(0)])
+    return namespace(counts).concatenate([count_to(1, counts), counts.cumsum(0)])
 
 
 def rows_of(offsets: Any) -> Any:
     """Return the query of each pair: i from offsets[i] to offsets[i + 1] - 1."""
-    rows, counts = counting(len(offsets) - 1, offsets), offsets[1:] - offsets[:-1]
+    rows, counts = count_to(len(offsets) - 1, offsets), offsets[1:] - offsets[:-1]
     return rows.repeat(counts) if isinstance(rows, np.ndarray) else rows.repeat_interleave(counts)
 
 

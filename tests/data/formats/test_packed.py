@@ -54,7 +54,7 @@ def test_every_format_is_fitted(tmp_path, ending, monkeypatch):
 def test_what_is_written_reads_back(tmp_path, ending):
     parts = [{"a": FRAME["a"].to_numpy()[i : i + 100]} for i in range(0, 300, 100)]
     write_table(tmp_path / f"a{ending}", parts)
-    batches = scan(tmp_path / f"a{ending}").tables(["a"])
+    batches = scan(tmp_path / f"a{ending}").read_tables(["a"])
     found = np.concatenate([batch.rows.column("a") for batch in batches])
     np.testing.assert_array_equal(found, FRAME["a"])
     if ending == ".csv.gz":
@@ -220,5 +220,5 @@ def test_on_the_command_line(memory, tmp_path, monkeypatch, capsys):
         )
         assert main(["score", "m", "a.csv", "--separator", ";"]) == 0
         rows = scan(name, ["y"])
-        found = np.concatenate([batch.rows.column("y") for batch in rows.tables(["y"])])
+        found = np.concatenate([batch.rows.column("y") for batch in rows.read_tables(["y"])])
         assert len(found) == 300

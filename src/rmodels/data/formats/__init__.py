@@ -15,7 +15,7 @@ from rmodels.data.formats.files import Source, base_of, files_of, format_of, key
 from rmodels.data.formats.functions import FunctionReader
 from rmodels.data.formats.labels import Compared, labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
-from rmodels.data.formats.reader import Batch, Reader, reading
+from rmodels.data.formats.reader import Batch, Reader, name_unreadable
 from rmodels.data.formats.remote import Remote, path_of
 from rmodels.data.formats.whole import read
 from rmodels.extras import require
@@ -77,7 +77,7 @@ def _files_reader(given: list[Source], separator: str | None) -> Reader:
     if formats == {"parquet"} and systems[0] is None:
         return ParquetReader(paths, keys_of(paths, given))
     datasets = require("pyarrow.dataset", "files")
-    with reading(str(paths[0])):
+    with name_unreadable(str(paths[0])):
         dataset = datasets.dataset(
             [path_of(path) for path in paths],
             format={"arrow": "ipc"}.get(*[*formats] * 2),

@@ -16,7 +16,15 @@ from rmodels.data.formats.columns import (
     dtype_of,
 )
 from rmodels.data.formats.files import keys_between
-from rmodels.data.formats.reader import Batch, Part, Reader, naming, part_of, reading, signature
+from rmodels.data.formats.reader import (
+    Batch,
+    Part,
+    Reader,
+    name_each,
+    name_unreadable,
+    part_of,
+    signature,
+)
 from rmodels.data.formats.remote import Remote
 from rmodels.extras import require
 
@@ -55,7 +63,7 @@ class DatasetReader(Reader):
         """Return what a fragment has: columns, and keys by the dataset or as folders say them."""
         datasets = require("pyarrow.dataset", "files")
         place = getattr(fragment, "path", "") or "a fragment in memory"
-        with reading(place):
+        with name_unreadable(place):
             schema = fragment.physical_schema
         keys = datasets.get_partition_keys(fragment.partition_expression)
         types = {name: self._schema.types.get(name) for name in (*keys, *told)}
@@ -85,7 +93,7 @@ class DatasetReader(Reader):
                 batch_readahead=1,
                 fragment_readahead=1,
             )
-            for batch in naming(found, place):
+            for batch in name_each(found, place):
                 if start > 0:
                     start -= batch.num_rows
                 elif batch.num_rows:
@@ -105,7 +113,7 @@ class DatasetReader(Reader):
         """Return float32 or float64; see `Reader.dtype`."""
         return dtype_of([self._schema.types[name] for name in columns])
 
-    def _declared(self) -> Part:
+    def _declare(self) -> Part:
         return self._schema
 
     def state(self) -> str:
@@ -134,7 +142,7 @@ class TableReader(Reader):
         self._table = table if pandas else table_of(self.name, table)
         self._schema: Any = None
         if pandas:
-            with reading(self.name):
+            with name_unreadable(self.name):
                 schemas = require("pyarrow", "files").Schema
                 self._schema = schemas.from_pandas(table, preserve_index=False)
         empty = self._slice(0, 0)
@@ -146,7 +154,7 @@ class TableReader(Reader):
         if self._schema is None:
             return self._table.slice(first, last - first)
         part = self._table.iloc[first:last].set_axis(self._schema.names, axis=1)  # which are text
-        with reading(self.name):
+        with name_unreadable(self.name):
             return require("pyarrow", "files").Table.from_pandas(
                 part, self._schema, preserve_index=False
             )

@@ -83,7 +83,7 @@ class CSVReader(Reader):
             part = self.parts[number]
             with path.open() as (raw, file):
                 row = 0
-                for held in _gathered(self._blocks(number, file, columns, texts, block), size):
+                for held in _gather(self._blocks(number, file, columns, texts, block), size):
                     if start > 0:
                         start -= held.num_rows
                     else:
@@ -154,7 +154,7 @@ class CSVReader(Reader):
         return signature([path.place for path in self._paths])
 
 
-def _gathered(blocks: Iterator[Any], size: int) -> Iterator[Any]:
+def _gather(blocks: Iterator[Any], size: int) -> Iterator[Any]:
     """Yield tables of `size` rows, and of what is left."""
     pyarrow = require("pyarrow", "files")
     held: list[Any] = []

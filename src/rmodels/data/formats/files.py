@@ -64,7 +64,7 @@ def files_of(source: Source) -> list[Any]:
             raise FileNotFoundError(f"[Errno 2] No such file or directory: {str(source)!r}")
         return [path]
     else:
-        found = _matching(path)
+        found = _match(path)
     if not found:
         raise ValueError(f"{source}: there is no table: {_TABLES}")
     return found
@@ -130,7 +130,7 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _matching(pattern: Path) -> list[Path]:
+def _match(pattern: Path) -> list[Path]:
     """Return the tables that a pattern names, and those of the folders that it names."""
     told = [part for part in pattern.parts if part.startswith(_HIDDEN)]
     found: set[Path] = set()

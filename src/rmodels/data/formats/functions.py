@@ -45,7 +45,7 @@ class FunctionReader(Reader):
         if first is None:
             raise ValueError("the function gives no batches")
         place = "batch 1"
-        first = _checked(place, first)
+        first = _check_batch(place, first)
         self._begun: tuple[Any, Iterator[Any]] | None = (first, batches)
         self._dtype = first.dtype if isinstance(first, np.ndarray) else None
         self.parts = [_part(place, first)]
@@ -72,7 +72,7 @@ class FunctionReader(Reader):
         self._iterator = given if batches is given else None
         return batches
 
-    def _given(self) -> Iterator[Any]:
+    def _take_turn(self) -> Iterator[Any]:
         """Yield what the function gives, and keep none of it."""
         begun, self._begun = self._begun, None
         if begun is not None:
@@ -102,9 +102,9 @@ class FunctionReader(Reader):
         labels = [name for name in columns if name not in numbers]
         dtype = self.dtype(numbers)
         met, before = 0, self._most
-        for number, given in enumerate(self._given(), 1):
+        for number, given in enumerate(self._take_turn(), 1):
             place = f"batch {number}"
-            batch = _checked(place, given)
+            batch = _check_batch(place, given)
             if not met and len(batch):
                 self._check_head(batch)
             met += len(batch)
@@ -163,7 +163,7 @@ def _head(batch: Any) -> list[str]:
     return list(map(repr, rows.tolist() if isinstance(rows, np.ndarray) else rows.to_pylist()))
 
 
-def _checked(place: str, batch: Any) -> Any:
+def _check_batch(place: str, batch: Any) -> Any:
     """Return a batch as an array or a table."""
     if isinstance(batch, np.ndarray):
         check_array(place, batch)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rmodels.data.formats.cells import absent, all_finite, booleans, fault_of
 from rmodels.data.formats.columns import Column, plain
 from rmodels.data.formats.reader import Batch, Reader
-from rmodels.data.labels import mixed
+from rmodels.data.labels import describe_mix
 from rmodels.extras import require
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "columns_of",
     "first_missing",
     "labels_of",
-    "typed",
+    "parse",
     "values_of",
 ]
 
@@ -43,7 +43,7 @@ def labels_of(
     for place, name in enumerate(columns):
         fault = first_missing(reader, found[place])
         if fault is None and not (as_text or reader.has_types) and found[place].dtype == object:
-            found[place], fault = _parsed(found[place])
+            found[place], fault = _convert(found[place])
         check_present(reader, [batch], name, fault)
     return found
 
@@ -137,17 +137,17 @@ class Compared:
         """Return what is wrong if all cells are of another kind."""
         if self._alike or not self._cell:
             return None
-        (value,) = typed(np.array([self._cell], object))[0].tolist()
-        return mixed(self._labels[0], value)
+        (value,) = parse(np.array([self._cell], object))[0].tolist()
+        return describe_mix(self._labels[0], value)
 
 
 def _kind(cells: list[str]) -> str:
     """Return what the cells of a column, none of which is missing, are."""
-    values, _ = typed(np.array(cells, object))
+    values, _ = parse(np.array(cells, object))
     return {"O": "text", "b": "booleans"}.get(values.dtype.kind, "numbers")
 
 
-def typed(texts: NDArray) -> tuple[NDArray, Fault | None]:
+def parse(texts: NDArray) -> tuple[NDArray, Fault | None]:
     """Return the labels of a CSV column by their kind, and the first that is missing, if any."""
     pyarrow, compute = require("pyarrow", "files"), require("pyarrow.compute", "files")
     column = pyarrow.array(texts, pyarrow.string())
@@ -169,7 +169,7 @@ def values_of(reader: Reader, name: Column, labels: NDArray, size: int) -> NDArr
     """
     if reader.has_types:
         return labels
-    values, fault = typed(labels)
+    values, fault = parse(labels)
     if fault is None:
         return values
     pyarrow, compute = require("pyarrow", "files"), require("pyarrow.compute", "files")
@@ -195,7 +195,7 @@ def _numbers(column: Any) -> Any:
     return None
 
 
-def _parsed(texts: NDArray) -> tuple[NDArray, Fault | None]:
+def _convert(texts: NDArray) -> tuple[NDArray, Fault | None]:
     """Return cells as finite numbers or as booleans, and the first that is neither, if any."""
     pyarrow, compute = require("pyarrow", "files"), require("pyarrow.compute", "files")
     column = pyarrow.array(texts, pyarrow.string())

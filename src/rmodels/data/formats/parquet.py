@@ -9,9 +9,9 @@ from rmodels.data.formats.reader import (
     Batch,
     Reader,
     key_types,
-    naming,
+    name_each,
+    name_unreadable,
     part_of,
-    reading,
     signature,
     with_keys,
 )
@@ -31,7 +31,7 @@ class ParquetReader(Reader):
         self.parts = []
         types = key_types(keys)
         for path, told in zip(paths, keys, strict=True):
-            with reading(str(path)):
+            with name_unreadable(str(path)):
                 if not path.stat().st_size:
                     raise ValueError(f"{path} is empty")
                 metadata = parquet.read_metadata(path)
@@ -50,7 +50,7 @@ class ParquetReader(Reader):
         for number, (path, metadata) in enumerate(zip(self._paths, self._metadata, strict=True)):
             part = self.parts[number]
             stored = [name for name in columns if name not in part.keys]
-            with reading(str(path)):
+            with name_unreadable(str(path)):
                 file = parquet.ParquetFile(
                     path,
                     metadata=metadata,
@@ -66,7 +66,7 @@ class ParquetReader(Reader):
                     if first + rows > start:
                         found = file.iter_batches(size, row_groups=[group], columns=stored)
                         row = first
-                        for batch in naming(found, place):
+                        for batch in name_each(found, place):
                             after = row + batch.num_rows
                             if after > start:
                                 given = with_keys(batch, columns, part)

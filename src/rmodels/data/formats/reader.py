@@ -27,9 +27,9 @@ __all__ = [
     "Reader",
     "check_alike",
     "key_types",
-    "naming",
+    "name_each",
+    "name_unreadable",
     "part_of",
-    "reading",
     "signature",
     "with_keys",
 ]
@@ -117,7 +117,7 @@ class Reader(ABC):
 
         An error is raised where a part has others than the rest, or one has no name.
         """
-        declared = self._declared()
+        declared = self._declare()
         for part in self.parts:
             check_alike(declared, part, left)
         chosen = [name for name in declared.types if name not in (*left, *declared.index)]
@@ -137,7 +137,7 @@ class Reader(ABC):
         said += [f"the index of a data frame is not one ({', '.join(index)})"] if index else []
         return f". From this version on, {' and '.join(said)}" if said else ""
 
-    def _declared(self) -> Part:
+    def _declare(self) -> Part:
         """Return what stands for all parts: the first."""
         return self.parts[0]
 
@@ -221,7 +221,7 @@ def with_keys(
 
 
 @contextmanager
-def reading(place: str) -> Iterator[None]:
+def name_unreadable(place: str) -> Iterator[None]:
     """Have what cannot be read named."""
     pyarrow = require("pyarrow", "files")
     try:
@@ -232,11 +232,11 @@ def reading(place: str) -> Iterator[None]:
         raise ValueError(f"{place} cannot be read: {error}") from error
 
 
-def naming(batches: Any, place: str) -> Iterator[Any]:
+def name_each(batches: Any, place: str) -> Iterator[Any]:
     """Yield batches; name the place of what cannot be read."""
     batches = iter(batches)
     while True:
-        with reading(place):
+        with name_unreadable(place):
             batch = next(batches, None)
         if batch is None:
             return

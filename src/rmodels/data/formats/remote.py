@@ -85,7 +85,7 @@ def _connect(url: str) -> tuple[Any, str]:
         return filesystems.PyFileSystem(filesystems.FSSpecHandler(system)), path
 
 
-def _shown(url: str) -> str:
+def _show(url: str) -> str:
     """Return a URL as messages show it: without options, user and password."""
     return re.sub(r"^([^/]*//)[^/@]*@", r"\1", url.partition("?")[0])
 
@@ -107,7 +107,7 @@ def remote_base(url: str) -> Remote:
     kind = system.get_file_info(path).type.name
     if kind == "File":
         path = path.rpartition("/")[0]
-    return Remote(system, path, _shown(plain))
+    return Remote(system, path, _show(plain))
 
 
 def remote_files(url: str) -> list[Remote]:
@@ -117,20 +117,20 @@ def remote_files(url: str) -> list[Remote]:
     """
     filesystems, pyarrow = require("pyarrow.fs", "files"), require("pyarrow", "files")
     plain = _without_magic(url)
-    pattern = _shown(url) if plain != url else None
+    pattern = _show(url) if plain != url else None
     try:
         system, path = _connect(plain)
         info = system.get_file_info(path)
         if info.type.name == "File":
-            return [Remote(system, path, _shown(url))]
+            return [Remote(system, path, _show(url))]
         if info.type.name == "NotFound":
-            raise FileNotFoundError(f"[Errno 2] No such file or directory: {_shown(url)!r}")
+            raise FileNotFoundError(f"[Errno 2] No such file or directory: {_show(url)!r}")
         below = system.get_file_info(filesystems.FileSelector(path, recursive=True))
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f"{_shown(url)} cannot be read: {error}") from error
-    start = _shown(plain).rstrip("/")
+        raise ValueError(f"{_show(url)} cannot be read: {error}") from error
+    start = _show(plain).rstrip("/")
     found = []
     for each in below:
         rest = each.path[len(path.rstrip("/")) :].lstrip("/")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data.formats.columns import Column, matrix
-from rmodels.data.formats.labels import check_present, columns_of, first_missing, typed
+from rmodels.data.formats.labels import check_present, columns_of, first_missing, parse
 from rmodels.data.formats.reader import Batch, Reader
 from rmodels.extras import require
 
@@ -73,7 +73,7 @@ def read(
     whole = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     if not (reader.has_types or as_text):
         for place, name in enumerate(labels):
-            whole[place], missing = typed(whole[place])
+            whole[place], missing = parse(whole[place])
             check_present(reader, met, name, missing)
     return pyarrow.concat_tables(tables), whole
 

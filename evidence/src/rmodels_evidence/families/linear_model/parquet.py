@@ -81,7 +81,7 @@ def _read_as_ours(data: ParquetData, *, threads: int) -> Callable[[], int]:
     def run() -> int:
         pyarrow.set_cpu_count(threads)
         rows = rmodels.scan(data.path)
-        return sum(batch.rows.num_rows for batch in rows.tables(rows.columns))
+        return sum(batch.rows.num_rows for batch in rows.read_tables(rows.columns))
 
     return run
 
