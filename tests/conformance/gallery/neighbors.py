@@ -37,7 +37,9 @@ def plot_nca_classification():
     )
     for steps in ((), (NeighborhoodComponentsAnalysis(),)):
         model = make_pipeline(StandardScaler(), *steps, KNeighborsClassifier(n_neighbors=1))
-        print(f"{model.fit(X_train, y_train).score(X_test, y_test):.2f}")
+        # of distances that are equal on the flowers' grid of 0.1 cm, the last bit of what NCA finds
+        # takes one: two of 105 scores hang on it
+        print(f"{model.fit(X_train, y_train).score(X_test, y_test):.1f}")
 
 
 def plot_nca_dim_reduction():
