@@ -64,8 +64,8 @@ class Projection(
         Returns
         -------
         ndarray of shape (n_queries, n_components_)
-            A data frame if `set_output` asks for one; of a tensor in its kind, of a Dask collection
-            lazy.
+            A data frame if scikit-learn's set_output asked for one; of a tensor in its kind, of a
+            Dask collection lazy.
 
         Examples
         --------

@@ -229,7 +229,7 @@ class LassoCV(CrossValidated):
     cv : int, cross-validation generator or iterable, default=None
         None is 5 folds. Of a scan or a Dask collection an integer, or KFold without shuffle.
     verbose : bool or int, default=False
-        Accepted for compatibility: see the setting `progress`.
+        Accepted for compatibility: see the setting progress.
     n_jobs : int, default=None
         Most threads; None means the setting `n_threads`, -1 all processors.
     positive : bool, default=False
