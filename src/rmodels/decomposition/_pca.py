@@ -51,18 +51,18 @@ class PCA(PrincipalComponents):
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (n_components, n_features)
         In the dtype of X, as all below; of a tensor in its kind, on its device. The largest entry
         of each is positive.
-    explained_variance_ : ndarray of shape (n_components_,)
+    explained_variance_ : ndarray of shape (n_components,)
         λ = σ² / (n_samples − 1).
-    explained_variance_ratio_ : ndarray of shape (n_components_,)
+    explained_variance_ratio_ : ndarray of shape (n_components,)
         λ over the sum of all variances.
-    singular_values_ : ndarray of shape (n_components_,)
+    singular_values_ : ndarray of shape (n_components,)
         σ.
     mean_ : ndarray of shape (n_features,)
     noise_variance_ : float
-        Mean of the n_features − n_components_ variances that are left out, of which those beyond
+        Mean of the n_features − n_components variances that are left out, of which those beyond
         n_samples are 0; 0 if nothing is left out.
     n_components_, n_samples_, n_features_in_ : int
     solver_ : {"moments", "gram", "rows", "krylov"}

@@ -63,7 +63,7 @@ class Projection(
 
         Returns
         -------
-        ndarray of shape (n_queries, n_components_)
+        ndarray of shape (n_queries, n_components)
             A data frame if scikit-learn's set_output asked for one; of a tensor in its kind, of a
             Dask collection lazy.
 
@@ -108,7 +108,7 @@ class Projection(
 
         Parameters
         ----------
-        X : array-like, scan or Dask collection of shape (n_queries, n_components_)
+        X : array-like, scan or Dask collection of shape (n_queries, n_components)
 
         Returns
         -------
