@@ -65,7 +65,8 @@ class Discriminant(DensityClassifier):
         return each, self._fit_estimator(X)
 
     def _fit_estimator(self, X: NDArray) -> Matrix:
-        fitted = clone(self.covariance_estimator, safe=False).fit(X)
+        fitted = clone(self.covariance_estimator, safe=False)
+        fitted.fit(X)
         if not hasattr(fitted, "covariance_"):
             raise ValueError(f"{type(fitted).__name__} does not have a covariance_ attribute")
         return np.asarray(fitted.covariance_, dtype=np.float64)
