@@ -13,7 +13,7 @@ _HEADINGS = (
     "model", "data", "beside", "our score", "theirs", "difference", "allowed", "our time",
     "theirs", "ratio", "",
 )  # fmt: skip
-_WIDTHS = (29, 13, 20, 9, 7, 10, 8, 10, 10, 7, 5)
+_WIDTHS = (29, 13, 29, 9, 9, 10, 8, 10, 10, 7, 5)
 
 
 def _line(cells: tuple[str, ...]) -> str:
@@ -48,7 +48,7 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
 
 
 _NOTES = """
-score       R² or accuracy on the test split
+score       R², accuracy or mean log-likelihood of the test split
 difference  largest difference of coefficients, predictions, probabilities or distances, relative
             to the largest of theirs; LinearRegression beside ours has tol=0, which drops nothing;
             SGDRegressor takes another path, with 200,000 small steps where the others take one

@@ -74,6 +74,11 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         """
         raise NotImplementedError
 
+    def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
+        """Return what a method of checked rows says of each row of X."""
+        check_is_fitted(self)
+        return map_rows(self, X, getattr(hold(self, X), method), need=_QUERIES, task=task)
+
     def predict(self, X: ArrayLike) -> Any:
         """Predict the class of each row: that of the largest probability.
 
@@ -92,8 +97,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         >>> model.predict([[3.0], [8.0]]).tolist()
         ['low', 'high']
         """
-        check_is_fitted(self)
-        return map_rows(self, X, hold(self, X)._predict, need=_QUERIES)
+        return self._answer(X, "_predict", "predict")
 
     def _predict(self, rows: Rows) -> Any:
         """Return the classes of checked rows."""
@@ -119,9 +123,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         array([[ -0.69,  -0.69],
                [ -0.  , -16.  ]])
         """
-        check_is_fitted(self)
-        answer = hold(self, X)._log_probabilities
-        return map_rows(self, X, answer, need=_QUERIES, task="predict_proba")
+        return self._answer(X, "_log_probabilities", "predict_proba")
 
     def _log_probabilities(self, rows: Rows) -> Any:
         joint = self._joint(rows)
@@ -149,9 +151,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         (['high', 'low'], array([[0.5 , 0.5 ],
                [0.88, 0.12]]))
         """
-        check_is_fitted(self)
-        answer = hold(self, X)._probabilities
-        return map_rows(self, X, answer, need=_QUERIES, task="predict_proba")
+        return self._answer(X, "_probabilities", "predict_proba")
 
     def _probabilities(self, rows: Rows) -> Any:
         found = self._log_probabilities(rows)

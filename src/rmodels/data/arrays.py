@@ -20,7 +20,9 @@ __all__ = [
     "as_kind_of",
     "beside",
     "contiguous",
+    "convert_like",
     "count_to",
+    "join",
     "namespace",
     "on_gpu",
     "on_host",
@@ -99,6 +101,22 @@ def as_dtype(array: Any, dtype: Any) -> Any:
 def contiguous(array: Any) -> Any:
     """Return an ndarray or tensor with its last axis contiguous, copied if need be."""
     return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array.contiguous()
+
+
+def join(parts: list[Any]) -> Any:
+    """Return ndarrays or tensors one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return (
+        np.concatenate(parts)
+        if isinstance(parts[0], np.ndarray)
+        else namespace(parts[0]).cat(parts)
+    )
+
+
+def convert_like(values: Any, X: Any, dtype: Any) -> Any:
+    """Return what a fit found as the kind of array that X is, in a dtype."""
+    return as_kind_of(as_dtype(beside(values, adopt(X)), dtype), X)
 
 
 def namespace(array: Any) -> ModuleType:

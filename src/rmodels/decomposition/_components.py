@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from rmodels.data import Source
-from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside, on_host
+from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
 from rmodels.decomposition._projection import Matrix, Projection
 from rmodels.solvers.principal import Axes
 
@@ -31,7 +31,7 @@ class PrincipalComponents(Projection):
         variances, total = axes.squares / (n - 1), axes.total / (n - 1)
 
         def keep(values: Matrix) -> Any:
-            return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
+            return convert_like(values, X, source.dtype)
 
         self.components_ = keep(axes.components[:k])
         self.explained_variance_ = keep(variances[:k])

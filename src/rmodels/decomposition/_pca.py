@@ -13,9 +13,9 @@ from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.data import Rows, hold, map_rows
-from rmodels.data.arrays import adopt, as_dtype, beside, on_host
+from rmodels.data.arrays import adopt, as_dtype, beside, join, on_host
 from rmodels.decomposition._components import PrincipalComponents
-from rmodels.decomposition._projection import QUERIES, ROWS_AT_A_TIME, Matrix, join
+from rmodels.decomposition._projection import QUERIES, ROWS_AT_A_TIME, Matrix
 from rmodels.solvers import principal
 
 __all__ = ["PCA"]

@@ -16,10 +16,10 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, hold, map_rows
-from rmodels.data.arrays import adopt, as_dtype, beside, namespace, on_gpu, on_host
+from rmodels.data.arrays import adopt, as_dtype, beside, join, namespace, on_host
 from rmodels.solvers.principal import Axes
 
-__all__ = ["QUERIES", "ROWS_AT_A_TIME", "Matrix", "Projection", "join"]
+__all__ = ["QUERIES", "ROWS_AT_A_TIME", "Matrix", "Projection"]
 
 Matrix = NDArray[np.float64]
 
@@ -137,10 +137,3 @@ class Projection(
         dtype = namespace(components).result_type(components, rows.X)
         centre = as_dtype(beside(self._centre, rows.X), dtype)
         return as_dtype(rows.X, dtype) @ as_dtype(components, dtype) + centre
-
-
-def join(parts: list[Any]) -> Any:
-    """Return arrays or tensors one below the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return namespace(parts[0]).cat(parts) if on_gpu(parts[0]) else np.concatenate(parts)

@@ -10,7 +10,7 @@ from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.data import Rows, Source
-from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside
+from rmodels.data.arrays import convert_like
 from rmodels.decomposition._projection import Matrix, Projection
 from rmodels.solvers import principal
 from rmodels.solvers.columns import find_mean, sum_projected, sum_squares
@@ -150,7 +150,7 @@ class TruncatedSVD(Projection):
             projected, total = sum_projected(source, mean, V), sum_squares(source, mean).sum()
 
         def keep(values: Matrix) -> Any:
-            return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
+            return convert_like(values, X, source.dtype)
 
         self.components_ = keep(V)
         self.singular_values_ = keep(np.sqrt(axes.squares[:k]))

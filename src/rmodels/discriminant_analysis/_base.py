@@ -5,17 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.densities import DensityClassifier
 from rmodels.base.warnings import warn
-from rmodels.data import Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import namespace, on_gpu
+from rmodels.data import Need, Rows, Source
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import as_array
 
-__all__ = ["DENSE", "ROWS_AT_A_TIME", "Discriminant", "Matrix", "join"]
+__all__ = ["DENSE", "ROWS_AT_A_TIME", "Discriminant", "Matrix"]
 
 Matrix = NDArray[np.float64]
 
@@ -107,15 +105,8 @@ class Discriminant(DensityClassifier):
         >>> LinearDiscriminantAnalysis().fit(X, y).decision_function([[3.0], [4.0]]).round(6)
         array([0., 4.])
         """
-        check_is_fitted(self)
-        answer = hold(self, X)._decide
-        return map_rows(self, X, answer, need=_QUERIES, task="decision_function")
+        return self._answer(X, "_decide", "decision_function")
 
     def _decide(self, rows: Rows) -> Any:
         joint = self._joint(rows)
         return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
-
-
-def join(parts: list[Any]) -> Any:
-    """Return arrays or tensors one below the other."""
-    return namespace(parts[0]).cat(parts) if on_gpu(parts[0]) else np.concatenate(parts)

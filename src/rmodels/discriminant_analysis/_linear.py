@@ -17,8 +17,8 @@ from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import adopt, as_dtype, as_kind_of, beside, on_host
-from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix, join
+from rmodels.data.arrays import adopt, as_dtype, beside, convert_like, join, on_host
+from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
@@ -349,7 +349,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
             self.__dict__.pop(name, None)
 
         def keep(values: Any) -> Any:
-            return as_kind_of(as_dtype(beside(values, adopt(X)), source.dtype), X)
+            return convert_like(values, X, source.dtype)
 
         scalings: Matrix | None = None
         if self.solver == "svd":

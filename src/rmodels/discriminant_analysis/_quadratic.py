@@ -14,9 +14,10 @@ from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.data import Rows, Source
-from rmodels.data.arrays import beside, namespace
-from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix, join
+from rmodels.data.arrays import beside, join, namespace
+from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
 from rmodels.ops.moments import GroupMoments
+from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 from rmodels.solvers.principal import decompose_moments
@@ -261,10 +262,8 @@ def _whiten(S: Matrix) -> tuple[Matrix, float]:
 
     So columns of different units cost no digits.
     """
-    scale = scales_of(S)
-    try:
-        R = linalg.cholesky(S / scale / scale[:, np.newaxis], check_finite=False)
-    except linalg.LinAlgError as error:
-        raise linalg.LinAlgError("the covariance matrix of a class is not full rank") from error
-    A = linalg.solve_triangular(R, np.eye(len(S)), check_finite=False) / scale[:, np.newaxis]
-    return A, float(2 * np.log(R.diagonal() * scale).sum())
+    scale, L, reciprocal = factorize(S)
+    if not reciprocal:
+        raise linalg.LinAlgError("the covariance matrix of a class is not full rank")
+    A = linalg.solve_triangular(L, np.eye(len(S)), lower=True, trans="T", check_finite=False)
+    return A / scale[:, np.newaxis], float(2 * np.log(L.diagonal() * scale).sum())

@@ -4,15 +4,14 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
 from rmodels import data
 from rmodels.base.densities import DensityClassifier, check_priors, one_target
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
-from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import as_dtype, as_kind_of, beside, namespace, on_gpu, on_host
+from rmodels.data import WEIGHTLESS, Need, Rows, Source
+from rmodels.data.arrays import as_dtype, as_kind_of, beside, join, namespace, on_host
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 
@@ -231,9 +230,7 @@ class GaussianNB(DensityClassifier):
         >>> model.predict_joint_log_proba([[1.0]]).round(4)  # log ½ − ½ log 2π, and 81 / 2 less
         array([[ -1.6121, -42.1121]])
         """
-        check_is_fitted(self)
-        answer = hold(self, X)._joint
-        return map_rows(self, X, answer, need=_QUERIES, task="predict_proba")
+        return self._answer(X, "_joint", "predict_proba")
 
     def _joint(self, rows: Rows) -> Any:
         """Return log p(x, c) of checked rows."""
@@ -253,5 +250,4 @@ class GaussianNB(DensityClassifier):
                 D *= D
                 columns.append(D @ (-0.5 / variance))
             found.append(xp.stack(columns, 1) + constants)
-        joined: NDArray[np.float64] = xp.cat(found) if on_gpu(rows.X) else np.concatenate(found)
-        return joined
+        return join(found)

@@ -42,13 +42,16 @@ def _add_each(first: tuple, second: tuple) -> tuple:
 
 def _sum_columns(rows: Rows) -> tuple[int, Matrix, Matrix]:
     """Return how many rows there are, and the columns' sums and sums of squares."""
-    X: Any = rows.X if sparse.issparse(rows.X) else as_array(rows.X)
+    sums, squares = np.zeros(rows.n_features), np.zeros(rows.n_features)
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
-        squares = (X.astype(np.float64, copy=False) ** 2).sum(axis=0)
+        for part in [rows] if sparse.issparse(rows.X) else _blocks(rows):
+            X = part.X if sparse.issparse(part.X) else as_array(part.X)
+            X = X.astype(np.float64, copy=False)
+            sums += np.asarray(X.sum(axis=0)).ravel()
+            squares += np.asarray((X**2).sum(axis=0)).ravel()
     if not np.isfinite(squares).all():
         rows.assert_finite()
-    return X.shape[0], sums, np.asarray(squares).ravel()
+    return rows.X.shape[0], sums, squares
 
 
 def _sum_gaps(rows: Rows, mean: Matrix) -> Matrix:

@@ -167,19 +167,7 @@ def _read_partition(
     )
     if not found.is_finite:
         rows.assert_finite()
-    rests = np.broadcast_to(found.rest, found.mean.shape)
-    return [
-        Moments(
-            len(test),
-            rows.n_features,
-            float(found.weight[i]),
-            found.mean[i],
-            found.scatter[i],
-            found.engine,
-            rests[i],
-        )
-        for i, test in enumerate(tests)
-    ]
+    return [found.group(i) for i in range(len(tests))]
 
 
 def find_largest_of(

@@ -18,6 +18,7 @@ from scipy.special import gammaln
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
 from rmodels.solvers.columns import find_mean, sum_squares
+from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.krylov import find_largest, iterate
 from rmodels.solvers.moments import TOO_LARGE, as_array, compute_gram, compute_moments
 from rmodels.solvers.triangular import triangulate
@@ -35,7 +36,7 @@ Matrix = NDArray[np.float64]
 Choice = Callable[[Matrix, int], int]
 
 _LEAST_SHARE = 1e-8  # of the largest σ²: below, a σ² of the moments has fewer than eight digits
-_LEAST_SCALED = 1e-7  # eigenvalue of the scatter scaled to a unit diagonal, for the same digits
+_LEAST_SCALED = 1e-7  # 1 / condition of the scatter scaled to a unit diagonal, for the same digits
 _NUMBERS = 1 << 18  # of a block
 _DENSE_SIDE = 4000  # of the smaller side: up to there, moments or products are formed
 _SPARSE_SIDE = 500
@@ -185,7 +186,8 @@ def _iterate(source: Source, k: int, centre: bool) -> Axes:
     values, vectors, residual = find_largest(source, k, mean)
     found = _sort(n, mean, values, vectors, "krylov", "scipy")
     total = float(sum_squares(source, mean).sum())
-    return replace(found, total=total, has_digits=residual <= _LEAST_SHARE)
+    has_digits = residual <= _LEAST_SHARE and bool(values[-1] >= _LEAST_SHARE * values[0])
+    return replace(found, total=total, has_digits=has_digits)
 
 
 def turn(components: Matrix) -> Matrix:
@@ -208,12 +210,13 @@ def turn(components: Matrix) -> Matrix:
 def _factorize_scaled(S: Matrix) -> Matrix | None:
     """Return R with RᵀR = S to as many digits as S has, column by column; None if it is ill."""
     varying = np.flatnonzero(S.diagonal() > 0)
-    scale = np.sqrt(S.diagonal()[varying])
-    scaled = S[np.ix_(varying, varying)] / scale / scale[:, np.newaxis]
-    if len(scale) and np.linalg.eigvalsh(scaled)[0] < _LEAST_SCALED:
-        return None
     found = np.zeros(S.shape)
-    found[np.ix_(varying, varying)] = linalg.cholesky(scaled, check_finite=False) * scale
+    if len(varying):
+        part = np.ix_(varying, varying)
+        scale, factor, reciprocal = factorize(S[part])
+        if reciprocal < _LEAST_SCALED:
+            return None
+        found[part] = factor.T * scale
     return found
 
 

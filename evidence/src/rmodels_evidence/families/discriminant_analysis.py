@@ -13,6 +13,7 @@ from rmodels import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from rmodels_evidence.case import Case, differences
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
+from rmodels_evidence.labelled import Labelled, generate_classes, probabilities
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
@@ -25,12 +26,7 @@ from rmodels_evidence.problem import (
 
 __all__ = ["FAMILY"]
 
-Labelled = tuple[NDArray, NDArray]
 _OURS: tuple[Any, ...] = (LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis)
-
-
-def _probabilities(model: Any, X: NDArray) -> NDArray:
-    return np.asarray(model.predict_proba(X))
 
 
 def _comparisons() -> Iterator[Comparison]:
@@ -44,7 +40,7 @@ def _comparisons() -> Iterator[Comparison]:
             split,
             partial(ours, tol=1e-12),
             partial(getattr(discriminant_analysis, ours.__name__), tol=1e-12),
-            _probabilities,
+            probabilities,
             1e-5,
         )
 
@@ -99,12 +95,6 @@ def _cases(quick: bool) -> Iterator[Case]:
             )
 
 
-def _classes(n: int) -> Labelled:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 5, n)
-    return rng.standard_normal((n, 40)) + 0.5 * y[:, np.newaxis], y
-
-
 def _fitting(estimator: Any, parameters: dict[str, Any], data: Labelled) -> Callable[[], NDArray]:
     few = data[0][:500]
 
@@ -138,7 +128,7 @@ def _problems(options: Options) -> Iterator[Problem]:
             f"{short}-{solver}",
             f"{name}, {solver}, {n:,} × 40, 5 classes",
             "discriminant-analysis",
-            partial(_classes, n),
+            partial(generate_classes, n),
             (
                 Contender("rmodels", partial(_fitting, ours, parameters), True),
                 Contender("scikit-learn", partial(_fitting, theirs, parameters)),

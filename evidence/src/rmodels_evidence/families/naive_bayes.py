@@ -13,6 +13,7 @@ from rmodels import GaussianNB
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
+from rmodels_evidence.labelled import Labelled, generate_classes, probabilities
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
@@ -25,12 +26,6 @@ from rmodels_evidence.problem import (
 
 __all__ = ["FAMILY"]
 
-Labelled = tuple[NDArray, NDArray]
-
-
-def _probabilities(model: Any, X: NDArray) -> NDArray:
-    return np.asarray(model.predict_proba(X))
-
 
 def _comparisons() -> Iterator[Comparison]:
     X, y = datasets.load_breast_cancer(return_X_y=True)
@@ -41,7 +36,7 @@ def _comparisons() -> Iterator[Comparison]:
         tuple(train_test_split(X, y, random_state=0)),
         GaussianNB,
         naive_bayes.GaussianNB,
-        _probabilities,
+        probabilities,
         1e-6,
     )
 
@@ -97,12 +92,6 @@ def _cases(quick: bool) -> Iterator[Case]:
         )
 
 
-def _classes(n: int) -> Labelled:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 5, n)
-    return rng.standard_normal((n, 40)) + 0.5 * y[:, np.newaxis], y
-
-
 def _check(data: Labelled, answers: Answers) -> dict[Contender, Agreement]:
     """Compare means and variances, or predicted classes, with scikit-learn's."""
     truth = naive_bayes.GaussianNB().fit(*data)
@@ -138,7 +127,7 @@ def _problems(options: Options) -> Iterator[Problem]:
             f"gaussian-nb-{name}",
             f"GaussianNB, {name}, {n:,} × 40, 5 classes",
             "naive-bayes",
-            partial(_classes, n),
+            partial(generate_classes, n),
             (
                 Contender("rmodels", partial(prepare, GaussianNB), True),
                 Contender("scikit-learn", partial(prepare, naive_bayes.GaussianNB)),
