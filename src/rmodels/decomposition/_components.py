@@ -56,7 +56,7 @@ class PrincipalComponents(Projection):
         return np.maximum(scales, np.finfo(scales.dtype).eps)
 
     def _log_determinant(self) -> float:
-        """Return log |covariance|."""
+        """Return log det(covariance)."""
         variances, left_out = self._variances(), self.n_features_in_ - self.n_components_
         if not (variances > 0).all() or (left_out and not self.noise_variance_ > 0):
             raise linalg.LinAlgError(

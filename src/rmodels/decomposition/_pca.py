@@ -252,7 +252,7 @@ class PCA(PrincipalComponents):
         return map_rows(self, X, hold(self, X)._log_likelihood, need=QUERIES, task="score")
 
     def _log_likelihood(self, rows: Rows) -> Any:
-        """Return −½ (dᵀ C⁻¹ d + log |C| + n_features log 2π), d the row less the mean."""
+        """Return −½ (dᵀ C⁻¹ d + log det C + n_features log 2π), d the row less the mean."""
         d = self.n_features_in_
         constant = self._log_determinant() + d * np.log(2 * np.pi)
         components = beside(on_host(adopt(self.components_)), rows.X)

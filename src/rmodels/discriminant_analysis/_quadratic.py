@@ -28,7 +28,7 @@ __all__ = ["QuadraticDiscriminantAnalysis"]
 class QuadraticDiscriminantAnalysis(Discriminant):
     """Quadratic discriminant analysis: every class is normal, with a covariance of its own.
 
-        log p(x, c) = log π_c − ½ (x − μ_c)ᵀ S_c⁻¹ (x − μ_c) − ½ log |S_c| + const,
+        log p(x, c) = log π_c − ½ (x − μ_c)ᵀ S_c⁻¹ (x − μ_c) − ½ log det S_c + const,
 
     with μ_c and S_c the mean and covariance (over n_c) of class c. All come from one read of X.
 
@@ -258,7 +258,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
 
 
 def _whiten(S: Matrix) -> tuple[Matrix, float]:
-    """Return A with AᵀSA = I, and log |S|: by a Cholesky factor of S scaled to a unit diagonal.
+    """Return A with AᵀSA = I, and log det S: by a Cholesky factor of S scaled to a unit diagonal.
 
     So columns of different units cost no digits.
     """
