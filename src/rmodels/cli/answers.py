@@ -189,7 +189,7 @@ class _Kept:
     def __init__(self, rows: Scan, names: Sequence[str]) -> None:
         self._names = list(names)
         texts = [] if rows.has_types else self._names
-        self._batches = rows.read_tables(self._names, 0, texts) if names else iter(())
+        self._batches = rows.read_tables(self._names, texts) if names else iter(())
         self._held: list[Any] = []
 
     def take(self, count: int) -> Columns:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from rmodels.data.checks import Need, Targets, array_rows
 from rmodels.data.dask_source import DaskSource, is_dask
+from rmodels.data.formats import TableReader, is_frame, names_of
+from rmodels.data.preparation import preparation_of
 from rmodels.data.scan import Scan
 from rmodels.data.scan_source import ScanSource
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source
@@ -85,6 +87,11 @@ def source(
         scikit-learn's errors, of files and clusters with the place.
     """
     refuse = need.missing == "refuse"
+    prepared = None if reset else preparation_of(estimator)
+    if reset:
+        vars(estimator).pop("_preparation", None)
+    if prepared is not None and is_frame(X) and prepared.is_given(names_of(X)):
+        X = Scan(TableReader(X), None)  # which makes columns of 0 and 1 of text, as in the fit
     if isinstance(X, Scan):
         return ScanSource(
             X,
@@ -123,6 +130,7 @@ def source(
         part=part,
         encoded=encoded,
         classes=classes,
+        prepared=prepared,
     )
 
 
