@@ -48,6 +48,7 @@ def _read(
         numbers, texts, labels = used.numbers, used.texts, used.labels
     met = kept = 0
     reader = scan.reader
+    reader.gaps = used.drop
     for batch in read_ahead(scan.read_tables([*numbers, *texts, *labels], [*texts, *labels])):
         lacks = np.zeros(len(batch.rows), bool) if used.drop else None
         as_text = not reader.has_types
@@ -171,7 +172,7 @@ class Sums:
 def find_means(scan: Scan, columns: list[Column]) -> NDArray[np.float64]:
     """Return the means of the values that are there in columns of numbers."""
     sums = Sums(len(columns))
-    with closing(scan.arrays(Asked(columns), "means")) as batches:
+    with closing(scan.arrays(Asked(columns, missing="mean"), "means")) as batches:
         for _, Z in batches:
             sums.add(Z)
     return sums.means(scan, columns)

@@ -31,7 +31,7 @@ from rmodels.data.preparation import MISSING, UNKNOWN, preparation_of
 from rmodels.extras import require
 from rmodels.progress import progress_bars
 
-__all__ = ["Asked", "Scan", "scan"]
+__all__ = ["Asked", "Missing", "Scan", "Unknown", "scan"]
 
 Missing = Literal["error", "drop", "mean"]
 Unknown = Literal["error", "zeros"]
@@ -167,6 +167,7 @@ class Scan:
         An array is overwritten when the next is asked for.
         """
         met, left_out = start, 0
+        self.reader.gaps = asked.missing != "error"
         size = self.batch_size(asked.width + len(asked.labels))
         texts = [*asked.categories, *asked.labels]
         tables = self.read_tables([*asked.columns, *asked.labels], texts, start, size)
@@ -235,14 +236,8 @@ class Scan:
         more = ', and none was in the fit. unknown="zeros" makes zeros of it'
         raise ValueError(f"{where}: missing value{more if asked.missing == 'mean' else ''}")
 
-    def assert_finite(
-        self, batch: Batch, values: NDArray, columns: Sequence[Column], *, whole: bool = True
-    ) -> None:
-        """Raise an error that says where a value is missing or not finite.
-
-        The first in the file that is one or the other is looked up there if the `whole` batch is
-        given, and no value may be missing.
-        """
+    def assert_finite(self, batch: Batch, values: NDArray, columns: Sequence[Column]) -> None:
+        """Raise an error that says where a value is missing or not finite."""
         bad = ~np.isfinite(values)
         if not bad.any():
             return
@@ -250,7 +245,7 @@ class Scan:
         value = values[row, column]
         fault = "missing value or NaN" if np.isnan(value) else f"{value} is not finite"
         raise ValueError(
-            (self.reader.fault(batch, columns) if whole else None)
+            self.reader.fault(batch, columns)
             or f"{self.reader.at(batch, row)}, column {columns[column]!r}: {fault}"
         )
 

@@ -220,7 +220,7 @@ class ScanSource(Source):
         if reset:
             made.check_names()
             vars(estimator).pop("_preparation", None)
-            if texts or missing == "mean":
+            if texts or missing != "error":
                 vars(estimator)["_preparation"] = made
         names = made.names
         scan.compare(estimator, names, reset=reset)
@@ -363,8 +363,7 @@ class ScanSource(Source):
             weights = self._weights[here]
 
         def check() -> None:
-            whole = self._asked.missing == "error"
-            self._scan.assert_finite(batch, used, self._columns, whole=whole)
+            self._scan.assert_finite(batch, used, self._columns)
 
         part = self._part
         if self._given is not None and part.targets == "labels":

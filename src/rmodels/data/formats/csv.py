@@ -138,7 +138,7 @@ class CSVReader(Reader):
             if isinstance(error, OSError):
                 raise ValueError(f"{path} cannot be read: {error}") from error
             numbers = [name for name in stored if name not in texts and name in columns]
-            found = _first_fault(path, part, numbers, size, missing=False)
+            found = _first_fault(path, part, numbers, size, self.gaps)
             if found is None and "block" in str(error):
                 found = _first_long(path, size)
             raise ValueError(found or f"{path} cannot be read: {error}") from error
@@ -171,7 +171,7 @@ class CSVReader(Reader):
     def fault(self, batch: Batch, columns: Sequence[Column]) -> str | None:
         """Return what is wrong in the file of a batch; see `Reader.fault`."""
         part = self.parts[batch.part]
-        return _first_fault(self._paths[batch.part], part, columns, _block())
+        return _first_fault(self._paths[batch.part], part, columns, _block(), self.gaps)
 
     def at(self, batch: Batch, row: int) -> str:
         """Return what to call a row; see `Reader.at`."""
@@ -277,13 +277,13 @@ def _first_long(path: _Text, size: int) -> str | None:
 
 
 def _first_fault(
-    path: _Text, part: Part, numbers: Sequence[Column], longest: int, *, missing: bool = True
+    path: _Text, part: Part, numbers: Sequence[Column], longest: int, gaps: bool
 ) -> str | None:
     """Return what is wrong with the first line that cannot be read, None if all can be.
 
-    With `missing`, a cell that is missing cannot.
+    A cell that is missing cannot, unless there may be `gaps`.
     """
-    passed = set() if missing else set(absent())
+    passed = set(absent()) if gaps else set()
     chosen = set(numbers)
     names = [name for name in part.types if name not in part.keys]
     places = {name: place for place, name in enumerate(names) if name in chosen}

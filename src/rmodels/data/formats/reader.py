@@ -88,9 +88,12 @@ class Reader(ABC):
         Whether columns have types; else text may be numbers.
     parts : list of Part
         At least one.
+    gaps : bool
+        Whether values may be missing: then errors about other values pass these by.
     """
 
     has_types = True
+    gaps = False
     name: str
     columns: Sequence[Column]
     parts: list[Part]
