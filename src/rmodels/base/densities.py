@@ -11,12 +11,19 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import as_dtype, beside, join, namespace, on_host
+from rmodels.data.arrays import beside, namespace, on_host
+from rmodels.ops import mahalanobis
 
-__all__ = ["DensityClassifier", "ScoringClassifier", "check_priors", "measure", "one_target"]
+__all__ = [
+    "DensityClassifier",
+    "ScoringClassifier",
+    "assert_finite",
+    "check_priors",
+    "measure",
+    "one_target",
+]
 
-_QUERIES = Need(sparse=False, missing="refuse")
-_ROWS_AT_A_TIME = 1024
+_QUERIES = Need(sparse=False)  # what is not finite shows in what is found
 
 
 def one_target(source: Source) -> Source:
@@ -47,22 +54,18 @@ def measure(rows: Rows, centres: Any, precisions: Any) -> Any:
     Parameters
     ----------
     rows : Rows
-    centres, precisions : array-like of shape (n_classes, n_features)
+    centres, precisions : ndarray or tensor of shape (n_classes, n_features)
         m and r.
     """
-    centres, precisions = (
-        beside(on_host(A).astype(np.float64), rows.X) for A in (centres, precisions)
-    )
-    xp, found = namespace(centres), []
-    for block in rows.blocks(_ROWS_AT_A_TIME):
-        X = as_dtype(block.X, np.dtype(np.float64))
-        columns = []
-        for centre, precision in zip(centres, precisions, strict=True):
-            D = X - centre
-            D *= D
-            columns.append(D @ precision)
-        found.append(xp.stack(columns, 1))
-    return join(found)
+    m, r = (on_host(A).astype(np.float64, copy=False) for A in (centres, precisions))
+    return assert_finite(rows, mahalanobis.diagonal(rows.X, m, r))
+
+
+def assert_finite(rows: Rows, found: Any) -> Any:
+    """Return what was found of rows; raise an error if it is not finite because they are not."""
+    if not bool((abs(found) < np.inf).all()):
+        rows.assert_finite()
+    return found
 
 
 class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):

@@ -236,4 +236,7 @@ class GaussianNB(DensityClassifier):
         with np.errstate(divide="ignore"):  # a class without weight, or that does not vary
             constants = np.log(priors) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
             precisions = 1.0 / variances
-        return beside(constants, rows.X) - 0.5 * measure(rows, adopt(self.theta_), precisions)
+        joint = measure(rows, adopt(self.theta_), precisions)
+        joint *= -0.5
+        joint += beside(constants, rows.X)
+        return joint
