@@ -166,7 +166,7 @@ def test_queries_that_are_not_finite(value):
     queries = X.copy()
     queries[17, 2] = value
     for method in ("predict", "predict_proba", "predict_joint_log_proba"):
-        with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
             getattr(GaussianNB().fit(X, Y), method)(queries)
     with pytest.raises(ValueError, match="batch 1, row 18, column 2"):
         GaussianNB().fit(X, Y).predict(rmodels.scan(lambda: iter([queries])))
