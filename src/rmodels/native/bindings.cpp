@@ -16,6 +16,7 @@
 #include "native/strided.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/mahalanobis/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
 #include "ops/moments/sparse.hpp"
@@ -156,6 +157,14 @@ void steps(const Array &X, const Array &Y, const Vector &weights, double learnin
     descend(data, how, threads, coefficients.data(), squares.data());
 }
 
+template <void measure(const Strided &, const Centres &, double *, int)>
+void distances(const Array &X, const Input &centres, const Input &others, const Result &found, int threads) {
+    const Strided x = strided(X);
+    const Centres to{centres.data(), others.data(), centres.shape(0)};
+    nb::gil_scoped_release release;
+    measure(x, to, found.data(), threads);
+}
+
 using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
 
 void new_paths(Paths *self, const Input &Q, const Input &q, const Input &sizes, bool positive,
@@ -251,6 +260,11 @@ NB_MODULE(RMODELS_MODULE, module) {
                "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
     module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
                "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
+    module.def("diagonal_distances", &distances<diagonal_distances>, "X"_a, "centres"_a.noconvert(),
+               "precisions"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("full_distances", &distances<full_distances>, "X"_a, "centres"_a.noconvert(), "factors"_a.noconvert(),
+               "found"_a.noconvert(), "threads"_a);
 
     nb::class_<Paths>(module, "Paths")
         .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),

@@ -7,7 +7,8 @@ within the memory limit.
 """
 
 from dataclasses import fields, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any, TypeVar
 
 import numpy as np
@@ -109,14 +110,54 @@ def compute_group_moments(
 def _compute_groups(
     rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | None
 ) -> GroupMoments:
-    nothing = beside(np.empty((rows.X.shape[0], 0)), rows.X)
-    groups, weights = rows.Y[:, 0], rows.weights
-    found = moments_operation.group_moments(
-        rows.X, nothing, groups, n_groups, weights, scatter=scatter, n_threads=n_threads
-    )
+    if not sparse.issparse(rows.X):
+        found = _sum_groups(rows, n_groups, scatter, n_threads)
+    elif scatter == "diagonal" and get_config()["engine"] == "auto":
+        found = _sum_entries(rows, n_groups)
+    else:
+        step = max(1, get_config()["memory_limit"] // (16 * rows.n_features))
+        parts = (replace(part, X=as_array(part.X)) for part in rows.blocks(step))
+        found = reduce(add, (_sum_groups(part, n_groups, scatter, n_threads) for part in parts))
     if not found.is_finite:
         rows.assert_finite()
     return found
+
+
+def _sum_groups(rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | None) -> GroupMoments:
+    nothing = beside(np.empty((rows.X.shape[0], 0)), rows.X)
+    groups, weights = rows.Y[:, 0], rows.weights
+    return moments_operation.group_moments(
+        rows.X, nothing, groups, n_groups, weights, scatter=scatter, n_threads=n_threads
+    )
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _sum_entries(rows: Rows, n_groups: int) -> GroupMoments:
+    """Return the sums of squares of groups of a CSR matrix: of its entries, and of the zeros.
+
+    All terms of a sum of squares are at least 0, so that no digits are lost.
+    """
+    X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
+    X.sum_duplicates()
+    n, d = X.shape
+    groups = rows.Y[:, 0]
+    w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
+    count = np.bincount(groups, minlength=n_groups).astype(np.int64)
+    weight: Matrix = np.bincount(groups, w, n_groups).astype(np.float64)
+    numbers = np.arange(n)
+    members = sparse.csr_array((np.ones(n), (groups, numbers)), shape=(n_groups, n))
+    weighing = sparse.csr_array((w, (groups, numbers)), shape=(n_groups, n))
+    there = sparse.csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=(n, d))
+    zeros = weight[:, np.newaxis] - (weighing @ there).toarray()
+    zeros[(members @ there).toarray() == count[:, np.newaxis]] = 0.0  # but for rounding
+    heavy = np.where(weight > 0, weight, 1.0)[:, np.newaxis]
+    mean = (weighing @ X).toarray() / heavy
+    X.data -= mean[np.repeat(groups, np.diff(X.indptr)), X.indices]
+    rest = ((weighing @ X).toarray() - zeros * mean) / heavy
+    X.data **= 2
+    squares = (weighing @ X).toarray() + zeros * mean**2
+    squares = np.maximum(squares - weight[:, np.newaxis] * rest**2, 0.0)
+    return GroupMoments(d, count, weight, mean, squares, "diagonal", "scipy", rest)
 
 
 def _with_rest(found: Moments, rows: Rows) -> Moments:
