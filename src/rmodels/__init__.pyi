@@ -31,6 +31,7 @@ from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
+from rmodels.neighbors import NearestCentroid as NearestCentroid
 from rmodels.neighbors import NearestNeighbors as NearestNeighbors
 from rmodels.neighbors import RadiusNeighborsClassifier as RadiusNeighborsClassifier
 from rmodels.neighbors import RadiusNeighborsRegressor as RadiusNeighborsRegressor
@@ -58,6 +59,7 @@ __all__ = [  # noqa: RUF022
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "NearestCentroid",
     "NearestNeighbors",
     "PCA",
     "QuadraticDiscriminantAnalysis",

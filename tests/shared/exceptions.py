@@ -12,6 +12,10 @@ _SINGULAR = (
     "whose own takes no weights"
 )
 
+_MEDIANS = "medians of batches do not add up: metric='manhattan' needs all rows in memory"
+
+_ALIKE = "the rows of the check are alike within each class: a warning of that, as in scikit-learn"
+
 EXCEPTIONS = {
     **{
         (check, "QuadraticDiscriminantAnalysis()"): _SINGULAR
@@ -35,4 +39,17 @@ EXCEPTIONS = {
     ("test_weights_in_batches", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_fit_to_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_weights_in_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
+    **{
+        (check, "NearestCentroid"): _ALIKE
+        for check in ("check_sample_weights_shape", "check_sample_weights_not_overwritten")
+    },
+    **{
+        (test, "NearestCentroid(metric=manhattan)"): _MEDIANS
+        for test in (
+            "test_fit_in_batches",
+            "test_weights_in_batches",
+            "test_fit_to_partitions",
+            "test_weights_in_partitions",
+        )
+    },
 }

@@ -52,7 +52,7 @@ def _assert_answers_in_batches(case, method):
 
 
 def _having(method):
-    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    having = [case for case in CASES if hasattr(case.make(), method)]
     return pytest.mark.parametrize("case", having, ids=str)
 
 

@@ -3,8 +3,6 @@
 import pytest
 from cases import CASES, QUERIES, W, X, answers, assert_close
 
-import rmodels
-
 pytest.importorskip("dask", reason="the extra dask is not installed: Dask")
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed: Dask")
 
@@ -54,7 +52,7 @@ def _assert_answers_in_partitions(case, method):
 
 
 def _having(method):
-    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    having = [case for case in CASES if hasattr(case.make(), method)]
     return pytest.mark.parametrize("case", having, ids=str)
 
 

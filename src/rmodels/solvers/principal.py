@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.special import gammaln
 
+from rmodels.config import thread_count
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
+from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.columns import find_mean, sum_squares
 from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.krylov import find_largest, iterate
@@ -115,7 +117,8 @@ def decompose(
     if isinstance(source, Rows) and source.X.shape[0] < source.n_features:
         return _decompose_few(source, choose, asked, centre, n_threads)
     moments = compute_moments(source, n_threads, added=True)
-    found = decompose_moments(moments, choose, asked=asked, centre=centre)
+    with blas_threads(source.n_features, n_threads or thread_count()):
+        found = decompose_moments(moments, choose, asked=asked, centre=centre)
     if found.has_digits and found.rest_has_digits:
         return found
     return _decompose_rows(source, found, centre)
@@ -216,7 +219,7 @@ def _factorize_scaled(S: Matrix) -> Matrix | None:
         scale, factor, reciprocal = factorize(S[part])
         if reciprocal < _LEAST_SCALED:
             return None
-        found[part] = factor.T * scale
+        found[part] = np.tril(factor).T * scale
     return found
 
 
