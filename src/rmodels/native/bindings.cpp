@@ -19,6 +19,7 @@
 #include "ops/mahalanobis/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
+#include "ops/moments/sparse.hpp"
 #include "ops/nearest/index.hpp"
 
 namespace nb = nanobind;
@@ -111,6 +112,30 @@ void add_row_products(RowProducts &products, const Array &X, const Result &mean,
 void finish_row_products(RowProducts &products, const Result &result) {
     nb::gil_scoped_release release;
     products.finish(result.data());
+}
+
+template <class Values>
+using Entries = nb::ndarray<const Values, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class Real, class Index>
+void sparse_products(const Entries<Real> &values, const Entries<Index> &columns, const Entries<Index> &starts,
+                     const std::optional<Input> &weights, std::size_t first, std::size_t last, const Result &products,
+                     int threads) {
+    const SparseRows<Real, Index> rows{values.data(), columns.data(), starts.data(),
+                                       weights ? weights->data() : nullptr};
+    nb::gil_scoped_release release;
+    add_sparse_products(rows, first, last, products.shape(0), threads, products.data());
+}
+
+void mirror_products(const Result &products, int threads) {
+    nb::gil_scoped_release release;
+    mirror(products.data(), products.shape(0), threads);
+}
+
+template <class Real, class Index>
+void define_sparse_products(nb::module_ &module) {
+    module.def("add_sparse_products", &sparse_products<Real, Index>, "values"_a.noconvert(), "columns"_a.noconvert(),
+               "starts"_a.noconvert(), "weights"_a.none(), "first"_a, "last"_a, "products"_a.noconvert(), "threads"_a);
 }
 
 Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift) {
@@ -226,6 +251,11 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
         .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)
         .def("finish", &finish_row_products, "products"_a.noconvert());
+    define_sparse_products<float, std::int32_t>(module);
+    define_sparse_products<float, std::int64_t>(module);
+    define_sparse_products<double, std::int32_t>(module);
+    define_sparse_products<double, std::int64_t>(module);
+    module.def("mirror", &mirror_products, "products"_a.noconvert(), "threads"_a);
     module.def("gradient", &gradient, "X"_a, "Y"_a, "weights"_a.none(), "shift"_a.none(), "coefficients"_a.noconvert(),
                "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
     module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,

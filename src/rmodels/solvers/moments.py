@@ -1,8 +1,9 @@
 """Sums over the rows of a source, on the processor wherever the rows are.
 
 X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
-products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
-rows go to the operation as arrays, within the memory limit.
+those of its entries about zero, by the native engine, or without it by SciPy; where those would
+lose digits, and where the reference is asked for, blocks of rows go to the operation as arrays,
+within the memory limit.
 """
 
 from dataclasses import fields, replace
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rmodels import ops
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
@@ -64,7 +66,7 @@ def _copy_to_host(statistics: Statistics) -> Statistics:
 
 
 def compute_moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
-    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
+    """Return the moments of [X | Y]; where SciPy multiplies sparse matrices, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite. They can be added to others
     without loss if `added`.
@@ -195,8 +197,9 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
-    if get_config()["engine"] == "auto" and X.nnz <= _DENSE * n * d:
-        found = _multiply_columns(X, Y, weights)
+    engine = _sparse_engine()
+    if engine is not None and X.nnz <= _DENSE * n * d:
+        found = _multiply_columns(X, Y, weights, engine, n_threads)
         squares = found.scatter.diagonal()[:d]
         if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
             return found
@@ -216,28 +219,48 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     return found
 
 
-def _multiply_columns(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
+def _sparse_engine() -> str | None:
+    """Return what multiplies sparse matrices; None if they are to be made arrays."""
+    asked = get_config()["engine"]
+    if asked in ("auto", "native") and ops.choose("moments", asked) == "native":
+        return "native"
+    return "scipy" if asked == "auto" else None
+
+
+def _multiply(X: Any, weights: NDArray | None, engine: str, n_threads: int | None) -> Matrix:
+    """Return Σ w x xᵀ of the rows of a CSR matrix."""
+    name = "native" if engine == "native" else "reference"
+    return moments_operation.sparse_products(X, weights, engine=name, n_threads=n_threads)
+
+
+def _multiply_columns(
+    X: Any, Y: NDArray, weights: NDArray | None, engine: str, n_threads: int | None
+) -> Moments:
     """Return the moments by products about zero."""
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     weight = float(w.sum())
-    Z = X.astype(np.float64)
     D = Y.astype(np.float64)
-    weighted = sparse.diags_array(w) @ Z
     target_mean = w @ D / weight
     D -= target_mean
-    mean = np.concatenate([Z.T @ w / weight, target_mean])
+    D *= w[:, np.newaxis]
+    sums = X.T @ np.column_stack([w, D])
+    mean = np.concatenate([sums[:, 0] / weight, target_mean])
+    lost = D.sum(axis=0)  # what rounding left of the centred targets' mean
     scatter = np.empty((len(mean), len(mean)))
-    scatter[:d, :d] = (Z.T @ weighted).toarray() - weight * np.outer(mean[:d], mean[:d])
-    lost = w @ D  # what rounding left of the centred targets' mean
-    scatter[:d, d:] = weighted.T @ D - np.outer(mean[:d], lost)
+    np.subtract(
+        _multiply(X, weights, engine, n_threads),
+        (weight * mean[:d, np.newaxis]) * mean[:d],
+        out=scatter[:d, :d],
+    )
+    scatter[:d, d:] = sums[:, 1:] - np.outer(mean[:d], lost)
     scatter[d:, :d] = scatter[:d, d:].T
-    scatter[d:, d:] = D.T @ (w[:, np.newaxis] * D)
-    return Moments(n, d, weight, mean, scatter, "scipy")
+    scatter[d:, d:] = D.T @ (Y - target_mean)
+    return Moments(n, d, weight, mean, scatter, engine, centred_late=True)
 
 
 def compute_gram(rows: Rows, centre: bool, n_threads: int | None) -> Gram:
-    """Return the inner products of the centred rows; of products about zero, engine "scipy".
+    """Return the inner products of the centred rows; where SciPy multiplies, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite.
     """
@@ -252,13 +275,17 @@ def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int
         return _copy_to_host(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
-    if get_config()["engine"] == "auto":
-        Z = X.astype(np.float64)
-        mean = w @ Z / w.sum() if centre else np.zeros(d)
-        lost = Z @ mean - 0.5 * (mean @ mean)
-        root = np.sqrt(w)
-        products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
-        return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+    engine = _sparse_engine()
+    if engine is not None:
+        mean = w @ X / w.sum() if centre else np.zeros(d)
+        lost = X @ mean - 0.5 * (mean @ mean)
+        products = _multiply(X.T.tocsr(), None, engine, n_threads)
+        products -= lost
+        products -= lost[:, np.newaxis]
+        if weights is not None:
+            products *= np.sqrt(w)
+            products *= np.sqrt(w)[:, np.newaxis]
+        return Gram(mean, products, engine)
     columns = X.tocsc()
     step = max(1, get_config()["memory_limit"] // (24 * n))
     parts = [

@@ -219,7 +219,7 @@ def _factorize_scaled(S: Matrix) -> Matrix | None:
         scale, factor, reciprocal = factorize(S[part])
         if reciprocal < _LEAST_SCALED:
             return None
-        found[part] = factor.T * scale
+        found[part] = np.tril(factor).T * scale
     return found
 
 
