@@ -232,3 +232,25 @@ def test_priors_that_do_not_sum_to_one():
     with pytest.warns(UserWarning, match="The priors do not sum to 1"):
         model = NearestCentroid(priors=[1, 1, 2]).fit(X, Y)
     assert_array_equal(model.class_prior_, [0.25, 0.25, 0.5])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("priors", ["uniform", [0.2, 0.3, 0.5]])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_queries_that_are_not_finite(value, priors, kind, metric):
+    queries = X.copy()
+    queries[17, 2] = value
+    model = NearestCentroid(metric, priors=priors).fit(X, Y)
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        model.predict(kind(queries))
+
+
+def test_many_rows_are_measured_in_blocks():
+    rows = np.random.default_rng(1).standard_normal((4000, 3))
+    labels = np.arange(4000) % 1500  # more distances than are held at a time
+    model = NearestCentroid().fit(rows, labels)
+    distances = np.zeros((4000, 1500))
+    for x, centroid in zip(rows.T, model.centroids_.T, strict=True):
+        distances += (x[:, np.newaxis] - centroid) ** 2
+    assert_array_equal(model.predict(rows), distances.argmin(axis=1))

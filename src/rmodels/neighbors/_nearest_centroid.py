@@ -35,8 +35,9 @@ __all__ = ["NearestCentroid"]
 
 Matrix = NDArray[np.float64]
 
-_QUERIES = Need(missing="refuse")
+_QUERIES = Need()  # what is not finite shows in the distances, or is searched for
 _NUMBERS = 1 << 18  # of a block
+_MOST_DISTANCES = 1 << 21  # that are held at a time
 _UNIT = 2.0**-53
 
 
@@ -332,16 +333,8 @@ class NearestCentroid(ScoringClassifier):
         if not np.isclose(priors, 1 / len(priors)).all():
             return super()._predict(rows)
         present = np.flatnonzero(self._moments.weight > 0)
-        centroids = beside(on_host(adopt(self.centroids_))[present], rows.X)
-        X, threads = rows.X, thread_count()
-        among: Search
-        if not sparse.issparse(X):
-            X, among = contiguous(X), search(centroids, self.metric, {}, "brute", threads)
-        elif self.metric == "euclidean" and get_config()["engine"] == "auto":
-            among = SparseRows(sparse.csr_array(centroids), cosine=False)
-        else:
-            among = search(centroids, self.metric, {}, "brute", threads)
-        places = on_host(among.nearest(X, 1, threads)[1])[:, 0]
+        centroids = on_host(adopt(self.centroids_))[present]
+        places = _find_nearest(rows, centroids, self.metric)
         return self.classes_[beside(present[places], self.classes_)]
 
     def _joint(self, rows: Rows) -> Any:
@@ -352,6 +345,8 @@ class NearestCentroid(ScoringClassifier):
         with np.errstate(divide="ignore"):  # a prior of 0
             constants = 2.0 * np.log(on_host(adopt(self.class_prior_)))
         constants[self._moments.weight == 0] = -np.inf
+        if self.metric == "manhattan" or sparse.issparse(rows.X):
+            rows.assert_finite()
         if self.metric == "manhattan":
             squares = _measure_manhattan(rows, centroids, spread) ** 2
         elif sparse.issparse(rows.X):
@@ -371,6 +366,24 @@ class NearestCentroid(ScoringClassifier):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _find_nearest(rows: Rows, centroids: Matrix, metric: str) -> NDArray[np.int64]:
+    """Return which centroid is nearest to each row, the first of equal ones."""
+    if metric == "euclidean" and not sparse.issparse(rows.X):
+        ones, step = np.ones_like(centroids), max(256, _MOST_DISTANCES // len(centroids))
+        found = [measure(part, centroids, ones).argmin(axis=1) for part in rows.blocks(step)]
+        return np.asarray(on_host(join(found)))
+    rows.assert_finite()
+    X, threads, points = rows.X, thread_count(), beside(centroids, rows.X)
+    among: Search
+    if not sparse.issparse(X):
+        X, among = contiguous(X), search(points, metric, {}, "brute", threads)
+    elif metric == "euclidean" and get_config()["engine"] == "auto":
+        among = SparseRows(sparse.csr_array(points), cosine=False)
+    else:
+        among = search(points, metric, {}, "brute", threads)
+    return np.asarray(on_host(among.nearest(X, 1, threads)[1]))[:, 0]
 
 
 def _measure_manhattan(rows: Rows, centroids: Matrix, spread: Matrix) -> Any:
