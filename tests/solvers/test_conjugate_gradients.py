@@ -11,7 +11,7 @@ UNIT = 2.0**-53
 
 def rows_of(n, d, density=0.05, targets=1, weights=None, seed=0):
     rng = np.random.default_rng(seed)
-    X = sparse.random_array((n, d), density=density, rng=seed, format="csr")
+    X = sparse.random_array((n, d), density=density, random_state=seed, format="csr")
     Y = X @ rng.normal(size=(d, targets)) + rng.normal(size=(n, targets))
     return Rows(X, Y, weights, lambda: None)
 
