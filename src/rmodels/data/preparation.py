@@ -43,11 +43,12 @@ class Preparation:
 
     def __post_init__(self) -> None:
         """Raise an error about what no fit leaves: a file may say anything."""
-        texts = [each for kinds in self.categories.values() for each in kinds.tolist()]
+        texts = [each for kinds in self.categories.values() for each in kinds]
         if (
             self.missing not in MISSING
             or self.unknown not in UNKNOWN
             or not all(isinstance(name, str | int) for name in self.columns)
+            or not all(isinstance(each, np.ndarray) for each in self.categories.values())
             or not self.categories.keys() <= set(self.columns)
             or not all(each is None or isinstance(each, str) for each in texts)
             or (self.means is not None and self.means.shape != (self.n_features,))

@@ -433,4 +433,9 @@ def scan(
         len(separator) != 1 or separator in '"\r\n' or ord(separator) > 127
     ):
         raise ValueError(f"separator must be one sign of ASCII; got {separator!r}")
+    if type(source).__module__.startswith("dask") and (missing or encode or unknown):
+        raise ValueError(
+            "missing, encode and unknown are of scans, and rows on Dask are none: fill in and "
+            "encode there, or scan the files"
+        )
     return Scan(reader_of(source, separator), columns, checkpoint, missing, encode, unknown)

@@ -331,13 +331,17 @@ class ScanSource(Source):
         assert batch.lacks is not None
         if batch.lacks.any():
             row = int(batch.lacks.argmax())
-            gaps = np.flatnonzero(np.isnan(Z[row]))
-            which = f", column {self._columns[gaps[0]]!r}" if len(gaps) else ""
+            gaps = [
+                name for name, value in zip(self._columns, Z[row], strict=True) if value != value
+            ]
+            for name in self._asked.categories:  # of text that is missing all are 0
+                own = [each in self._preparation.expand([name]) for each in self._columns]
+                gaps += [] if Z[row, own].any() else [name]
             where = self._scan.reader.at(batch, row)
             raise ValueError(
-                f'{where}{which}: missing value. missing="drop" leaves rows out of fits and '
-                "scores; here each row is to have an answer. Leave such rows out before, or fit "
-                'with missing="mean"'
+                f'{where}, column {gaps[0]!r}: missing value. missing="drop" leaves rows out of '
+                "fits and scores; here each row is to have an answer. Leave such rows out before, "
+                'or fit with missing="mean"'
             )
 
     def _rows(
