@@ -74,6 +74,7 @@ THUMBNAILS = {
     "linear_regression": 2,
     "nearest_neighbors": 1,
     "one_read": 0,
+    "from_a_table": 0,
     "benchmarks": 0,
     "validation": 0,
 }

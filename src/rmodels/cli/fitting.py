@@ -15,6 +15,7 @@ from rmodels import files
 from rmodels.base.sklearn import check_parameters
 from rmodels.cli.paths import check_apart, check_once, tables_in
 from rmodels.cli.streams import STREAM, Streams
+from rmodels.data.checks import Targets
 from rmodels.data.formats import Column, Reader, check_names, read, reader_of
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
@@ -96,7 +97,7 @@ def fit(
     weights: Any = sample_weight
     prepared = None
     if not in_batches and any(prepares.values()):
-        kind = "labels" if is_classifier(model) else "numbers" if targets else "none"
+        kind: Targets = "labels" if is_classifier(model) else "numbers" if targets else "none"
         X, y, weights, prepared = door.gather(clone(model), rows, y, weights, kind)
     elif not in_batches:
         X, y, weights = _samples(reader, chosen, targets, sample_weight, is_classifier(model))

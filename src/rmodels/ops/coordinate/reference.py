@@ -139,7 +139,7 @@ class _Problem:
 
 
 def _bend(A: Matrix, ways: Matrix, bends: Matrix) -> Matrix:
-    """Return the second derivatives for several targets: A, and what bends where norms are small."""
+    """Return the second derivatives for several targets: A, and the bends of the norms."""
     k, t = ways.shape
     H = np.asarray(np.kron(A, np.eye(t)), np.float64).reshape(k, t, k, t)
     for i in range(k):
