@@ -16,7 +16,17 @@ _MEDIANS = "medians of batches do not add up: metric='manhattan' needs all rows 
 
 _ALIKE = "the rows of the check are alike within each class: a warning of that, as in scikit-learn"
 
+_ANY = (
+    "as many components as columns or rows: those beyond the directions of the rows that weigh are "
+    "any, and the check projects rows that do not weigh"
+)
+
 EXCEPTIONS = {
+    **{
+        (f"check_sample_weight_equivalence_on_{kind}_data", name): _ANY
+        for kind in ("dense", "sparse")
+        for name in ("PCA()", "IncrementalPCA()")
+    },
     **{
         (check, "QuadraticDiscriminantAnalysis()"): _SINGULAR
         for check in ("check_sample_weights_shape", "check_sample_weights_not_overwritten")
