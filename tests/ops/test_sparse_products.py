@@ -16,7 +16,9 @@ few = settings(max_examples=25)
 
 
 def rows_of(n, d, density, seed=0, dtype=np.float64):
-    return sparse.random_array((n, d), density=density, random_state=seed, dtype=dtype, format="csr")
+    return sparse.random_array(
+        (n, d), density=density, random_state=seed, dtype=dtype, format="csr"
+    )
 
 
 def assert_accurate(found, X, weights=None):
