@@ -27,6 +27,7 @@ from rmodels import (
     LassoCV,
     LinearDiscriminantAnalysis,
     LinearRegression,
+    NearestCentroid,
     NearestNeighbors,
     RadiusNeighborsClassifier,
     Ridge,
@@ -63,10 +64,11 @@ def unconverged():
 
 
 def unconverged_ridge():
-    x = np.linspace(0, 1, 1000)
-    A = sparse.csr_array(x[:, np.newaxis] ** np.linspace(1, 30, 200))
+    rng = np.random.default_rng(0)
+    A = np.where(rng.random((400, 300)) < 0.02, rng.random((400, 300)), 0.0)
+    A = sparse.csr_array(A * 10.0 ** rng.uniform(-9, 9, (400, 1)))
     with config_context(memory_limit=1 << 20):
-        Ridge(alpha=1e-12).fit(A, np.cos(9 * x))
+        Ridge(alpha=1e-12).fit(A, rng.standard_normal(400))
 
 
 def of_another_version():
@@ -149,6 +151,10 @@ CASES = {
     ),
     "Discriminant._find_priors": (
         lambda: LinearDiscriminantAnalysis(priors=[1, 1]).fit(X, y),
+        UserWarning,
+    ),
+    "NearestCentroid._find_priors": (
+        lambda: NearestCentroid(priors=[1, 1]).fit(X, y),
         UserWarning,
     ),
     "_find_directions": (
