@@ -157,6 +157,10 @@ CASES = {
         lambda: NearestCentroid(priors=[1, 1]).fit(X, y),
         UserWarning,
     ),
+    "NearestCentroid._set_centroids": (
+        lambda: NearestCentroid().fit([[0, 1], [1, 1], [2, 1], [3, 1]], y > 0),
+        UserWarning,
+    ),
     "_find_directions": (
         lambda: LinearDiscriminantAnalysis(tol=0).fit(NEAR, y),
         linalg.LinAlgWarning,
