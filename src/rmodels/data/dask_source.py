@@ -263,7 +263,7 @@ def _prepare(X: Any, prepared: Preparation, place: str) -> NDArray:
         asked = Asked(
             list(X.columns),
             categories=texts,
-            missing=prepared.missing if texts else "error",
+            missing="mean" if texts and prepared.missing == "mean" else "error",
             unknown=prepared.unknown,
         )
         rows = Scan(TableReader(X, place), None)

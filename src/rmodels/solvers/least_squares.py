@@ -22,6 +22,7 @@ from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import conjugate_gradients, lsqr
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.conditioning import (
+    TINY,
     TOO_ILL,
     Conditioning,
     divide,
@@ -460,7 +461,7 @@ def _solve_gram(
     n = X.shape[0]
     root = (np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64))[:, np.newaxis]
     rank = int((root > 0).sum()) - bool(fit_intercept)
-    if rank < 1:
+    if rank < 1 or not TINY < gram.products.diagonal().max() < np.inf:
         return None
     invert = _invert_products(gram.products, root, rank, fit_intercept, penalty)
     if invert is None:
@@ -491,8 +492,11 @@ def _invert_products(
         filled = products
         if fit_intercept:
             filled = products + (products.trace() / (root.T @ root)[0, 0] / n) * (root * root.T)
-        scale, factor, reciprocal = factorize(filled, penalty)
-        if reciprocal * TOO_ILL >= 1:
+        squares = filled.diagonal() + penalty
+        told = 0.0
+        if (squares > 0).all():
+            scale, factor, told = factorize(filled, penalty)
+        if told * TOO_ILL >= 1:
 
             def solve(right: Matrix) -> Matrix:
                 found, _ = lapack.dpotrs(factor, right / scale[:, np.newaxis], lower=1)

@@ -201,7 +201,9 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     if engine is not None and X.nnz <= _DENSE * n * d:
         found = _multiply_columns(X, Y, weights, engine, n_threads)
         squares = found.scatter.diagonal()[:d]
-        if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            precise = (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all()
+        if precise:
             return found
     step = max(1, get_config()["memory_limit"] // (16 * d))
     parts = (
@@ -233,6 +235,7 @@ def _multiply(X: Any, weights: NDArray | None, engine: str, n_threads: int | Non
     return moments_operation.sparse_products(X, weights, engine=name, n_threads=n_threads)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _multiply_columns(
     X: Any, Y: NDArray, weights: NDArray | None, engine: str, n_threads: int | None
 ) -> Moments:
@@ -277,15 +280,19 @@ def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     engine = _sparse_engine()
     if engine is not None:
-        mean = w @ X / w.sum() if centre else np.zeros(d)
-        lost = X @ mean - 0.5 * (mean @ mean)
-        products = _multiply(X.T.tocsr(), None, engine, n_threads)
-        products -= lost
-        products -= lost[:, np.newaxis]
-        if weights is not None:
-            products *= np.sqrt(w)
-            products *= np.sqrt(w)[:, np.newaxis]
-        return Gram(mean, products, engine)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = w @ X / w.sum() if centre else np.zeros(d)
+            lost = X @ mean - 0.5 * (mean @ mean)
+            products = _multiply(X.T.tocsr(), None, engine, n_threads)
+            squares = products.diagonal().copy()
+            products -= lost
+            products -= lost[:, np.newaxis]
+            precise = (squares <= _MOST_LOST * products.diagonal()).all()
+            if weights is not None:
+                products *= np.sqrt(w)
+                products *= np.sqrt(w)[:, np.newaxis]
+        if precise or not centre:
+            return Gram(mean, products, engine)
     columns = X.tocsc()
     step = max(1, get_config()["memory_limit"] // (24 * n))
     parts = [
