@@ -282,7 +282,8 @@ class TestPredictions:
         np.testing.assert_allclose(self.model.predict(prepared).compute(), found.compute())
         with pytest.raises(ValueError, match="no column 'age'"):
             self.model.predict(frame[["area", "town", "kind"]])
-        with pytest.raises(ValueError, match="partition [01], row 1, column 'town': 'Wien' is none"):
+        told = "partition [01], row 1, column 'town': 'Wien' is none"
+        with pytest.raises(ValueError, match=told):
             self.model.predict(dd.from_pandas(FRAME.assign(town="Wien"), npartitions=2)).compute()
 
     def test_a_row_is_not_left_out_of_predictions(self):

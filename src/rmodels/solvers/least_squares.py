@@ -463,7 +463,8 @@ def _solve_gram(
     rank = int((root > 0).sum()) - bool(fit_intercept)
     if rank < 1 or not TINY < gram.products.diagonal().max() < np.inf:
         return None
-    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty)
+    most = TOO_ILL if n < X.shape[1] else _PRECISE_ABOVE  # above, the rows give more digits
+    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty, most)
     if invert is None:
         return None
     target = Y.astype(np.float64)
@@ -480,12 +481,18 @@ def _solve_gram(
 
 
 def _invert_products(
-    products: Matrix, root: Matrix, rank: int, fit_intercept: bool, penalty: float
+    products: Matrix,
+    root: Matrix,
+    rank: int,
+    fit_intercept: bool,
+    penalty: float,
+    most: float,
 ) -> Callable[[Matrix], Matrix] | None:
     """Return what multiplies by (K + α I)⁻¹ in the `rank` directions of K.
 
-    None if they cannot be told. By a Cholesky factor where nothing but √w, which centring leaves
-    empty, is without a square; else by eigenvectors.
+    None if they cannot be told, or the largest is above `most` times the smallest. By a Cholesky
+    factor where nothing but √w, which centring leaves empty, is without a square; else by
+    eigenvectors.
     """
     n = len(products)
     if rank + bool(fit_intercept) == n:
@@ -496,7 +503,8 @@ def _invert_products(
         told = 0.0
         if (squares > 0).all():
             scale, factor, told = factorize(filled, penalty)
-        if told * TOO_ILL >= 1:
+            told *= (scale.min() / scale.max()) ** 2  # of the matrix without the scale
+        if told * most >= 1:
 
             def solve(right: Matrix) -> Matrix:
                 found, _ = lapack.dpotrs(factor, right / scale[:, np.newaxis], lower=1)
@@ -509,7 +517,7 @@ def _invert_products(
     eigenvalues, U = np.linalg.eigh(products)
     kept = slice(n - rank, None)
     values = np.maximum(eigenvalues[kept], 0.0) + penalty
-    if not values[0] * TOO_ILL > values[-1]:
+    if not values[0] * most > values[-1]:
         return None
     inverse = U[:, kept] / values
     return lambda right: inverse @ (U[:, kept].T @ right)
