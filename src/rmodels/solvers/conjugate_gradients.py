@@ -11,14 +11,16 @@ the way give its extreme eigenvalues (C. Lanczos, 1950).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
 from rmodels.data import Rows
+from rmodels.solvers.centred import Centred
 from rmodels.solvers.conditioning import TINY
+from rmodels.solvers.moments import keeps_digits
 from rmodels.solvers.result import LinearFit
 
 __all__ = ["solve"]
@@ -31,7 +33,6 @@ _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
-_FAR = 1e3  # W μ² over the scatter of a column: above, products of sparse rows lose digits
 
 
 class _Descent(NamedTuple):
@@ -61,28 +62,6 @@ class _Descent(NamedTuple):
         return float(values[-1] / values[0]) if values[0] > 0 else np.inf
 
 
-class _Centred:
-    """√w (x − μ) of sparse rows, as products."""
-
-    def __init__(self, X: Any, root: Matrix | None, mean: Matrix | None) -> None:
-        self.X, self.XT, self.root, self.mean = X, X.T, root, mean
-
-    def along_rows(self, b: Matrix) -> Matrix:
-        """Return D b."""
-        product: Matrix = self.X @ b
-        if self.mean is not None:
-            product -= self.mean @ b
-        return product if self.root is None else self.root * product
-
-    def along_columns(self, r: Matrix) -> Matrix:
-        """Return Dᵀ r."""
-        weighted = r if self.root is None else self.root * r
-        product: Matrix = self.XT @ weighted
-        if self.mean is not None:
-            product -= weighted.sum() * self.mean
-        return product
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def solve(
     rows: Rows, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
@@ -108,10 +87,10 @@ def solve(
     squared = X.copy()
     squared.data *= squared.data
     squares = squared.T @ w - w.sum() * mean**2
-    if not (w.sum() * mean**2 <= _FAR * squares).all():
+    if not keeps_digits(w.sum(), mean, squares):
         return None
     root = None if weights is None else np.sqrt(w)
-    D = _Centred(X, root, mean if fit_intercept else None)
+    D = Centred(X, mean, root)
     target = Y - offset[d:]
     if root is not None:
         target *= root[:, np.newaxis]
@@ -120,16 +99,17 @@ def solve(
         return None
     sizes = np.where(sizes > 0, sizes, 1.0)
     target /= sizes
+    if n <= d:
+        squares = w * (squared.sum(axis=1) - 2 * (X @ mean) + mean @ mean)
+        if not (squares <= 1 / TINY).all():
+            return None
     given = np.zeros(Y.shape[1]) if penalties is None else penalties
     coefficients = np.empty((d, Y.shape[1]))
     for penalty in np.unique(given):
         if n > d:
             system: _System = _Columns(D, float(penalty), squares)
         else:
-            products = w * (squared.sum(axis=1) - 2 * (X @ mean) + mean @ mean)
-            if not (products <= 1 / TINY).all():
-                return None
-            system = _Rows(D, float(penalty), products, np.sqrt(w) if fit_intercept else None)
+            system = _Rows(D, float(penalty), squares, np.sqrt(w) if fit_intercept else None)
         if not system.is_well_posed():
             return None
         for number in np.flatnonzero(given == penalty):
@@ -146,13 +126,13 @@ class _System:
 
     Parameters
     ----------
-    D : _Centred
+    D : Centred
     penalty : float
     squares : ndarray
         The diagonal without the penalty.
     """
 
-    def __init__(self, D: _Centred, penalty: float, squares: Matrix) -> None:
+    def __init__(self, D: Centred, penalty: float, squares: Matrix) -> None:
         self.D, self.penalty, self.squared_condition = D, penalty, np.inf
         total = squares + penalty
         self.active = total > TINY
@@ -218,7 +198,7 @@ class _Columns(_System):
 class _Rows(_System):
     """DDᵀ + α; `empty` is the direction that centring leaves without a square."""
 
-    def __init__(self, D: _Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
+    def __init__(self, D: Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
         super().__init__(D, penalty, squares)
         self.empty = None if penalty else empty
 

@@ -32,6 +32,7 @@ __all__ = [
     "compute_group_moments",
     "compute_moments",
     "find_spread",
+    "keeps_digits",
     "sum_gradients",
 ]
 
@@ -201,9 +202,7 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     if engine is not None and X.nnz <= _DENSE * n * d:
         found = _multiply_columns(X, Y, weights, engine, n_threads)
         squares = found.scatter.diagonal()[:d]
-        with np.errstate(over="ignore", invalid="ignore"):
-            precise = (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all()
-        if precise:
+        if keeps_digits(found.weight, found.mean[:d], squares):
             return found
     step = max(1, get_config()["memory_limit"] // (16 * d))
     parts = (
@@ -219,6 +218,12 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     for part in parts:
         found = found + part
     return found
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def keeps_digits(weight: float, mean: Matrix, squares: Matrix) -> bool:
+    """Return whether products about zero, of columns of a mean and scatter, keep their digits."""
+    return bool((weight * mean**2 <= _MOST_LOST * squares).all())
 
 
 def _sparse_engine() -> str | None:
