@@ -40,7 +40,15 @@ from rmodels.solvers.refinement import refine
 from rmodels.solvers.result import LinearFit
 from rmodels.solvers.triangular import penalize, triangulate
 
-__all__ = ["Read", "Solution", "read", "solve", "solve_moments_alone", "solve_penalty"]
+__all__ = [
+    "Read",
+    "Solution",
+    "read",
+    "solve",
+    "solve_by_products",
+    "solve_moments_alone",
+    "solve_penalty",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -157,6 +165,31 @@ def solve_penalty(
     return np.vstack([slopes, intercept]), solution.conditioning, by_rows
 
 
+def solve_by_products(
+    source: Source, route: Route, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
+) -> tuple[LinearFit | None, Route]:
+    """Solve by products of sparse rows and vectors, if that is the route.
+
+    Returns
+    -------
+    LinearFit or None
+        None if another route is to be gone.
+    Route
+        That one.
+    """
+    if route.solver == "krylov":
+        assert isinstance(source, Rows)
+        assert route.otherwise is not None
+        found = conjugate_gradients.solve(source, fit_intercept, penalties)
+        if found is not None:
+            return found, route
+        route = route.otherwise
+    if route.solver == "lsqr":
+        assert isinstance(source, Rows)
+        return lsqr.solve(source, fit_intercept, penalties), route
+    return None, route
+
+
 def solve(
     source: Source,
     fit_intercept: bool,
@@ -180,15 +213,9 @@ def solve(
     """
     route = plan_least_squares(source, solver, positive)
     with blas_threads(smaller_side(source), n_threads or 1):
-        if route.solver == "krylov":
-            assert isinstance(source, Rows)
-            found = conjugate_gradients.solve(source, fit_intercept)
-            if found is not None:
-                return found
-            route = plan_least_squares(source, solver, positive, krylov=False)
-        if route.solver == "lsqr":
-            assert isinstance(source, Rows)
-            return lsqr.solve(source, fit_intercept)
+        fitted, route = solve_by_products(source, route, fit_intercept)
+        if fitted is not None:
+            return fitted
         known = read(source, route, fit_intercept, n_threads)
         moments = known.moments
         if positive and moments is None and solver == "auto":
