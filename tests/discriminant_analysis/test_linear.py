@@ -179,7 +179,7 @@ def test_covariances_of_an_estimator():
 
 def test_parts_without_any_weight():
     X, y = problem(2, n=20)
-    with pytest.raises(ValueError, match="sample_weight is 0 for every sample.* of all so far"):
+    with pytest.raises(ValueError, match=r"sample_weight is 0 for every sample.* of all so far"):
         LinearDiscriminantAnalysis().partial_fit(X, y, [0, 1], np.zeros(20))
     model = LinearDiscriminantAnalysis().partial_fit(X, y, [0, 1])
     expected = model.predict_proba(X)

@@ -174,3 +174,21 @@ def test_indices_of_two_dtypes():
     X.indices = X.indices.astype(np.int64)
     assert X.indptr.dtype == np.int32
     assert_array_equal(LinearRegression().fit(X, y).coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("make", [LinearRegression, Ridge])
+@pytest.mark.parametrize(
+    ("shape", "solver"),
+    [
+        ((400, 30), "moments"),
+        ((30, 400), "gram"),
+        ((1500, 700), "krylov"),
+        ((700, 1500), "krylov"),
+    ],
+)
+def test_matrices_are_as_arrays(make, shape, solver):
+    X, y, w = _data(*shape, density=0.01 if solver == "krylov" else 0.05)
+    expected = make().fit(X, y, w)
+    model = make().fit(sparse.csr_matrix(X), y, w)
+    assert model.solver_ == expected.solver_ == solver
+    assert_array_equal(model.coef_, expected.coef_)
