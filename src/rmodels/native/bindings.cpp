@@ -16,6 +16,7 @@
 #include "native/strided.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/glm/native.hpp"
 #include "ops/mahalanobis/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
@@ -223,6 +224,33 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
+Family family(const std::string &loss, double power) {
+    if (loss == "logistic") return {Loss::logistic, power};
+    if (loss == "multinomial") return {Loss::multinomial, power};
+    return {loss == "tweedie" ? Loss::tweedie : Loss::tweedie_identity, power};
+}
+
+using OptionalInput = std::optional<Input>;
+
+const double *data(const OptionalInput &array) { return array ? array->data() : nullptr; }
+
+double measure(const std::string &loss, double power, const Input &margins, const Input &y,
+               const OptionalInput &weights, const Result &residuals, const Result &curvatures, int threads) {
+    nb::gil_scoped_release release;
+    return measure_rows(family(loss, power), {y.data(), data(weights)}, margins.shape(0), margins.shape(1),
+                        margins.data(), residuals.data(), curvatures.data(), threads);
+}
+
+double evaluate(const std::string &loss, double power, const Array &X, const Input &y, const OptionalInput &weights,
+                const Input &coefficients, const OptionalInput &centre, const Result &gradient,
+                const Result &magnitude, const std::optional<Result> &curvatures, int threads) {
+    const Strided rows = strided(X);
+    nb::gil_scoped_release release;
+    return evaluate_rows(family(loss, power), rows, {y.data(), data(weights)},
+                         {coefficients.data(), data(centre), coefficients.shape(0)}, gradient.data(), magnitude.data(),
+                         curvatures ? curvatures->data() : nullptr, threads);
+}
+
 }  // namespace
 
 }  // namespace rmodels::RMODELS_ISA
@@ -265,6 +293,12 @@ NB_MODULE(RMODELS_MODULE, module) {
                "precisions"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
     module.def("full_distances", &distances<full_distances>, "X"_a, "centres"_a.noconvert(), "factors"_a.noconvert(),
                "found"_a.noconvert(), "threads"_a);
+
+    module.def("measure_rows", &measure, "loss"_a, "power"_a, "margins"_a.noconvert(), "y"_a.noconvert(),
+               "weights"_a.noconvert().none(), "residuals"_a.noconvert(), "curvatures"_a.noconvert(), "threads"_a);
+    module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
+               "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
+               "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvatures"_a.noconvert().none(), "threads"_a);
 
     nb::class_<Paths>(module, "Paths")
         .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),

@@ -16,6 +16,7 @@ _WRITTEN = {
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
+    "glm": ("reference", "native", "gpu"),
     "mahalanobis": ("reference", "native", "gpu"),
 }
 
@@ -34,7 +35,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest", "coordinate", "mahalanobis"}
+    operation : {"moments", "descent", "nearest", "coordinate", "glm", "mahalanobis"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

@@ -1,0 +1,49 @@
+// Elementary functions of vectors, each within 2 units in the last place.
+#pragma once
+
+#include "native/vectors.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+typedef long long i64v __attribute__((vector_size(kVectorBytes)));
+
+// 2^k of integers k from -1022 to 1023.
+inline f64v power_of_two(f64v k) {
+    constexpr double kBias = 0x1.8p52 + 1023;  // k + 1023 in the last bits
+    return (f64v)((i64v)(k + broadcast(kBias)) << 52);
+}
+
+// The nearest integer to an x below 2^51 in magnitude.
+inline f64v nearest_integer(f64v x) {
+    const f64v large = broadcast(0x1.8p52);
+    return (x + large) - large;
+}
+
+// exp x = 2^k exp r with r = x − k log 2, by the series of exp r to r^13 / 13!.
+inline f64v exp(f64v x) {
+    const f64v least = broadcast(-746.0), most = broadcast(710.0);
+    x = x < least ? least : x;
+    x = x > most ? most : x;
+    const f64v k = nearest_integer(x * broadcast(0x1.71547652b82fep0));
+    f64v r = x - k * broadcast(0x1.62e42feep-1);  // exact: the factor has 32 bits
+    r = fma(k, broadcast(-0x1.a39ef35793c76p-33), r);
+    constexpr double kFactors[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+                                   1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
+                                   1.0 / 2};
+    f64v sum = broadcast(1.0 / 6227020800.0);
+    for (double factor : kFactors) sum = fma(sum, r, broadcast(factor));
+    const f64v found = broadcast(1.0) + fma(sum, r * r, r);
+    const f64v half = nearest_integer(k * broadcast(0.5));
+    return found * power_of_two(half) * power_of_two(k - half);
+}
+
+// log(1 + x) of x from 0 to 1: 2 artanh t with t = x / (2 + x), by its series to t^35 / 35.
+inline f64v log1p_of_fraction(f64v x) {
+    const f64v t = x / (x + broadcast(2.0)), s = t * t;
+    f64v sum = broadcast(1.0 / 35);
+    for (int n = 33; n > 1; n -= 2) sum = fma(sum, s, broadcast(1.0 / n));
+    const f64v twice = t + t;
+    return fma(twice * s, sum, twice);
+}
+
+}  // namespace rmodels::RMODELS_ISA

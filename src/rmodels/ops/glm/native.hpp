@@ -1,0 +1,39 @@
+// Losses of linear predictors, their gradient, and the weights of their curvature.
+#pragma once
+
+#include <cstddef>
+
+#include "native/strided.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+enum class Loss { logistic, multinomial, tweedie, tweedie_identity };
+
+struct Family {
+    Loss loss;
+    double power;  // of tweedie and tweedie_identity
+};
+
+// Targets and weights of consecutive rows; weights may be null.
+struct Responses {
+    const double *y, *weights;
+};
+
+// Of margins (rows, outputs) returns the loss; writes the residuals, and the weights of the curvature, of multinomial
+// the probabilities, to (rows, outputs) each.
+double measure_rows(const Family &family, const Responses &responses, std::size_t rows, std::size_t outputs,
+                    const double *margins, double *residuals, double *curvatures, int threads);
+
+// Coefficients (outputs, columns + 1), of which the last is the intercept, for rows less a centre, which may be null.
+struct Predictor {
+    const double *coefficients, *centre;
+    std::size_t outputs;
+};
+
+// Adds the gradient and its magnitude to (outputs, columns + 1) each, returns the loss; writes the weights of the
+// curvature, of multinomial the probabilities, to curvatures (rows, outputs) unless it is null. The same bits for any
+// number of threads.
+double evaluate_rows(const Family &family, const Strided &X, const Responses &responses, const Predictor &predictor,
+                     double *gradient, double *magnitude, double *curvatures, int threads);
+
+}  // namespace rmodels::RMODELS_ISA

@@ -1,0 +1,187 @@
+"""Generalised linear models: which way their minimum is found, and finding it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rmodels.config import get_config, thread_count
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import on_host
+from rmodels.ops.glm import Matrix
+from rmodels.solvers import newton, proximal, truncated
+from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
+
+__all__ = ["GeneralisedFit", "fit"]
+
+_ROUGH = 1e-3  # where the search among a sample ends
+_SAMPLE = 16  # rows of the sample: one of so many
+_PARAMETERS = 3000  # above, no curvature is kept
+_DEAR = 40.0  # reads that a read of the curvature may cost, else that of a sample is taken
+_FUNCTIONS = 40.0  # multiply-adds that the functions of a margin take
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralisedFit:
+    """Coefficients of a generalised linear model, and what led to them.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (n_outputs, n_features + 1)
+        The last column holds the intercepts, 0 without.
+    violation : float
+        The largest part of the gradient, over the magnitudes that cancel in it.
+    value : float
+        Of the objective: the losses' sum and the penalty.
+    steps : int
+    reads : int
+        How often all rows were read.
+    engine : str
+    separated : bool
+        Whether there is no minimum: the coefficients grow without bound.
+    """
+
+    coefficients: Matrix
+    violation: float
+    value: float
+    steps: int
+    reads: int
+    engine: str
+    separated: bool
+
+
+def fit(
+    source: Source,
+    family: Family,
+    penalties: Penalties,
+    *,
+    fit_intercept: bool,
+    class_weights: Matrix | None = None,
+    start: Matrix | None = None,
+    n_threads: int | None = None,
+) -> GeneralisedFit:
+    """Minimise Σ w ℓ(z · θ) + ½ Σ l2 θ² + Σ l1 abs(θ).
+
+    Parameters
+    ----------
+    source : Source
+        With targets as the family takes them.
+    family : Family
+    penalties : Penalties
+    fit_intercept : bool
+    class_weights : ndarray of shape (n_classes,), optional
+        Factors of the weights of rows, by the places of their classes.
+    start : ndarray of shape (n_outputs, n_features + 1), optional
+        Where the search begins.
+    n_threads : int or None
+    """
+    width = len(penalties.l2)
+    parameters = family.n_outputs * width
+    sample = _sample(source, parameters)
+    X = sample.X
+    centre: NDArray | None = None
+    free = not (penalties.l2[-1] or penalties.l1[-1])
+    if fit_intercept and free and not sparse.issparse(X) and X.shape[0]:
+        centre = np.asarray(on_host(X).mean(axis=0, dtype=np.float64))
+        if not np.isfinite(centre).all():
+            sample.assert_finite()
+            centre = None
+    objective = Objective(
+        source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
+    )
+    has_magnitudes = bool(penalties.l1.any())
+    with blas_threads(parameters, n_threads or thread_count()):
+        theta = _begin(objective, sample, start, has_magnitudes)
+        found = _search(objective, theta, sample, has_magnitudes)
+    coefficients = found.theta.copy()
+    if family.loss == "multinomial":
+        _balance(coefficients, penalties)
+    if centre is not None:
+        coefficients[:, -1] -= coefficients[:, :-1] @ centre
+    return GeneralisedFit(
+        coefficients,
+        found.violation,
+        found.value,
+        found.steps,
+        objective.reads,
+        objective.engine,
+        found.separated,
+    )
+
+
+def _sample(source: Source, parameters: int) -> Rows:
+    """Return rows that stand for all; all of few."""
+    if not isinstance(source, Rows):
+        return read_sample(source, 0)
+    n = source.X.shape[0]
+    count = max(n // _SAMPLE, 5 * parameters, 2000)
+    return read_sample(source, count) if count <= n // 4 else source
+
+
+def _begin(
+    objective: Objective, sample: Rows, start: Matrix | None, has_magnitudes: bool
+) -> Matrix:
+    """Return coefficients from which the search among all rows begins."""
+    if start is not None:
+        theta = start.copy()
+        if objective.centre is not None:
+            theta[:, -1] += theta[:, :-1] @ objective.centre
+        return theta
+    family = objective.family
+    theta = np.zeros(objective.shape)
+    y, weights = respond(family, sample, objective.class_weights)
+    if objective.fit_intercept:
+        theta[:, -1] = family.start(y, weights)
+    few = theta.size <= _PARAMETERS
+    enough = sample.X.shape[0] >= 5 * theta.size
+    if sample is objective.source or has_magnitudes or not few or not enough:
+        return theta
+    total = objective.source.weight
+    share = sample.weight / total if total else 1.0
+    if family.loss in ("logistic", "multinomial") and len(np.unique(y)) < max(2, family.n_outputs):
+        return theta
+    return newton.minimise(objective.of(sample, share), theta, exact=_ROUGH).theta
+
+
+def _search(
+    objective: Objective, theta: Matrix, sample: Rows, has_magnitudes: bool
+) -> newton.Search:
+    if has_magnitudes:
+        return proximal.minimise(objective, theta)
+    outputs, width = theta.shape
+    if theta.size > _PARAMETERS or 32 * theta.size**2 > get_config()["memory_limit"]:
+        return truncated.minimise(objective, theta)
+    return newton.minimise(objective, theta, curve=_curve(objective, sample, outputs, width))
+
+
+def _curve(objective: Objective, sample: Rows, outputs: int, width: int) -> Any:
+    """Return what takes the curvature of a sample, where that of all rows is dear; else None."""
+    read = outputs * (3.0 * width + _FUNCTIONS)
+    curvature = outputs * (outputs + 1) / 2 * width**2 / 2
+    source = objective.source
+    if curvature <= _DEAR * read or not isinstance(source, Rows):
+        return None
+    n = source.X.shape[0]
+    count = int(max(20 * outputs * width, n * _DEAR * read / curvature))
+    if count > n // 2:
+        return None
+    rows = read_sample(source, count)
+    share = rows.weight / source.weight
+    part = objective.of(rows, share)
+
+    def curve(theta: Matrix) -> Matrix:
+        H = part.evaluate(theta, curvature=True).curvature
+        assert H is not None
+        scaled: Matrix = H / share
+        return scaled
+
+    return curve
+
+
+def _balance(coefficients: Matrix, penalties: Penalties) -> None:
+    """Have what all outputs may share sum to zero over them, in place."""
+    free = (penalties.l1 == 0) | (np.arange(len(penalties.l1)) == len(penalties.l1) - 1)
+    coefficients[:, free] -= coefficients[:, free].mean(axis=0)
