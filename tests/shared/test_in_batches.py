@@ -34,7 +34,7 @@ def test_fit_in_batches(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_batches(case):
     rows = batches(FRAME[[*NAMES, *case.columns, "weight"]])
-    model = case.make().fit(rows, case.target, "weight")
+    model = case.make().fit(rows, case.target, sample_weight="weight")
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, ASKED), answers(expected, QUERIES))
     score = model.score(rows, case.target, "weight")
@@ -48,7 +48,7 @@ def _assert_answers_in_batches(case, method):
 
 
 def _having(method):
-    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    having = [case for case in CASES if hasattr(case.make(), method)]
     return pytest.mark.parametrize("case", having, ids=str)
 
 

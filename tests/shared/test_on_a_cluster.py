@@ -3,8 +3,6 @@
 import pytest
 from cases import CASES, QUERIES, W, X, answers, assert_close
 
-import rmodels
-
 pytest.importorskip("dask", reason="the extra dask is not installed: Dask")
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed: Dask")
 
@@ -38,7 +36,7 @@ def test_fit_to_partitions(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_partitions(case):
-    model = case.make().fit(partitions(X), partitions(case.y), partitions(W))
+    model = case.make().fit(partitions(X), partitions(case.y), sample_weight=partitions(W))
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, QUERIES), answers(expected, QUERIES))
     score = expected.score(partitions(X), partitions(case.y), partitions(W))
@@ -54,7 +52,7 @@ def _assert_answers_in_partitions(case, method):
 
 
 def _having(method):
-    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    having = [case for case in CASES if hasattr(case.make(), method)]
     return pytest.mark.parametrize("case", having, ids=str)
 
 

@@ -5,7 +5,6 @@ import pytest
 from cases import CASES, QUERIES, W, X, answers, assert_close
 from scipy import sparse
 
-import rmodels
 from rmodels import ops
 from rmodels.ops import device
 
@@ -56,7 +55,7 @@ def _assert_answers_tensors(case, method, place):
 
 
 def _having(method):
-    having = [case for case in CASES if hasattr(getattr(rmodels, case.name), method)]
+    having = [case for case in CASES if hasattr(case.make(), method)]
     return pytest.mark.parametrize("case", having, ids=str)
 
 

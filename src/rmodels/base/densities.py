@@ -10,22 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
-from rmodels.data import Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import beside, namespace, on_host
+from rmodels.data import Need, Rows, hold, map_rows
+from rmodels.data.arrays import beside, namespace
 
-__all__ = ["DensityClassifier", "check_priors", "one_target"]
+__all__ = ["DensityClassifier", "check_priors"]
 
 _QUERIES = Need(sparse=False, missing="refuse")
-
-
-def one_target(source: Source) -> Source:
-    """Return a source of labels; raise scikit-learn's error if they have several columns."""
-    if source.n_targets != 1:
-        raise ValueError(
-            "y should be a 1d array, got an array of shape (n_samples, "
-            f"{source.n_targets}) instead."
-        )
-    return source
 
 
 def check_priors(priors: ArrayLike, n_classes: int) -> Any:
@@ -49,19 +39,6 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     _attributes: ClassVar = {"classes_": np.ndarray}
 
     classes_: Any
-
-    def _known_classes(self, classes: ArrayLike | None) -> Any:
-        """Return the sorted classes of all batches, by those of `partial_fit`."""
-        begun = hasattr(self, "classes_")
-        if not begun and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        known = on_host(self.classes_) if begun else np.unique(np.asarray(classes))
-        if begun and classes is not None and not np.array_equal(known, np.unique(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{known!r}"
-            )
-        return known
 
     def _need(self) -> Need:
         """Return what `predict` needs of X."""

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
-from rmodels.base.densities import one_target
+from rmodels.base.classes import known_classes, one_target
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
@@ -265,7 +265,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         """
         self._check_combination()
         begun = hasattr(self, "classes_")
-        known = self._known_classes(classes)
+        known = known_classes(self, classes)
         source = data.source(
             self,
             X,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rmodels import data
-from rmodels.base.densities import DensityClassifier, check_priors, one_target
+from rmodels.base.classes import known_classes, one_target
+from rmodels.base.densities import DensityClassifier, check_priors
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.data import WEIGHTLESS, Need, Rows, Source
@@ -168,7 +169,7 @@ class GaussianNB(DensityClassifier):
         array([2., 6.])
         """
         begun = hasattr(self, "classes_")
-        known = self._known_classes(classes)
+        known = known_classes(self, classes)
         source = data.source(
             self,
             X,

@@ -16,6 +16,7 @@ _WRITTEN = {
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
+    "ordered": ("reference", "native"),
 }
 
 
@@ -33,7 +34,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest", "coordinate"}
+    operation : {"moments", "descent", "nearest", "coordinate", "ordered"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
