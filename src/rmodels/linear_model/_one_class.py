@@ -64,6 +64,8 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
 
     _attributes: ClassVar = {"offset_": np.ndarray}
 
+    loss_functions: ClassVar = {"hinge": ("hinge", 1.0)}
+
     loss = "hinge"
     penalty = "l2"
     offset_: Any

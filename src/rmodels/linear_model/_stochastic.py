@@ -23,8 +23,7 @@ NEED = Need(missing="refuse")
 MOST_SEED = np.iinfo(np.int32).max
 SPARSE_DECAY = 0.01  # of the steps of the intercept, as scikit-learn has it
 
-# The losses by their names here, and those of the operation with the edge that is meant.
-_LOSSES = {"perceptron": ("hinge", 0.0), "hinge": ("hinge", 1.0), "squared_hinge": (None, 1.0)}
+# The losses of `ops.ordered` and their edges, which `epsilon` takes the place of in these.
 _BY_EPSILON = {"huber", "epsilon_insensitive", "squared_epsilon_insensitive"}
 
 
@@ -85,6 +84,14 @@ class StochasticModel(SparseCoefMixin):
     _average_coef: NDArray
     _average_intercept: NDArray
 
+    # Each loss as `ops.ordered` has it: its name there and its edge, of some by default.
+    loss_functions: ClassVar[dict[str, tuple[str, float]]] = {
+        "squared_error": ("squared_error", 0.0),
+        "huber": ("huber", 0.1),
+        "epsilon_insensitive": ("epsilon_insensitive", 0.1),
+        "squared_epsilon_insensitive": ("squared_epsilon_insensitive", 0.1),
+    }
+
     # Of those that are no parameters of every class.
     average: Any = False
     early_stopping: Any = False
@@ -99,12 +106,10 @@ class StochasticModel(SparseCoefMixin):
     def _rule(self, source: Source, alpha: float, *, once: bool, one_class: bool = False) -> Rule:
         """Return what a step does; `once` is of `partial_fit`."""
         me: Any = self
-        loss, edge = _LOSSES.get(me.loss, (None, 0.0))
-        if me.loss in _BY_EPSILON:
-            edge = float(me.epsilon)
+        loss, edge = self.loss_functions[me.loss]
         return Rule(
-            loss or me.loss,
-            edge,
+            loss,
+            float(me.epsilon) if me.loss in _BY_EPSILON else edge,
             me.penalty,
             float(alpha),
             float(me.l1_ratio or 0.0),

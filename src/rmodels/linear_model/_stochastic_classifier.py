@@ -1,7 +1,7 @@
 """Classification by stochastic gradient descent."""
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,18 +22,6 @@ from rmodels.solvers.stochastic import descend, hold_out
 
 __all__ = ["SGDClassifier", "StochasticClassifier"]
 
-_LOSSES = {
-    "hinge",
-    "squared_hinge",
-    "perceptron",
-    "log_loss",
-    "modified_huber",
-    "squared_error",
-    "huber",
-    "epsilon_insensitive",
-    "squared_epsilon_insensitive",
-}
-
 
 class StochasticClassifier(StochasticModel, LinearClassifier):
     """A linear classifier that stochastic gradient descent leads to, one class against the rest."""
@@ -48,6 +36,15 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+    }
+
+    loss_functions: ClassVar = {
+        "hinge": ("hinge", 1.0),
+        "squared_hinge": ("squared_hinge", 1.0),
+        "perceptron": ("hinge", 0.0),
+        "log_loss": ("log_loss", 0.0),
+        "modified_huber": ("modified_huber", 1.0),
+        **StochasticModel.loss_functions,
     }
 
     loss: Any
@@ -312,7 +309,7 @@ class SGDClassifier(StochasticClassifier):
 
     _parameter_constraints: dict = {
         **StochasticClassifier._parameter_constraints,
-        "loss": [StrOptions(_LOSSES)],
+        "loss": [StrOptions(set(StochasticClassifier.loss_functions))],
         "learning_rate": [
             StrOptions({"constant", "optimal", "invscaling", "adaptive", "pa1", "pa2"})
         ],

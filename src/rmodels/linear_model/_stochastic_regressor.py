@@ -20,8 +20,6 @@ from rmodels.solvers.stochastic import descend, hold_out
 
 __all__ = ["SGDRegressor"]
 
-_LOSSES = {"squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"}
-
 
 class SGDRegressor(StochasticModel, LinearModel):
     """Linear regression by a step for each row, in scikit-learn's order.
@@ -114,7 +112,7 @@ class SGDRegressor(StochasticModel, LinearModel):
 
     _parameter_constraints: dict = {
         **StochasticModel._parameter_constraints,
-        "loss": [StrOptions(_LOSSES)],
+        "loss": [StrOptions(set(StochasticModel.loss_functions))],
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
