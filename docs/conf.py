@@ -70,7 +70,14 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # The figure of each notebook that the gallery shows.
-THUMBNAILS = {"linear_regression": 2, "nearest_neighbors": 1, "benchmarks": 0, "validation": 0}
+THUMBNAILS = {
+    "linear_regression": 2,
+    "nearest_neighbors": 1,
+    "one_read": 0,
+    "from_a_table": 0,
+    "benchmarks": 0,
+    "validation": 0,
+}
 
 
 def estimators():

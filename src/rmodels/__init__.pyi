@@ -35,6 +35,7 @@ from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
+from rmodels.neighbors import NearestCentroid as NearestCentroid
 from rmodels.neighbors import NearestNeighbors as NearestNeighbors
 from rmodels.neighbors import RadiusNeighborsClassifier as RadiusNeighborsClassifier
 from rmodels.neighbors import RadiusNeighborsRegressor as RadiusNeighborsRegressor
@@ -62,6 +63,7 @@ __all__ = [  # noqa: RUF022
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "NearestCentroid",
     "NearestNeighbors",
     "PCA",
     "Perceptron",

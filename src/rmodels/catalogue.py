@@ -280,6 +280,17 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "NearestCentroid",
+            "neighbors",
+            "classify",
+            "nearest_centroid",
+            variants=(
+                {"shrink_threshold": 0.2, "priors": "empirical"},
+                {"metric": "manhattan"},
+            ),
+            patch=True,
+        ),
+        Entry(
             "KNeighborsTransformer",
             "neighbors",
             "transform",

@@ -1,5 +1,6 @@
 """The command as a program of a shell: streams, signals, statuses, completion."""
 
+import inspect
 import io
 import os
 import pty
@@ -11,8 +12,12 @@ import pandas as pd
 import pytest
 from click.shell_completion import BashComplete
 
+import rmodels
+from rmodels.catalogue import CATALOGUE
 from rmodels.cli import main
 from rmodels.cli.commands import command_line
+from rmodels.cli.options import ALGORITHMS, parameters_of
+from rmodels.cli.sketches import sketch
 
 pytestmark = pytest.mark.slow
 
@@ -215,9 +220,44 @@ def test_completion(folder):
     assert complete("fit", "ridge", "houses.csv", "--sol") == ["--solver"]
     solvers = complete("fit", "linear-regression", "houses.csv", "--solver", "")
     assert solvers == ["auto", "moments", "gram", "stream", "rows"]
+    assert complete("fit", "lasso", "houses.csv", "--selection", "") == ["cyclic", "random"]
+    assert complete("fit", "ridge", "houses.csv", "--missing", "") == ["error", "drop", "mean"]
     assert complete("fit", "ridge", "houses.csv", "--target", "") == ["area", "rooms", "price"]
     assert complete("predict", "m", "houses.csv", "--keep", "r") == ["rooms"]
     assert complete("fit", "ridge", "none.csv", "--target", "") == []
+
+
+def test_options_are_completed_without_an_import():
+    heavy = "{'numpy', 'scipy', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)"
+    code = f"{RUN.replace('sys.exit(main())', 'ended = main()')}; print(ended, sorted({heavy}))"
+    for typed, found in (
+        ("rmodels fit k-n", b"plain,k-neighbors-classifier\nplain,k-neighbors-regressor\n"),
+        ("rmodels fit ridge houses.csv --alp", b"plain,--alpha\n"),
+        ("rmodels fit linear-regression houses.csv --solver gr", b"plain,gram\n"),
+        ("rmodels predict m houses.csv --int", b"plain,--interval\nplain,--interval-of\n"),
+    ):
+        environment = {
+            "_RMODELS_COMPLETE": "bash_complete",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(typed.split()) - 1),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, check=False, timeout=120, env={**os.environ, **environment},
+        )  # fmt: skip
+        assert (ended.stdout, ended.stderr) == (found + b"0 []\n", b"")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_what_is_completed_is_what_there_is(name):
+    entry = CATALOGUE[ALGORITHMS[name]]
+    found, real = sketch(entry), getattr(rmodels, entry.name)
+    offered, wanted = ({each.name: each for each in parameters_of(k)} for k in (found, real))
+    assert offered.keys() == wanted.keys()
+    for name, each in wanted.items():
+        assert offered[name].opts + offered[name].secondary_opts == each.opts + each.secondary_opts
+    fits = [set(inspect.signature(kind.fit).parameters) for kind in (found, real)]
+    assert fits[0] == fits[1]
 
 
 def test_a_shell_asks_by_a_variable():

@@ -41,6 +41,8 @@ def _has_the_engine(family, estimator, X):
         return True
     if family == "linear_model":
         return not getattr(estimator, "positive", False)
+    if not hasattr(estimator, "metric_params"):  # centroids
+        return True
     weighted = "w" in (estimator.metric_params or {})
     is_points = not hasattr(X, "get_params") and type(X).__name__ not in ("BallTree", "KDTree")
     return is_points and estimator.metric in METRICS and not weighted

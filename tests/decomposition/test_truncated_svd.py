@@ -48,7 +48,7 @@ def test_a_scan():
 
 
 def test_a_wide_sparse_matrix_stays_sparse():
-    X = sparse.random_array((600, 50_000), density=1e-4, rng=0, format="csr")
+    X = sparse.random_array((600, 50_000), density=1e-4, random_state=0, format="csr")
     model = TruncatedSVD(5).fit(X)
     assert model.solver_ == "krylov"
     dense = X[:, np.unique(X.indices)].toarray()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg
 from sklearn import discriminant_analysis
@@ -13,6 +14,10 @@ from rmodels.config import config_context
 from rmodels.exceptions import NotCoveredError
 
 RNG = np.random.default_rng(0)
+beside_new = pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9),
+    reason="before 1.9, scikit-learn divided by n - 1, and had no solver",
+)
 SETTINGS = [
     {},
     {"reg_param": 0.2},
@@ -36,6 +41,7 @@ def test_a_worked_example():
     assert_allclose(found, [-0.5 * (25 / 16 + np.log(16)) + 0.5 * 4])
 
 
+@beside_new
 @pytest.mark.parametrize("parameters", SETTINGS, ids=str)
 def test_equal_to_scikit_learn(parameters):
     X, y = problem()
@@ -115,6 +121,7 @@ def test_classes_that_have_no_density():
         QuadraticDiscriminantAnalysis().fit(wide, y)
 
 
+@beside_new
 def test_covariances_of_an_estimator():
     X, y = problem()
     parameters = {"solver": "eigen", "covariance_estimator": LedoitWolf()}

@@ -19,7 +19,18 @@ from rmodels_evidence.ladder import use_instruction_set
 from rmodels_evidence.limits import Limits
 from rmodels_evidence.machine import describe_machine
 from rmodels_evidence.memory import extra_memory
-from rmodels_evidence.problem import FAISS, INTELEX, Contender, Goal, Options, Problem, Series, Work
+from rmodels_evidence.problem import (
+    CELER,
+    FAISS,
+    INTELEX,
+    SKGLM,
+    Contender,
+    Goal,
+    Options,
+    Problem,
+    Series,
+    Work,
+)
 from rmodels_evidence.table import Table, duration, plain_text, print_run
 from rmodels_evidence.timing import Times
 
@@ -143,13 +154,13 @@ def test_peers_take_part_if_asked_for_and_installed(monkeypatch):
 
 def test_missing_peers_are_named(monkeypatch, capsys):
     monkeypatch.setattr(peers, "is_installed", lambda peer: False)
-    assert peers.find_missing_peers() == (INTELEX, FAISS)
+    assert peers.find_missing_peers() == (INTELEX, FAISS, CELER, SKGLM)
     run = bench.benchmark(
         ["small"], Options(1, peers=True, quick=True), names=["least-squares-diabetes"]
     )
-    assert run.missing == (INTELEX, FAISS)
+    assert run.missing == (INTELEX, FAISS, CELER, SKGLM)
     print_run(run, sys.stdout)
-    assert f"not installed, so not measured: {INTELEX}, {FAISS}" in capsys.readouterr().out
+    assert f"not installed, so not measured: {', '.join(run.missing)}" in capsys.readouterr().out
 
 
 def test_contention_is_what_others_took():

@@ -36,6 +36,7 @@ from rmodels import (
     RidgeCV,
     load,
     save,
+    scan,
 )
 from rmodels.files import read
 from rmodels.files.container import read_container, write_container
@@ -92,6 +93,7 @@ FITTED = [
     lambda: RadiusNeighborsClassifier(0.3, outlier_label=[0, 1]).fit(X, np.c_[NUMBERS, NUMBERS]),
     lambda: RadiusNeighborsRegressor(9.0).fit(X, Y),
     lambda: RadiusNeighborsTransformer(radius=0.5, mode="connectivity").fit(FRAME),
+    lambda: prepared(),
 ]  # fmt: skip
 
 
@@ -343,6 +345,31 @@ def test_forged_descriptions_are_refused(path, change, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         load(path)
     assert str(path) in str(caught.value)
+
+
+def prepared():
+    """Return a model that fills in means and encodes text, some of which is missing."""
+    frame = FRAME.assign(word=np.where(NUMBERS > 1, None, WORDS))
+    frame.iloc[3, 0] = np.nan
+    return Ridge().fit(scan(frame, missing="mean", encode="onehot"), Y[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda f: f["categories"]["dict"].clear(), "not valid"),
+        (lambda f: f.update(means=None, categories={"dict": {}}), "do not fit together"),
+        (lambda f: f.update(missing="guess"), "not valid"),
+        (lambda f: f.update(columns=[[1]]), "not valid"),
+        (lambda f: f["categories"]["dict"].update(word=["a"]), "not valid"),
+        (lambda f: f["categories"]["dict"].update(other=f["categories"]["dict"]["word"]), "not v"),
+        (lambda f: f.update(means=1.0), "not valid"),
+    ],
+)
+def test_forged_preparations_are_refused(path, change, reason):
+    forged(path, prepared(), lambda d, a: change(d["attributes"]["_preparation"]["fields"]))
+    with pytest.raises(ValueError, match=reason):
+        load(path)
 
 
 def test_deep_descriptions_are_refused(path):

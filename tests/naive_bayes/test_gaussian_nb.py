@@ -150,3 +150,23 @@ def test_what_batches_may_not_hold():
         GaussianNB().partial_fit(X, Y, [0, 1, 2], np.zeros(300))
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         GaussianNB().fit(sparse.csr_array(X), Y)
+
+
+def test_probabilities_are_the_same_bits_on_the_processors_engines(on_engine):
+    model = GaussianNB()
+    with rmodels.config_context(engine="reference"):
+        expected = model.fit(X, Y).predict_joint_log_proba(X)
+    if on_engine != "gpu":
+        assert_array_equal(model.predict_joint_log_proba(X), expected)
+    assert_allclose(model.predict_joint_log_proba(X), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_queries_that_are_not_finite(value):
+    queries = X.copy()
+    queries[17, 2] = value
+    for method in ("predict", "predict_proba", "predict_joint_log_proba"):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+            getattr(GaussianNB().fit(X, Y), method)(queries)
+    with pytest.raises(ValueError, match="batch 1, row 18, column 2"):
+        GaussianNB().fit(X, Y).predict(rmodels.scan(lambda: iter([queries])))

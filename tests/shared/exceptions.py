@@ -12,7 +12,21 @@ _SINGULAR = (
     "whose own takes no weights"
 )
 
+_MEDIANS = "medians of batches do not add up: metric='manhattan' needs all rows in memory"
+
+_ALIKE = "the rows of the check are alike within each class: a warning of that, as in scikit-learn"
+
+_ANY = (
+    "as many components as columns or rows: those beyond the directions of the rows that weigh are "
+    "any, and the check projects rows that do not weigh"
+)
+
 EXCEPTIONS = {
+    **{
+        (f"check_sample_weight_equivalence_on_{kind}_data", name): _ANY
+        for kind in ("dense", "sparse")
+        for name in ("PCA()", "IncrementalPCA()")
+    },
     **{
         (check, "QuadraticDiscriminantAnalysis()"): _SINGULAR
         for check in ("check_sample_weights_shape", "check_sample_weights_not_overwritten")
@@ -43,4 +57,17 @@ EXCEPTIONS = {
     ("test_weights_in_batches", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_fit_to_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
     ("test_weights_in_partitions", "LinearRegression(solver=gram)"): _ALL_ROWS,
+    **{
+        (check, "NearestCentroid"): _ALIKE
+        for check in ("check_sample_weights_shape", "check_sample_weights_not_overwritten")
+    },
+    **{
+        (test, "NearestCentroid(metric=manhattan)"): _MEDIANS
+        for test in (
+            "test_fit_in_batches",
+            "test_weights_in_batches",
+            "test_fit_to_partitions",
+            "test_weights_in_partitions",
+        )
+    },
 }

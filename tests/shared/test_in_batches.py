@@ -1,8 +1,12 @@
 """Fitted to a scan, an estimator says what it says fitted to the array; asked about one, too."""
 
+import numpy as np
 import pandas as pd
 import pytest
-from cases import CASES, LABELS, QUERIES, TARGETS, W, X, answers, assert_close
+from cases import CASES, EXAMPLES, LABELS, QUERIES, TARGETS, W, X, answers, assert_close
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
 
 import rmodels
 
@@ -75,3 +79,41 @@ def test_kneighbors_in_batches(case):
 @_having("radius_neighbors")
 def test_radius_neighbors_in_batches(case):
     _assert_answers_in_batches(case, "radius_neighbors")
+
+
+# The same with text in a column, and values that are missing in the others.
+GAPS = FRAME.assign(
+    a=FRAME.a.where(FRAME.index % 40 != 7),
+    b=np.where(FRAME.b > 0.5, "much", np.where(FRAME.b < -0.3, "little", "some")),
+    c=FRAME.c.where(FRAME.index % 30 != 11),
+)
+
+
+@pytest.mark.parametrize("missing", ["mean", "drop"])
+@pytest.mark.parametrize("case", EXAMPLES, ids=str)
+def test_columns_that_lack_values_or_hold_text(case, missing):
+    rows = rmodels.scan(
+        lambda: (GAPS[i : i + 25] for i in range(0, len(GAPS), 25)),
+        NAMES,
+        missing=missing,
+        encode="onehot",
+    )
+    # 0 and 1 of the categories sum to one: their covariance is singular
+    given = {"reg_param": 0.1} if case.name == "QuadraticDiscriminantAnalysis" else {}
+    model, expected = (case.make().set_params(**given) for _ in range(2))
+    model.fit(rows, *([case.target] if case.entry.predicts else []))
+    used = GAPS if missing == "mean" else GAPS.dropna()
+    ours = ColumnTransformer(
+        [
+            ("a", SimpleImputer(), ["a"]),
+            ("b", OneHotEncoder(sparse_output=False), ["b"]),
+            ("c", SimpleImputer(), ["c"]),
+        ],
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    made = ours.fit_transform(used)
+    y = case.y if missing == "mean" else case.y[used.index]
+    expected.fit(made, *([y] if case.entry.predicts else []))
+    assert model.feature_names_in_.tolist() == ours.get_feature_names_out().tolist()
+    asked = used[NAMES][:30]
+    assert_close(answers(model, asked), answers(expected, ours.transform(asked)))

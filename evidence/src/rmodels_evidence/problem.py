@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "CELER",
     "FAISS",
     "INTELEX",
     "PEER_MODULES",
+    "SKGLM",
     "Agreement",
     "Answers",
     "Check",
@@ -26,7 +28,9 @@ __all__ = [
 # Peers that are not installed with rmodels: their distribution, and the module to import.
 INTELEX = "scikit-learn-intelex"
 FAISS = "faiss-cpu"
-PEER_MODULES = {INTELEX: "sklearnex", FAISS: "faiss"}
+CELER = "celer"
+SKGLM = "skglm"
+PEER_MODULES = {INTELEX: "sklearnex", FAISS: "faiss", CELER: "celer", SKGLM: "skglm"}
 
 
 @dataclass(frozen=True)

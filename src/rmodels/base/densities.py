@@ -11,11 +11,18 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import Need, Rows, hold, map_rows
-from rmodels.data.arrays import beside, namespace
+from rmodels.data.arrays import beside, namespace, on_host
+from rmodels.ops import mahalanobis
 
-__all__ = ["DensityClassifier", "check_priors"]
+__all__ = [
+    "DensityClassifier",
+    "ScoringClassifier",
+    "assert_finite",
+    "check_priors",
+    "measure",
+]
 
-_QUERIES = Need(sparse=False, missing="refuse")
+_QUERIES = Need(sparse=False)  # what is not finite shows in what is found
 
 
 def check_priors(priors: ArrayLike, n_classes: int) -> Any:
@@ -27,6 +34,26 @@ def check_priors(priors: ArrayLike, n_classes: int) -> Any:
         raise ValueError("The sum of the priors should be 1.")
     if (found < 0).any():
         raise ValueError("Priors must be non-negative.")
+    return found
+
+
+def measure(rows: Rows, centres: Any, precisions: Any) -> Any:
+    """Return Σ_j r_cj (x_j − m_cj)² of each row x and class c: (n_samples, n_classes).
+
+    Parameters
+    ----------
+    rows : Rows
+    centres, precisions : ndarray or tensor of shape (n_classes, n_features)
+        m and r.
+    """
+    m, r = (on_host(A).astype(np.float64, copy=False) for A in (centres, precisions))
+    return assert_finite(rows, mahalanobis.diagonal(rows.X, m, r))
+
+
+def assert_finite(rows: Rows, found: Any) -> Any:
+    """Return what was found of rows; raise an error if it is not finite because they are not."""
+    if not bool((abs(found) < np.inf).all()):
+        rows.assert_finite()
     return found
 
 
@@ -54,7 +81,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
         """Return what a method of checked rows says of each row of X."""
         check_is_fitted(self)
-        return map_rows(self, X, getattr(hold(self, X), method), need=_QUERIES, task=task)
+        return map_rows(self, X, getattr(hold(self, X), method), need=self._need(), task=task)
 
     def predict(self, X: ArrayLike) -> Any:
         """Predict the class of each row: that of the largest probability.
@@ -133,3 +160,32 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _probabilities(self, rows: Rows) -> Any:
         found = self._log_probabilities(rows)
         return namespace(found).exp(found)
+
+
+class ScoringClassifier(DensityClassifier):
+    """What also says how much one class is likelier than the others."""
+
+    def decision_function(self, X: ArrayLike) -> Any:
+        """Return log p(c | x) of each class, but for a term that all classes share.
+
+        Parameters
+        ----------
+        X : array-like, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), or (n_queries,) of two classes
+            In the order of `classes_`; of two classes that of the second less that of the first.
+
+        Examples
+        --------
+        >>> from rmodels import LinearDiscriminantAnalysis
+        >>> X, y = [[0.0], [2.0], [4.0], [6.0]], [0, 0, 1, 1]
+        >>> LinearDiscriminantAnalysis().fit(X, y).decision_function([[3.0], [4.0]]).round(6)
+        array([0., 4.])
+        """
+        return self._answer(X, "_decide", "decision_function")
+
+    def _decide(self, rows: Rows) -> Any:
+        joint = self._joint(rows)
+        return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint

@@ -4,6 +4,8 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 
+from rmodels.data.preparation import Preparation
+
 __all__ = ["Absent", "HasState", "attributes_of"]
 
 
@@ -24,6 +26,7 @@ class HasState:
         "n_features_in_": int,
         "feature_names_in_": np.ndarray | Absent,
         "engine_": str,
+        "_preparation": Preparation | Absent,  # of columns of a scan, left by `data.source`
     }
 
     def _fits_in_batches(self) -> bool:

@@ -24,7 +24,8 @@ from rmodels.data import Need
 from rmodels.data.formats import Column, check_names
 from rmodels.data.formats.files import format_of
 from rmodels.data.formats.writing import to_csv, write_table
-from rmodels.data.scan import Scan
+from rmodels.data.preparation import preparation_of
+from rmodels.data.scan import Missing, Scan, Unknown
 from rmodels.files.writing import check_writable
 
 __all__ = ["predict", "score"]
@@ -46,6 +47,8 @@ def predict(
     interval: float | None = None,
     interval_of: str = "observation",
     separator: str | None = None,
+    missing: Missing | None = None,
+    unknown: Unknown | None = None,
 ) -> None:
     """Predict or transform with a saved model from tables, which are read in batches.
 
@@ -72,6 +75,8 @@ def predict(
         What the interval holds.
     separator : str, default=None
         What parts the cells of CSV files.
+    missing, unknown : str, default=None
+        As of `rmodels.scan`.
     """
     check_once({"kept": keep})
     printed = output is None or output == STREAM
@@ -93,7 +98,7 @@ def predict(
         spread |= {"interval": interval, "interval_of": interval_of}
     answer = _answer(fitted, names, keep, spread, proba=proba)
     batches = _beside(
-        rmodels.scan(source, columns, separator=separator),
+        rmodels.scan(source, columns, separator=separator, missing=missing, unknown=unknown),
         fitted,
         answer,
         _Kept(rmodels.scan(source, separator=separator), keep),
@@ -189,7 +194,7 @@ class _Kept:
     def __init__(self, rows: Scan, names: Sequence[str]) -> None:
         self._names = list(names)
         texts = [] if rows.has_types else self._names
-        self._batches = rows.read_tables(self._names, 0, texts) if names else iter(())
+        self._batches = rows.read_tables(self._names, texts) if names else iter(())
         self._held: list[Any] = []
 
     def take(self, count: int) -> Columns:
@@ -217,6 +222,8 @@ def score(
     *,
     as_json: bool = False,
     separator: str | None = None,
+    missing: Missing | None = None,
+    unknown: Unknown | None = None,
 ) -> None:
     """Score a saved model on tables, which are read in batches, and print a line for each target.
 
@@ -237,6 +244,8 @@ def score(
         Whether to print all measures, as JSON.
     separator : str, default=None
         What parts the cells of CSV files.
+    missing, unknown : str, default=None
+        As of `rmodels.scan`.
     """
     model_file, data = streams.file(model), streams.find_tables(data)
     fitted, fitted_names = _read(model_file, ("predict",))
@@ -244,16 +253,16 @@ def score(
     if not names:
         raise ValueError(f"{model} does not name its targets: give them with --target")
     weights = [] if sample_weight is None else [sample_weight]
-    columns = list(map(str, getattr(fitted, "feature_names_in_", ())))
-    check_once({"a feature of the model": columns, "a target": names, "the weights": weights})
     source = data[0] if len(data) == 1 else data
     rows = rmodels.scan(source, separator=separator)
+    columns = list(map(str, _named(fitted, rows) or ()))
+    check_once({"a feature of the model": columns, "a target": names, "the weights": weights})
     check_names(rows.name, rows.columns, [*names, *weights])
     width = fitted._width()
     if len(names) != width:
         raise ValueError(f"{model} predicts {width} targets; got {len(names)}")
     needed = _needed(fitted, model, rows, [*names, *weights])
-    rows = rmodels.scan(source, needed, separator=separator)
+    rows = rmodels.scan(source, needed, separator=separator, missing=missing, unknown=unknown)
     found = tally(fitted, rows, names, sample_weight)
     if as_json:
         print(json.dumps(_measures(found, names, rows.n_rows), ensure_ascii=False))
@@ -288,16 +297,26 @@ def _read(path: str, methods: Sequence[str]) -> tuple[Any, list[str] | None]:
     return model, names
 
 
+def _named(model: Any, rows: Scan) -> list[Column] | None:
+    """Return the columns of a table that a model uses, if it was fitted with names."""
+    names = getattr(model, "feature_names_in_", None)
+    prepared = preparation_of(model)
+    if prepared is not None and prepared.is_given(rows.columns):
+        return prepared.columns
+    return None if names is None else [str(name) for name in names]
+
+
 def _needed(model: Any, path: str, rows: Scan, left: Sequence[str]) -> list[Column]:
     """Return the columns of a table that a model uses.
 
     By their names, or if it was fitted without, all but those left, in their order.
     """
-    names = getattr(model, "feature_names_in_", None)
-    if names is not None:
-        chosen: list[Column] = [str(name) for name in names]
-        rows.check(chosen)
-        return chosen
+    named = _named(model, rows)
+    if named is not None:
+        prepared = preparation_of(model)
+        texts = [] if prepared is None else [each for each in named if each in prepared.categories]
+        rows.check([each for each in named if each not in texts], texts)
+        return named
     chosen = rows.features(left)
     if len(chosen) != model.n_features_in_:
         raise ValueError(

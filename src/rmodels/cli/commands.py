@@ -92,6 +92,30 @@ def _settings() -> list[click.Parameter]:
     ]
 
 
+def _preparing(*, fits: bool) -> list[click.Option]:
+    """Return the options for values that are missing, and text."""
+    then = "" if fits else " (default: as in the fit)"
+    encode = click.Option(
+        ["--encode"],
+        type=click.Choice(["onehot"]),
+        help="columns of text become columns of 0 and 1, one for each category",
+    )
+    return [
+        click.Option(
+            ["--missing"],
+            type=click.Choice(["error", "drop", "mean"]),
+            help="where a value is missing: an error, leave the row out, or the mean of the column"
+            + (then or " (default: error)"),
+        ),
+        *([encode] if fits else []),
+        click.Option(
+            ["--unknown"],
+            type=click.Choice(["error", "zeros"]),
+            help="text that was not in the fit: an error, or zeros" + (then or " (default: error)"),
+        ),
+    ]
+
+
 def _columns_so_far(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -169,14 +193,28 @@ def _fit() -> click.Group:
     for name, estimator in ALGORITHMS.items():
         entry = CATALOGUE[estimator]
         text = f"rmodels.{estimator}, which {_TASKS.get(entry.task, 'answers rows')}"
-        group.add_command(Later(name, text, partial(_fit_by, name, entry)))
+        load, begun = (partial(make, name, entry) for make in (_fit_by, _fit_begun))
+        group.add_command(Later(name, text, load, begun))
     return group
 
 
 def _fit_by(name: str, entry: Entry) -> click.Command:
     """Return the command that fits one algorithm, which imports it."""
-    estimator = getattr(rmodels, entry.name)
-    parameters = parameters_of(estimator)
+    return _fit_with(name, entry, getattr(rmodels, entry.name))
+
+
+def _fit_begun(name: str, entry: Entry) -> click.Command:
+    """Return the same with the options alone, without an import."""
+    from rmodels.cli.sketches import sketch
+
+    return _fit_with(name, entry, sketch(entry), lambda: getattr(rmodels, entry.name))
+
+
+def _fit_with(
+    name: str, entry: Entry, estimator: Any, find: Callable[[], Any] | None = None
+) -> click.Command:
+    """Return the command that fits one algorithm, by the parameters of a class, or of a sketch."""
+    parameters = parameters_of(estimator, find)
     taken = {each.name for each in parameters}
     options: list[click.Parameter] = [
         _data(),
@@ -205,6 +243,7 @@ def _fit_by(name: str, entry: Entry) -> click.Command:
             metavar="FILE",
             help="models fitted in batches: go on from here after a stop",
         ),
+        *_preparing(fits=True),
         *_settings(),
         *parameters,
     ]
@@ -271,6 +310,7 @@ def _predict(name: str, text: str) -> click.Command:
                 default="observation",
                 help="what the interval holds (default: observation)",
             ),
+            *_preparing(fits=False),
             *_settings(),
         ],
         callback=run,
@@ -305,6 +345,7 @@ def _score() -> click.Command:
             click.Option(
                 ["--json", "as_json"], is_flag=True, help="print all measures, as one line of JSON"
             ),
+            *_preparing(fits=False),
             *_settings(),
         ],
         callback=run,

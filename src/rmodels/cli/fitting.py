@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 
 import rmodels
+from rmodels import data as door
 from rmodels import files
 from rmodels.base.sklearn import check_parameters
 from rmodels.cli.paths import check_apart, check_once, tables_in
 from rmodels.cli.streams import STREAM, Streams
+from rmodels.data.checks import Targets
 from rmodels.data.formats import Column, Reader, check_names, read, reader_of
 from rmodels.files.checkpoint import check_checkpoint, is_checkpoint
 from rmodels.files.writing import check_writable
@@ -33,6 +35,9 @@ def fit(
     sample_weight: str | None = None,
     checkpoint: str | None = None,
     separator: str | None = None,
+    missing: str | None = None,
+    encode: str | None = None,
+    unknown: str | None = None,
 ) -> None:
     """Fit an estimator to tables and save it, in batches if it can be; print what was done.
 
@@ -60,6 +65,8 @@ def fit(
         written.
     separator : str, default=None
         What parts the cells of CSV files.
+    missing, encode, unknown : str, default=None
+        As of `rmodels.scan`.
     """
     used = {"a target": targets, "a feature": features, "ignored": ignored}
     check_once(used | {"the weights": [] if sample_weight is None else [sample_weight]})
@@ -83,15 +90,23 @@ def fit(
     left = [*targets, *([] if sample_weight is None else [sample_weight])]
     check_names(reader.name, reader.columns, left)
     chosen = _features(reader, left, features, ignored)
-    if in_batches:
-        X: Any = rmodels.scan(source, chosen, checkpoint=checkpoint, separator=separator)
-        y: Any = targets[0] if len(targets) == 1 else list(targets)
-        weights: Any = sample_weight
-    else:
+    prepares: dict[str, Any] = {"missing": missing, "encode": encode, "unknown": unknown}
+    rows = rmodels.scan(source, chosen, checkpoint=checkpoint, separator=separator, **prepares)
+    X: Any = rows
+    y: Any = targets[0] if len(targets) == 1 else list(targets)
+    weights: Any = sample_weight
+    prepared = None
+    if not in_batches and any(prepares.values()):
+        kind: Targets = "labels" if is_classifier(model) else "numbers" if targets else "none"
+        X, y, weights, prepared = door.gather(clone(model), rows, y, weights, kind)
+    elif not in_batches:
         X, y, weights = _samples(reader, chosen, targets, sample_weight, is_classifier(model))
     weighted = {} if weights is None else {"sample_weight": weights}
     model.fit(X, *([y] if targets else []), **weighted)
+    if prepared is not None:
+        vars(model)["_preparation"] = prepared
     count = X.n_rows if in_batches else X.num_rows
+    left_out = f" ({rows.n_left_out} more lack a value)" if rows.n_left_out else ""
     files.save(model, written, target_names=targets or None)
     streams.finish(output, written)
     after = _identity(checkpoint)
@@ -99,7 +114,7 @@ def fit(
         pathlib.Path(os.path.realpath(checkpoint)).unlink(missing_ok=True)
     print(
         f"{output}: {model}{' of ' if targets else ''}{', '.join(targets)} from {len(chosen)} "
-        f"{'column' if len(chosen) == 1 else 'columns'}, {count} rows",
+        f"{'column' if len(chosen) == 1 else 'columns'}, {count} rows{left_out}",
         file=sys.stderr if output == STREAM else sys.stdout,
     )
 

@@ -5,6 +5,7 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import click
@@ -137,10 +138,15 @@ def _join(arguments: Sequence[str], many: dict[str, Many]) -> list[str]:
 
 
 class _Value(click.ParamType):
-    """What a parameter of an estimator may be: one of some types, one of some words."""
+    """What a parameter of an estimator may be: one of some types, one of some words.
 
-    def __init__(self, kinds: set[type], words: Sequence[str]) -> None:
-        self._kinds, self._words = kinds, list(words)
+    `find` gives the words to complete, where there are none yet.
+    """
+
+    def __init__(
+        self, kinds: set[type], words: Sequence[str], find: Callable[[], list[str]] | None = None
+    ) -> None:
+        self._kinds, self._words, self._find = kinds, list(words), find
         self.name = "|".join(name for kind, name in _NAMES.items() if kind in kinds)
 
     @property
@@ -170,14 +176,22 @@ class _Value(click.ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the words that begin so."""
-        words = [*self._words, *["none"] * (types.NoneType in self._kinds)]
+        known = self._words or (self._find() if self._find is not None else [])
+        words = [*known, *["none"] * (types.NoneType in self._kinds)]
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def parameters_of(estimator: Any) -> list[click.Parameter]:
+def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list[click.Parameter]:
     """Return an option for each parameter of a class that text can give.
 
     What is given is checked by the class.
+
+    Parameters
+    ----------
+    estimator : type
+    find : callable, default=None
+        Returns the estimator's class, of which `estimator` is a sketch: it is asked for what words
+        complete a parameter, if the sketch knows none.
     """
     hints = get_type_hints(estimator.__init__)
     told = _describe(inspect.getdoc(estimator) or "")
@@ -190,7 +204,7 @@ def parameters_of(estimator: Any) -> list[click.Parameter]:
         words, text = told.get(name, ([], ""))
         words = _words(estimator, name, words)
         about = f"default: {str(parameter.default).lower()}{'. ' if text else ''}{text}"
-        value = _Value(kinds, words)
+        value = _Value(kinds, words, find and partial(_find_words, find, name, words))
         if bool in kinds:
             pair = f"{flag}/--no-{flag[2:]}"
             options.append(click.Option([pair, name], default=None, help=about))
@@ -208,6 +222,10 @@ def _words(estimator: Any, name: str, told: list[str]) -> list[str]:
     for each in estimator._parameter_constraints.get(name, ()):
         found |= {word for word in getattr(each, "options", ()) if isinstance(word, str)}
     return [*told, *sorted(found - set(told), key=lambda word: (word != "auto", word))]
+
+
+def _find_words(find: Callable[[], Any], name: str, told: list[str]) -> list[str]:
+    return _words(find(), name, told)
 
 
 def _kinds(hint: Any) -> set[type]:

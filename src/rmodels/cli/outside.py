@@ -34,11 +34,20 @@ class Later(click.Command):
     name, text : str
     load : callable
         Returns the command.
+    sketch : callable, default=None
+        Returns a command with its options, which is enough to complete what is typed; the default
+        is `load`.
     """
 
-    def __init__(self, name: str, text: str, load: Callable[[], click.Command]) -> None:
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        load: Callable[[], click.Command],
+        sketch: Callable[[], click.Command] | None = None,
+    ) -> None:
         super().__init__(name, help=text, short_help=text)
-        self._load = load
+        self._load, self._sketch = load, sketch or load
 
     def make_context(
         self,
@@ -48,7 +57,8 @@ class Later(click.Command):
         **extra: Any,
     ) -> click.Context:
         """Load the command, and have it parse the arguments."""
-        return self._load().make_context(info_name, args, parent, **extra)
+        load = self._sketch if extra.get("resilient_parsing") else self._load
+        return load().make_context(info_name, args, parent, **extra)
 
 
 def outside(name: str) -> click.Command:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rmodels import files
 from rmodels.cli.streams import Streams
+from rmodels.data.preparation import Preparation, preparation_of
 
 __all__ = ["summary"]
 
@@ -26,6 +27,9 @@ def summary(streams: Streams, model: str) -> None:
     engine = getattr(fitted, "engine_", None)
     lines = [f"{fitted}" if engine is None else f"{fitted}, fitted by the engine {engine}"]
     lines.append(f"columns: {_list(names) if names else fitted.n_features_in_}")
+    prepared = preparation_of(fitted)
+    if prepared is not None:
+        lines += _describe(prepared)
     if targets:
         lines.append(f"targets: {_list(targets)}")
     classes = None if engine is None else getattr(fitted, "classes_", None)
@@ -37,6 +41,18 @@ def summary(streams: Streams, model: str) -> None:
         _print_tests(fitted)
     elif hasattr(fitted, "coef_"):
         _print_coefficients(fitted, names)
+
+
+def _describe(prepared: Preparation) -> list[str]:
+    """Return what is done to columns of text, and where a value is missing."""
+    lines = [
+        f"text: {name}, which is {_list(['missing' if each is None else each for each in kinds])}"
+        for name, kinds in prepared.categories.items()
+    ]
+    if prepared.missing != "error":
+        mean = prepared.missing == "mean"
+        lines.append(f"missing values: {'the mean of the column' if mean else 'rows left out'}")
+    return lines
 
 
 def _print_tests(fitted: Any) -> None:

@@ -8,13 +8,17 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data.checks import Need, Targets, array_rows
 from rmodels.data.dask_source import DaskSource, is_dask
+from rmodels.data.formats import TableReader, is_frame, names_of
+from rmodels.data.preparation import preparation_of
 from rmodels.data.scan import Scan
 from rmodels.data.scan_source import ScanSource
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source
+from rmodels.extras import require
 
 __all__ = [
     "WEIGHTLESS",
@@ -22,6 +26,7 @@ __all__ = [
     "Prepared",
     "Rows",
     "Source",
+    "gather",
     "hold",
     "is_in_memory",
     "map_rows",
@@ -85,6 +90,11 @@ def source(
         scikit-learn's errors, of files and clusters with the place.
     """
     refuse = need.missing == "refuse"
+    prepared = None if reset else preparation_of(estimator)
+    if reset:
+        vars(estimator).pop("_preparation", None)
+    if prepared is not None and is_frame(X) and prepared.is_given(names_of(X)):
+        X = Scan(TableReader(X), None)  # which makes columns of 0 and 1 of text, as in the fit
     if isinstance(X, Scan):
         return ScanSource(
             X,
@@ -123,7 +133,49 @@ def source(
         part=part,
         encoded=encoded,
         classes=classes,
+        prepared=prepared,
     )
+
+
+def gather(
+    estimator: Any, X: Scan, y: Any, sample_weight: Any, targets: Targets
+) -> tuple[Any, Any, Any, Any]:
+    """Return the rows of a scan in memory, for a fit that needs them there.
+
+    Parameters
+    ----------
+    estimator : object
+        Of the class that is to be fitted.
+    X : Scan
+    y, sample_weight, targets
+        As of `source`.
+
+    Returns
+    -------
+    X : pyarrow.Table
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets) or None
+        Labels are text in all columns if they are in one.
+    sample_weight : ndarray of shape (n_samples,) or None
+    prepared : Preparation or None
+        How columns became X, which the estimator must keep when it is fitted to what is returned.
+    """
+    found = source(estimator, X, y, sample_weight, targets=targets)
+
+    def copy_rows(rows: Rows) -> list[list[Any]]:
+        return [[None if A is None else A.copy() for A in (rows.X, rows.Y, rows.weights)]]
+
+    parts = zip(*found.fold(copy_rows), strict=True)
+    A, Y, weights = (None if each[0] is None else np.concatenate(each) for each in parts)
+    if Y is not None and found.classes is not None:
+        labels = [c[codes] for c, codes in zip(found.classes, Y.T, strict=True)]
+        texts = any(each.dtype == object for each in labels)
+        Y = np.stack([list(map(str, each)) if texts else each for each in labels], axis=1)
+    if Y is not None and found.one_target:
+        Y = Y[:, 0]
+    names = list(map(str, estimator.feature_names_in_))
+    assert A is not None
+    table = require("pyarrow", "files").table(list(A.T), names=names)
+    return table, Y, weights, preparation_of(estimator)
 
 
 def hold(estimator: Any, X: Any) -> Any:

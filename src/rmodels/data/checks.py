@@ -7,12 +7,13 @@ by `Part.rows`, where they are. Both give `Rows`.
 import functools
 import math
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -31,6 +32,7 @@ from rmodels.base.sklearn import (
 from rmodels.base.warnings import warn
 from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
+from rmodels.data.preparation import Preparation
 from rmodels.data.source import WEIGHTLESS, Rows
 from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
 
@@ -353,6 +355,17 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
     return checked
 
 
+def _fill(estimator: Any, X: Any, need: Need, prepared: Preparation) -> Any:
+    """Return checked X with means in the place of what is missing."""
+    if not np.isnan(X).any():
+        return X
+    filled = X.copy()
+    prepared.fill(filled)
+    if need.missing != "allow":  # columns of 0 and 1 have no mean
+        _assert_finite(estimator, filled)
+    return filled
+
+
 def array_rows(
     estimator: Any,
     X: Any,
@@ -365,21 +378,28 @@ def array_rows(
     part: bool,
     encoded: bool,
     classes: Sequence[NDArray] | None,
+    prepared: Preparation | None = None,
 ) -> Rows:
     """Return an array, frame, sparse matrix or tensor as checked rows; see `rmodels.data.source`.
 
-    What needs no conversion is not copied.
+    What needs no conversion is not copied. Where the fit `prepared` columns with their means, these
+    stand for what is missing in an array.
     """
     given, X = X, adopt(X)
+    fills = prepared is not None and prepared.means is not None
+    fills = fills and not (sparse.issparse(X) or on_gpu(X))
+    asked = replace(need, missing="allow") if fills else need
     labels, encoded = None, encoded and targets == "labels"
     if targets == "none":
-        X, Y = _check_samples(estimator, X, need, reset=reset), None
+        X, Y = _check_samples(estimator, X, asked, reset=reset), None
     elif targets == "numbers":
-        X, Y = _check_numbers(estimator, X, adopt(y), need, reset=reset)
+        X, Y = _check_numbers(estimator, X, adopt(y), asked, reset=reset)
     else:
         check_target_given(estimator, y)
-        X = _check_samples(estimator, X, need, reset=reset)
+        X = _check_samples(estimator, X, asked, reset=reset)
         Y = _check_labels(estimator, X, y)
+    if fills and prepared is not None and X.dtype.kind == "f":
+        X = _fill(estimator, X, need, prepared)
     one_target = True
     if Y is not None:
         one_target = Y.ndim == 1

@@ -26,7 +26,10 @@ from rmodels.data.checks import (
     constant_weight,
     warn_of_a_column,
 )
+from rmodels.data.formats import TableReader, check_names
 from rmodels.data.labels import Encoding, check_kinds, find_labels, merge_labels
+from rmodels.data.preparation import Preparation, preparation_of
+from rmodels.data.scan import Asked, Scan
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source, random_state, shuffle
 from rmodels.extras import require
 
@@ -248,7 +251,31 @@ def _beside() -> int:
         return 1
 
 
-def _rows(part: Part, parts: Sequence[Any], number: int, first: int) -> Rows:
+def _prepare(X: Any, prepared: Preparation, place: str) -> NDArray:
+    """Return a partition as the fit prepared it: text as 0 and 1, means for what is missing."""
+    d = prepared.n_features
+    if not hasattr(X, "columns"):
+        filled = np.array(X, np.float64)
+    elif not len(X):
+        filled = np.empty((0, d))
+    else:
+        texts = prepared.categories if prepared.is_given(list(X.columns)) else {}
+        asked = Asked(
+            list(X.columns),
+            categories=texts,
+            missing=prepared.missing if texts else "error",
+            unknown=prepared.unknown,
+        )
+        rows = Scan(TableReader(X, place), None)
+        filled = np.concatenate([Z.copy() for _, Z in rows.arrays(asked, "predict")])
+    if prepared.means is not None:
+        prepared.fill(filled)
+    return filled
+
+
+def _rows(
+    part: Part, prepared: Preparation | None, parts: Sequence[Any], number: int, first: int
+) -> Rows:
     """Return the checked rows of a partition."""
     X, y, weights = parts
     if sparse.issparse(X):
@@ -256,13 +283,22 @@ def _rows(part: Part, parts: Sequence[Any], number: int, first: int) -> Rows:
             f"Sparse data was passed for X, partition {number}, but dense data is required. Use "
             "'.toarray()' to convert to a dense numpy array."
         )
-    return part.rows(X, y, weights, f"partition {number}", first)
+    place = f"partition {number}"
+    if prepared is not None:
+        X = _prepare(X, prepared, place)
+    return part.rows(X, y, weights, place, first)
 
 
 def _fold_part(
-    compute: Callable[..., T], part: Part, parts: Any, number: int, first: int, *beside: Any
+    compute: Callable[..., T],
+    part: Part,
+    prepared: Preparation | None,
+    parts: Any,
+    number: int,
+    first: int,
+    *beside: Any,
 ) -> tuple[T, NDArray[np.float64]] | None:
-    rows = _rows(part, parts, number, first)
+    rows = _rows(part, prepared, parts, number, first)
     return (compute(rows, *beside), rows.totals) if len(rows.X) else None
 
 
@@ -351,13 +387,19 @@ class DaskSource(Source):
             y = np.asarray(y)
         self.one_target = y is None or y.ndim == 1
         self.n_targets = 0 if y is None else _width(y)
-        header = X._meta if _is_frame(X) else np.empty((0, _width(X)))
-        check_columns(estimator, header, reset=reset)
-        self.n_features, self.dtype = _width(X), _dtype(X)
+        prepared = None if reset else preparation_of(estimator)
+        if prepared is not None and prepared.is_given(_columns(X)):
+            check_names("X", _columns(X), prepared.columns)
+            X = X[prepared.columns]
+            columns, self.dtype = prepared.names, np.dtype(np.float64)
+        else:
+            header = X._meta if _is_frame(X) else np.empty((0, _width(X)))
+            check_columns(estimator, header, reset=reset)
+            columns, self.dtype = _columns(X) or list(range(_width(X))), _dtype(X)
+        self.n_features = len(columns)
         self._name, self._allow_weightless = type(estimator).__name__, part
         self._known_sizes = None if _is_frame(X) else X.chunks[0]
         encodings = None
-        columns = list(X.columns) if _is_frame(X) else list(range(self.n_features))
         if targets == "labels" and encoded:
             self.one_target = self.n_targets == 1
             if not left and self.n_targets == 1 and y.ndim == 2:
@@ -378,6 +420,7 @@ class DaskSource(Source):
             refuse,
             self.target_dtype,
         )
+        self._prepared = prepared
         self._parts = _cut(X, {"y": y, "sample_weight": sample_weight})
         self._firsts = [0] * len(self._parts)
         self._totals: NDArray[np.float64] | None = None
@@ -419,7 +462,7 @@ class DaskSource(Source):
 
     def number_rows(self) -> int:
         """Return how many rows there are; see `rmodels.data.source.Source.number_rows`."""
-        task = _task(partial(_fold_part, _count, self._part))
+        task = _task(partial(_fold_part, _count, self._part, self._prepared))
         found = [task(parts, number, 0) for number, parts in enumerate(self._parts)]
         (counted,) = require("dask", "dask").compute(found)
         counts = [0 if each is None else each[0] for each in counted]
@@ -430,7 +473,7 @@ class DaskSource(Source):
 
     def _plan_fold(self, compute: Callable[..., T], combine: Any, *beside: Any) -> Any:
         """Return the sum over the partitions and their totals, delayed."""
-        task = _task(partial(_fold_part, compute, self._part))
+        task = _task(partial(_fold_part, compute, self._part, self._prepared))
         numbered = enumerate(zip(self._parts, self._firsts, strict=True))
         found = [task(parts, number, first, *beside) for number, (parts, first) in numbered]
         return _tree(found, partial(_combine, combine))
@@ -464,7 +507,7 @@ class DaskSource(Source):
 
     def _later(self) -> list[Any]:
         """Return the checked rows of each partition, delayed."""
-        task = _task(partial(_rows, self._part))
+        task = _task(partial(_rows, self._part, self._prepared))
         numbered = enumerate(zip(self._parts, self._firsts, strict=True))
         return [task(parts, number, first) for number, (parts, first) in numbered]
 

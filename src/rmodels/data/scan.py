@@ -4,9 +4,10 @@ A batch is read and turned into an array by a thread while the one before is com
 """
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +15,26 @@ from numpy.typing import NDArray
 from rmodels.config import config_context, get_config
 from rmodels.data.checks import check_columns
 from rmodels.data.formats import (
+    LACKING,
+    UNSEEN,
     Batch,
     Column,
     Reader,
     as_column,
     check_names,
+    dummies,
     labels_of,
     matrix,
     reader_of,
-    values_of,
 )
-from rmodels.data.labels import Encoding, merge_labels
+from rmodels.data.preparation import MISSING, UNKNOWN, preparation_of
 from rmodels.extras import require
 from rmodels.progress import progress_bars
 
-__all__ = ["Scan", "scan"]
+__all__ = ["Asked", "Missing", "Scan", "Unknown", "scan"]
+
+Missing = Literal["error", "drop", "mean"]
+Unknown = Literal["error", "zeros"]
 
 T = TypeVar("T")
 
@@ -58,6 +64,44 @@ def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
             bars.update(bar, total=None if batch.done is None else 1.0, completed=batch.done)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a pass over a scan reads.
+
+    Attributes
+    ----------
+    columns : list of str or int
+        Numbers, and text that has categories.
+    labels : list of str or int
+        What stands apart as labels.
+    as_text : bool
+        Whether labels of a file without types stay text.
+    words : collection of str
+        Those of such labels in which NA, NaN and null are missing.
+    categories : mapping of ndarray
+        By the names of columns of text.
+    missing : {"error", "drop", "mean"}
+        What becomes of rows in which a value is missing: with "drop" they are marked. NaN among
+        numbers is an error where it is searched for.
+    unknown : {"error", "zeros"}
+        What becomes of text that is no category.
+    """
+
+    columns: list[Column]
+    labels: list[Column] = field(default_factory=list)
+    as_text: bool = False
+    words: Collection[Column] = ()
+    categories: Mapping[str, NDArray] = field(default_factory=dict)
+    missing: str = "error"
+    unknown: str = "error"
+
+    @property
+    def width(self) -> int:
+        """Columns of the array."""
+        wide = sum(map(len, self.categories.values()))
+        return len(self.columns) + wide - len(self.categories)
+
+
 class Scan:
     """Rows of a source that is read in batches; made by `rmodels.scan`.
 
@@ -66,16 +110,26 @@ class Scan:
     columns : list of str, or range
         Names of the columns of the source, or their numbers if it has no names.
     n_rows : int or None
-        Rows that the last whole pass met.
+        Rows that the last whole pass met, but for those that were left out.
+    n_left_out : int
+        Rows that the last whole pass left out, because a value is missing.
+    missing, encode, unknown : str or None
+        As given to `rmodels.scan`.
     """
+
+    n_left_out = 0
 
     def __init__(
         self,
         reader: Reader,
         features: Sequence[Column] | None,
-        checkpoint: str | os.PathLike[str] | None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        missing: Missing | None = None,
+        encode: Literal["onehot"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
-        self._reader = reader
+        self.reader = reader
+        self.missing, self.encode, self.unknown = missing, encode, unknown
         if isinstance(features, str):
             raise ValueError(f"columns={features!r} must be a list of columns: [{features!r}]")
         chosen = [as_column(each) for each in (() if features is None else features)]
@@ -90,7 +144,7 @@ class Scan:
         check_names(reader.name, reader.columns, self._features or [])
 
     def __repr__(self) -> str:
-        return f"<scan of {self._reader.name}, {len(self.columns)} columns>"
+        return f"<scan of {self.reader.name}, {len(self.columns)} columns>"
 
     def batch_size(self, columns: int) -> int:
         """Return the rows of a batch."""
@@ -98,47 +152,89 @@ class Scan:
         return max(1, limit // (8 * columns))
 
     def read_tables(
-        self, columns: Sequence[Column], start: int = 0, texts: Sequence[Column] = ()
-    ) -> Iterator[Batch]:
-        """Yield batches as they are read."""
-        return self._reader.batches(columns, self.batch_size(len(columns)), start, texts)
-
-    def arrays(
         self,
         columns: Sequence[Column],
-        task: str,
+        texts: Sequence[Column] = (),
         start: int = 0,
-        labels: Sequence[Column] = (),
-        as_text: bool = False,
-    ) -> Generator[tuple[Batch, NDArray]]:
+        size: int | None = None,
+    ) -> Iterator[Batch]:
+        """Yield batches as they are read, of as many rows as the memory limit allows."""
+        return self.reader.batches(columns, size or self.batch_size(len(columns)), start, texts)
+
+    def arrays(self, asked: Asked, task: str, start: int = 0) -> Generator[tuple[Batch, NDArray]]:
         """Yield batches with their columns as an array, and labels apart; count the rows.
 
         An array is overwritten when the next is asked for.
         """
-        met = start
-        batches = self.read_tables([*columns, *labels], start, labels)
-        for batch in show_progress(self._read(read_ahead(batches), columns, labels, as_text), task):
+        met, left_out = start, 0
+        self.reader.gaps = asked.missing != "error"
+        size = self.batch_size(asked.width + len(asked.labels))
+        texts = [*asked.categories, *asked.labels]
+        tables = self.read_tables([*asked.columns, *asked.labels], texts, start, size)
+        for batch in show_progress(self._read(read_ahead(tables), asked, size), task):
             met += len(batch.rows)
+            left_out += 0 if batch.lacks is None else int(batch.lacks.sum())
             yield batch, batch.rows
         if not met:
-            raise ValueError(f"{self._reader.name} has no rows")
-        self.n_rows = met
+            raise ValueError(f"{self.reader.name} has no rows")
+        if left_out and left_out == met:
+            raise ValueError(f"{self.reader.name} has no row in which no value is missing")
+        self.n_rows, self.n_left_out = met - left_out, left_out
 
-    def _read(
-        self,
-        batches: Iterator[Batch],
-        columns: Sequence[Column],
-        labels: Sequence[Column],
-        as_text: bool,
-    ) -> Iterator[Batch]:
-        dtype = self._reader.dtype(columns)
+    def _read(self, batches: Iterator[Batch], asked: Asked, size: int) -> Iterator[Batch]:
+        dtype = self.reader.dtype(asked.columns)
         # new memory for each batch would take as long as filling it
-        room = np.empty(self.batch_size(len(columns) + len(labels)) * len(columns), dtype)
+        room = np.empty(size * asked.width, dtype)
         for batch in batches:
+            lacks = np.zeros(len(batch.rows), bool) if asked.missing == "drop" else None
             apart = None
-            if labels:
-                apart = np.stack(labels_of(self._reader, batch, labels, as_text), axis=1)
-            yield batch._replace(rows=matrix(batch.rows, columns, dtype, room), labels=apart)
+            if asked.labels:
+                found = labels_of(
+                    self.reader, batch, asked.labels, asked.as_text, lacks, asked.words
+                )
+                apart = np.stack(found, axis=1)
+            places: dict[str, NDArray[np.intp]] = {}
+            if asked.categories:
+                empty = self.reader.has_types
+                rows, places = dummies(
+                    batch.rows, asked.columns, asked.categories, dtype, room, empty=empty
+                )
+            else:
+                rows = matrix(batch.rows, asked.columns, dtype, room)
+            if lacks is not None:
+                lacks |= np.isnan(rows).any(axis=1)
+                for each in places.values():
+                    lacks |= each == LACKING
+            for name, each in places.items():
+                self._check_places(batch, name, each, asked, lacks)
+            yield batch._replace(rows=rows, labels=apart, lacks=lacks)
+
+    def _check_places(
+        self,
+        batch: Batch,
+        name: str,
+        places: NDArray[np.intp],
+        asked: Asked,
+        lacks: NDArray[np.bool_] | None,
+    ) -> None:
+        """Raise an error about text that is missing or no category, if it is used."""
+        bad = places < 0
+        if lacks is not None:
+            bad &= ~lacks
+        if asked.unknown == "zeros":
+            bad &= (places != UNSEEN) & ((places != LACKING) | (asked.missing != "mean"))
+        if not bad.any():
+            return
+        row = int(bad.argmax())
+        where = f"{self.reader.at(batch, row)}, column {name!r}"
+        if places[row] == UNSEEN:
+            text = batch.rows.column(name)[row].as_py()
+            raise ValueError(
+                f'{where}: {text!r} is none of the categories of the fit. unknown="zeros" makes '
+                "zeros of it"
+            )
+        more = ', and none was in the fit. unknown="zeros" makes zeros of it'
+        raise ValueError(f"{where}: missing value{more if asked.missing == 'mean' else ''}")
 
     def assert_finite(self, batch: Batch, values: NDArray, columns: Sequence[Column]) -> None:
         """Raise an error that says where a value is missing or not finite."""
@@ -149,8 +245,8 @@ class Scan:
         value = values[row, column]
         fault = "missing value or NaN" if np.isnan(value) else f"{value} is not finite"
         raise ValueError(
-            self._reader.fault(batch, columns)
-            or f"{self._reader.at(batch, row)}, column {columns[column]!r}: {fault}"
+            self.reader.fault(batch, columns)
+            or f"{self.reader.at(batch, row)}, column {columns[column]!r}: {fault}"
         )
 
     def check_weights(self, batch: Batch, values: NDArray, column: Column) -> None:
@@ -159,7 +255,7 @@ class Scan:
         if (values < 0).any():
             row = int(np.argmax(values < 0))
             raise ValueError(
-                f"{self._reader.at(batch, row)}, column {column!r}: {values[row]} is negative, and "
+                f"{self.reader.at(batch, row)}, column {column!r}: {values[row]} is negative, and "
                 "weights must be at least 0"
             )
 
@@ -167,34 +263,41 @@ class Scan:
         """Return the columns to predict from: those chosen, or all but some."""
         if self._features is not None:
             return self._features
-        return self._reader.others(left)
+        return self.reader.others(left)
 
-    def features_for(self, estimator: Any, left: Sequence[Column], *, reset: bool) -> list[Column]:
-        """Return the columns to fit to or to predict from, recorded or compared with the fit's.
+    def choose(self, estimator: Any, left: Sequence[Column], *, reset: bool) -> list[Column]:
+        """Return the columns to fit to or to predict from, as they are read.
 
-        Where none were chosen, a fitted estimator finds its own by their names.
+        Where none were chosen, a fitted estimator finds its own by their names: those of a table
+        that it was fitted to, or of X if the table has these.
         """
         names = vars(estimator).get("feature_names_in_")
         numbered = isinstance(self.columns, range)
         if not reset and names is not None and self._features is None and not numbered:
-            features: list[Column] = [*map(str, names)]
-            self._reader.check(features)
-            return features
+            kept = preparation_of(estimator)
+            if kept is not None and kept.is_given(self.columns):
+                return kept.columns
+            return [*map(str, names)]
         features = self.features(left)
         if not features:
-            raise ValueError(f"{self._reader.name} has no columns to predict from")
-        if not reset and names is None and len(features) != estimator.n_features_in_:
-            raise ValueError(
-                f"{self._reader.name} has {len(features)} columns to predict from, but "
-                f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
-                f"input: choose them with columns={self._reader.note()}"
-            )
-        self._compare(estimator, features, reset=reset)
-        self._reader.check(features)
+            raise ValueError(f"{self.reader.name} has no columns to predict from")
+        for name in features:
+            if name in left and self._features is not None:
+                raise ValueError(
+                    f"column {name!r} is asked for twice: it is a target or the weights. Leave it "
+                    "out of columns=, which names those to predict from"
+                )
         return features
 
-    def _compare(self, estimator: Any, features: list[Column], *, reset: bool) -> None:
-        """Record the columns, or compare those of a fitted estimator."""
+    def compare(self, estimator: Any, features: list[Column], *, reset: bool) -> None:
+        """Record the columns of X, or compare those of a fitted estimator."""
+        names = vars(estimator).get("feature_names_in_")
+        if not reset and names is None and len(features) != estimator.n_features_in_:
+            raise ValueError(
+                f"{self.reader.name} has {len(features)} columns to predict from, but "
+                f"{type(estimator).__name__} is expecting {estimator.n_features_in_} features as "
+                f"input: choose them with columns={self.reader.note()}"
+            )
         if not all(isinstance(name, str) for name in features):
             check_columns(estimator, np.empty((0, len(features))), reset=reset)
             return
@@ -203,32 +306,22 @@ class Scan:
         header = pyarrow.table([empty] * len(features), names=list(map(str, features)))
         check_columns(estimator, header, reset=reset)
 
+    def find_texts(self, columns: Sequence[Column]) -> list[Column]:
+        """Return those of some columns that hold text."""
+        return self.reader.find_texts(columns)
+
     def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         """Raise an error if a column is not everywhere, or does not hold numbers."""
-        self._reader.check(numbers, labels)
-
-    def find_labels(self, columns: list[Column]) -> list[Encoding]:
-        """Return how the labels of some columns become places among their classes."""
-        self._reader.check((), columns)
-        found: list[NDArray] | None = None
-        as_text = not self._reader.has_types
-        for batch in read_ahead(self.read_tables(columns, 0, columns)):
-            part = [np.unique(each) for each in labels_of(self._reader, batch, columns, as_text)]
-            found = part if found is None else merge_labels(found, part)
-        if found is None:
-            raise ValueError(f"{self._reader.name} has no rows")
-        size = self.batch_size(1)
-        values = [values_of(self._reader, *each, size) for each in zip(columns, found, strict=True)]
-        return [Encoding.of(*each) for each in zip(found, values, strict=True)]
+        self.reader.check(numbers, labels)
 
     def note(self) -> str:
         """Return what to know where the number of columns is not that of a model; maybe nothing."""
-        return self._reader.note()
+        return self.reader.note()
 
     def state(self) -> str | None:
         """Return what changes if the files do; None of what is not files."""
         try:
-            return self._reader.state()
+            return self.reader.state()
         except ValueError:
             return None
 
@@ -237,6 +330,9 @@ def scan(
     source: Any,
     columns: Sequence[Column] | None = None,
     *,
+    missing: Missing | None = None,
+    encode: Literal["onehot"] | None = None,
+    unknown: Unknown | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     separator: str | None = None,
 ) -> Scan:
@@ -264,7 +360,29 @@ def scan(
           columns.
     columns : sequence of str or int, default=None
         The columns to predict from; the default is all that are neither targets nor weights, nor
-        the index of a data frame. All files must then have the same.
+        the index of a data frame. All files must then have the same. Targets and weights are none
+        of them.
+    missing : {"error", "drop", "mean"}, default=None
+        What becomes of a value that is missing; None is "error" in a fit, and else what the model
+        was fitted with.
+
+        - "error": the error says where it is.
+        - "drop": a fit, and a score, leaves out the rows in which a column that is used lacks a
+          value: one to predict from, a target, the weights. A row cannot be left out of
+          predictions: there it is an error.
+        - "mean": of columns to predict from. The mean of the values that are there, without
+          weights, stands for those that are not; the model keeps the means, and fills in with them
+          what lacks in the rows that it predicts, in arrays, too. In a column of text a missing
+          value is a category of its own. Targets and weights must be there.
+    encode : {"onehot"}, default=None
+        Whether a column of text becomes columns of 0 and 1, one for each category, sorted, and
+        called ``color_red``. One more pass over these columns finds the categories. The model
+        keeps them, and makes the same of a table, a file or a scan that has the columns of text.
+        In a CSV file a column is text if the first of its cells that is there is neither a number
+        nor true or false.
+    unknown : {"error", "zeros"}, default=None
+        What becomes of text that was not in the fit: "zeros" makes zeros of it in all columns that
+        its own has become. None is "error" in a fit, and else what the model was fitted with.
     checkpoint : str or path-like, default=None
         Where to keep what is known of the rows read so far, for fits of linear models to files: a
         fit that was stopped goes on from there, with the same result. It stays after the fit.
@@ -278,8 +396,8 @@ def scan(
     Raises
     ------
     ValueError
-        If there is no file, they are of different or unknown formats, a column is missing, or the
-        source is none of these.
+        If there is no file, they are of different or unknown formats, a column is missing, the
+        source is none of these, or an option is not one of those that there are.
     ImportError
         If pyarrow is not installed.
 
@@ -292,9 +410,32 @@ def scan(
     >>> model = rmodels.LinearRegression().fit(rmodels.scan(X), y)
     >>> model.predict(rmodels.scan(X))[:2].round(6)
     array([ 5., 25.])
+
+    >>> import pandas as pd
+    >>> flats = pd.DataFrame({"area": [40.0, None, 80.0, 60.0]})
+    >>> flats["town"] = ["Ulm", "Bonn", "Bonn", "Ulm"]
+    >>> rows = rmodels.scan(flats, missing="mean", encode="onehot")
+    >>> model = rmodels.LinearRegression().fit(rows, [120.0, 190.0, 250.0, 180.0])
+    >>> model.feature_names_in_.tolist()
+    ['area', 'town_Bonn', 'town_Ulm']
+    >>> model.predict(pd.DataFrame({"area": [70.0], "town": ["Ulm"]})).round(6)
+    array([210.])
     """
+    for name, value, known in (
+        ("missing", missing, MISSING),
+        ("encode", encode, ("onehot",)),
+        ("unknown", unknown, UNKNOWN),
+    ):
+        if value is not None and value not in known:
+            words = ", ".join(map(repr, known))
+            raise ValueError(f"{name} must be None or one of {words}; got {value!r}")
     if separator is not None and (
         len(separator) != 1 or separator in '"\r\n' or ord(separator) > 127
     ):
         raise ValueError(f"separator must be one sign of ASCII; got {separator!r}")
-    return Scan(reader_of(source, separator), columns, checkpoint)
+    if type(source).__module__.startswith("dask") and (missing or encode or unknown):
+        raise ValueError(
+            "missing, encode and unknown are of scans, and rows on Dask are none: fill in and "
+            "encode there, or scan the files"
+        )
+    return Scan(reader_of(source, separator), columns, checkpoint, missing, encode, unknown)

@@ -23,8 +23,10 @@ from rmodels.data.checks import (
     warn_of_a_column,
 )
 from rmodels.data.formats import Batch, Column, Compared, as_column
+from rmodels.data.found import Sums, Used, find_categories, find_labels, find_means, find_words
 from rmodels.data.labels import Encoding, encode, encode_by
-from rmodels.data.scan import Scan
+from rmodels.data.preparation import Preparation, preparation_of
+from rmodels.data.scan import Asked, Scan
 from rmodels.data.source import WEIGHTLESS, Rows, Source, concatenate, random_state, shuffle
 
 __all__ = ["ScanSource", "are_columns"]
@@ -125,13 +127,12 @@ class ScanSource(Source):
             check_list_of_columns(scan.name, self._targets, scan.columns)
         self._weight = self._weight_column(scan, sample_weight)
         left = [*self._targets, *self._weight]
-        features = scan.features_for(estimator, left, reset=reset)
+        features = scan.choose(estimator, left, reset=reset)
         for name in left:
             if name in features or left.count(name) > 1:
                 raise ValueError(f"column {name!r} is asked for twice")
         self._scan, self._task, self._allow_weightless = scan, task, part
         self._given = self._weights = None
-        encodings = None
         if targets != "none" and not named:
             self._given = check_targets(estimator, y, targets)
             if targets == "labels" and encoded:
@@ -145,7 +146,11 @@ class ScanSource(Source):
             self._weights = (
                 sample_weight if constant_weight(sample_weight) else np.asanyarray(sample_weight)
             )
+        self._labels = self._targets if targets == "labels" else []
+        numbers = self._targets if targets == "numbers" else []
+        self._prepare(estimator, features, [*numbers, *self._weight], reset=reset)
         self._as_text, self._known = False, []
+        encodings = None
         if targets == "labels" and encoded:
             self.one_target = self.n_targets == 1
             encodings = self._encode(classes)
@@ -156,11 +161,6 @@ class ScanSource(Source):
             kinds = {each.dtype.kind for each in classes or ()}
             self._as_text = bool(kinds & set("OSU")) and not scan.has_types
             self._known = list(classes or ())
-        self._labels = self._targets if targets == "labels" else []
-        numbers = self._targets if targets == "numbers" else []
-        self._columns: list[Column] = [*features, *numbers, *self._weight]
-        self.n_features = len(features)
-        scan.check(self._columns, self._labels)
         self.target_dtype = np.dtype(np.intp if self.classes else np.float64)
         if numbers:
             self.target_dtype = scan.dtype(numbers)
@@ -168,8 +168,8 @@ class ScanSource(Source):
         self.dtype = scan.dtype(features)
         self._part = Part(
             type(estimator).__name__,
-            features,
-            scan.dtype(self._columns),
+            self._columns[: self.n_features],
+            scan.dtype(self._asked.columns),
             targets,
             encodings,
             self.classes,
@@ -179,6 +179,57 @@ class ScanSource(Source):
         )
         self._totals: NDArray[np.float64] | None = None
         self._state = scan.state()
+
+    def _prepare(
+        self, estimator: Any, features: list[Column], others: list[Column], *, reset: bool
+    ) -> None:
+        """Find how columns become X, and record or compare the columns of X.
+
+        Parameters
+        ----------
+        estimator : object
+        features, others : list of str or int
+            Columns to predict from; other columns of numbers.
+        reset : bool
+        """
+        scan = self._scan
+        kept = None if reset else preparation_of(estimator)
+        if scan.missing == "mean" and not reset and (kept is None or kept.missing != "mean"):
+            raise ValueError(
+                f'this {type(estimator).__name__} was not fitted with missing="mean": it has no '
+                "means to fill in"
+            )
+        missing = scan.missing or ("error" if kept is None else kept.missing)
+        unknown = scan.unknown or ("error" if kept is None else kept.unknown)
+        texts: list[Column] = []
+        if reset and scan.encode == "onehot":
+            texts = scan.find_texts(features)
+        elif kept is not None and kept.is_given(features):
+            texts = [name for name in features if name in kept.categories]
+        numbers = [name for name in features if name not in texts]
+        scan.check([*numbers, *others], [*texts, *self._labels])
+        self._used = Used([*numbers, *others], texts, self._labels, (), missing == "drop")
+        if self._used.drop and self._labels and not scan.has_types:
+            self._used = replace(self._used, words=find_words(scan, self._labels))
+        categories: dict[str, NDArray] = {}
+        if texts and kept is not None:
+            categories = {str(name): kept.categories[str(name)] for name in texts}
+        elif texts:
+            categories = find_categories(scan, self._used, gaps=missing == "mean")
+        made = Preparation(features, categories, missing, unknown)
+        if reset:
+            made.check_names()
+            vars(estimator).pop("_preparation", None)
+            if texts or missing != "error":
+                vars(estimator)["_preparation"] = made
+        names = made.names
+        scan.compare(estimator, names, reset=reset)
+        self.n_features = len(names)
+        self._columns: list[Column] = [*names, *others]
+        self._asked = Asked(
+            [*features, *others], categories=categories, missing=missing, unknown=unknown
+        )
+        self._preparation = made if reset or kept is None else kept
 
     @staticmethod
     def _weight_column(scan: Scan, sample_weight: Any) -> list[Column]:
@@ -196,7 +247,7 @@ class ScanSource(Source):
             self.classes = list(classes)
             self._given = encode_by(self._given, [Encoding.of(each, each) for each in classes], "")
             return None
-        encodings = self._scan.find_labels(self._targets)
+        encodings = find_labels(self._scan, self._used)
         self._as_text = not self._scan.has_types
         if classes is None:
             self.classes = [np.unique(each.values) for each in encodings]
@@ -218,38 +269,95 @@ class ScanSource(Source):
         """Return how many rows there are; see `rmodels.data.source.Source.number_rows`."""
         return self.fold(lambda rows: len(rows.X))
 
-    def _parts(self, start: int = 0) -> Generator[Rows]:
-        """Yield the rows of each batch, from a row on that begins one."""
-        if self._scan.state() != self._state:
+    def _parts(self, start: int = 0, *, whole: bool = False) -> Generator[Rows]:
+        """Yield the rows of each batch, from a row on that begins one.
+
+        Of those that lack a value none may be left out if all must be there as a `whole`.
+        """
+        scan, prepared = self._scan, self._preparation
+        if scan.state() != self._state:
             raise ValueError(
-                f"{self._scan.name} has changed since the fit began: its rows may be others. "
-                "Fit again"
+                f"{scan.name} has changed since the fit began: its rows may be others. Fit again"
             )
-        first = start
-        batches = self._scan.arrays(self._columns, self._task, start, self._labels, self._as_text)
+        asked = replace(
+            self._asked, labels=self._labels, as_text=self._as_text, words=self._used.words
+        )
+        fills = asked.missing == "mean"
+        if fills and prepared.means is None and start:
+            self._find_means()
+        sums = Sums(self.n_features) if fills else None
+        raw = first = start
+        self._read = start  # what a checkpoint goes on from
         compared = [Compared(each) for each in self._known if self._as_text]
-        with closing(batches):  # also where the traceback of an error is kept
+        with closing(scan.arrays(asked, self._task, start)) as batches:  # also after an error
             for batch, Z in batches:
+                if whole and batch.lacks is not None:
+                    self._assert_whole(batch, Z)
+                kept: slice | NDArray[np.bool_] = slice(None)
+                if batch.lacks is not None and batch.lacks.any():
+                    kept = ~batch.lacks
                 if batch.labels is not None:
-                    for cells, each in zip(batch.labels.T, compared, strict=False):
+                    for cells, each in zip(batch.labels[kept].T, compared, strict=False):
                         each.add(cells)
-                if len(Z):
-                    yield self._rows(batch, Z, first)
-                first += len(Z)
+                if sums is not None and sums.add(Z[:, : self.n_features]):
+                    if prepared.means is None:
+                        self._find_means()
+                    prepared.fill(Z[:, : self.n_features])
+                rows = self._rows(batch, Z, raw, first, kept)
+                raw += len(Z)
+                first += len(rows.X)
+                self._read = raw
+                if len(rows.X):
+                    yield rows
+        if sums is not None and prepared.means is None:
+            means = sums.means(scan, prepared.names)
+            prepared.means = np.where(prepared.are_numbers, means, np.nan)
         for name, each in zip(self._labels, compared, strict=False):
             if fault := each.fault():
-                raise ValueError(f"{self._scan.name}, column {name!r}: {fault}")
+                raise ValueError(f"{scan.name}, column {name!r}: {fault}")
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
-            if isinstance(given, np.ndarray) and len(given) != first:
-                raise ValueError(f"{name} has {len(given)} rows, and the scan {first}")
+            if isinstance(given, np.ndarray) and len(given) != raw:
+                raise ValueError(f"{name} has {len(given)} rows, and the scan {raw}")
 
-    def _rows(self, batch: Batch, Z: NDArray, first: int) -> Rows:
+    def _find_means(self) -> None:
+        """Have the means known, by a pass over the columns of numbers."""
+        prepared = self._preparation
+        numbers = [name for name in prepared.columns if str(name) not in prepared.categories]
+        prepared.means = np.full(self.n_features, np.nan)
+        prepared.means[prepared.are_numbers] = find_means(self._scan, numbers)
+
+    def _assert_whole(self, batch: Batch, Z: NDArray) -> None:
+        """Raise an error if a row of a batch lacks a value: it cannot be left out of answers."""
+        assert batch.lacks is not None
+        if batch.lacks.any():
+            row = int(batch.lacks.argmax())
+            gaps = [
+                name for name, value in zip(self._columns, Z[row], strict=True) if value != value
+            ]
+            for name in self._asked.categories:  # of text that is missing all are 0
+                own = [each in self._preparation.expand([name]) for each in self._columns]
+                gaps += [] if Z[row, own].any() else [name]
+            where = self._scan.reader.at(batch, row)
+            raise ValueError(
+                f'{where}, column {gaps[0]!r}: missing value. missing="drop" leaves rows out of '
+                "fits and scores; here each row is to have an answer. Leave such rows out before, "
+                'or fit with missing="mean"'
+            )
+
+    def _rows(
+        self, batch: Batch, Z: NDArray, raw: int, first: int, kept: slice | NDArray[np.bool_]
+    ) -> Rows:
+        """Return those rows of a batch that are kept, checked.
+
+        `raw` is the number of the first row of the batch, and `first` of those that are kept.
+        """
         d, t = self.n_features, len(self._targets)
-        here = slice(first, first + len(Z))
+        here = slice(raw, raw + len(Z))
         Y: Any = Z[:, d : d + t] if batch.labels is None else batch.labels
         weights: Any = Z[:, -1] if self._weight else self._weights
+        used = Z if isinstance(kept, slice) else np.where(kept[:, np.newaxis], Z, 0.0)
         if self._weight:
-            self._scan.check_weights(batch, weights, self._weight[0])
+            self._scan.check_weights(batch, used[:, -1], self._weight[0])
         for given, name in ((self._given, "y"), (self._weights, "sample_weight")):
             if isinstance(given, np.ndarray) and here.stop > len(given):
                 raise ValueError(f"{name} has {len(given)} rows, and the scan has more")
@@ -259,12 +367,15 @@ class ScanSource(Source):
             weights = self._weights[here]
 
         def check() -> None:
-            self._scan.assert_finite(batch, Z, self._columns)
+            self._scan.assert_finite(batch, used, self._columns)
 
         part = self._part
         if self._given is not None and part.targets == "labels":
             part = replace(part, targets="codes")
-        return part.rows(Z[:, :d], Y, weights, batch.place, first, check)
+        X, Y = (None if A is None else A[kept] for A in (Z[:, :d], Y))
+        if isinstance(weights, np.ndarray):
+            weights = weights[kept]
+        return part.rows(X, Y, weights, batch.place, first, check)
 
     def _large_parts(self) -> Generator[Rows]:
         """Yield rows that with an index take a share of the memory limit.
@@ -302,13 +413,13 @@ class ScanSource(Source):
                 found = compute(rows)
                 total = found if total is None else combine(total, found)
                 totals = totals + rows.totals
-                first = rows.first + len(rows.X)
+                first = self._read
                 if kept is not None:
                     kept.write_if_due(total, totals, first)
         if not totals[1] and not self._allow_weightless:
             raise ValueError(WEIGHTLESS)
         if kept is not None:
-            kept.write(total, totals, first)
+            kept.write(total, totals, self._read)
         self._totals = totals
         return total
 
@@ -321,13 +432,15 @@ class ScanSource(Source):
         from rmodels.files.checkpoint import Checkpoint  # which imports the estimators
 
         facts = [self._columns, self._scan.batch_size(len(self._columns)), get_config()["engine"]]
+        if self._asked.missing != "error":
+            facts.append(self._asked.missing)
         if self._state is None:
             raise ValueError("a checkpoint needs files")
         return Checkpoint(self._scan.checkpoint, [self._state, *map(repr, facts)])
 
     def map(self, answer: Callable[[Rows], Any]) -> Any:
         """Return what `answer` gives for all rows; see `rmodels.data.source.Source.map`."""
-        with closing(self._parts()) as parts:
+        with closing(self._parts(whole=True)) as parts:
             return concatenate([on_host(answer(rows)) for rows in parts])
 
     def fold_answers(self, answer: Callable[[Rows], Any], compute: Callable[[Rows, Any], T]) -> T:
@@ -342,6 +455,6 @@ class ScanSource(Source):
     def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator[Rows]:
         """Yield the rows in batches; see `rmodels.data.source.Source.batches`."""
         random = None if seed is None else random_state(seed)
-        with closing(self._parts()) as parts:
+        with closing(self._parts(whole=True)) as parts:
             for rows in parts:
                 yield rows if random is None else shuffle(rows, random)

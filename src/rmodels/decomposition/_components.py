@@ -27,7 +27,12 @@ class PrincipalComponents(Projection):
 
     def _set_axes(self, axes: Axes, k: int, source: Source, X: Any) -> None:
         """Set what k of the axes tell."""
-        n, d = axes.n_samples, source.n_features
+        n, d = axes.weight, source.n_features
+        if not n > 1:
+            raise ValueError(
+                f"sample_weight adds up to {n:.3g}, and has to be more than 1: a weight stands for "
+                "as many equal rows"
+            )
         variances, total = axes.squares / (n - 1), axes.total / (n - 1)
 
         def keep(values: Matrix) -> Any:

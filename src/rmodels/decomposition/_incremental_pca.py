@@ -47,7 +47,7 @@ class IncrementalPCA(PrincipalComponents):
     noise_variance_, n_components_, solver_, engine_, n_features_in_, feature_names_in_
         As in `PCA`.
     var_ : ndarray of shape (n_features,)
-        Variance of each column, over n_samples.
+        Variance of each column, over n_samples, or Σ w.
     n_samples_seen_ : int
     batch_size_ : int
         `batch_size`, or 5 · n_features.
@@ -97,7 +97,9 @@ class IncrementalPCA(PrincipalComponents):
         self.batch_size = batch_size
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "IncrementalPCA":
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> "IncrementalPCA":
         """Find the components of all rows.
 
         Parameters
@@ -106,6 +108,8 @@ class IncrementalPCA(PrincipalComponents):
             At least two rows.
         y : None
             Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0. A weight stands for as many equal rows.
 
         Returns
         -------
@@ -125,7 +129,7 @@ class IncrementalPCA(PrincipalComponents):
         >>> model.explained_variance_.round(6)
         array([3., 1.])
         """
-        source = data.source(self, X)
+        source = data.source(self, X, None, sample_weight)
         n = source.X.shape[0] if isinstance(source, Rows) else None
         self._check_components(source.n_features, n)
         axes = principal.decompose(
@@ -137,7 +141,11 @@ class IncrementalPCA(PrincipalComponents):
 
     @all_or_nothing
     def partial_fit(
-        self, X: ArrayLike, y: object = None, check_input: bool = True
+        self,
+        X: ArrayLike,
+        y: object = None,
+        check_input: bool = True,
+        sample_weight: ArrayLike | None = None,
     ) -> "IncrementalPCA":
         """Find the components of all rows so far and these.
 
@@ -152,6 +160,8 @@ class IncrementalPCA(PrincipalComponents):
             Not used.
         check_input : bool, default=True
             Accepted for compatibility: X is always checked.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -185,7 +195,7 @@ class IncrementalPCA(PrincipalComponents):
             raise ValueError(
                 f"solver_={self.solver_!r} kept no moments to go on from: begin with partial_fit"
             )
-        source = data.source(self, X, reset=not begun, part=True)
+        source = data.source(self, X, None, sample_weight, reset=not begun, part=True)
         moments = compute_moments(source, source.threads(None), added=True)
         if begun:
             moments = self._moments + moments
@@ -212,12 +222,12 @@ class IncrementalPCA(PrincipalComponents):
                 "by IncrementalPCA."
             )
 
-    def _choose(self, squares: Matrix, n: int) -> int:
+    def _choose(self, squares: Matrix, n: float) -> int:
         """Return how many components are asked for."""
         return len(squares) if self.n_components is None else int(self.n_components)
 
     def _set(self, axes: Axes, source: Source, X: Any) -> "IncrementalPCA":
-        self._set_axes(axes, self._choose(axes.squares, axes.n_samples), source, X)
+        self._set_axes(axes, self._choose(axes.squares, axes.weight), source, X)
         self.n_samples_seen_ = axes.n_samples
         self.__dict__.pop("_moments", None)
         if axes.moments is None:
@@ -225,7 +235,7 @@ class IncrementalPCA(PrincipalComponents):
         else:
             self._moments = axes.moments
             squares = axes.moments.scatter.diagonal()
-        self.var_ = as_kind_of(squares / axes.n_samples, X)
+        self.var_ = as_kind_of(squares / axes.weight, X)
         return self
 
     def __sklearn_tags__(self) -> Any:

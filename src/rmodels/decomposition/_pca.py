@@ -28,7 +28,8 @@ class PCA(PrincipalComponents):
 
     With D the rows less their mean, components are the right singular vectors v of D, and their
     variances σ² / (n_samples − 1), σ descending. They come from the second moments of X, one read
-    of it, or where those would keep too few digits, from the rows: `solver_` tells.
+    of it, or where those would keep too few digits, from the rows: `solver_` tells. Weights stand
+    for repeated rows: Σ w takes the place of n_samples.
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ class PCA(PrincipalComponents):
     solver_ : {"moments", "gram", "rows", "krylov"}
         What the components come from: moments, the products of the rows if they are fewer than
         the columns, singular values of the rows, or for a few components of thousands of columns
-        (hundreds of a sparse X) products with the rows, until ‖S v − λ v‖ is below 10⁻¹⁰ λ₁.
+        (hundreds of a sparse X) products with the rows, until ‖S v − λ v‖ is below 10⁻¹⁰ λ₁; not
+        with weights.
     engine_ : {"reference", "native", "gpu", "scipy"}
         What computed the moments or products; "scipy" those of a sparse X.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -136,7 +138,7 @@ class PCA(PrincipalComponents):
         self.random_state = random_state
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "PCA":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> "PCA":
         """Find the components.
 
         Parameters
@@ -146,6 +148,8 @@ class PCA(PrincipalComponents):
             "covariance_eigh".
         y : None
             Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0. A weight stands for as many equal rows.
 
         Returns
         -------
@@ -169,7 +173,7 @@ class PCA(PrincipalComponents):
                 'PCA only support sparse inputs with the "arpack" and "covariance_eigh" solvers, '
                 f'while "{self.svd_solver}" was passed. Set svd_solver to "auto"'
             )
-        source = data.source(self, X)
+        source = data.source(self, X, None, sample_weight)
         if isinstance(source, Rows):
             self._check_components(*source.X.shape)
         else:
@@ -178,7 +182,7 @@ class PCA(PrincipalComponents):
         asked = int(k) if isinstance(k, Integral) else None
         axes = principal.decompose(source, self._choose, source.threads(None), asked=asked)
         self._check_components(axes.n_samples, source.n_features)
-        self._set_axes(axes, self._choose(axes.squares, axes.n_samples), source, X)
+        self._set_axes(axes, self._choose(axes.squares, axes.weight), source, X)
         self.n_samples_ = axes.n_samples
         return self
 
@@ -211,7 +215,7 @@ class PCA(PrincipalComponents):
                 f"with svd_solver={solver!r}"
             )
 
-    def _choose(self, squares: Matrix, n: int) -> int:
+    def _choose(self, squares: Matrix, n: float) -> int:
         """Return how many components are asked for."""
         k = self.n_components
         if k is None:

@@ -43,7 +43,7 @@ class TruncatedSVD(Projection):
         In the dtype of X, as all below; of a tensor in its kind, on its device. The largest entry
         of each is positive.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance of the columns of `transform(X)`, over n_samples.
+        Variance of the columns of `transform(X)`, over n_samples, or Σ w.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         The same over the sum of the variances of the columns of X.
     singular_values_ : ndarray of shape (n_components,)
@@ -88,7 +88,9 @@ class TruncatedSVD(Projection):
         self.tol = tol
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "TruncatedSVD":
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> "TruncatedSVD":
         """Find the singular vectors.
 
         Parameters
@@ -97,6 +99,8 @@ class TruncatedSVD(Projection):
             At least two columns.
         y : None
             Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0. A weight stands for as many equal rows.
 
         Returns
         -------
@@ -115,7 +119,7 @@ class TruncatedSVD(Projection):
         >>> TruncatedSVD(1).fit([[2.0, 0.0], [0.0, 1.0]]).singular_values_.round(6)
         array([2.])
         """
-        source = data.source(self, X)
+        source = data.source(self, X, None, sample_weight)
         d = source.n_features
         if d < 2:
             raise ValueError(
@@ -135,12 +139,12 @@ class TruncatedSVD(Projection):
         )
         return self._set_axes(axes, source, X)
 
-    def _choose(self, squares: Matrix, n: int) -> int:
+    def _choose(self, squares: Matrix, n: float) -> int:
         """Return how many vectors are asked for."""
         return min(self.n_components, len(squares))
 
     def _set_axes(self, axes: Axes, source: Source, X: Any) -> "TruncatedSVD":
-        k = self._choose(axes.squares, axes.n_samples)
+        k = self._choose(axes.squares, axes.weight)
         V, d = axes.components[:k], source.n_features
         if axes.moments is not None and axes.solver == "moments":
             S = axes.moments.scatter[:d, :d]
@@ -154,7 +158,7 @@ class TruncatedSVD(Projection):
 
         self.components_ = keep(V)
         self.singular_values_ = keep(np.sqrt(axes.squares[:k]))
-        self.explained_variance_ = keep(np.maximum(projected, 0.0) / axes.n_samples)
+        self.explained_variance_ = keep(np.maximum(projected, 0.0) / axes.weight)
         shares = projected / total if total else np.zeros(k)
         self.explained_variance_ratio_ = keep(shares)
         self._centre = np.zeros(d)

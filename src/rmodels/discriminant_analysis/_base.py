@@ -3,10 +3,10 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import clone
 
-from rmodels.base.densities import DensityClassifier
+from rmodels.base.densities import ScoringClassifier
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
 from rmodels.exceptions import NotCoveredError
@@ -20,10 +20,8 @@ Matrix = NDArray[np.float64]
 DENSE = Need(sparse=False)
 ROWS_AT_A_TIME = 2048
 
-_QUERIES = Need(sparse=False, missing="refuse")
 
-
-class Discriminant(DensityClassifier):
+class Discriminant(ScoringClassifier):
     """Classification by normal densities of the classes."""
 
     _attributes: ClassVar = {"means_": np.ndarray, "priors_": np.ndarray}
@@ -85,28 +83,3 @@ class Discriminant(DensityClassifier):
             warn("The priors do not sum to 1. Renormalizing")
             priors = priors / priors.sum()
         return priors
-
-    def decision_function(self, X: ArrayLike) -> Any:
-        """Return log p(c | x) of each class, but for a term that all classes share.
-
-        Parameters
-        ----------
-        X : array-like, scan or Dask collection of shape (n_queries, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_classes), or (n_queries,) of two classes
-            In the order of `classes_`; of two classes that of the second less that of the first.
-
-        Examples
-        --------
-        >>> from rmodels import LinearDiscriminantAnalysis
-        >>> X, y = [[0.0], [2.0], [4.0], [6.0]], [0, 0, 1, 1]
-        >>> LinearDiscriminantAnalysis().fit(X, y).decision_function([[3.0], [4.0]]).round(6)
-        array([0., 4.])
-        """
-        return self._answer(X, "_decide", "decision_function")
-
-    def _decide(self, rows: Rows) -> Any:
-        joint = self._joint(rows)
-        return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint

@@ -12,14 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.classes import known_classes, one_target
+from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
+from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, convert_like, join, on_host
 from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
 from rmodels.ops.moments import GroupMoments
+from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 from rmodels.solvers.principal import turn
@@ -352,16 +355,17 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
             return convert_like(values, X, source.dtype)
 
         scalings: Matrix | None = None
-        if self.solver == "svd":
-            weight = moments.weight.sum()
-            scalings, shares = _find_directions(within, gaps, priors, weight, self.tol)
-            slopes = gaps @ scalings @ scalings.T
-        elif self.solver == "eigen":
-            values, vectors = linalg.eigh(total - within, within, check_finite=False)
-            scalings, shares = vectors[:, ::-1], values[::-1] / (values.sum() or 1.0)
-            slopes = gaps @ vectors @ vectors.T
-        else:
-            slopes = linalg.lstsq(within, gaps.T, check_finite=False)[0].T
+        with blas_threads(d, source.threads(None) or thread_count()):
+            if self.solver == "svd":
+                weight = moments.weight.sum()
+                scalings, shares = _find_directions(within, gaps, priors, weight, self.tol)
+                slopes = gaps @ scalings @ scalings.T
+            elif self.solver == "eigen":
+                values, vectors = linalg.eigh(total - within, within, check_finite=False)
+                scalings, shares = vectors[:, ::-1], values[::-1] / (values.sum() or 1.0)
+                slopes = gaps @ vectors @ vectors.T
+            else:
+                slopes = linalg.lstsq(within, gaps.T, check_finite=False)[0].T
         if scalings is not None:
             self.scalings_ = keep(turn(scalings.T).T)
             self.explained_variance_ratio_ = keep(shares[: self._n_features_out])
@@ -387,7 +391,8 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
             beside(A, rows.X) for A in (self._centre, self._slopes.T, self._constants)
         )
         parts = rows.blocks(ROWS_AT_A_TIME)
-        return join([(part.X - centre) @ slopes + constants for part in parts])
+        found = join([(part.X - centre) @ slopes + constants for part in parts])
+        return assert_finite(rows, found)
 
     def transform(self, X: ArrayLike) -> Any:
         """Project rows on the directions in which the means are farthest apart.

@@ -10,13 +10,17 @@ from scipy import linalg
 
 from rmodels import data
 from rmodels.base.classes import one_target
+from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
+from rmodels.config import thread_count
 from rmodels.data import Rows, Source
-from rmodels.data.arrays import beside, join, namespace
-from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
+from rmodels.data.arrays import beside
+from rmodels.discriminant_analysis._base import DENSE, Discriminant, Matrix
+from rmodels.ops import mahalanobis
 from rmodels.ops.moments import GroupMoments
+from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
@@ -184,9 +188,10 @@ class QuadraticDiscriminantAnalysis(Discriminant):
                 f"sample_weight is 0 for every sample of class {classes[moments.weight == 0][0]}"
             )
         covariances = self._estimate(moments, source)
-        self._decompose(covariances, moments)
-        self._check_ranks(moments, classes)
-        whitened = [_whiten(S) for S in covariances]
+        with blas_threads(moments.n_features, source.threads(None) or thread_count()):
+            self._decompose(covariances, moments)
+            self._check_ranks(moments, classes)
+            whitened = [_whiten(S) for S in covariances]
         self._whitenings = [A for A, _ in whitened]
         self._determinants = np.array([logarithm for _, logarithm in whitened])
         self.__dict__.pop("covariance_", None)
@@ -246,15 +251,11 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         """Return log p(x, c) of checked rows, but for what all classes share."""
         with np.errstate(divide="ignore"):  # a prior of 0
             constants = np.log(self.priors_) - 0.5 * self._determinants
-        means = [beside(mean, rows.X) for mean in self.means_]
-        whitenings = [beside(A, rows.X) for A in self._whitenings]
-        xp = namespace(means[0])
-        found = []
-        for part in rows.blocks(ROWS_AT_A_TIME):
-            pairs = zip(means, whitenings, strict=True)
-            norms = [(((part.X - mean) @ A) ** 2).sum(axis=1) for mean, A in pairs]
-            found.append(beside(constants, rows.X) - 0.5 * xp.stack(norms, 1))
-        return join(found)
+        joint = mahalanobis.full(rows.X, self.means_, np.array(self._whitenings))
+        joint = assert_finite(rows, joint)
+        joint *= -0.5
+        joint += beside(constants, rows.X)
+        return joint
 
 
 def _whiten(S: Matrix) -> tuple[Matrix, float]:

@@ -19,6 +19,7 @@ from rmodels.base.sklearn import check_parameters
 from rmodels.base.state import Absent, attributes_of
 from rmodels.base.warnings import warn
 from rmodels.catalogue import CATALOGUE
+from rmodels.data.preparation import preparation_of
 from rmodels.files.codec import Arrays, Parts, decode, encode, is_part
 from rmodels.files.sklearn import CLASSES, PARTS, Theirs, is_theirs, take_apart, wrap
 
@@ -156,7 +157,9 @@ def _make(name: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> 
     model = estimator(**parameters)
     check_parameters(model)
     vars(model).update(attributes)
-    if attributes and not model._is_consistent():
+    prepared = preparation_of(model)
+    fits = prepared is None or prepared.n_features == attributes["n_features_in_"]
+    if attributes and not (fits and model._is_consistent()):
         raise ValueError("its attributes do not fit together")
     model._bring_up_to_date()
     return model

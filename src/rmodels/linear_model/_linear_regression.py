@@ -83,9 +83,9 @@ class LinearRegression(TestedLinearModel):
         `loss_history_` and `singular_` are of its kind, on its device.
     intercept_ : float or ndarray of shape (n_targets,)
     rank_ : int
-        Directions of the centred X that can be told from rounding. Not after "lsqr", nor after
-        "stream" with a learning rate that is given, nor after gradient descent on an X whose
-        condition number is above 10⁵: the moments do not tell it.
+        Directions of the centred X that can be told from rounding. Not after "krylov"
+        or "lsqr", nor after "stream" with a learning rate that is given, nor after gradient
+        descent on an X whose condition number is above 10⁵: the moments do not tell it.
     singular_ : ndarray of shape (min(n_samples, n_features),)
         Singular values of the centred X, descending. There if `rank_` is.
     condition_number_ : float
@@ -98,12 +98,14 @@ class LinearRegression(TestedLinearModel):
         Computed when first asked for.
     learning_rate_ : float or None
         α; None for least squares.
-    solver_ : {"moments", "gram", "stream", "rows", "lsqr"}
-        What was used. "lsqr": a sparse X whose moments do not keep the setting `memory_limit`.
+    solver_ : {"moments", "gram", "stream", "rows", "krylov", "lsqr"}
+        What was used. "krylov": conjugate gradients of a sparse X, where they take the fewest
+        operations and lead to all digits. "lsqr": a sparse X whose moments do not keep the setting
+        `memory_limit`, where they do not.
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments, products or steps; "scipy" those of a sparse X, and all of "lsqr"
-        and of solver="rows" or positive=True, which need none of them. Refinement and "rows" use
-        NumPy and LAPACK on the processor with any engine.
+        What computed the moments, products or steps; "scipy" all of "krylov", "lsqr", those of a
+        sparse X without the native engine, and of solver="rows" or positive=True, which need none
+        of them. Refinement and "rows" use NumPy and LAPACK on the processor with any engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
@@ -413,7 +415,7 @@ class LinearRegression(TestedLinearModel):
         if value is None or (isinstance(value, Conditioning) and not value.decided):
             if source not in vars(self):
                 reason = "it is not fitted"
-            elif value is None and self.solver_ in ("stream", "lsqr"):
+            elif value is None and self.solver_ in ("stream", "krylov", "lsqr"):
                 reason = f"solver_={self.solver_!r} does not form the moments that it needs"
             else:
                 reason = "X is too ill-conditioned for its moments to tell; iterations=None tells"

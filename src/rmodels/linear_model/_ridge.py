@@ -94,10 +94,12 @@ class Ridge(RidgeModel):
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_ : None
     solver_ : str
-        `solver`; with "auto", what was used: "moments", "gram" (products of the rows), "rows" or
-        "lsqr" (a sparse X whose moments do not keep the setting `memory_limit`).
+        `solver`; with "auto", what was used: "moments", "gram" (products of the rows), "rows",
+        "krylov" (conjugate gradients of a sparse X, where they take the fewest operations and lead
+        to all digits) or "lsqr" (a sparse X whose moments do not keep the setting `memory_limit`).
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments or products; "scipy" those of a sparse X, and positive=True.
+        What computed the moments or products; "scipy" "krylov", "lsqr" and positive=True, and
+        those of a sparse X without the native engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.

@@ -8,19 +8,17 @@ from numpy.typing import ArrayLike
 
 from rmodels import data
 from rmodels.base.classes import known_classes, one_target
-from rmodels.base.densities import DensityClassifier, check_priors
+from rmodels.base.densities import DensityClassifier, check_priors, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.data import WEIGHTLESS, Need, Rows, Source
-from rmodels.data.arrays import as_dtype, as_kind_of, beside, join, namespace, on_host
+from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 
 __all__ = ["GaussianNB"]
 
 _DENSE = Need(sparse=False)
-_QUERIES = Need(sparse=False, missing="refuse")
-_ROWS_AT_A_TIME = 1024
 
 
 class GaussianNB(DensityClassifier):
@@ -235,20 +233,11 @@ class GaussianNB(DensityClassifier):
 
     def _joint(self, rows: Rows) -> Any:
         """Return log p(x, c) of checked rows."""
-        theta, variances, priors = (
-            beside(on_host(A).astype(np.float64), rows.X)
-            for A in (self.theta_, self.var_, self.class_prior_)
-        )
-        xp = namespace(theta)
-        with np.errstate(divide="ignore"):  # a class without weight
-            constants = xp.log(priors) - 0.5 * xp.log(2 * np.pi * variances).sum(axis=1)
-        found = []
-        for block in rows.blocks(_ROWS_AT_A_TIME):
-            X = as_dtype(block.X, np.dtype(np.float64))
-            columns = []
-            for mean, variance in zip(theta, variances, strict=True):
-                D = X - mean
-                D *= D
-                columns.append(D @ (-0.5 / variance))
-            found.append(xp.stack(columns, 1) + constants)
-        return join(found)
+        variances, priors = (on_host(adopt(A)) for A in (self.var_, self.class_prior_))
+        with np.errstate(divide="ignore"):  # a class without weight, or that does not vary
+            constants = np.log(priors) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
+            precisions = 1.0 / variances
+        joint = measure(rows, adopt(self.theta_), precisions)
+        joint *= -0.5
+        joint += beside(constants, rows.X)
+        return joint

@@ -16,8 +16,10 @@
 #include "native/strided.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/mahalanobis/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
+#include "ops/moments/sparse.hpp"
 #include "ops/nearest/index.hpp"
 #include "ops/ordered/native.hpp"
 
@@ -113,6 +115,30 @@ void finish_row_products(RowProducts &products, const Result &result) {
     products.finish(result.data());
 }
 
+template <class Values>
+using Entries = nb::ndarray<const Values, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class Real, class Index>
+void sparse_products(const Entries<Real> &values, const Entries<Index> &columns, const Entries<Index> &starts,
+                     const std::optional<Input> &weights, std::size_t first, std::size_t last, const Result &products,
+                     int threads) {
+    const SparseRows<Real, Index> rows{values.data(), columns.data(), starts.data(),
+                                       weights ? weights->data() : nullptr};
+    nb::gil_scoped_release release;
+    add_sparse_products(rows, first, last, products.shape(0), threads, products.data());
+}
+
+void mirror_products(const Result &products, int threads) {
+    nb::gil_scoped_release release;
+    mirror(products.data(), products.shape(0), threads);
+}
+
+template <class Real, class Index>
+void define_sparse_products(nb::module_ &module) {
+    module.def("add_sparse_products", &sparse_products<Real, Index>, "values"_a.noconvert(), "columns"_a.noconvert(),
+               "starts"_a.noconvert(), "weights"_a.none(), "first"_a, "last"_a, "products"_a.noconvert(), "threads"_a);
+}
+
 Regression regression(const Array &X, const Array &Y, const Vector &weights, const std::optional<Input> &shift) {
     return {strided(X), strided(Y), strided(weights), shift ? shift->data() : nullptr};
 }
@@ -130,6 +156,14 @@ void steps(const Array &X, const Array &Y, const Vector &weights, double learnin
     const Descending how{learning_rate, weight, fit_intercept, squares.shape(0)};
     nb::gil_scoped_release release;
     descend(data, how, threads, coefficients.data(), squares.data());
+}
+
+template <void measure(const Strided &, const Centres &, double *, int)>
+void distances(const Array &X, const Input &centres, const Input &others, const Result &found, int threads) {
+    const Strided x = strided(X);
+    const Centres to{centres.data(), others.data(), centres.shape(0)};
+    nb::gil_scoped_release release;
+    measure(x, to, found.data(), threads);
 }
 
 using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
@@ -302,10 +336,20 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
         .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)
         .def("finish", &finish_row_products, "products"_a.noconvert());
+    define_sparse_products<float, std::int32_t>(module);
+    define_sparse_products<float, std::int64_t>(module);
+    define_sparse_products<double, std::int32_t>(module);
+    define_sparse_products<double, std::int64_t>(module);
+    module.def("mirror", &mirror_products, "products"_a.noconvert(), "threads"_a);
     module.def("gradient", &gradient, "X"_a, "Y"_a, "weights"_a.none(), "shift"_a.none(), "coefficients"_a.noconvert(),
                "threads"_a, "slope"_a.noconvert(), "squares"_a.noconvert());
     module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
                "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
+
+    module.def("diagonal_distances", &distances<diagonal_distances>, "X"_a, "centres"_a.noconvert(),
+               "precisions"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("full_distances", &distances<full_distances>, "X"_a, "centres"_a.noconvert(), "factors"_a.noconvert(),
+               "found"_a.noconvert(), "threads"_a);
 
     nb::class_<Paths>(module, "Paths")
         .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),

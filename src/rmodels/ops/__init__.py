@@ -16,6 +16,7 @@ _WRITTEN = {
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
+    "mahalanobis": ("reference", "native", "gpu"),
     "ordered": ("reference", "native"),
 }
 
@@ -34,7 +35,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest", "coordinate", "ordered"}
+    operation : {"moments", "descent", "nearest", "coordinate", "mahalanobis", "ordered"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

@@ -1,4 +1,7 @@
-"""Means and sums of squares of columns, or of products with them, by reads of the rows alone."""
+"""Means and sums of squares of columns, or of products with them, by reads of the rows alone.
+
+Rows count by their weights, if they have some.
+"""
 
 from functools import partial
 from typing import Any
@@ -21,8 +24,16 @@ def _blocks(rows: Rows) -> Any:
     return rows.blocks(max(64, _NUMBERS // max(1, rows.n_features)))
 
 
+def _sum(A: Any, rows: Rows) -> Matrix:
+    """Return the sums of columns of rows, each times its weight."""
+    if rows.weights is None:
+        return np.asarray(A.sum(axis=0, dtype=np.float64)).ravel()
+    found: Matrix = as_array(rows.weights).astype(np.float64) @ A
+    return found
+
+
 def find_mean(source: Source) -> tuple[int, Matrix]:
-    """Return how many rows there are and the mean of their columns, in two reads.
+    """Return how many rows there are and the weighted mean of their columns, in two reads.
 
     Raises
     ------
@@ -32,8 +43,9 @@ def find_mean(source: Source) -> tuple[int, Matrix]:
     n, sums, squares = source.fold(_sum_columns, _add_each)
     if not np.isfinite(squares).all():
         raise ValueError(TOO_LARGE)
-    mean = sums / n
-    return n, mean + source.fold(partial(_sum_gaps, mean=mean)) / n
+    weight = source.weight if source.has_weights else n
+    mean = sums / weight
+    return n, mean + source.fold(partial(_sum_gaps, mean=mean)) / weight
 
 
 def _add_each(first: tuple, second: tuple) -> tuple:
@@ -47,8 +59,8 @@ def _sum_columns(rows: Rows) -> tuple[int, Matrix, Matrix]:
         for part in [rows] if sparse.issparse(rows.X) else _blocks(rows):
             X = part.X if sparse.issparse(part.X) else as_array(part.X)
             X = X.astype(np.float64, copy=False)
-            sums += np.asarray(X.sum(axis=0)).ravel()
-            squares += np.asarray((X**2).sum(axis=0)).ravel()
+            sums += _sum(X, part)
+            squares += _sum(X**2, part)
     if not np.isfinite(squares).all():
         rows.assert_finite()
     return rows.X.shape[0], sums, squares
@@ -57,41 +69,39 @@ def _sum_columns(rows: Rows) -> tuple[int, Matrix, Matrix]:
 def _sum_gaps(rows: Rows, mean: Matrix) -> Matrix:
     """Return the sums of the columns less their mean: what rounding has left."""
     if sparse.issparse(rows.X):
-        found: Matrix = np.asarray(rows.X.sum(axis=0, dtype=np.float64)).ravel()
-        return found - rows.X.shape[0] * mean
+        return _sum(rows.X, rows) - rows.weight * mean
     total = np.zeros(len(mean))
     for part in _blocks(rows):
-        total += (as_array(part.X) - mean).sum(axis=0)
+        total += _sum(as_array(part.X) - mean, part)
     return total
 
 
 def sum_squares(source: Source, mean: Matrix) -> Matrix:
-    """Return Σ (x − mean)² of each column: (n_features,)."""
+    """Return Σ w (x − mean)² of each column: (n_features,)."""
     return source.fold(partial(_sum_squares, mean=mean))
 
 
 def _sum_squares(rows: Rows, mean: Matrix) -> Matrix:
     if sparse.issparse(rows.X):
         X = rows.X.astype(np.float64, copy=False)
-        squares, sums = (np.asarray(A.sum(axis=0)).ravel() for A in (X**2, X))
-        found: Matrix = squares - 2 * mean * sums + X.shape[0] * mean**2
+        squares, sums = (_sum(A, rows) for A in (X**2, X))
+        found: Matrix = squares - 2 * mean * sums + rows.weight * mean**2
         return found
     total = np.zeros(len(mean))
     for part in _blocks(rows):
-        total += ((as_array(part.X) - mean) ** 2).sum(axis=0)
+        total += _sum((as_array(part.X) - mean) ** 2, part)
     return total
 
 
 def sum_projected(source: Source, mean: Matrix, axes: Matrix) -> Matrix:
-    """Return Σ ((x − mean) · v)² for each axis v, a row of `axes`: (n_axes,)."""
+    """Return Σ w ((x − mean) · v)² for each axis v, a row of `axes`: (n_axes,)."""
     return source.fold(partial(_sum_projected, mean=mean, axes=axes))
 
 
 def _sum_projected(rows: Rows, mean: Matrix, axes: Matrix) -> Matrix:
     if sparse.issparse(rows.X):
-        projected: Matrix = rows.X @ axes.T - mean @ axes.T
-        return (projected**2).sum(axis=0)
+        return _sum((rows.X @ axes.T - mean @ axes.T) ** 2, rows)
     total = np.zeros(len(axes))
     for part in _blocks(rows):
-        total += (((as_array(part.X) - mean) @ axes.T) ** 2).sum(axis=0)
+        total += _sum(((as_array(part.X) - mean) @ axes.T) ** 2, part)
     return total

@@ -23,6 +23,7 @@ __all__ = [
     "from_products",
     "from_scatter",
     "select_columns",
+    "take",
 ]
 
 Matrix = NDArray[np.float64]
@@ -147,7 +148,7 @@ def condition_moments(
     return from_scatter(
         S[:d, :d],
         len(used),
-        lambda: not len(used) or bool(factorize(S[np.ix_(used, used)])[2] * TOO_ILL >= 1),
+        lambda: not len(used) or bool(factorize(take(S, used))[2] * TOO_ILL >= 1),
     )
 
 
@@ -170,15 +171,27 @@ def select_columns(
 
 
 def factorize(scatter: Matrix, penalty: float = 0.0) -> tuple[Matrix, Matrix, float]:
-    """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ²."""
+    """Return the columns' norms, the Cholesky factor of their correlations and about 1 / κ².
+
+    The factor is the lower triangle of what is returned.
+    """
     scale = np.sqrt(scatter.diagonal() + penalty)
-    correlation = scatter / scale / scale[:, np.newaxis]
+    correlation = scatter / scale
+    correlation /= scale[:, np.newaxis]
     correlation[np.diag_indices(len(scale))] = 1.0
-    factor, failed = lapack.dpotrf(correlation, lower=1)
+    largest = lapack.dlange("1", correlation.T)  # LAPACK stores by columns: no copies
+    factor, failed = lapack.dpotrf(correlation.T, lower=1, clean=0, overwrite_a=1)
     if failed:
         return scale, factor, 0.0
-    reciprocal, _ = lapack.dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    reciprocal, _ = lapack.dpocon(factor, largest, uplo="L")
     return scale, factor, reciprocal
+
+
+def take(scatter: Matrix, used: NDArray[np.intp]) -> Matrix:
+    """Return the part of a matrix that belongs to some columns, a view if they are the first."""
+    if len(used) and used[-1] == len(used) - 1:
+        return scatter[: len(used), : len(used)]
+    return scatter[np.ix_(used, used)]
 
 
 def _find_singular(symmetric: Matrix) -> Matrix:

@@ -19,7 +19,7 @@ from scipy.linalg import lapack
 
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Gram, Moments
-from rmodels.solvers import lsqr
+from rmodels.solvers import conjugate_gradients, lsqr
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.conditioning import (
     TOO_ILL,
@@ -30,6 +30,7 @@ from rmodels.solvers.conditioning import (
     from_products,
     from_scatter,
     select_columns,
+    take,
 )
 from rmodels.solvers.dummies import count_dummies
 from rmodels.solvers.moments import compute_gradient, compute_gram, compute_moments
@@ -178,6 +179,12 @@ def solve(
     """
     route = plan_least_squares(source, solver, positive)
     with blas_threads(smaller_side(source), n_threads or 1):
+        if route.solver == "krylov":
+            assert isinstance(source, Rows)
+            found = conjugate_gradients.solve(source, fit_intercept)
+            if found is not None:
+                return found
+            route = plan_least_squares(source, solver, positive, krylov=False)
         if route.solver == "lsqr":
             assert isinstance(source, Rows)
             return lsqr.solve(source, fit_intercept)
@@ -280,7 +287,7 @@ def _solve_moments(
     conditioning = from_scatter(S[:d, :d], len(used))
     if not len(used):
         return Solution(coefficients, conditioning)
-    scale, factor, reciprocal = factorize(S[np.ix_(used, used)], penalty)
+    scale, factor, reciprocal = factorize(take(S, used), penalty)
     if reciprocal * TOO_ILL < 1:
         return None
     right = S[used, d:] / scale[:, np.newaxis]
@@ -422,7 +429,7 @@ def _solve_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float
     if not len(used):
         return Solution(coefficients, from_scatter(S[:d, :d], 0)), 1.0
     norms = np.sqrt(squares[used])
-    values, V = np.linalg.eigh(S[np.ix_(used, used)] / norms / norms[:, np.newaxis])
+    values, V = np.linalg.eigh(take(S, used) / norms / norms[:, np.newaxis])
     rank = int((values > len(values) * _EPS * values[-1]).sum())
     kept, lost = V[:, len(used) - rank :], V[:, : len(used) - rank]
     values = values[len(used) - rank :, np.newaxis]
@@ -452,15 +459,12 @@ def _solve_gram(
     X, Y, weights = rows.X, rows.Y, rows.weights
     n = X.shape[0]
     root = (np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64))[:, np.newaxis]
-    eigenvalues, U = np.linalg.eigh(gram.products)
     rank = int((root > 0).sum()) - bool(fit_intercept)
     if rank < 1:
         return None
-    kept = slice(n - rank, None)
-    values = np.maximum(eigenvalues[kept], 0.0) + penalty
-    if not values[0] * TOO_ILL > values[-1]:
+    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty)
+    if invert is None:
         return None
-    inverse = U[:, kept] / values
     target = Y.astype(np.float64)
     if fit_intercept:
         target = target - np.average(target, axis=0, weights=root[:, 0] ** 2)
@@ -468,7 +472,40 @@ def _solve_gram(
     coefficients = np.zeros((X.shape[1], target.shape[1]))
     for _ in range(3):  # the first solves, the others refine
         fitted = X @ coefficients - gram.mean @ coefficients
-        step = inverse @ (U[:, kept].T @ (root * (target - fitted) - penalty * dual))
+        step = invert(root * (target - fitted) - penalty * dual)
         dual += step
         coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
     return Solution(coefficients, from_products(gram.products, rank))
+
+
+def _invert_products(
+    products: Matrix, root: Matrix, rank: int, fit_intercept: bool, penalty: float
+) -> Callable[[Matrix], Matrix] | None:
+    """Return what multiplies by (K + α I)⁻¹ in the `rank` directions of K.
+
+    None if they cannot be told. By a Cholesky factor where nothing but √w, which centring leaves
+    empty, is without a square; else by eigenvectors.
+    """
+    n = len(products)
+    if rank + bool(fit_intercept) == n:
+        filled = products
+        if fit_intercept:
+            filled = products + (products.trace() / (root.T @ root)[0, 0] / n) * (root * root.T)
+        scale, factor, reciprocal = factorize(filled, penalty)
+        if reciprocal * TOO_ILL >= 1:
+
+            def solve(right: Matrix) -> Matrix:
+                found, _ = lapack.dpotrs(factor, right / scale[:, np.newaxis], lower=1)
+                found /= scale[:, np.newaxis]
+                if fit_intercept:
+                    found -= root * ((root.T @ found) / (root.T @ root))
+                return found
+
+            return solve
+    eigenvalues, U = np.linalg.eigh(products)
+    kept = slice(n - rank, None)
+    values = np.maximum(eigenvalues[kept], 0.0) + penalty
+    if not values[0] * TOO_ILL > values[-1]:
+        return None
+    inverse = U[:, kept] / values
+    return lambda right: inverse @ (U[:, kept].T @ right)

@@ -1,18 +1,21 @@
 """Sums over the rows of a source, on the processor wherever the rows are.
 
 X is an array or a CSR matrix. An array goes to the operations. The moments of a CSR matrix are
-products of sparse matrices; where those would lose digits, and where `engine` is named, blocks of
-rows go to the operation as arrays, within the memory limit.
+those of its entries about zero, by the native engine, or without it by SciPy; where those would
+lose digits, and where the reference is asked for, blocks of rows go to the operation as arrays,
+within the memory limit.
 """
 
 from dataclasses import fields, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rmodels import ops
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_gpu, on_host
@@ -63,7 +66,7 @@ def _copy_to_host(statistics: Statistics) -> Statistics:
 
 
 def compute_moments(source: Source, n_threads: int | None, *, added: bool = False) -> Moments:
-    """Return the moments of [X | Y]; of products of sparse matrices, the engine is "scipy".
+    """Return the moments of [X | Y]; where SciPy multiplies sparse matrices, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite. They can be added to others
     without loss if `added`.
@@ -107,14 +110,54 @@ def compute_group_moments(
 def _compute_groups(
     rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | None
 ) -> GroupMoments:
-    nothing = beside(np.empty((rows.X.shape[0], 0)), rows.X)
-    groups, weights = rows.Y[:, 0], rows.weights
-    found = moments_operation.group_moments(
-        rows.X, nothing, groups, n_groups, weights, scatter=scatter, n_threads=n_threads
-    )
+    if not sparse.issparse(rows.X):
+        found = _sum_groups(rows, n_groups, scatter, n_threads)
+    elif scatter == "diagonal" and get_config()["engine"] == "auto":
+        found = _sum_entries(rows, n_groups)
+    else:
+        step = max(1, get_config()["memory_limit"] // (16 * rows.n_features))
+        parts = (replace(part, X=as_array(part.X)) for part in rows.blocks(step))
+        found = reduce(add, (_sum_groups(part, n_groups, scatter, n_threads) for part in parts))
     if not found.is_finite:
         rows.assert_finite()
     return found
+
+
+def _sum_groups(rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | None) -> GroupMoments:
+    nothing = beside(np.empty((rows.X.shape[0], 0)), rows.X)
+    groups, weights = rows.Y[:, 0], rows.weights
+    return moments_operation.group_moments(
+        rows.X, nothing, groups, n_groups, weights, scatter=scatter, n_threads=n_threads
+    )
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _sum_entries(rows: Rows, n_groups: int) -> GroupMoments:
+    """Return the sums of squares of groups of a CSR matrix: of its entries, and of the zeros.
+
+    All terms of a sum of squares are at least 0, so that no digits are lost.
+    """
+    X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
+    X.sum_duplicates()
+    n, d = X.shape
+    groups = rows.Y[:, 0]
+    w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
+    count = np.bincount(groups, minlength=n_groups).astype(np.int64)
+    weight: Matrix = np.bincount(groups, w, n_groups).astype(np.float64)
+    numbers = np.arange(n)
+    members = sparse.csr_array((np.ones(n), (groups, numbers)), shape=(n_groups, n))
+    weighing = sparse.csr_array((w, (groups, numbers)), shape=(n_groups, n))
+    there = sparse.csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=(n, d))
+    zeros = weight[:, np.newaxis] - (weighing @ there).toarray()
+    zeros[(members @ there).toarray() == count[:, np.newaxis]] = 0.0  # but for rounding
+    heavy = np.where(weight > 0, weight, 1.0)[:, np.newaxis]
+    mean = (weighing @ X).toarray() / heavy
+    X.data -= mean[np.repeat(groups, np.diff(X.indptr)), X.indices]
+    rest = ((weighing @ X).toarray() - zeros * mean) / heavy
+    X.data **= 2
+    squares = (weighing @ X).toarray() + zeros * mean**2
+    squares = np.maximum(squares - weight[:, np.newaxis] * rest**2, 0.0)
+    return GroupMoments(d, count, weight, mean, squares, "diagonal", "scipy", rest)
 
 
 def _with_rest(found: Moments, rows: Rows) -> Moments:
@@ -154,8 +197,9 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     if not sparse.issparse(X):
         return moments_operation.moments(X, Y, weights, n_threads=n_threads)
     n, d = X.shape
-    if get_config()["engine"] == "auto" and X.nnz <= _DENSE * n * d:
-        found = _multiply_columns(X, Y, weights)
+    engine = _sparse_engine()
+    if engine is not None and X.nnz <= _DENSE * n * d:
+        found = _multiply_columns(X, Y, weights, engine, n_threads)
         squares = found.scatter.diagonal()[:d]
         if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
             return found
@@ -175,28 +219,48 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     return found
 
 
-def _multiply_columns(X: Any, Y: NDArray, weights: NDArray | None) -> Moments:
+def _sparse_engine() -> str | None:
+    """Return what multiplies sparse matrices; None if they are to be made arrays."""
+    asked = get_config()["engine"]
+    if asked in ("auto", "native") and ops.choose("moments", asked) == "native":
+        return "native"
+    return "scipy" if asked == "auto" else None
+
+
+def _multiply(X: Any, weights: NDArray | None, engine: str, n_threads: int | None) -> Matrix:
+    """Return Σ w x xᵀ of the rows of a CSR matrix."""
+    name = "native" if engine == "native" else "reference"
+    return moments_operation.sparse_products(X, weights, engine=name, n_threads=n_threads)
+
+
+def _multiply_columns(
+    X: Any, Y: NDArray, weights: NDArray | None, engine: str, n_threads: int | None
+) -> Moments:
     """Return the moments by products about zero."""
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     weight = float(w.sum())
-    Z = X.astype(np.float64)
     D = Y.astype(np.float64)
-    weighted = sparse.diags_array(w) @ Z
     target_mean = w @ D / weight
     D -= target_mean
-    mean = np.concatenate([Z.T @ w / weight, target_mean])
+    D *= w[:, np.newaxis]
+    sums = X.T @ np.column_stack([w, D])
+    mean = np.concatenate([sums[:, 0] / weight, target_mean])
+    lost = D.sum(axis=0)  # what rounding left of the centred targets' mean
     scatter = np.empty((len(mean), len(mean)))
-    scatter[:d, :d] = (Z.T @ weighted).toarray() - weight * np.outer(mean[:d], mean[:d])
-    lost = w @ D  # what rounding left of the centred targets' mean
-    scatter[:d, d:] = weighted.T @ D - np.outer(mean[:d], lost)
+    np.subtract(
+        _multiply(X, weights, engine, n_threads),
+        (weight * mean[:d, np.newaxis]) * mean[:d],
+        out=scatter[:d, :d],
+    )
+    scatter[:d, d:] = sums[:, 1:] - np.outer(mean[:d], lost)
     scatter[d:, :d] = scatter[:d, d:].T
-    scatter[d:, d:] = D.T @ (w[:, np.newaxis] * D)
-    return Moments(n, d, weight, mean, scatter, "scipy")
+    scatter[d:, d:] = D.T @ (Y - target_mean)
+    return Moments(n, d, weight, mean, scatter, engine, centred_late=True)
 
 
 def compute_gram(rows: Rows, centre: bool, n_threads: int | None) -> Gram:
-    """Return the inner products of the centred rows; of products about zero, engine "scipy".
+    """Return the inner products of the centred rows; where SciPy multiplies, the engine is "scipy".
 
     They may overflow, but no value that was met is NaN or infinite.
     """
@@ -211,13 +275,17 @@ def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int
         return _copy_to_host(moments_operation.gram(X, weights, centre=centre, n_threads=n_threads))
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
-    if get_config()["engine"] == "auto":
-        Z = X.astype(np.float64)
-        mean = w @ Z / w.sum() if centre else np.zeros(d)
-        lost = Z @ mean - 0.5 * (mean @ mean)
-        root = np.sqrt(w)
-        products = (Z @ Z.T).toarray() - lost - lost[:, np.newaxis]
-        return Gram(mean, root * products * root[:, np.newaxis], "scipy")
+    engine = _sparse_engine()
+    if engine is not None:
+        mean = w @ X / w.sum() if centre else np.zeros(d)
+        lost = X @ mean - 0.5 * (mean @ mean)
+        products = _multiply(X.T.tocsr(), None, engine, n_threads)
+        products -= lost
+        products -= lost[:, np.newaxis]
+        if weights is not None:
+            products *= np.sqrt(w)
+            products *= np.sqrt(w)[:, np.newaxis]
+        return Gram(mean, products, engine)
     columns = X.tocsc()
     step = max(1, get_config()["memory_limit"] // (24 * n))
     parts = [

@@ -141,7 +141,7 @@ class Sums:
         if fit_intercept:
             constant |= find_constant(S, moments.mean, 1.0)
             offset = moments.mean
-            if moments.engine == "scipy":  # products about zero, centred after
+            if moments.centred_late:
                 varies = ~constant[:d]
                 loss *= 1 + (offset[:d][varies] ** 2 / squares[:d][varies]).max(initial=0.0)
         S[constant] = 0.0

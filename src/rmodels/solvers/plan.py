@@ -16,6 +16,12 @@ __all__ = ["Route", "plan_descent", "plan_least_squares", "plan_path", "smaller_
 # Cost of a multiply-add: a stream waits for memory, eigenvectors for LAPACK.
 _STREAM_PENALTY = 4
 _EIGEN_PENALTY = 50
+# Products with sparse rows that conjugate gradients take, and what an entry of them costs. What
+# decompositions cost beside their multiply-adds: passes over their matrix.
+_PRODUCTS = 100
+_SPARSE_PENALTY = 8
+_PASSES = 200
+_LEAST_SIDE = 512  # below, decompositions take little, and tell rank and singular values
 # Reads of all slopes that a working set takes, and what reading costs beside computing with it.
 _SLOPES = 6
 _READ_PENALTY = 8
@@ -28,8 +34,9 @@ class Route:
 
     Attributes
     ----------
-    solver : {"moments", "gram", "rows", "lsqr", "stream"}
-        "moments" and "gram" go on to "rows" where they turn out to be too ill-conditioned.
+    solver : {"moments", "gram", "rows", "krylov", "lsqr", "stream"}
+        "moments" and "gram" go on to "rows" where they turn out to be too ill-conditioned, "krylov"
+        to what would be the route without it.
     reason : str
         Why this one.
     costs : dict of str to float
@@ -57,7 +64,9 @@ def smaller_side(source: Source) -> int:
     return min(rows, source.n_features)
 
 
-def plan_least_squares(source: Source, solver: str = "auto", positive: bool = False) -> Route:
+def plan_least_squares(
+    source: Source, solver: str = "auto", positive: bool = False, krylov: bool = True
+) -> Route:
     """Return the route of least squares, with or without a penalty.
 
     Parameters
@@ -67,6 +76,8 @@ def plan_least_squares(source: Source, solver: str = "auto", positive: bool = Fa
         What was asked for.
     positive : bool
         Whether the coefficients must be at least 0.
+    krylov : bool
+        Whether conjugate gradients may be tried on sparse rows.
 
     Raises
     ------
@@ -83,7 +94,7 @@ def plan_least_squares(source: Source, solver: str = "auto", positive: bool = Fa
     >>> route.solver, route.reason
     ('gram', 'it costs the fewest operations')
     >>> route.costs
-    {'moments': 8000.0, 'gram': 2000.0}
+    {'gram': 2000.0, 'moments': 8000.0}
     """
     if positive:
         return Route("rows", _POSITIVE)
@@ -91,10 +102,20 @@ def plan_least_squares(source: Source, solver: str = "auto", positive: bool = Fa
         return _follow(solver, source)
     if not isinstance(source, Rows):
         return Route("moments", _BATCHES)
-    if not _keeps_memory(source):
-        return Route("lsqr", _MEMORY)
     n, d = source.X.shape
-    return _choose_cheapest({"moments": n * d**2 / 2, "gram": n**2 * d / 2})
+    costs = {"gram": n**2 * d / 2, "moments": n * d**2 / 2}
+    if not sparse.issparse(source.X):
+        # as many rows as columns: centred, they leave the columns a rank less than full
+        return _choose_cheapest(costs)
+    krylov = krylov and get_config()["engine"] == "auto"
+    if not _keeps_memory(source):
+        return Route("krylov" if krylov else "lsqr", _MEMORY)
+    side, share = smaller_side(source), source.X.nnz / max(1, n * d)
+    decomposing = side**3 / 3 + _PASSES * side**2
+    costs = {name: _SPARSE_PENALTY * share**2 * cost + decomposing for name, cost in costs.items()}
+    if krylov and side > _LEAST_SIDE:
+        costs["krylov"] = float(_SPARSE_PENALTY * _PRODUCTS * source.X.nnz * source.n_targets)
+    return _choose_cheapest(costs)
 
 
 def plan_descent(

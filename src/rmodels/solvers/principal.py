@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.special import gammaln
 
+from rmodels.config import thread_count
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
+from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.columns import find_mean, sum_squares
 from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.krylov import find_largest, iterate
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 Matrix = NDArray[np.float64]
-Choice = Callable[[Matrix, int], int]
+Choice = Callable[[Matrix, float], int]
 
 _LEAST_SHARE = 1e-8  # of the largest σ²: below, a σ² of the moments has fewer than eight digits
 _LEAST_SCALED = 1e-7  # 1 / condition of the scatter scaled to a unit diagonal, for the same digits
@@ -53,6 +55,8 @@ class Axes:
     Attributes
     ----------
     n_samples : int
+    weight : float
+        Σ w; n_samples of rows without weights.
     mean : ndarray of shape (n_features,)
         What is subtracted from the rows; zeros if they are not centred.
     squares : ndarray of shape (min(n_samples, n_features),)
@@ -72,6 +76,7 @@ class Axes:
     """
 
     n_samples: int
+    weight: float
     mean: Matrix
     squares: Matrix
     components: Matrix
@@ -96,9 +101,9 @@ def decompose(
     Parameters
     ----------
     source : Source
-        Without weights.
+        D is of the rows times √w, if they have weights: a weight stands for as many equal rows.
     choose : callable
-        Of all σ², descending, and n_samples: how many axes are asked for.
+        Of all σ², descending, and Σ w: how many axes are asked for.
     n_threads : int or None
     asked : int or None
         How many are asked for, if that is known beforehand.
@@ -115,7 +120,8 @@ def decompose(
     if isinstance(source, Rows) and source.X.shape[0] < source.n_features:
         return _decompose_few(source, choose, asked, centre, n_threads)
     moments = compute_moments(source, n_threads, added=True)
-    found = decompose_moments(moments, choose, asked=asked, centre=centre)
+    with blas_threads(source.n_features, n_threads or thread_count()):
+        found = decompose_moments(moments, choose, asked=asked, centre=centre)
     if found.has_digits and found.rest_has_digits:
         return found
     return _decompose_rows(source, found, centre)
@@ -132,7 +138,7 @@ def decompose_moments(
     squares, components = _find_eigenvectors(S, asked)
     total = float(np.trace(S))
     most = min(n - centre, d)  # of n centred rows, the last σ is 0
-    k = min(choose(np.maximum(squares[:n], 0.0), n), most)
+    k = min(choose(np.maximum(squares[:n], 0.0), moments.weight), most)
     least = _LEAST_SHARE * max(squares[0], 0.0)
     rest = total - np.maximum(squares[:k], 0.0).sum()
     has_digits = bool((squares[:k] >= least).all())
@@ -143,7 +149,7 @@ def decompose_moments(
             _, singular, components = linalg.svd(factor, full_matrices=False, check_finite=False)
             squares, has_digits, rest_has_digits = singular**2, True, True
     mean = moments.mean[:d] if centre else np.zeros(d)
-    found = _sort(n, mean, squares, components, "moments", moments.engine)
+    found = _sort(n, moments.weight, mean, squares, components, "moments", moments.engine)
     if len(squares) < d:
         found = replace(found, total=total)
     return replace(found, moments=moments, has_digits=has_digits, rest_has_digits=rest_has_digits)
@@ -161,19 +167,25 @@ def _find_eigenvectors(S: Matrix, asked: int | None) -> tuple[Matrix, Matrix]:
 
 
 def _sort(
-    n: int, mean: Matrix, squares: Matrix, components: Matrix, solver: str, engine: str
+    n: int,
+    weight: float,
+    mean: Matrix,
+    squares: Matrix,
+    components: Matrix,
+    solver: str,
+    engine: str,
 ) -> Axes:
     order = np.argsort(-squares, kind="stable")[: min(n, len(mean))]
     squares = np.maximum(squares[order], 0.0)
     axes = turn(components[order[: len(components)]])
-    return Axes(n, mean, squares, axes, float(squares.sum()), solver, engine)
+    return Axes(n, weight, mean, squares, axes, float(squares.sum()), solver, engine)
 
 
 def _prefers_krylov(source: Source, k: int) -> bool:
     """Return whether a few axes are found by fewer operations, or in less memory, from products."""
     rows = source.X.shape[0] if isinstance(source, Rows) else source.n_features
     side = min(rows, source.n_features)
-    if k == 0 or _LEAST_SIDES * k > side:
+    if k == 0 or _LEAST_SIDES * k > side or source.has_weights:
         return False
     thin = isinstance(source, Rows) and sparse.issparse(source.X)
     return side > (_SPARSE_SIDE if thin else _DENSE_SIDE)
@@ -184,7 +196,7 @@ def _iterate(source: Source, k: int, centre: bool) -> Axes:
     n, mean = find_mean(source)
     mean = mean if centre else np.zeros(len(mean))
     values, vectors, residual = find_largest(source, k, mean)
-    found = _sort(n, mean, values, vectors, "krylov", "scipy")
+    found = _sort(n, n, mean, values, vectors, "krylov", "scipy")
     total = float(sum_squares(source, mean).sum())
     has_digits = residual <= _LEAST_SHARE and bool(values[-1] >= _LEAST_SHARE * values[0])
     return replace(found, total=total, has_digits=has_digits)
@@ -216,7 +228,7 @@ def _factorize_scaled(S: Matrix) -> Matrix | None:
         scale, factor, reciprocal = factorize(S[part])
         if reciprocal < _LEAST_SCALED:
             return None
-        found[part] = factor.T * scale
+        found[part] = np.tril(factor).T * scale
     return found
 
 
@@ -227,7 +239,10 @@ def _decompose_rows(source: Source, known: Axes, centre: bool) -> Axes:
     _, singular, components = linalg.svd(
         R[:, :d] * scale[:d], full_matrices=False, check_finite=False
     )
-    found = _sort(known.n_samples, mean[:d], singular**2, components, "rows", known.engine)
+    squares = singular**2
+    found = _sort(
+        known.n_samples, known.weight, mean[:d], squares, components, "rows", known.engine
+    )
     return replace(found, moments=known.moments)
 
 
@@ -235,27 +250,29 @@ def _decompose_few(
     rows: Rows, choose: Choice, asked: int | None, centre: bool, n_threads: int | None
 ) -> Axes:
     """Return the axes of fewer rows than columns: from the products of the rows, K = U Λ Uᵀ."""
-    n = rows.X.shape[0]
+    n, weight = rows.X.shape[0], rows.weight
     products = compute_gram(rows, centre, n_threads)
     K = products.products
     if not np.isfinite(K.diagonal()).all():
         raise ValueError(TOO_LARGE)
     squares, U = _find_eigenvectors(K, asked)
     U = U.T
-    k = choose(np.maximum(squares, 0.0), n)
+    k = choose(np.maximum(squares, 0.0), weight)
+    roots = 1.0 if rows.weights is None else np.sqrt(as_array(rows.weights), dtype=np.float64)
     if (squares[:k] >= _LEAST_SHARE * squares[0]).all() and squares[0] > 0:
-        parts = (U[:, :k] / np.sqrt(squares[:k])).T
+        parts = (U[:, :k] / np.sqrt(squares[:k])).T * roots
         components = _multiply(parts, rows, products.mean)
-        found = _sort(n, products.mean, squares, components, "gram", products.engine)
+        found = _sort(n, weight, products.mean, squares, components, "gram", products.engine)
         return replace(found, total=float(np.trace(K))) if len(squares) < n else found
     whole = as_array(rows.X).astype(np.float64)
     whole -= products.mean
-    if centre:
-        whole -= whole.mean(axis=0)  # what rounding the mean has left
+    if centre:  # what rounding the mean has left
+        whole -= roots**2 @ whole / weight if np.ndim(roots) else whole.mean(axis=0)
+    whole *= np.reshape(roots, (-1, 1))
     _, singular, components = linalg.svd(
         whole, full_matrices=False, overwrite_a=True, check_finite=False
     )
-    return _sort(n, products.mean, singular**2, components, "rows", products.engine)
+    return _sort(n, weight, products.mean, singular**2, components, "rows", products.engine)
 
 
 def _multiply(parts: Matrix, rows: Rows, mean: Matrix) -> Matrix:
@@ -280,7 +297,7 @@ def choose_by_share(squares: Matrix, share: float) -> int:
     return min(int(np.searchsorted(shares, share, side="right")) + 1, len(squares))
 
 
-def choose_by_evidence(variances: Matrix, n_samples: int) -> int:
+def choose_by_evidence(variances: Matrix, n_samples: float) -> int:
     """Return the number of axes that is most likely, from 1 to n_features - 1.
 
     By Laplace's approximation of the evidence: T. P. Minka, "Automatic choice of dimensionality for
@@ -290,7 +307,8 @@ def choose_by_evidence(variances: Matrix, n_samples: int) -> int:
     ----------
     variances : ndarray of shape (n_features,)
         Eigenvalues of the covariance, descending.
-    n_samples : int
+    n_samples : float
+        Or Σ w.
     """
     d = len(variances)
     ranks = [rank for rank in range(1, d) if variances[rank - 1] >= _NO_VARIANCE]
@@ -301,7 +319,7 @@ def choose_by_evidence(variances: Matrix, n_samples: int) -> int:
 _NO_VARIANCE = 1e-15
 
 
-def _log_evidence(variances: Matrix, rank: int, n: int) -> float:
+def _log_evidence(variances: Matrix, rank: int, n: float) -> float:
     d = len(variances)
     sizes = (d - np.arange(rank)) / 2
     directions = -rank * np.log(2) + np.sum(gammaln(sizes) - np.log(np.pi) * sizes)

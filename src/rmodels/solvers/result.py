@@ -22,7 +22,7 @@ class LinearFit:
     coefficients : ndarray of shape (n_features + 1, n_targets)
         The last row is the intercept, 0 if there is none. A tensor if the steps of gradient
         descent were computed where X is.
-    solver : {"moments", "gram", "rows", "lsqr", "stream"}
+    solver : {"moments", "gram", "rows", "krylov", "lsqr", "stream"}
         The way that was gone.
     engine : {"reference", "native", "gpu", "scipy"}
         What computed the moments, products or steps.

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
-from rmodels.solvers import lsqr
+from rmodels.solvers import conjugate_gradients, lsqr
 from rmodels.solvers.least_squares import read, solve_penalty
 from rmodels.solvers.plan import plan_least_squares
 from rmodels.solvers.result import LinearFit
@@ -37,7 +37,13 @@ def solve(
     moments : Moments, optional
         Of the source; computed if they are needed and not known.
     """
-    route = plan_least_squares(source, positive=positive)
+    route = plan_least_squares(source, positive=positive, krylov=moments is None)
+    if route.solver == "krylov":
+        assert isinstance(source, Rows)
+        fitted = conjugate_gradients.solve(source, fit_intercept, penalties)
+        if fitted is not None:
+            return fitted
+        route = plan_least_squares(source, positive=positive, krylov=False)
     if route.solver == "lsqr":
         assert isinstance(source, Rows)
         return lsqr.solve(source, fit_intercept, penalties)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from rmodels import KNeighborsRegressor, LinearRegression, RidgeCV, scan
+from rmodels.data.scan import Asked
 
 ROWS = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 4.0], [3.0, 8.0], [4.0, 2.0], [5.0, 7.0]])
 EXPECTED = LinearRegression().fit(ROWS[:, :1], ROWS[:, 1])
@@ -82,7 +83,7 @@ def test_the_same_iterator_after_a_pass_that_failed():
 def test_no_rows_are_lost_after_a_pass_that_stopped(shared, met, monkeypatch):
     rows = scan(shared())
     monkeypatch.setattr("rmodels.data.scan.read_ahead", lambda batches: batches)
-    batches = rows.arrays(["x", "y"], "fit")
+    batches = rows.arrays(Asked(["x", "y"]), "fit")
     for _ in range(met):
         next(batches)
     batches.close()

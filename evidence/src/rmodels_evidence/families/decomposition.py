@@ -11,10 +11,11 @@ from scipy import linalg
 from sklearn import datasets, decomposition
 from sklearn.model_selection import train_test_split
 
-from rmodels import PCA, IncrementalPCA, TruncatedSVD
+from rmodels import PCA, IncrementalPCA, TruncatedSVD, scan
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
+from rmodels_evidence.parquet import READ, InParquet, can_read, readers, write
 from rmodels_evidence.problem import (
     INTELEX,
     Agreement,
@@ -204,6 +205,22 @@ def _problem(
     )
 
 
+def _write(n: int) -> InParquet:
+    return write(_normal(n, 40, "float64"))
+
+
+def _fitting_file(data: InParquet) -> Callable[[], Any]:
+    def fit() -> Any:
+        rows: Any = scan(data.path)
+        return PCA().fit(rows).singular_values_
+
+    return fit
+
+
+def _check_file(data: InParquet, answers: Answers) -> dict[Contender, Agreement]:
+    return _check(data.X, answers)
+
+
 def _problems(options: Options) -> Iterator[Problem]:
     n = options.rows(200_000)
     full = {"svd_solver": "full"}
@@ -253,6 +270,19 @@ def _problems(options: Options) -> Iterator[Problem]:
             _contender("scikit-learn", decomposition.PCA, precision="float32"),
         ],
         [Goal(("scikit-learn",), 0.9)],
+    )
+    if not can_read():
+        return
+    n = options.rows(1_000_000)
+    yield Problem(
+        "pca-parquet",
+        f"PCA {n:,} × 40 from a Parquet file",
+        "decomposition",
+        partial(_write, n),
+        (Contender("rmodels", _fitting_file, True), *readers(options.threads)),
+        _check_file,
+        (Goal((READ,), 1.3, at_most=True),),
+        Work(n * 40 * 8, n * 40 * 41, "float64"),
     )
 
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from sklearn import datasets, naive_bayes
 from sklearn.model_selection import train_test_split
 
-from rmodels import GaussianNB
+from rmodels import GaussianNB, scan
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
 from rmodels_evidence.labelled import Labelled, generate_classes, probabilities
+from rmodels_evidence.parquet import READ, InParquet, can_read, readers, write
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
@@ -120,6 +121,24 @@ def _predicting(estimator: Any, data: Labelled) -> Callable[[], NDArray]:
     return lambda: np.asarray(model.predict(data[0]))
 
 
+def _write(n: int) -> InParquet:
+    return write(*generate_classes(n))
+
+
+def _fitting_file(data: InParquet) -> Callable[[], NDArray]:
+    def fit() -> NDArray:
+        rows: Any = scan(data.path)
+        model = GaussianNB().fit(rows, "y")
+        return np.concatenate([model.theta_, model.var_])
+
+    return fit
+
+
+def _check_file(data: InParquet, answers: Answers) -> dict[Contender, Agreement]:
+    assert data.y is not None
+    return _check((data.X, data.y), answers)
+
+
 def _problems(options: Options) -> Iterator[Problem]:
     n = options.rows(200_000)
     for name, prepare in (("fit", _fitting), ("predict", _predicting)):
@@ -136,6 +155,19 @@ def _problems(options: Options) -> Iterator[Problem]:
             (Goal(("scikit-learn",), 15),),
             Work(n * 40 * 8, n * 40 * (3 if name == "fit" else 15), "float64"),
         )
+    if not can_read():
+        return
+    n = options.rows(1_000_000)
+    yield Problem(
+        "gaussian-nb-parquet",
+        f"GaussianNB {n:,} × 40, 5 classes, from a Parquet file",
+        "naive-bayes",
+        partial(_write, n),
+        (Contender("rmodels", _fitting_file, True), *readers(options.threads)),
+        _check_file,
+        (Goal((READ,), 1.3, at_most=True),),
+        Work(n * 41 * 8, n * 40 * 3, "float64"),
+    )
 
 
 FAMILY = Family(comparisons=_comparisons, cases=_cases, suite="naive-bayes", problems=_problems)

@@ -8,12 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from rmodels.data.formats.arrays import ArrayReader
-from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame
+from rmodels.data.formats.arrow import DatasetReader, TableReader, is_frame, names_of
+from rmodels.data.formats.categories import LACKING, UNSEEN, dummies, texts_of
 from rmodels.data.formats.columns import Column, as_column, check_names, matrix
 from rmodels.data.formats.csv import CSVReader
 from rmodels.data.formats.files import Source, base_of, files_of, format_of, keys_of
 from rmodels.data.formats.functions import FunctionReader
-from rmodels.data.formats.labels import Compared, labels_of, values_of
+from rmodels.data.formats.labels import Compared, holds_text, labels_of, values_of
 from rmodels.data.formats.parquet import ParquetReader
 from rmodels.data.formats.reader import Batch, Reader, name_unreadable
 from rmodels.data.formats.remote import Remote, path_of
@@ -21,17 +22,25 @@ from rmodels.data.formats.whole import read
 from rmodels.extras import require
 
 __all__ = [
+    "LACKING",
+    "UNSEEN",
     "Batch",
     "Column",
     "Compared",
     "Reader",
+    "TableReader",
     "as_column",
     "check_names",
+    "dummies",
     "files_of",
+    "holds_text",
+    "is_frame",
     "labels_of",
     "matrix",
+    "names_of",
     "read",
     "reader_of",
+    "texts_of",
     "values_of",
 ]
 

@@ -28,7 +28,7 @@ from rmodels.data.formats.reader import (
 from rmodels.data.formats.remote import Remote
 from rmodels.extras import require
 
-__all__ = ["DatasetReader", "TableReader", "is_frame", "table_of"]
+__all__ = ["DatasetReader", "TableReader", "is_frame", "names_of", "table_of"]
 
 _FRAMES = {
     ("pandas", "DataFrame"),
@@ -134,11 +134,18 @@ class TableReader(Reader):
     """A table of pyarrow, or a data frame of pandas or polars, of which a batch is made at a time.
 
     The index of a frame is no column.
+
+    Parameters
+    ----------
+    table : table, record batch or data frame
+    name : str, default=None
+        What errors call it.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, name: str | None = None) -> None:
         pandas = hasattr(table, "iloc")
-        self.name = "the frame" if type(table).__name__ == "DataFrame" else "the table"
+        frame = type(table).__name__ == "DataFrame"
+        self.name = name or ("the frame" if frame else "the table")
         self._table = table if pandas else table_of(self.name, table)
         self._schema: Any = None
         if pandas:
@@ -174,6 +181,12 @@ def is_frame(source: Any) -> bool:
     """Return whether something is a table of pyarrow, or a data frame of pandas or polars."""
     kinds = {(kind.__module__.split(".")[0], kind.__name__) for kind in type(source).__mro__}
     return not kinds.isdisjoint(_FRAMES)
+
+
+def names_of(frame: Any) -> list[Any]:
+    """Return the names of the columns of a table of pyarrow, or a data frame."""
+    ours = not hasattr(frame, "iloc") and hasattr(frame, "column_names")  # of pandas a column
+    return list(frame.column_names if ours else frame.columns)
 
 
 def table_of(place: str, batch: Any) -> Any:

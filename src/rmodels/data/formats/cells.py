@@ -6,7 +6,16 @@ import numpy as np
 
 from rmodels.extras import require
 
-__all__ = ["FALSE", "TRUE", "absent", "all_boolean", "all_finite", "booleans", "fault_of"]
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "absent",
+    "all_boolean",
+    "all_finite",
+    "booleans",
+    "fault_of",
+    "reads_as_number",
+]
 
 TRUE = ("true", "True", "TRUE")
 FALSE = ("false", "False", "FALSE")
@@ -50,9 +59,14 @@ def fault_of(text: str, boolean: bool = False) -> str:
         return f"missing value ({text!r})" if text else "missing value"
     if boolean:
         return f"{text!r} is neither true nor false, as the first row is"
+    return f"{text!r} is not {'finite' if reads_as_number(text) else 'a number'}"
+
+
+def reads_as_number(text: str) -> bool:
+    """Return whether a cell that is there is a number, maybe not a finite one."""
     pyarrow = require("pyarrow", "files")
     try:
         pyarrow.scalar(text.strip(" \t")).cast(pyarrow.float64())
     except pyarrow.ArrowInvalid:
-        return f"{text!r} is not a number"
-    return f"{text!r} is not finite"
+        return False
+    return True

@@ -16,13 +16,18 @@ __all__ = [
     "check_numbers",
     "distinct",
     "dtype_of",
+    "is_null",
     "is_number",
+    "is_text",
     "matrix",
+    "numbers_of",
     "plain",
     "plain_type",
 ]
 
 Column = str | int
+
+_ENCODE = ': encode="onehot" makes columns of 0 and 1 of text'
 
 
 def as_column(value: Any) -> Any:
@@ -61,14 +66,14 @@ def check_numbers(place: str, types: Mapping[Column, Any], columns: Sequence[Col
         if types[name] is not None and not is_number(types[name]):
             raise ValueError(
                 f"{place}, column {name!r}: numbers are needed, and it holds {types[name]}. Leave "
-                "the column out, or make numbers of it"
+                f"the column out, or make numbers of it{_ENCODE if is_text(types[name]) else ''}"
             )
 
 
 def check_labels(place: str, types: Mapping[Column, Any], columns: Sequence[Column]) -> None:
     """Raise an error if a column's type, where it is known, is neither of text nor of numbers."""
     for name in columns:
-        if types[name] is not None and not (_is_text(types[name]) or is_number(types[name])):
+        if types[name] is not None and not (is_text(types[name]) or is_number(types[name])):
             raise ValueError(
                 f"{place}, column {name!r}: labels are text or numbers, and it holds "
                 f"{types[name]}. Make one of them of it"
@@ -83,17 +88,18 @@ def plain_type(kind: Any) -> Any:
         return plain_type(kind.value_type)
     if getattr(kind, "extension_name", None) == "arrow.bool8":
         return pyarrow.bool_()
-    return pyarrow.string() if _is_text(kind) else kind
+    return pyarrow.string() if is_text(kind) else kind
 
 
 def _is_runs(kind: Any) -> bool:
     return bool(require("pyarrow", "files").types.is_run_end_encoded(kind))
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Return whether values of a type are text, also as dictionaries."""
     types = require("pyarrow", "files").types
     if types.is_dictionary(kind) or _is_runs(kind):
-        return _is_text(kind.value_type)
+        return is_text(kind.value_type)
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
@@ -108,6 +114,11 @@ def is_number(kind: Any) -> bool:
         or types.is_decimal(kind)
         or types.is_null(kind)
     )
+
+
+def is_null(kind: Any) -> bool:
+    """Return whether all values of a type are missing."""
+    return bool(require("pyarrow", "files").types.is_null(kind))
 
 
 def dtype_of(types: Sequence[Any]) -> np.dtype:
@@ -139,19 +150,25 @@ def matrix(rows: Any, columns: Sequence[Column], dtype: np.dtype, room: NDArray)
         whole = list(columns) == list(range(rows.shape[1]))
         found: NDArray = np.array(rows if whole else rows[:, np.array(columns, np.intp)], dtype)
         return found
-    pyarrow = require("pyarrow", "files")
-    kinds = pyarrow.types
     shape = len(columns), rows.num_rows
     size = shape[0] * shape[1]
     held = (room[:size] if size <= room.size else np.empty(size, dtype)).reshape(shape)
     for place, name in enumerate(columns):
-        column = plain(rows.column(name))
-        if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):
-            # booleans, decimals, and columns that are null
-            column = column.cast(pyarrow.float64(), safe=False)
-        held[place] = (
-            column.to_numpy()
-            if isinstance(column, pyarrow.ChunkedArray)
-            else column.to_numpy(zero_copy_only=False)
-        )
+        held[place] = numbers_of(rows.column(name))
     return held.T
+
+
+def numbers_of(column: Any) -> NDArray:
+    """Return a column of numbers of Arrow as an array, NaN where one is missing."""
+    pyarrow = require("pyarrow", "files")
+    kinds = pyarrow.types
+    column = plain(column)
+    if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):
+        # booleans, decimals, and columns that are null
+        column = column.cast(pyarrow.float64(), safe=False)
+    found: NDArray = (
+        column.to_numpy()
+        if isinstance(column, pyarrow.ChunkedArray)
+        else column.to_numpy(zero_copy_only=False)
+    )
+    return found

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from rmodels.config import get_config
-from rmodels.data.formats.cells import FALSE, TRUE, all_boolean, all_finite, fault_of
+from rmodels.data.formats.cells import (
+    FALSE,
+    TRUE,
+    absent,
+    all_boolean,
+    all_finite,
+    fault_of,
+    reads_as_number,
+)
 from rmodels.data.formats.columns import Column, distinct
 from rmodels.data.formats.files import compression_of, separator_of
 from rmodels.data.formats.reader import Batch, Part, Reader, key_types, signature, with_keys
@@ -24,6 +32,7 @@ from rmodels.extras import require
 
 __all__ = ["CSVReader"]
 
+_HEAD = 1000  # rows at the beginning in which the first cell that is there tells booleans
 _CELLS = 1 << 18  # that are looked up at a time
 _BLOCK_SHARE = 256  # of the memory limit that a block of text may take
 _LEAST_BLOCK = 1 << 16  # bytes
@@ -129,10 +138,31 @@ class CSVReader(Reader):
             if isinstance(error, OSError):
                 raise ValueError(f"{path} cannot be read: {error}") from error
             numbers = [name for name in stored if name not in texts and name in columns]
-            found = _first_fault(path, part, numbers, size)
+            found = _first_fault(path, part, numbers, size, self.gaps)
             if found is None and "block" in str(error):
                 found = _first_long(path, size)
             raise ValueError(found or f"{path} cannot be read: {error}") from error
+
+    def find_texts(self, columns: Sequence[Column]) -> list[Column]:
+        """Return those of some columns that hold text; see `Reader.find_texts`.
+
+        Those whose first cell that is there is neither a number nor true or false.
+        """
+        keys = super().find_texts(columns)
+        left = [name for name in columns if self.parts[0].types[name] is None]
+        texts = set(keys)
+        lacking = [None, *absent()]
+        for batch in self.batches(left, _HEAD, 0, left) if left else ():
+            for name in list(left):
+                cells = batch.rows.column(str(name)).to_pylist()
+                cell = next((each for each in cells if each not in lacking), None)
+                if cell is not None:
+                    left.remove(name)
+                    if not (all_boolean([cell]) or reads_as_number(cell)):
+                        texts.add(name)
+            if not left:
+                break
+        return [name for name in columns if name in texts]
 
     def dtype(self, columns: Sequence[Column]) -> np.dtype:
         """Return float32 or float64; see `Reader.dtype`."""
@@ -141,7 +171,7 @@ class CSVReader(Reader):
     def fault(self, batch: Batch, columns: Sequence[Column]) -> str | None:
         """Return what is wrong in the file of a batch; see `Reader.fault`."""
         part = self.parts[batch.part]
-        return _first_fault(self._paths[batch.part], part, columns, _block())
+        return _first_fault(self._paths[batch.part], part, columns, _block(), self.gaps)
 
     def at(self, batch: Batch, row: int) -> str:
         """Return what to call a row; see `Reader.at`."""
@@ -187,8 +217,15 @@ def _columns(path: _Text) -> dict[Column, Any]:
         raise ValueError(f"{path} is empty")
     found: dict[Column, Any] = dict.fromkeys(distinct(names, str(path)))
     boolean = require("pyarrow", "files").bool_()
-    cells = zip(names, next(records, ()), strict=False)
-    return found | {name: boolean for name, cell in cells if all_boolean([cell])}
+    left, lacking = dict(enumerate(names)), set(absent())
+    for record in islice(records, _HEAD):
+        cells = {place: cell for place, cell in enumerate(record[: len(names)]) if place in left}
+        there = {place: cell for place, cell in cells.items() if cell not in lacking}
+        found |= {left[place]: boolean for place, cell in there.items() if all_boolean([cell])}
+        left = {place: name for place, name in left.items() if place not in there}
+        if not left:
+            break
+    return found
 
 
 def _records(path: _Text, longest: int) -> Iterator[tuple[int, list[str]]]:
@@ -239,8 +276,14 @@ def _first_long(path: _Text, size: int) -> str | None:
     return None
 
 
-def _first_fault(path: _Text, part: Part, numbers: Sequence[Column], longest: int) -> str | None:
-    """Return what is wrong with the first line that cannot be read, None if all can be."""
+def _first_fault(
+    path: _Text, part: Part, numbers: Sequence[Column], longest: int, gaps: bool
+) -> str | None:
+    """Return what is wrong with the first line that cannot be read, None if all can be.
+
+    A cell that is missing cannot, unless there may be `gaps`.
+    """
+    passed = set(absent()) if gaps else set()
     chosen = set(numbers)
     names = [name for name in part.types if name not in part.keys]
     places = {name: place for place, name in enumerate(names) if name in chosen}
@@ -253,7 +296,7 @@ def _first_fault(path: _Text, part: Part, numbers: Sequence[Column], longest: in
         suspects = {
             name: place
             for name, place in places.items()
-            if not _all_right([record[place] for record in whole], name in truths)
+            if not _all_right([record[place] for record in whole], name in truths, passed)
         }
         for line, record in block:
             if len(record) != len(names):
@@ -261,13 +304,15 @@ def _first_fault(path: _Text, part: Part, numbers: Sequence[Column], longest: in
                     f"{path}, line {line}: {len(record)} fields where the header has {len(names)}"
                 )
             for name, place in suspects.items():
-                if not _all_right([record[place]], name in truths):
+                if not _all_right([record[place]], name in truths, passed):
                     said = fault_of(record[place], name in truths)
                     return f"{path}, line {line}, column {name!r}: {said}"
     return None if rows else f"{path} has no rows"
 
 
-def _all_right(texts: list[str], truths: bool) -> bool:
+def _all_right(texts: list[str], truths: bool, passed: set[str]) -> bool:
+    """Return whether all cells, but for those that are passed by, are booleans or finite."""
+    texts = [text for text in texts if text not in passed] if passed else texts
     return all_boolean(texts) if truths else all_finite(texts)
 
 

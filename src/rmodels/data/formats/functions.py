@@ -39,7 +39,7 @@ class FunctionReader(Reader):
         self._left: Sequence[Column] | None = None
         self._head: list[str] | None = None
         self._most = 0  # rows that a pass met, which may have failed
-        self._whole = False  # whether that one came to the end
+        self._total: int | None = None  # rows of a pass that came to the end
         batches = self._call()
         first = next(batches, None)
         if first is None:
@@ -101,7 +101,7 @@ class FunctionReader(Reader):
         ]
         labels = [name for name in columns if name not in numbers]
         dtype = self.dtype(numbers)
-        met, before = 0, self._most
+        met = 0
         for number, given in enumerate(self._take_turn(), 1):
             place = f"batch {number}"
             batch = _check_batch(place, given)
@@ -124,11 +124,12 @@ class FunctionReader(Reader):
             for first in range(0, len(batch), size):
                 rows = batch[first : first + size]
                 yield Batch(place, rows, None, row=first)
-        if met < before or (self._whole and met > before):
+        before = self._most if self._total is None else self._total
+        if met != before:
             raise ValueError(
                 f"the function gave {met} rows, and {before} when called before: {_ANEW}"
             )
-        self._whole = True
+        self._total = met
 
     def _check_head(self, batch: Any) -> None:
         """Raise an error if a pass begins with other rows than those before."""

@@ -7,7 +7,7 @@ text are words like others.
 """
 
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "check_present",
     "columns_of",
     "first_missing",
+    "holds_text",
     "labels_of",
     "parse",
     "values_of",
@@ -33,13 +34,36 @@ Fault = tuple[int, str]
 
 
 def labels_of(
-    reader: Reader, batch: Batch, columns: Sequence[Column], as_text: bool
+    reader: Reader,
+    batch: Batch,
+    columns: Sequence[Column],
+    as_text: bool,
+    lacks: NDArray[np.bool_] | None = None,
+    words: Collection[Column] = (),
 ) -> list[NDArray]:
     """Return columns of a batch as labels, none of which may be missing.
 
     What a CSV file has as text must be numbers or booleans, unless it is asked for `as_text`.
+
+    Parameters
+    ----------
+    reader : Reader
+    batch : Batch
+    columns : sequence of str or int
+    as_text : bool
+    lacks : ndarray of shape (n_rows,), optional
+        Where a row is marked, in place of an error, if a label is missing; what stands there as its
+        label means nothing.
+    words : collection of str
+        Columns of a CSV file, read as text, in which NA, NaN and null are missing as well.
     """
     found = columns_of(batch.rows, columns, as_text)
+    if lacks is not None:
+        for place, name in enumerate(columns):
+            number = not (as_text or reader.has_types) or name in words
+            missing = _missing(reader, found[place], number and found[place].dtype == object)
+            found[place] = _fill(found[place], missing)
+            lacks |= missing
     for place, name in enumerate(columns):
         fault = first_missing(reader, found[place])
         if fault is None and not (as_text or reader.has_types) and found[place].dtype == object:
@@ -66,6 +90,23 @@ def _column(column: Any, as_text: bool) -> NDArray:
         column = column.cast(pyarrow.float64(), safe=False)
     found: NDArray = column.to_numpy(zero_copy_only=False)
     return found
+
+
+def _missing(reader: Reader, column: NDArray, number: bool) -> NDArray[np.bool_]:
+    """Return in which rows a label is missing; `number` is of cells that are no text."""
+    if column.dtype == object:
+        lacking = {None, *(() if reader.has_types else ("",)), *(absent() if number else ())}
+        return np.fromiter((value in lacking for value in column), bool, len(column))
+    return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
+
+
+def _fill(column: NDArray, missing: NDArray[np.bool_]) -> NDArray:
+    """Return labels with one that is there in the place of those that are missing."""
+    if not missing.any():
+        return column
+    there = column[~missing]
+    stands: Any = there[0] if len(there) else "0" if column.dtype == object else 0
+    return np.where(missing, np.array(stands, column.dtype), column)
 
 
 def first_missing(reader: Reader, column: NDArray) -> Fault | None:
@@ -179,6 +220,11 @@ def values_of(reader: Reader, name: Column, labels: NDArray, size: int) -> NDArr
         if row >= 0:
             check_present(reader, [batch], name, (row, fault[1]))
     raise ValueError(f"{reader.name}, column {name!r}: {fault[1]}")
+
+
+def holds_text(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a CSV column are words, some of which may be missing."""
+    return bool(parse(np.array(list(cells), object))[0].dtype == object)
 
 
 def _numbers(column: Any) -> Any:

@@ -17,6 +17,8 @@ from rmodels.data.formats.columns import (
     check_numbers,
     distinct,
     dtype_of,
+    is_null,
+    is_text,
 )
 from rmodels.data.formats.remote import stamp_of
 from rmodels.extras import require
@@ -38,8 +40,9 @@ __all__ = [
 class Batch(NamedTuple):
     """Some rows: where they are from, a table or array, and the share of all rows with them.
 
-    What is asked for as labels stands apart, (rows, columns), when the rows have become an array.
-    `part` is the number of their `Part`, and `row` that of their first row in it, from 0.
+    What is asked for as labels stands apart, (rows, columns), when the rows have become an array;
+    `lacks` says in which a value is missing, if these are to be left out. `part` is the number of
+    their `Part`, and `row` that of their first row in it, from 0.
     """
 
     place: str
@@ -48,6 +51,7 @@ class Batch(NamedTuple):
     labels: NDArray | None = None
     part: int = 0
     row: int = 0
+    lacks: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,12 @@ class Reader(ABC):
         Whether columns have types; else text may be numbers.
     parts : list of Part
         At least one.
+    gaps : bool
+        Whether values may be missing: then errors about other values pass these by.
     """
 
     has_types = True
+    gaps = False
     name: str
     columns: Sequence[Column]
     parts: list[Part]
@@ -111,6 +118,23 @@ class Reader(ABC):
             check_names(part.place, part.types, [*numbers, *labels])
             check_numbers(part.place, part.types, numbers)
             check_labels(part.place, part.types, labels)
+
+    def find_texts(self, columns: Sequence[Column]) -> list[Column]:
+        """Return those of some columns that hold text."""
+        check_names(self.name, self.columns, columns)
+        found = []
+        for name in columns:
+            known = {part.place: part.types.get(name) for part in (self._declare(), *self.parts)}
+            texts = [place for place, kind in known.items() if kind is not None and is_text(kind)]
+            if texts:
+                found.append(name)
+                for place, kind in known.items():
+                    if kind is not None and not (is_text(kind) or is_null(kind)):
+                        raise ValueError(
+                            f"{place}, column {name!r} holds {kind}, and text in {texts[0]}: make "
+                            "it one of them everywhere"
+                        )
+        return found
 
     def others(self, left: Sequence[Column]) -> list[Column]:
         """Return all columns but some, and but the index of a data frame.

@@ -97,12 +97,10 @@ class _Problem:
                 break
             norms = _norms(rows)[:, np.newaxis]
             ways = rows / norms
-            A = self.Q[np.ix_(active, active)] + l2 * np.eye(k)
+            A: Matrix = self.Q[np.ix_(active, active)] + l2 * np.eye(k)
             slope: Matrix = A @ rows - self.q[active] + l1 * ways
-            H = np.asarray(np.kron(A, np.eye(t)), np.float64).reshape(k, t, k, t)
-            for i in range(k):
-                H[i, :, i] += l1 / norms[i, 0] * (np.eye(t) - np.outer(ways[i], ways[i]))
-            move, null = _solve_symmetric(H.reshape(k * t, k * t), slope.ravel())
+            H = A if t == 1 else _bend(A, ways, l1 / norms[:, 0])
+            move, null = _solve_symmetric(H, slope.ravel())
             if null is not None and t == 1:
                 move = null if null @ slope[:, 0] >= 0 else -null
             move = move.reshape(k, t)
@@ -118,7 +116,7 @@ class _Problem:
             after = np.where(toward[:, np.newaxis] < 1, rows - move, 0.0)
             found[active] = after
             active = active[toward < 1]
-            if abs(after - rows).max() < 1e-9 * abs(after).max():
+            if t == 1 or abs(after - rows).max() < 1e-9 * abs(after).max():
                 break
         if t == 1 or self._violation(found, l1, l2) < self._violation(B, l1, l2):
             return found
@@ -138,6 +136,15 @@ class _Problem:
         excess[active] = _norms(g[active] - l1 * (B[active] / norms[active, np.newaxis]))
         used = self.scale > 0
         return float((excess[used] / self.scale[used]).max(initial=0.0))
+
+
+def _bend(A: Matrix, ways: Matrix, bends: Matrix) -> Matrix:
+    """Return the second derivatives for several targets: A, and the bends of the norms."""
+    k, t = ways.shape
+    H = np.asarray(np.kron(A, np.eye(t)), np.float64).reshape(k, t, k, t)
+    for i in range(k):
+        H[i, :, i] += bends[i] * (np.eye(t) - np.outer(ways[i], ways[i]))
+    return H.reshape(k * t, k * t)
 
 
 def _solve_symmetric(H: Matrix, slope: Matrix) -> tuple[Matrix, Matrix | None]:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
-from rmodels.ops.moments import Gram, GroupMoments, Moments, Scatter
+from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
+_ENTRIES = 1 << 22  # of a sparse matrix, in a native call
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
@@ -117,3 +118,25 @@ def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | Non
     result = np.empty((n_samples, n_samples))
     products.finish(result)
     return Gram(mean, result, "native")
+
+
+def sparse_products(X: Any, weights: NDArray | None, n_threads: int | None) -> Matrix:
+    """Add the rows to the products, a chunk at a time."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    n_samples, n_features = X.shape
+    entry_work = 16 + 8 * X.nnz / max(1, n_samples)  # in what dense multiply-adds take
+    threads = _threads(X.nnz * entry_work, n_threads)
+    extension: Any = native.load()
+    products = np.zeros((n_features, n_features))
+    w = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
+    first = 0
+    for part in chunks(X.nnz, int(min(CALL / entry_work, _ENTRIES)), "moments"):
+        last = int(np.searchsorted(X.indptr, part.stop, side="right")) - 1
+        extension.add_sparse_products(
+            X.data, X.indices, X.indptr, w, first, last, products, threads
+        )
+        first = last
+    extension.mirror(products, threads)
+    return products

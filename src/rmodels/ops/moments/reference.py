@@ -1,7 +1,10 @@
 """Moments by their definition: read this first."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
@@ -75,3 +78,10 @@ def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | Non
             D -= _mean(D, w)  # what rounding the mean has left
         D *= np.sqrt(w)[:, np.newaxis]
         return Gram(mean, D @ D.T, "reference")
+
+
+def sparse_products(X: Any, weights: NDArray | None, n_threads: int | None) -> Matrix:
+    """Σ wᵢ xᵢ xᵢᵀ, symmetric to the last bit."""
+    Z = X.astype(np.float64)
+    found: Matrix = (Z.T @ (sparse.diags_array(_weights(weights, X.shape[0])) @ Z)).toarray()
+    return np.triu(found) + np.triu(found, 1).T

@@ -6,6 +6,7 @@ from rmodels_evidence.families.linear_model.comparisons import linear_comparison
 from rmodels_evidence.families.linear_model.gpu import linear_on_gpu
 from rmodels_evidence.families.linear_model.ladder import linear_ladder
 from rmodels_evidence.families.linear_model.parquet import parquet_problems
+from rmodels_evidence.families.linear_model.penalised import penalised_problems
 from rmodels_evidence.families.linear_model.problems import linear_problems
 from rmodels_evidence.families.linear_model.series import linear_series
 
@@ -17,6 +18,7 @@ FAMILY = Family(
     suite="linear",
     problems=lambda options: [
         *linear_problems(options),
+        *penalised_problems(options),
         *parquet_problems(options),
         linear_ladder(options),
     ],

@@ -198,7 +198,6 @@ def _load_bundled() -> Iterator[Case]:
         1e-13,
         partial(_fit, LinearRegression, sparse.csr_array(X), y),
         _errors(partial(exact_least_squares, X, y)),
-        by_scipy=True,
     )
     digits, target = datasets.load_digits(return_X_y=True)
     yield Case(

@@ -2,6 +2,7 @@
 
 from rmodels_evidence.families import Family, Headline
 from rmodels_evidence.families.neighbors.cases import neighbors_cases
+from rmodels_evidence.families.neighbors.centroids import centroid_cases, centroid_problems
 from rmodels_evidence.families.neighbors.comparisons import neighbors_comparisons
 from rmodels_evidence.families.neighbors.gpu import neighbors_on_gpu
 from rmodels_evidence.families.neighbors.ladder import neighbors_ladder
@@ -12,9 +13,13 @@ __all__ = ["FAMILY"]
 
 FAMILY = Family(
     comparisons=neighbors_comparisons,
-    cases=neighbors_cases,
+    cases=lambda quick: [*neighbors_cases(quick), *centroid_cases(quick)],
     suite="neighbors",
-    problems=lambda options: [*neighbors_problems(options), neighbors_ladder(options)],
+    problems=lambda options: [
+        *neighbors_problems(options),
+        *centroid_problems(options),
+        neighbors_ladder(options),
+    ],
     series=neighbors_series,
     lines_on_gpu=neighbors_on_gpu,
     headlines=(

@@ -1,6 +1,7 @@
 """Nearest neighbours beside scikit-learn's, for the demonstration."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rmodels import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from rmodels import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid, NearestNeighbors
 from rmodels_evidence.comparison import Comparison
 
 __all__ = ["neighbors_comparisons"]
@@ -77,4 +78,14 @@ def neighbors_comparisons() -> Iterator[Comparison]:
         lambda: make_pipeline(StandardScaler(), peers.KNeighborsClassifier()),
         _probabilities,
         1e-12,
+    )
+    yield Comparison(
+        "nearest centroid",
+        "breast cancer",
+        "NearestCentroid",
+        cancer,
+        partial(NearestCentroid, shrink_threshold=0.5, priors="empirical"),
+        partial(peers.NearestCentroid, shrink_threshold=0.5, priors="empirical"),
+        _probabilities,
+        1e-10,
     )

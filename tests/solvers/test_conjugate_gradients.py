@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from rmodels import LinearRegression, Ridge
+from rmodels.data import Rows
+from rmodels.solvers import conjugate_gradients, least_squares, ridge
+
+UNIT = 2.0**-53
+
+
+def rows_of(n, d, density=0.05, targets=1, weights=None, seed=0):
+    rng = np.random.default_rng(seed)
+    X = sparse.random_array((n, d), density=density, random_state=seed, format="csr")
+    Y = X @ rng.normal(size=(d, targets)) + rng.normal(size=(n, targets))
+    return Rows(X, Y, weights, lambda: None)
+
+
+def on_arrays(rows):
+    X = rows.X.toarray()
+    return Rows(X, rows.Y, rows.weights, lambda: None)
+
+
+def assert_equal(found, expected, condition):
+    """Hold coefficients together: a backward stable solution is within κ UNIT times a constant."""
+    size = np.linalg.norm(expected.coefficients, axis=0)
+    apart = np.linalg.norm(found.coefficients - expected.coefficients, axis=0)
+    assert (apart <= 100 * condition * UNIT * size).all()
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_equals_the_rows(shape, targets, weighted, fit_intercept):
+    weights = np.random.default_rng(1).integers(0, 4, shape[0]) / 2 if weighted else None
+    rows = rows_of(*shape, targets=targets, weights=weights)
+    found = conjugate_gradients.solve(rows, fit_intercept)
+    expected = least_squares.solve(on_arrays(rows), fit_intercept, solver="rows")
+    assert (found.solver, found.engine, found.conditioning) == ("krylov", "scipy", None)
+    assert_equal(found, expected, 100.0)
+    if not fit_intercept:
+        np.testing.assert_array_equal(found.coefficients[-1], 0)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(400, 90), (90, 400), (90, 90)])
+def test_penalties_of_targets(shape, fit_intercept):
+    rows, penalties = rows_of(*shape, targets=3), np.array([0.5, 20.0, 0.5])
+    found = conjugate_gradients.solve(rows, fit_intercept, penalties)
+    expected = ridge.solve(on_arrays(rows), penalties, fit_intercept)
+    assert_equal(found, expected, 100.0)
+
+
+def test_columns_of_very_different_scales():
+    rows = rows_of(600, 90)
+    scales = 10.0 ** np.linspace(-6, 6, 90)
+    scaled = Rows(sparse.csr_array(rows.X * scales), rows.Y, None, lambda: None)
+    expected = conjugate_gradients.solve(rows, True)
+    found = conjugate_gradients.solve(scaled, True)
+    np.testing.assert_allclose(
+        found.coefficients[:-1, 0] * scales, expected.coefficients[:-1, 0], rtol=1e-11
+    )
+
+
+def test_what_is_not_unique_is_left_to_others():
+    rows = rows_of(600, 90)
+    X = sparse.hstack([rows.X, rows.X[:, :1] + rows.X[:, 1:2]]).tocsr()
+    assert conjugate_gradients.solve(Rows(X, rows.Y, None, lambda: None), True) is None
+    empty = sparse.hstack([rows.X, sparse.csr_array((600, 1))]).tocsr()
+    assert conjugate_gradients.solve(Rows(empty, rows.Y, None, lambda: None), True) is None
+    twice = sparse.vstack([rows.X.T, rows.X.T[:1]]).tocsr()
+    Y = np.ones((len(twice.indptr) - 1, 1))
+    assert conjugate_gradients.solve(Rows(twice, Y, None, lambda: None), True) is None
+    # a penalty makes it unique
+    alike = Rows(X, rows.Y, None, lambda: None)
+    found = conjugate_gradients.solve(alike, True, np.array([1.0]))
+    assert_equal(found, ridge.solve(on_arrays(alike), np.array([1.0]), True), 1000.0)
+
+
+def test_what_converges_slowly_is_left_to_others():
+    x = np.linspace(0, 1, 1000)
+    X = sparse.csr_array(x[:, np.newaxis] ** np.linspace(1, 30, 20))
+    y = np.cos(9 * x)[:, np.newaxis]
+    assert conjugate_gradients.solve(Rows(X, y, None, lambda: None), True) is None
+
+
+def test_columns_far_from_zero_are_left_to_others():
+    rows = rows_of(600, 90)
+    X = sparse.csr_array(np.c_[rows.X.toarray(), 1e4 + np.arange(600.0)])
+    assert conjugate_gradients.solve(Rows(X, rows.Y, None, lambda: None), True) is None
+
+
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_a_constant_target(shape):
+    rows = rows_of(*shape)
+    found = conjugate_gradients.solve(
+        Rows(rows.X, np.full((shape[0], 1), 3.0), None, lambda: None), True
+    )
+    np.testing.assert_allclose(found.coefficients[:-1], 0, atol=1e-14)
+    assert found.coefficients[-1, 0] == pytest.approx(3, rel=1e-14)
+
+
+@pytest.mark.parametrize("make", [LinearRegression, Ridge])
+def test_large_sparse_rows_go_this_way_and_say_so(make):
+    rows = rows_of(1500, 700, 0.01)
+    y = rows.Y[:, 0]
+    model = make().fit(rows.X, y)
+    assert (model.solver_, model.engine_) == ("krylov", "scipy")
+    assert not hasattr(model, "rank_")
+    expected = make().fit(rows.X.toarray(), y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-10, atol=1e-12)
+    single = make().fit(rows.X.astype(np.float32), y)
+    assert single.coef_.dtype == np.float32
+    doubled = sparse.hstack([rows.X, rows.X[:, :1]]).tocsr()
+    if make is LinearRegression:
+        with pytest.warns(UserWarning, match="X has rank 700 where 701 is possible"):
+            model = make().fit(doubled, y)
+        assert model.solver_ == "rows"
+    else:
+        assert make().fit(doubled, y).solver_ == "krylov"

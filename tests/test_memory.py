@@ -1,0 +1,70 @@
+"""Fits to many rows of few columns copy no X: 64 MB of rows, and at most 40 MB on top of them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MOST = 40e6
+RESET = Path("/proc/self/clear_refs")
+
+MEASURE = """
+import json
+from pathlib import Path
+
+import numpy as np
+import rmodels
+
+
+def status(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def extra(call):
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS:")
+    answer = call()
+    return status("VmHWM:") - before
+
+
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 5, 200_000)
+X = rng.standard_normal((200_000, 40)) + 0.5 * labels[:, np.newaxis]
+y = X[:, 0] + rng.standard_normal(200_000)
+found = {}
+for name, parameters, target in [
+    ("PCA", {}, None),
+    ("IncrementalPCA", {"n_components": 10}, None),
+    ("TruncatedSVD", {"n_components": 10}, None),
+    ("GaussianNB", {}, labels),
+    ("NearestCentroid", {}, labels),
+    ("LinearDiscriminantAnalysis", {}, labels),
+    ("QuadraticDiscriminantAnalysis", {}, labels),
+    ("Lasso", {"alpha": 0.01}, y),
+    ("ElasticNet", {"alpha": 0.01}, y),
+    ("LassoCV", {}, y),
+    ("ElasticNetCV", {}, y),
+]:
+    model = getattr(rmodels, name)(**parameters)
+    few = slice(None, None, 400)
+    model.fit(X[few], None if target is None else target[few])  # what is imported, and buffers
+    found[name] = extra(lambda: model.fit(X, target))
+    if target is not None:
+        model.predict(X[few])
+        found[name + ".predict"] = extra(lambda: model.predict(X))
+found["a copy"] = extra(X.copy)
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RESET.exists(), reason="the peak of memory is told and reset by Linux only")
+def test_fits_copy_no_rows():
+    run = [sys.executable, "-c", MEASURE]
+    found = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    assert found.pop("a copy") > 1.5 * MOST  # so a copy would show
+    assert {name: size for name, size in found.items() if size > MOST} == {}
+    assert len(found) == 19
