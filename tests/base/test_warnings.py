@@ -27,6 +27,7 @@ from rmodels import (
     LassoCV,
     LinearDiscriminantAnalysis,
     LinearRegression,
+    NearestCentroid,
     NearestNeighbors,
     RadiusNeighborsClassifier,
     Ridge,
@@ -66,7 +67,7 @@ def unconverged():
 def unconverged_ridge():
     rng = np.random.default_rng(0)
     A = np.where(rng.random((400, 300)) < 0.02, rng.random((400, 300)), 0.0)
-    A = sparse.csr_array(A * 10.0 ** rng.uniform(-9, 9, 300))
+    A = sparse.csr_array(A * 10.0 ** rng.uniform(-9, 9, (400, 1)))
     with config_context(memory_limit=1 << 20):
         Ridge(alpha=1e-12).fit(A, rng.standard_normal(400))
 
@@ -155,6 +156,14 @@ CASES = {
     ),
     "Discriminant._find_priors": (
         lambda: LinearDiscriminantAnalysis(priors=[1, 1]).fit(X, y),
+        UserWarning,
+    ),
+    "NearestCentroid._find_priors": (
+        lambda: NearestCentroid(priors=[1, 1]).fit(X, y),
+        UserWarning,
+    ),
+    "NearestCentroid._set_centroids": (
+        lambda: NearestCentroid().fit([[0, 1], [1, 1], [2, 1], [3, 1]], y > 0),
         UserWarning,
     ),
     "_find_directions": (

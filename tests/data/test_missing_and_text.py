@@ -282,7 +282,8 @@ class TestPredictions:
         np.testing.assert_allclose(self.model.predict(prepared).compute(), found.compute())
         with pytest.raises(ValueError, match="no column 'age'"):
             self.model.predict(frame[["area", "town", "kind"]])
-        with pytest.raises(ValueError, match="partition 1, row 1, column 'town': 'Wien' is none"):
+        told = "partition [01], row 1, column 'town': 'Wien' is none"
+        with pytest.raises(ValueError, match=told):
             self.model.predict(dd.from_pandas(FRAME.assign(town="Wien"), npartitions=2)).compute()
 
     def test_a_row_is_not_left_out_of_predictions(self):
@@ -506,6 +507,27 @@ def test_arrays_beside_rows_that_are_left_out():
         Ridge().fit(rows, FRAME.price.to_numpy()[:-1])
 
 
+def test_classes_are_those_of_the_rows_that_are_kept():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0, np.nan]})
+    y = np.array(["p", "p", "q", "q", "r"])
+    for model in (GaussianNB(), rmodels.LinearDiscriminantAnalysis(), rmodels.NearestCentroid()):
+        assert model.fit(scan(frame, missing="drop"), y).classes_.tolist() == ["p", "q"]
+        found = model.fit(scan(frame.assign(y=y), ["a"], missing="drop"), "y").classes_
+        assert found.tolist() == ["p", "q"]
+    with pytest.raises(ValueError, match="y has 4 rows, and the scan 5"):
+        GaussianNB().fit(scan(frame, missing="drop"), y[:4])
+
+
+def test_on_a_cluster_a_row_that_lacks_text_is_an_error():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0], "c": ["x", "y", "x"], "y": [1.0, 2.0, 4.0]})
+    model = LinearRegression().fit(scan(frame, ["a", "c"], missing="drop", encode="onehot"), "y")
+    asked = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "c": ["x", None]}), npartitions=1)
+    with pytest.raises(ValueError, match="column 'c': missing value"):
+        model.predict(asked).compute()
+    with pytest.raises(ValueError, match="column 'c': missing value"):
+        model.score(asked, dd.from_pandas(pd.Series([1.0, 2.0]), npartitions=1))
+
+
 def test_folds_are_of_the_rows_that_are_kept():
     used = GAPS.dropna(subset=[*RAW, "price"])
     alphas = [0.01, 1.0, 100.0]
@@ -562,8 +584,14 @@ def test_a_fit_goes_on_from_a_checkpoint(tmp_path, monkeypatch, missing):
         with pytest.raises(KeyboardInterrupt):
             LinearRegression().fit(scan(tmp_path, RAW, checkpoint=kept, **options), "price")
     assert kept.exists()
-    model = LinearRegression().fit(scan(tmp_path, RAW, checkpoint=kept, **options), "price")
+    rows = scan(tmp_path, RAW, checkpoint=kept, **options)
+    model = LinearRegression().fit(rows, "price")
     np.testing.assert_array_equal(model.coef_, whole.coef_)
+    gaps = FRAME[[*RAW, "price"]].isna().any(axis=1).sum() if missing == "drop" else 0
+    for _ in range(2):  # the second fit goes on from the end
+        assert (rows.n_rows, rows.n_left_out) == (N - gaps, gaps)
+        rows = scan(tmp_path, RAW, checkpoint=kept, **options)
+        LinearRegression().fit(rows, "price")
     if missing == "mean":
         np.testing.assert_allclose(model.predict(FRAME), whole.predict(FRAME), rtol=1e-14)
 

@@ -175,3 +175,12 @@ def test_covariances_of_an_estimator():
     for rows, w in ((X, np.ones(300)), (rmodels.scan(X), None)):
         with pytest.raises(NotCoveredError, match="needs the rows in memory"):
             LinearDiscriminantAnalysis(**parameters).fit(rows, y, w)
+
+
+def test_parts_without_any_weight():
+    X, y = problem(2, n=20)
+    with pytest.raises(ValueError, match=r"sample_weight is 0 for every sample.* of all so far"):
+        LinearDiscriminantAnalysis().partial_fit(X, y, [0, 1], np.zeros(20))
+    model = LinearDiscriminantAnalysis().partial_fit(X, y, [0, 1])
+    expected = model.predict_proba(X)
+    assert_allclose(model.partial_fit(X[:5], y[:5], None, np.zeros(5)).predict_proba(X), expected)

@@ -1,12 +1,15 @@
 """Sparse samples, each way: moments by products or by blocks, products of the rows, LSQR."""
 
+import warnings
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from rmodels import LinearRegression, native, ops
+from rmodels import LinearRegression, Ridge, native, ops
 from rmodels.config import config_context
 from rmodels.exceptions import NotCoveredError
 
@@ -135,3 +138,58 @@ def test_gradient_descent_on_sparse_samples():
 def test_what_needs_an_array_says_so(parameters):
     with pytest.raises(TypeError, match="Sparse data was passed"):
         LinearRegression(**parameters).fit(*_data(30, 3)[:2])
+
+
+@pytest.mark.parametrize("far", [1e5, 1e8, 1e9])
+@pytest.mark.parametrize("shape", [(13, 13), (60, 300)])
+@pytest.mark.parametrize("make", [LinearRegression, partial(Ridge, 0.5)])
+def test_a_column_far_from_zero_costs_no_digits(make, shape, far):
+    X, y, _ = _data(*shape, density=0.6)
+    Z = X.toarray()
+    Z[:, 0] = far + np.random.default_rng(0).random(len(Z))
+    ours, expected = make().fit(sparse.csr_array(Z), y), make().fit(Z, y)
+    # rounding a number of the far column moves it by 2⁻⁵³ far, beside a spread of 0.3
+    within = 1e-9 + 1e3 * 2.0**-53 * far
+    assert_allclose(ours.coef_, expected.coef_, rtol=0, atol=within * abs(expected.coef_).max())
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_rows_of_zeros_without_a_word(shape):
+    X, y, _ = _data(*shape, density=0.3)
+    Z = X.toarray()
+    Z[3] = 0.0
+    for rows in (Z, sparse.csr_array(Z), np.zeros_like(Z)):
+        for model in (LinearRegression(fit_intercept=False), Ridge(0.0, fit_intercept=False)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                warnings.simplefilter("ignore", UserWarning)  # of the rank
+                coef = model.fit(rows, y).coef_
+            dense = np.asarray(rows.todense()) if sparse.issparse(rows) else rows
+            assert_allclose(coef, np.linalg.lstsq(dense, y, rcond=1e-12)[0], atol=1e-10)
+
+
+def test_indices_of_two_dtypes():
+    X, y, _ = _data(400, 30, density=0.05)
+    expected = LinearRegression().fit(X, y)
+    X.indices = X.indices.astype(np.int64)
+    assert X.indptr.dtype == np.int32
+    assert_array_equal(LinearRegression().fit(X, y).coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("make", [LinearRegression, Ridge])
+@pytest.mark.parametrize(
+    ("shape", "solver"),
+    [
+        ((400, 30), "moments"),
+        ((30, 400), "gram"),
+        ((1500, 700), "krylov"),
+        ((700, 1500), "krylov"),
+    ],
+)
+def test_matrices_are_as_arrays(make, shape, solver):
+    X = _data(*shape, density=0.02 if solver == "krylov" else 0.05)[0]
+    y, w = np.cos(np.arange(len(X.indptr) - 1.0)), np.arange(len(X.indptr) - 1) % 4 + 0.5
+    expected = make().fit(X, y, w)
+    model = make().fit(sparse.csr_matrix(X), y, w)
+    assert model.solver_ == expected.solver_ == solver
+    assert_array_equal(model.coef_, expected.coef_)

@@ -146,7 +146,10 @@ def test_cross_validated_polynomial_of_degree_15():
         truth = _exact(X[rows], list(map(Fraction, y[rows].tolist())), [1] * len(rows))
         model = LinearRegression().fit(X[rows], y[rows])
         assert model.condition_number_ > 1e11
-        assert _digits([*model.coef_, model.intercept_], truth) > REFINED
+        lost = X.shape[1] * 2.0**-52 * model.condition_number_
+        # a step of refinement leaves this share of the error; near 1, as many digits as it are sure
+        enough = REFINED if lost < 0.1 else -np.log10(lost)
+        assert _digits([*model.coef_, model.intercept_], truth) > enough
 
 
 def test_several_targets_and_sparse_columns():

@@ -101,6 +101,46 @@ def test_a_constant_target(shape):
     assert found.coefficients[-1, 0] == pytest.approx(3, rel=1e-14)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e-155, 1e155, 1e200, 1e300])
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_targets_of_any_size(shape, size):
+    rows = rows_of(*shape)
+    found = conjugate_gradients.solve(Rows(rows.X, rows.Y * size, None, lambda: None), True)
+    expected = conjugate_gradients.solve(rows, True)
+    tolerance = 1e-9 * np.abs(expected.coefficients).max()  # of y * 1e-300, 24 bits are left
+    np.testing.assert_allclose(
+        found.coefficients / size, expected.coefficients, rtol=0, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e160, 1e200])
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_squares_that_do_not_fit_are_left_to_others(shape, size):
+    rows = rows_of(*shape)
+    far = Rows(rows.X * size, rows.Y, None, lambda: None)
+    assert conjugate_gradients.solve(far, True) is None
+    found = least_squares.solve(far, True)
+    expected = least_squares.solve(on_arrays(rows), True, solver="rows")
+    np.testing.assert_allclose(
+        found.coefficients[:-1] * size, expected.coefficients[:-1], rtol=1e-9, atol=1e-12
+    )
+
+
+def test_nearly_equal_columns():
+    rng = np.random.default_rng(0)
+    base = rows_of(554, 46, 0.2)
+    for gap in (0.3, 0.05, 1e-3):
+        noise = sparse.csr_array(base.X[:, :1].toarray() * (1 + gap * rng.normal(size=(554, 1))))
+        X = sparse.hstack([base.X, noise]).tocsr()
+        rows = Rows(X, base.Y, None, lambda: None)
+        expected = least_squares.solve(on_arrays(rows), True, solver="rows")
+        found = conjugate_gradients.solve(rows, True)
+        if found is None:
+            assert gap < 0.05
+            found = least_squares.solve(rows, True)
+        assert_equal(found, expected, np.linalg.cond(X.toarray() - X.toarray().mean(axis=0)))
+
+
 @pytest.mark.parametrize("make", [LinearRegression, Ridge])
 def test_large_sparse_rows_go_this_way_and_say_so(make):
     rows = rows_of(1500, 700, 0.01)

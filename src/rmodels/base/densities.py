@@ -1,5 +1,6 @@
 """What classifiers by densities have in common: log p(x, c) of every class c decides."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,12 +8,15 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.classes import known_classes, one_target
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
-from rmodels.data import Need, Rows, hold, map_rows
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
 from rmodels.data.arrays import beside, namespace, on_host
 from rmodels.ops import mahalanobis
+from rmodels.ops.moments import GroupMoments
 
 __all__ = [
     "DensityClassifier",
@@ -60,15 +64,46 @@ def assert_finite(rows: Rows, found: Any) -> Any:
 class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     """Classification by argmax_c log p(x, c); of equal ones the first in `classes_` wins.
 
-    An estimator writes `_joint`.
+    An estimator writes `_joint`, and if it is fitted to parts, leaves what it is made of as
+    `_moments`.
     """
 
     _attributes: ClassVar = {"classes_": np.ndarray}
 
     classes_: Any
+    _moments: GroupMoments
+
+    def _add_up(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        classes: ArrayLike | None,
+        compute: Callable[[Source], GroupMoments],
+    ) -> tuple[GroupMoments, Source]:
+        """Return the moments of all rows so far and these, as `compute` has them, and these."""
+        begun = hasattr(self, "classes_")
+        known = known_classes(self, classes)
+        source = data.source(
+            self,
+            X,
+            y,
+            sample_weight,
+            targets="labels",
+            need=self._need(),
+            reset=not begun,
+            part=True,
+            classes=[known],
+        )
+        moments = compute(one_target(source))
+        if begun:
+            moments = self._moments + moments
+        if not moments.weight.any():
+            raise ValueError(f"{WEIGHTLESS} of all so far")
+        return moments, source
 
     def _need(self) -> Need:
-        """Return what `predict` needs of X."""
+        """Return what it needs of X."""
         return _QUERIES
 
     def _joint(self, rows: Rows) -> Any:

@@ -382,8 +382,8 @@ def array_rows(
 ) -> Rows:
     """Return an array, frame, sparse matrix or tensor as checked rows; see `rmodels.data.source`.
 
-    What needs no conversion is not copied. Where the fit `prepared` columns with their means, these
-    stand for what is missing in an array.
+    What needs no conversion is not copied; sparse matrices become CSR arrays of the same memory.
+    Where the fit `prepared` columns with their means, these stand for what is missing in an array.
     """
     given, X = X, adopt(X)
     fills = prepared is not None and prepared.means is not None
@@ -398,6 +398,8 @@ def array_rows(
         check_target_given(estimator, y)
         X = _check_samples(estimator, X, asked, reset=reset)
         Y = _check_labels(estimator, X, y)
+    if isinstance(X, sparse.spmatrix):
+        X = sparse.csr_array(X)  # whose powers are those of its entries
     if fills and prepared is not None and X.dtype.kind == "f":
         X = _fill(estimator, X, need, prepared)
     one_target = True

@@ -263,7 +263,7 @@ def _prepare(X: Any, prepared: Preparation, place: str) -> NDArray:
         asked = Asked(
             list(X.columns),
             categories=texts,
-            missing=prepared.missing if texts else "error",
+            missing="mean" if texts and prepared.missing == "mean" else "error",
             unknown=prepared.unknown,
         )
         rows = Scan(TableReader(X, place), None)
@@ -551,7 +551,9 @@ class DaskSource(Source):
         result: T = self._sum(_tree(found, partial(_combine, operator.add)))
         return result
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator[Rows]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator[Rows]:
         """Yield the rows of each partition; see `rmodels.data.source.Source.batches`."""
         random = None if seed is None else random_state(seed)
         later = self._later()

@@ -1,7 +1,7 @@
 """What is found by a pass over a scan before a fit: labels, categories of text, means."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,15 @@ from rmodels.data.formats import Batch, Column, holds_text, labels_of, matrix, t
 from rmodels.data.labels import Encoding, merge_labels
 from rmodels.data.scan import Asked, Scan, read_ahead
 
-__all__ = ["Sums", "Used", "find_categories", "find_labels", "find_means"]
+__all__ = [
+    "Sums",
+    "Used",
+    "find_categories",
+    "find_labels",
+    "find_means",
+    "find_used",
+    "find_words",
+]
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Used:
 
 def _read(
     scan: Scan, texts: Sequence[Column], labels: Sequence[Column], used: Used
-) -> Iterator[tuple[Batch, dict[Column, Any], list[NDArray], NDArray[np.bool_] | None]]:
+) -> Generator[tuple[Batch, dict[Column, Any], list[NDArray], NDArray[np.bool_] | None]]:
     """Yield batches with columns of text, labels, and which of their rows are left out.
 
     What is left out is told by all columns that are used, else none but these are read.
@@ -49,20 +57,22 @@ def _read(
     met = kept = 0
     reader = scan.reader
     reader.gaps = used.drop
-    for batch in read_ahead(scan.read_tables([*numbers, *texts, *labels], [*texts, *labels])):
-        lacks = np.zeros(len(batch.rows), bool) if used.drop else None
-        as_text = not reader.has_types
-        found = labels_of(reader, batch, labels, as_text, lacks, used.words)
-        cells = {name: texts_of(batch.rows, name, empty=reader.has_types) for name in texts}
-        if lacks is not None:
-            if numbers:
-                values = matrix(batch.rows, numbers, np.dtype(np.float64), np.empty(0))
-                lacks |= np.isnan(values).any(axis=1)
-            for each in cells.values():
-                lacks |= each.is_null().to_numpy(zero_copy_only=False)
-        met += len(batch.rows)
-        kept += len(batch.rows) - (0 if lacks is None else int(lacks.sum()))
-        yield batch, cells, found, lacks
+    columns = [*numbers, *texts, *labels]
+    with closing(read_ahead(scan.read_tables(columns, [*texts, *labels]))) as batches:
+        for batch in batches:
+            lacks = np.zeros(len(batch.rows), bool) if used.drop else None
+            as_text = not reader.has_types
+            found = labels_of(reader, batch, labels, as_text, lacks, used.words)
+            cells = {name: texts_of(batch.rows, name, empty=reader.has_types) for name in texts}
+            if lacks is not None:
+                if numbers:
+                    values = matrix(batch.rows, numbers, np.dtype(np.float64), np.empty(0))
+                    lacks |= np.isnan(values).any(axis=1)
+                for each in cells.values():
+                    lacks |= each.is_null().to_numpy(zero_copy_only=False)
+            met += len(batch.rows)
+            kept += len(batch.rows) - (0 if lacks is None else int(lacks.sum()))
+            yield batch, cells, found, lacks
     if not met:
         raise ValueError(f"{reader.name} has no rows")
     if not kept:
@@ -72,9 +82,10 @@ def _read(
 def find_words(scan: Scan, labels: list[Column]) -> list[Column]:
     """Return those columns of labels, in a file without types, that hold no text."""
     met: list[set[Any]] = [set() for _ in labels]
-    for batch in read_ahead(scan.read_tables(labels, labels)):
-        for seen, name in zip(met, labels, strict=True):
-            seen.update(texts_of(batch.rows, name, empty=False).unique().to_pylist())
+    with closing(read_ahead(scan.read_tables(labels, labels))) as batches:
+        for batch in batches:
+            for seen, name in zip(met, labels, strict=True):
+                seen.update(texts_of(batch.rows, name, empty=False).unique().to_pylist())
     return [
         name
         for seen, name in zip(met, labels, strict=True)
@@ -82,13 +93,25 @@ def find_words(scan: Scan, labels: list[Column]) -> list[Column]:
     ]
 
 
+def find_used(scan: Scan, used: Used, n_rows: int) -> NDArray[np.bool_]:
+    """Return which of so many rows are not left out."""
+    if not used.drop:
+        return np.ones(n_rows, bool)
+    with closing(_read(scan, (), (), used)) as batches:
+        rows = np.concatenate([~lacks for *_, lacks in batches if lacks is not None])
+    if len(rows) != n_rows:
+        raise ValueError(f"y has {n_rows} rows, and the scan {len(rows)}")
+    return rows
+
+
 def find_labels(scan: Scan, used: Used) -> list[Encoding]:
     """Return how labels become places among their classes."""
     found: list[NDArray] | None = None
-    for _, _, labels, lacks in _read(scan, (), used.labels, used):
-        kept = slice(None) if lacks is None else ~lacks
-        part = [np.unique(each[kept]) for each in labels]
-        found = part if found is None else merge_labels(found, part)
+    with closing(_read(scan, (), used.labels, used)) as batches:
+        for _, _, labels, lacks in batches:
+            kept = slice(None) if lacks is None else ~lacks
+            part = [np.unique(each[kept]) for each in labels]
+            found = part if found is None else merge_labels(found, part)
     assert found is not None
     size = scan.batch_size(1)
     values = [values_of(scan.reader, *each, size) for each in zip(used.labels, found, strict=True)]
@@ -114,21 +137,22 @@ def find_categories(scan: Scan, used: Used, *, gaps: bool) -> dict[str, NDArray]
     """
     most = math.isqrt(get_config()["memory_limit"] // 8)
     met: dict[Column, set[Any]] = {name: set() for name in used.texts}
-    for batch, cells, _, lacks in _read(scan, used.texts, (), used):
-        for name, each in cells.items():
-            there = each if lacks is None else each.filter(~lacks)
-            if there.null_count and not gaps:
-                row = int(there.is_null().to_numpy(zero_copy_only=False).argmax())
-                where = scan.reader.at(batch, row)
-                raise ValueError(f"{where}, column {name!r}: missing value")
-            met[name].update(there.unique().to_pylist())
-        if sum(map(len, met.values())) > most:
-            name = max(met, key=lambda each: len(met[each]))
-            raise ValueError(
-                f"{scan.reader.name}, column {name!r} has {len(met[name])} categories or more: the "
-                f"products of more than {most} columns do not fit in memory_limit. Leave it out, "
-                "or make fewer categories"
-            )
+    with closing(_read(scan, used.texts, (), used)) as batches:
+        for batch, cells, _, lacks in batches:
+            for name, each in cells.items():
+                there = each if lacks is None else each.filter(~lacks)
+                if there.null_count and not gaps:
+                    row = int(there.is_null().to_numpy(zero_copy_only=False).argmax())
+                    where = scan.reader.at(batch, row)
+                    raise ValueError(f"{where}, column {name!r}: missing value")
+                met[name].update(there.unique().to_pylist())
+            if sum(map(len, met.values())) > most:
+                name = max(met, key=lambda each: len(met[each]))
+                raise ValueError(
+                    f"{scan.reader.name}, column {name!r} has {len(met[name])} categories or more: "
+                    f"the products of more than {most} columns do not fit in memory_limit. Leave "
+                    "it out, or make fewer categories"
+                )
     return {
         str(name): np.array(
             [*sorted(seen - {None}), *([None] if None in seen else [])], dtype=object

@@ -43,7 +43,7 @@ _SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow,
 _END = object()
 
 
-def read_ahead(items: Iterator[T]) -> Iterator[T]:
+def read_ahead(items: Iterator[T]) -> Generator[T]:
     """Yield items, each got by a thread while the one before is in use."""
     with ThreadPoolExecutor(1, "rmodels-scan") as pool:
         pending = pool.submit(next, items, _END)
@@ -161,12 +161,15 @@ class Scan:
         """Yield batches as they are read, of as many rows as the memory limit allows."""
         return self.reader.batches(columns, size or self.batch_size(len(columns)), start, texts)
 
-    def arrays(self, asked: Asked, task: str, start: int = 0) -> Generator[tuple[Batch, NDArray]]:
+    def arrays(
+        self, asked: Asked, task: str, start: int = 0, left_out: int = 0
+    ) -> Generator[tuple[Batch, NDArray]]:
         """Yield batches with their columns as an array, and labels apart; count the rows.
 
-        An array is overwritten when the next is asked for.
+        They are those from row `start` on, before which so many were left out. An array is
+        overwritten when the next is asked for.
         """
-        met, left_out = start, 0
+        met = start
         self.reader.gaps = asked.missing != "error"
         size = self.batch_size(asked.width + len(asked.labels))
         texts = [*asked.categories, *asked.labels]

@@ -23,7 +23,15 @@ from rmodels.data.checks import (
     warn_of_a_column,
 )
 from rmodels.data.formats import Batch, Column, Compared, as_column
-from rmodels.data.found import Sums, Used, find_categories, find_labels, find_means, find_words
+from rmodels.data.found import (
+    Sums,
+    Used,
+    find_categories,
+    find_labels,
+    find_means,
+    find_used,
+    find_words,
+)
 from rmodels.data.labels import Encoding, encode, encode_by
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
@@ -242,7 +250,10 @@ class ScanSource(Source):
         if self._given is not None:
             if classes is None:
                 check_classification_targets(self._given)
-                self.classes, self._given = encode(self._given)
+                used = find_used(self._scan, self._used, len(self._given))
+                self.classes, codes = encode(self._given[used])
+                self._given = np.zeros(self._given.shape, codes.dtype)
+                self._given[used] = codes
                 return None
             self.classes = list(classes)
             self._given = encode_by(self._given, [Encoding.of(each, each) for each in classes], "")
@@ -269,8 +280,8 @@ class ScanSource(Source):
         """Return how many rows there are; see `rmodels.data.source.Source.number_rows`."""
         return self.fold(lambda rows: len(rows.X))
 
-    def _parts(self, start: int = 0, *, whole: bool = False) -> Generator[Rows]:
-        """Yield the rows of each batch, from a row on that begins one.
+    def _parts(self, start: int = 0, left_out: int = 0, *, whole: bool = False) -> Generator[Rows]:
+        """Yield the rows of each batch, from a row on that begins one; before, some were left out.
 
         Of those that lack a value none may be left out if all must be there as a `whole`.
         """
@@ -286,10 +297,12 @@ class ScanSource(Source):
         if fills and prepared.means is None and start:
             self._find_means()
         sums = Sums(self.n_features) if fills else None
-        raw = first = start
-        self._read = start  # what a checkpoint goes on from
+        raw, first = start, start - left_out
+        self._read, self._left_out = start, left_out  # what a checkpoint goes on from
         compared = [Compared(each) for each in self._known if self._as_text]
-        with closing(scan.arrays(asked, self._task, start)) as batches:  # also after an error
+        with closing(
+            scan.arrays(asked, self._task, start, left_out)
+        ) as batches:  # also after an error
             for batch, Z in batches:
                 if whole and batch.lacks is not None:
                     self._assert_whole(batch, Z)
@@ -306,7 +319,7 @@ class ScanSource(Source):
                 rows = self._rows(batch, Z, raw, first, kept)
                 raw += len(Z)
                 first += len(rows.X)
-                self._read = raw
+                self._read, self._left_out = raw, raw - first
                 if len(rows.X):
                     yield rows
         if sums is not None and prepared.means is None:
@@ -405,21 +418,21 @@ class ScanSource(Source):
         """Return what `compute` gives for all rows; see `rmodels.data.source.Source.fold`."""
         kept = self._checkpoint() if resumable else None
         total: Any = None
-        totals, first = np.zeros(2), 0
+        totals, first, left_out = np.zeros(2), 0, 0
         if kept is not None and (saved := kept.read()) is not None:
-            total, totals, first = saved
-        with closing(self._large_parts() if large else self._parts(first)) as parts:
+            total, counted, first = saved
+            totals, left_out = counted[:2], int(counted[2:].sum())
+        with closing(self._large_parts() if large else self._parts(first, left_out)) as parts:
             for rows in parts:
                 found = compute(rows)
                 total = found if total is None else combine(total, found)
                 totals = totals + rows.totals
-                first = self._read
                 if kept is not None:
-                    kept.write_if_due(total, totals, first)
+                    kept.write_if_due(total, [*totals, self._left_out], self._read)
         if not totals[1] and not self._allow_weightless:
             raise ValueError(WEIGHTLESS)
         if kept is not None:
-            kept.write(total, totals, self._read)
+            kept.write(total, [*totals, self._left_out], self._read)
         self._totals = totals
         return total
 
@@ -452,9 +465,11 @@ class ScanSource(Source):
 
         return self.fold(both)
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator[Rows]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator[Rows]:
         """Yield the rows in batches; see `rmodels.data.source.Source.batches`."""
         random = None if seed is None else random_state(seed)
-        with closing(self._parts(whole=True)) as parts:
+        with closing(self._parts(whole=whole)) as parts:
             for rows in parts:
                 yield rows if random is None else shuffle(rows, random)

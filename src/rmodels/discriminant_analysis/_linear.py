@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
-from rmodels.base.classes import known_classes, one_target
+from rmodels.base.classes import one_target
 from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
@@ -123,7 +123,6 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     _no_estimator_with_svd = "covariance estimator is not supported with svd solver"
 
-    _moments: GroupMoments
     _slopes: Matrix
     _constants: Matrix
 
@@ -198,23 +197,23 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         self._check_combination()
         source = one_target(data.source(self, X, y, sample_weight, targets="labels", need=DENSE))
         assert source.classes is not None
-        n_classes, threads = len(source.classes[0]), source.threads(None)
+        n_classes = len(source.classes[0])
         if self.shrinkage == "auto":
-            moments = compute_group_moments(source, n_classes, "full", threads)
+            moments = compute_group_moments(source, n_classes, "full", source.threads(None))
             self._check_moments(moments)
             within, total = self._estimate(moments, source)
             pooled = _pool(moments)
         elif self.covariance_estimator is not None:
-            pooled = compute_group_moments(source, n_classes, "pooled", threads)
+            pooled = self._compute(source)
             self._check_moments(pooled)
             each, total = self._fit_estimators(source, n_classes)
             shares = pooled.weight / pooled.weight.sum()
             within = np.tensordot(shares, np.array(each), axes=1)
         else:
-            pooled = compute_group_moments(source, n_classes, "pooled", threads)
+            pooled = self._compute(source)
             self._check_moments(pooled)
             within, total = self._shrink(pooled)
-        return self._set_moments(pooled, within, total, source, source.classes[0], X)
+        return self._set_moments(pooled, within, total, source, X)
 
     def _adds_up(self) -> bool:
         if self.shrinkage != "auto" and self.covariance_estimator is None:
@@ -267,25 +266,15 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         array([1., 5.])
         """
         self._check_combination()
-        begun = hasattr(self, "classes_")
-        known = known_classes(self, classes)
-        source = data.source(
-            self,
-            X,
-            y,
-            sample_weight,
-            targets="labels",
-            need=DENSE,
-            reset=not begun,
-            part=True,
-            classes=[known],
-        )
-        threads = source.threads(None)
-        moments = compute_group_moments(one_target(source), len(known), "pooled", threads)
-        if begun:
-            moments = self._moments + moments
+        moments, source = self._add_up(X, y, sample_weight, classes, self._compute)
         self._check_moments(moments)
-        return self._set_moments(moments, *self._shrink(moments), source, known, X)
+        return self._set_moments(moments, *self._shrink(moments), source, X)
+
+    def _compute(self, source: Source) -> GroupMoments:
+        """Return the moments of the classes, and the sum of their scatter matrices."""
+        assert source.classes is not None
+        threads = source.threads(None)
+        return compute_group_moments(source, len(source.classes[0]), "pooled", threads)
 
     def _check_moments(self, moments: GroupMoments) -> None:
         n, n_classes = int(moments.count.sum()), len(moments.count)
@@ -336,9 +325,10 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         within: Matrix,
         total: Matrix,
         source: Source,
-        classes: Any,
         X: Any,
     ) -> "LinearDiscriminantAnalysis":
+        assert source.classes is not None
+        classes = source.classes[0]
         d, n_classes = moments.n_features, len(classes)
         most = min(n_classes - 1, d)
         self._n_features_out = most if self.n_components is None else self.n_components

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def read(self) -> tuple[Any, NDArray[np.float64], int] | None:
-        """Return the fold's state, counted rows and their weight, and the row to go on from.
+        """Return the fold's state, what was counted, and the row to go on from.
 
         Raises
         ------
@@ -77,13 +78,13 @@ class Checkpoint:
         found = decode(description["fold"], arrays, _PARTS)
         return found, arrays["size"], description["row"]
 
-    def write_if_due(self, state: Any, size: NDArray[np.float64], row: int) -> None:
+    def write_if_due(self, state: Any, size: Sequence[float], row: int) -> None:
         """Write if the last time was long ago."""
         if time.monotonic() - self._written >= SECONDS:
             self.write(state, size, row)
 
-    def write(self, state: Any, size: NDArray[np.float64], row: int) -> None:
-        """Replace the file."""
+    def write(self, state: Any, size: Sequence[float], row: int) -> None:
+        """Replace the file: a fold's state, what was counted, and the row to go on from."""
         arrays: Arrays = {"size": np.asarray(size, np.float64)}
         fold = encode(state, "fold", arrays, _PARTS)
         description = {"checkpoint": self._state, "fold": fold, "row": row}

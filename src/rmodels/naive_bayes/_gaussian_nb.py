@@ -7,18 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rmodels import data
-from rmodels.base.classes import known_classes, one_target
+from rmodels.base.classes import one_target
 from rmodels.base.densities import DensityClassifier, check_priors, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
-from rmodels.data import WEIGHTLESS, Need, Rows, Source
+from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 
 __all__ = ["GaussianNB"]
-
-_DENSE = Need(sparse=False)
 
 
 class GaussianNB(DensityClassifier):
@@ -78,8 +76,6 @@ class GaussianNB(DensityClassifier):
         "_moments": GroupMoments,
     }
 
-    _moments: GroupMoments
-
     _parameter_constraints: dict = {
         "priors": ["array-like", None],
         "var_smoothing": [Interval(Real, 0, None, closed="left")],
@@ -125,8 +121,8 @@ class GaussianNB(DensityClassifier):
         >>> model.theta_.ravel(), model.class_prior_
         (array([ 1.5, 10. ]), array([0.5, 0.5]))
         """
-        source = data.source(self, X, y, sample_weight, targets="labels", need=_DENSE)
-        return self._set_moments(self._compute(one_target(source)), source.classes[0], X)  # type: ignore[index]
+        source = data.source(self, X, y, sample_weight, targets="labels", need=self._need())
+        return self._set_moments(self._compute(one_target(source)), source, X)
 
     @all_or_nothing
     def partial_fit(
@@ -166,32 +162,15 @@ class GaussianNB(DensityClassifier):
         >>> model.partial_fit([[4.0], [6.0]], [0, 1]).theta_.ravel()
         array([2., 6.])
         """
-        begun = hasattr(self, "classes_")
-        known = known_classes(self, classes)
-        source = data.source(
-            self,
-            X,
-            y,
-            sample_weight,
-            targets="labels",
-            need=_DENSE,
-            reset=not begun,
-            part=True,
-            classes=[known],
-        )
-        moments = self._compute(one_target(source))
-        if begun:
-            moments = self._moments + moments
-        if not moments.weight.any():
-            raise ValueError(f"{WEIGHTLESS} of all so far")
-        return self._set_moments(moments, known, X)
+        moments, source = self._add_up(X, y, sample_weight, classes, self._compute)
+        return self._set_moments(moments, source, X)
 
     def _compute(self, source: Source) -> GroupMoments:
         assert source.classes is not None
         threads = source.threads(None)
         return compute_group_moments(source, len(source.classes[0]), "diagonal", threads)
 
-    def _set_moments(self, moments: GroupMoments, classes: Any, X: Any) -> "GaussianNB":
+    def _set_moments(self, moments: GroupMoments, source: Source, X: Any) -> "GaussianNB":
         if not moments.is_finite:
             raise ValueError(TOO_LARGE)
         weight = moments.weight.sum()
@@ -201,8 +180,9 @@ class GaussianNB(DensityClassifier):
         heavy = np.where(moments.weight > 0, moments.weight, 1.0)[:, np.newaxis]
         priors = moments.weight / weight
         if self.priors is not None:
-            priors = check_priors(self.priors, len(classes))
-        self.classes_ = classes
+            priors = check_priors(self.priors, len(moments.weight))
+        assert source.classes is not None
+        self.classes_ = source.classes[0]
         self.class_count_ = as_kind_of(moments.weight, X)
         self.class_prior_ = as_kind_of(priors, X)
         self.theta_ = as_kind_of(moments.mean, X)

@@ -9,13 +9,13 @@ from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 
 from rmodels import data
-from rmodels.base.classes import known_classes, one_target
+from rmodels.base.classes import one_target
 from rmodels.base.densities import ScoringClassifier, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn
 from rmodels.config import get_config, thread_count
-from rmodels.data import WEIGHTLESS, Need, Rows, Source
+from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import (
     adopt,
     as_dtype,
@@ -114,8 +114,6 @@ class NearestCentroid(ScoringClassifier):
         "_moments": GroupMoments,
     }
 
-    _moments: GroupMoments
-
     _parameter_constraints: dict = {
         "metric": [StrOptions({"manhattan", "euclidean"})],
         "shrink_threshold": [Interval(Real, 0, None, closed="neither"), None],
@@ -180,18 +178,16 @@ class NearestCentroid(ScoringClassifier):
         array([1., 8.])
         """
         source = one_target(data.source(self, X, y, sample_weight, targets="labels"))
-        assert source.classes is not None
-        classes = source.classes[0]
-        moments = self._compute(source, classes)
-        medians = None
-        if self.metric == "manhattan":
-            if not isinstance(source, Rows):
-                raise NotCoveredError(
-                    "metric='manhattan' takes medians, which need all rows in memory: give an "
-                    "array, or metric='euclidean'"
-                )
-            medians = find_medians(source, len(classes))
-        return self._set_centroids(moments, medians, classes, X)
+        if self.metric == "euclidean":
+            return self._set_centroids(self._compute(source), None, source, X)
+        if not isinstance(source, Rows):
+            raise NotCoveredError(
+                "metric='manhattan' takes medians, which need all rows in memory: give an "
+                "array, or metric='euclidean'"
+            )
+        moments = self._compute(source)
+        medians = find_medians(source, len(moments.weight))
+        return self._set_centroids(moments, medians, source, X)
 
     def _adds_up(self) -> bool:
         if self.metric == "euclidean":
@@ -238,27 +234,12 @@ class NearestCentroid(ScoringClassifier):
         >>> model.partial_fit([[6.0]], [1]).centroids_.ravel()
         array([1., 5.])
         """
-        begun = hasattr(self, "classes_")
-        known = known_classes(self, classes)
-        source = data.source(
-            self,
-            X,
-            y,
-            sample_weight,
-            targets="labels",
-            reset=not begun,
-            part=True,
-            classes=[known],
-        )
-        moments = self._compute(one_target(source), known)
-        if begun:
-            moments = self._moments + moments
-        if not moments.weight.any():
-            raise ValueError(f"{WEIGHTLESS} of all so far")
-        return self._set_centroids(moments, None, known, X)
+        moments, source = self._add_up(X, y, sample_weight, classes, self._compute)
+        return self._set_centroids(moments, None, source, X)
 
-    def _compute(self, source: Source, classes: Any) -> GroupMoments:
-        n_classes = len(classes)
+    def _compute(self, source: Source) -> GroupMoments:
+        assert source.classes is not None
+        n_classes = len(source.classes[0])
         if n_classes < 2:
             raise ValueError(
                 "The number of classes has to be greater than one; got "
@@ -285,7 +266,7 @@ class NearestCentroid(ScoringClassifier):
         return priors
 
     def _set_centroids(
-        self, moments: GroupMoments, medians: Matrix | None, classes: Any, X: Any
+        self, moments: GroupMoments, medians: Matrix | None, source: Source, X: Any
     ) -> "NearestCentroid":
         if not moments.is_finite:
             raise ValueError(TOO_LARGE)
@@ -323,7 +304,9 @@ class NearestCentroid(ScoringClassifier):
         with np.errstate(divide="ignore", over="ignore"):
             deviations = np.divide(gaps, scale, out=np.zeros_like(gaps), where=gaps != 0)
         priors = self._find_priors(moments)
-        self.classes_, self.engine_, self._moments = classes, moments.engine, moments
+        assert source.classes is not None
+        self.classes_, self.engine_ = source.classes[0], moments.engine
+        self._moments = moments
         self.centroids_, self.deviations_ = as_kind_of(centroids, X), as_kind_of(deviations, X)
         self.within_class_std_dev_ = as_kind_of(deviation, X)
         self.class_prior_ = as_kind_of(priors, X)

@@ -11,13 +11,16 @@ the way give its extreme eigenvalues (C. Lanczos, 1950).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
 from rmodels.data import Rows
+from rmodels.solvers.centred import Centred
+from rmodels.solvers.conditioning import TINY
+from rmodels.solvers.moments import keeps_digits
 from rmodels.solvers.result import LinearFit
 
 __all__ = ["solve"]
@@ -26,11 +29,10 @@ Matrix = NDArray[np.float64]
 Product = Callable[[Matrix], Matrix]
 
 _EPS = float(np.finfo(np.float64).eps)
-_RESIDUAL = 1e-8  # of a solution, over the right-hand side
+_RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
-_MOST_REFINEMENTS = 5
-_LARGEST = 1e6  # κ² of the scaled matrix: above, decompositions are as cheap and surer
-_FAR = 1e3  # W μ² over the scatter of a column: above, products of sparse rows lose digits
+_MOST_REFINEMENTS = 8
+_LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
 class _Descent(NamedTuple):
@@ -51,6 +53,8 @@ class _Descent(NamedTuple):
 
     def squared_condition(self) -> float:
         """Return the largest over the smallest eigenvalue that the steps have shown."""
+        if not self.lengths:
+            return np.inf
         lengths, kept = np.array(self.lengths), np.array(self.kept)
         diagonal = 1 / lengths
         diagonal[1:] += kept[:-1] / lengths[:-1]
@@ -58,28 +62,7 @@ class _Descent(NamedTuple):
         return float(values[-1] / values[0]) if values[0] > 0 else np.inf
 
 
-class _Centred:
-    """√w (x − μ) of sparse rows, as products."""
-
-    def __init__(self, X: Any, root: Matrix | None, mean: Matrix | None) -> None:
-        self.X, self.XT, self.root, self.mean = X, X.T, root, mean
-
-    def along_rows(self, b: Matrix) -> Matrix:
-        """Return D b."""
-        product: Matrix = self.X @ b
-        if self.mean is not None:
-            product -= self.mean @ b
-        return product if self.root is None else self.root * product
-
-    def along_columns(self, r: Matrix) -> Matrix:
-        """Return Dᵀ r."""
-        weighted = r if self.root is None else self.root * r
-        product: Matrix = self.XT @ weighted
-        if self.mean is not None:
-            product -= weighted.sum() * self.mean
-        return product
-
-
+@np.errstate(over="ignore", invalid="ignore")
 def solve(
     rows: Rows, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
 ) -> LinearFit | None:
@@ -88,8 +71,9 @@ def solve(
     Returns
     -------
     LinearFit or None
-        None where the minimum is not unique (with fewer rows than columns: that of least norm), and
-        where convergence is slow: other solvers know what to do then.
+        None where the minimum is not unique (with fewer rows than columns: that of least norm),
+        where convergence is slow, and where squares overflow or underflow: other solvers know what
+        to do then.
     """
     rows.assert_finite()
     X, Y, weights = rows.X, rows.Y.astype(np.float64), rows.weights
@@ -103,28 +87,36 @@ def solve(
     squared = X.copy()
     squared.data *= squared.data
     squares = squared.T @ w - w.sum() * mean**2
-    if not (w.sum() * mean**2 <= _FAR * squares).all():
+    if not keeps_digits(w.sum(), mean, squares):
         return None
     root = None if weights is None else np.sqrt(w)
-    D = _Centred(X, root, mean if fit_intercept else None)
+    D = Centred(X, mean, root)
     target = Y - offset[d:]
     if root is not None:
         target *= root[:, np.newaxis]
+    sizes = np.abs(target).max(axis=0)
+    if not np.isfinite(sizes).all() or not np.isfinite(squares).all():
+        return None
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    target /= sizes
+    if n <= d:
+        squares = w * (squared.sum(axis=1) - 2 * (X @ mean) + mean @ mean)
+        if not (squares <= 1 / TINY).all():
+            return None
     given = np.zeros(Y.shape[1]) if penalties is None else penalties
     coefficients = np.empty((d, Y.shape[1]))
     for penalty in np.unique(given):
         if n > d:
             system: _System = _Columns(D, float(penalty), squares)
         else:
-            products = w * (squared.sum(axis=1) - 2 * (X @ mean) + mean @ mean)
-            system = _Rows(D, float(penalty), products, np.sqrt(w) if fit_intercept else None)
+            system = _Rows(D, float(penalty), squares, np.sqrt(w) if fit_intercept else None)
         if not system.is_well_posed():
             return None
         for number in np.flatnonzero(given == penalty):
             found = system.refine(target[:, number])
             if found is None:
                 return None
-            coefficients[:, number] = found
+            coefficients[:, number] = found * sizes[number]
     intercept = offset[d:] - mean @ coefficients
     return LinearFit(np.vstack([coefficients, intercept]), "krylov", "scipy")
 
@@ -134,16 +126,17 @@ class _System:
 
     Parameters
     ----------
-    D : _Centred
+    D : Centred
     penalty : float
     squares : ndarray
         The diagonal without the penalty.
     """
 
-    def __init__(self, D: _Centred, penalty: float, squares: Matrix) -> None:
-        self.D, self.penalty = D, penalty
+    def __init__(self, D: Centred, penalty: float, squares: Matrix) -> None:
+        self.D, self.penalty, self.squared_condition = D, penalty, np.inf
         total = squares + penalty
-        self.active = total > 0
+        self.active = total > TINY
+        self.underflows = bool((self.active < (total > 0)).any())
         self.sizes = np.sqrt(np.maximum(total, 0.0))
         self.scale = np.where(self.active, self.sizes, np.inf)
 
@@ -161,10 +154,17 @@ class _System:
 
     def is_well_posed(self) -> bool:
         """Return whether all directions are determined, without losing many digits."""
-        if not self.active.any():
+        if self.underflows or not self.active.any():
             return False
         found = _descend(self.multiply, self.probe())
-        return found.solution is not None and found.squared_condition() <= _LARGEST
+        if found.solution is not None:
+            self.squared_condition = found.squared_condition()
+        return self.squared_condition <= _LARGEST
+
+    def is_last(self, step: Matrix, solution: Matrix) -> bool:
+        """Return whether what a step leaves of the error before it is less than rounding."""
+        left = np.linalg.norm(step * self.sizes) * self.squared_condition * _RESIDUAL
+        return bool(left <= _EPS * np.linalg.norm(solution * self.sizes))
 
     def step(self, slope: Matrix) -> Matrix | None:
         """Return about the inverse of the unscaled matrix times a vector."""
@@ -190,7 +190,7 @@ class _Columns(_System):
             if step is None:
                 return None
             b += step
-            if _is_last(step * self.sizes, b * self.sizes):
+            if self.is_last(step, b):
                 return b
         return None
 
@@ -198,7 +198,7 @@ class _Columns(_System):
 class _Rows(_System):
     """DDᵀ + α; `empty` is the direction that centring leaves without a square."""
 
-    def __init__(self, D: _Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
+    def __init__(self, D: Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
         super().__init__(D, penalty, squares)
         self.empty = None if penalty else empty
 
@@ -219,7 +219,7 @@ class _Rows(_System):
                 return None
             u += step
             b += self.D.along_columns(step)
-            if _is_last(step * self.sizes, u * self.sizes):
+            if self.is_last(step, u):
                 return b
         return None
 
@@ -229,20 +229,16 @@ def _without(direction: Matrix, vector: Matrix) -> Matrix:
     return vector - (direction @ vector) / (direction @ direction) * direction
 
 
-def _is_last(step: Matrix, solution: Matrix) -> bool:
-    """Return whether what a step leaves of the error before it is less than rounding."""
-    return bool(np.linalg.norm(step) * _RESIDUAL <= _EPS * np.linalg.norm(solution))
-
-
 def _descend(multiply: Product, right: Matrix) -> _Descent:
     """Solve a system by conjugate gradients from zero."""
-    x, residual = np.zeros(len(right)), right.copy()
+    size = np.abs(right).max(initial=0.0)
+    x, residual = np.zeros(len(right)), right / (size if size > 0 else 1.0)
     direction, square = residual.copy(), float(residual @ residual)
     enough = _RESIDUAL**2 * square
     lengths: list[float] = []
     kept: list[float] = []
-    while square > enough:
-        if len(lengths) == _MOST_STEPS:
+    while not square <= enough:
+        if len(lengths) == _MOST_STEPS or not np.isfinite(square):
             return _Descent(None, lengths, kept)
         product = multiply(direction)
         curvature = float(direction @ product)
@@ -256,4 +252,4 @@ def _descend(multiply: Product, right: Matrix) -> _Descent:
         kept.append(square / before)
         direction *= square / before
         direction += residual
-    return _Descent(x, lengths, kept)
+    return _Descent(size * x, lengths, kept)

@@ -18,6 +18,7 @@ from scipy import sparse
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside
 from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.centred import Centred
 from rmodels.solvers.moments import as_array
 
 __all__ = ["find_largest", "iterate"]
@@ -51,11 +52,16 @@ def find_largest(source: Source, k: int, mean: Matrix) -> tuple[Matrix, Matrix, 
     """
     if isinstance(source, Rows) and sparse.issparse(source.X):
         X = source.X.astype(np.float64, copy=False)
+        D = Centred(X, mean)
         if X.shape[0] < X.shape[1]:
-            values, U, residual = iterate(partial(_multiply_rows, X, mean), X.shape[0], k, _WIDTH)
-            vectors = X.T @ U - np.outer(mean, U.sum(axis=0))
+            values, U, residual = iterate(
+                lambda Q: D.along_rows(D.along_columns(Q)), X.shape[0], k, _WIDTH
+            )
+            vectors = D.along_columns(U)
             return values, (vectors / np.linalg.norm(vectors, axis=0)).T, residual
-        values, V, residual = iterate(partial(_multiply_sparse, X, mean), X.shape[1], k, _WIDTH)
+        values, V, residual = iterate(
+            lambda Q: D.along_columns(D.along_rows(Q)), X.shape[1], k, _WIDTH
+        )
         return values, V.T, residual
 
     def multiply(block: Matrix) -> Matrix:
@@ -152,17 +158,3 @@ def _multiply(rows: Rows, block: Matrix, mean: Matrix) -> Matrix:
         D: Any = part.X - beside(mean, part.X)
         total += as_array(D.T @ (D @ beside(block, D)))
     return total
-
-
-def _multiply_sparse(X: Any, mean: Matrix, block: Matrix) -> Matrix:
-    """Return Dᵀ (D Q) of sparse rows."""
-    shifted = X @ block - mean @ block
-    found: Matrix = X.T @ shifted - np.outer(mean, shifted.sum(axis=0))
-    return found
-
-
-def _multiply_rows(X: Any, mean: Matrix, block: Matrix) -> Matrix:
-    """Return D (Dᵀ Q) of sparse rows."""
-    shifted = X.T @ block - np.outer(mean, block.sum(axis=0))
-    found: Matrix = X @ shifted - mean @ shifted
-    return found

@@ -22,6 +22,7 @@ from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import conjugate_gradients, lsqr
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.conditioning import (
+    TINY,
     TOO_ILL,
     Conditioning,
     divide,
@@ -39,7 +40,15 @@ from rmodels.solvers.refinement import refine
 from rmodels.solvers.result import LinearFit
 from rmodels.solvers.triangular import penalize, triangulate
 
-__all__ = ["Read", "Solution", "read", "solve", "solve_moments_alone", "solve_penalty"]
+__all__ = [
+    "Read",
+    "Solution",
+    "read",
+    "solve",
+    "solve_by_products",
+    "solve_moments_alone",
+    "solve_penalty",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -156,6 +165,31 @@ def solve_penalty(
     return np.vstack([slopes, intercept]), solution.conditioning, by_rows
 
 
+def solve_by_products(
+    source: Source, route: Route, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
+) -> tuple[LinearFit | None, Route]:
+    """Solve by products of sparse rows and vectors, if that is the route.
+
+    Returns
+    -------
+    LinearFit or None
+        None if another route is to be gone.
+    Route
+        That one.
+    """
+    if route.solver == "krylov":
+        assert isinstance(source, Rows)
+        assert route.otherwise is not None
+        found = conjugate_gradients.solve(source, fit_intercept, penalties)
+        if found is not None:
+            return found, route
+        route = route.otherwise
+    if route.solver == "lsqr":
+        assert isinstance(source, Rows)
+        return lsqr.solve(source, fit_intercept, penalties), route
+    return None, route
+
+
 def solve(
     source: Source,
     fit_intercept: bool,
@@ -179,15 +213,9 @@ def solve(
     """
     route = plan_least_squares(source, solver, positive)
     with blas_threads(smaller_side(source), n_threads or 1):
-        if route.solver == "krylov":
-            assert isinstance(source, Rows)
-            found = conjugate_gradients.solve(source, fit_intercept)
-            if found is not None:
-                return found
-            route = plan_least_squares(source, solver, positive, krylov=False)
-        if route.solver == "lsqr":
-            assert isinstance(source, Rows)
-            return lsqr.solve(source, fit_intercept)
+        fitted, route = solve_by_products(source, route, fit_intercept)
+        if fitted is not None:
+            return fitted
         known = read(source, route, fit_intercept, n_threads)
         moments = known.moments
         if positive and moments is None and solver == "auto":
@@ -460,9 +488,10 @@ def _solve_gram(
     n = X.shape[0]
     root = (np.ones(n) if weights is None else np.sqrt(weights, dtype=np.float64))[:, np.newaxis]
     rank = int((root > 0).sum()) - bool(fit_intercept)
-    if rank < 1:
+    if rank < 1 or not TINY < gram.products.diagonal().max() < np.inf:
         return None
-    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty)
+    most = TOO_ILL if n < X.shape[1] else _PRECISE_ABOVE  # above, the rows give more digits
+    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty, most)
     if invert is None:
         return None
     target = Y.astype(np.float64)
@@ -479,20 +508,30 @@ def _solve_gram(
 
 
 def _invert_products(
-    products: Matrix, root: Matrix, rank: int, fit_intercept: bool, penalty: float
+    products: Matrix,
+    root: Matrix,
+    rank: int,
+    fit_intercept: bool,
+    penalty: float,
+    most: float,
 ) -> Callable[[Matrix], Matrix] | None:
     """Return what multiplies by (K + α I)⁻¹ in the `rank` directions of K.
 
-    None if they cannot be told. By a Cholesky factor where nothing but √w, which centring leaves
-    empty, is without a square; else by eigenvectors.
+    None if they cannot be told, or the largest is above `most` times the smallest. By a Cholesky
+    factor where nothing but √w, which centring leaves empty, is without a square; else by
+    eigenvectors.
     """
     n = len(products)
     if rank + bool(fit_intercept) == n:
         filled = products
         if fit_intercept:
             filled = products + (products.trace() / (root.T @ root)[0, 0] / n) * (root * root.T)
-        scale, factor, reciprocal = factorize(filled, penalty)
-        if reciprocal * TOO_ILL >= 1:
+        squares = filled.diagonal() + penalty
+        told = 0.0
+        if (squares > 0).all():
+            scale, factor, told = factorize(filled, penalty)
+            told *= (scale.min() / scale.max()) ** 2  # of the matrix without the scale
+        if told * most >= 1:
 
             def solve(right: Matrix) -> Matrix:
                 found, _ = lapack.dpotrs(factor, right / scale[:, np.newaxis], lower=1)
@@ -502,10 +541,13 @@ def _invert_products(
                 return found
 
             return solve
+        # a bound in the 1-norm: about √n above what eigenvectors would tell, which take long
+        if told * most * np.sqrt(n) < 1:
+            return None
     eigenvalues, U = np.linalg.eigh(products)
     kept = slice(n - rank, None)
     values = np.maximum(eigenvalues[kept], 0.0) + penalty
-    if not values[0] * TOO_ILL > values[-1]:
+    if not values[0] * most > values[-1]:
         return None
     inverse = U[:, kept] / values
     return lambda right: inverse @ (U[:, kept].T @ right)

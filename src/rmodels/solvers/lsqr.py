@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from rmodels.config import get_config
 from rmodels.data import Rows
 from rmodels.exceptions import NotCoveredError
+from rmodels.solvers.centred import Centred
 from rmodels.solvers.result import LinearFit
 
 __all__ = ["solve"]
@@ -46,11 +47,12 @@ def solve(rows: Rows, fit_intercept: bool, penalties: NDArray | None = None) -> 
     if n >= d and penalties is None:
         squares = w @ X.multiply(X) - w.sum() * mean**2
         scale = np.where(squares > 0, np.sqrt(np.maximum(squares, 0.0)), 1.0)
+    D = Centred(X, mean, root)
     centred = linalg.LinearOperator(
         X.shape,
         dtype=np.float64,
-        matvec=lambda b: root * (X @ (b / scale) - mean @ (b / scale)),
-        rmatvec=lambda r: (X.T @ (root * r) - mean * (root @ r)) / scale,
+        matvec=lambda b: D.along_rows(b / scale),
+        rmatvec=lambda r: D.along_columns(r) / scale,
     )
     columns, converged = [], True
     damps = np.sqrt(np.zeros(Y.shape[1]) if penalties is None else penalties)

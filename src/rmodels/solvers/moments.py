@@ -32,6 +32,7 @@ __all__ = [
     "compute_group_moments",
     "compute_moments",
     "find_spread",
+    "keeps_digits",
     "sum_gradients",
 ]
 
@@ -201,7 +202,7 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     if engine is not None and X.nnz <= _DENSE * n * d:
         found = _multiply_columns(X, Y, weights, engine, n_threads)
         squares = found.scatter.diagonal()[:d]
-        if (found.weight * found.mean[:d] ** 2 <= _MOST_LOST * squares).all():
+        if keeps_digits(found.weight, found.mean[:d], squares):
             return found
     step = max(1, get_config()["memory_limit"] // (16 * d))
     parts = (
@@ -219,6 +220,12 @@ def _compute_array(X: Any, Y: NDArray, weights: NDArray | None, n_threads: int |
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def keeps_digits(weight: float, mean: Matrix, squares: Matrix) -> bool:
+    """Return whether products about zero, of columns of a mean and scatter, keep their digits."""
+    return bool((weight * mean**2 <= _MOST_LOST * squares).all())
+
+
 def _sparse_engine() -> str | None:
     """Return what multiplies sparse matrices; None if they are to be made arrays."""
     asked = get_config()["engine"]
@@ -233,6 +240,7 @@ def _multiply(X: Any, weights: NDArray | None, engine: str, n_threads: int | Non
     return moments_operation.sparse_products(X, weights, engine=name, n_threads=n_threads)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _multiply_columns(
     X: Any, Y: NDArray, weights: NDArray | None, engine: str, n_threads: int | None
 ) -> Moments:
@@ -277,15 +285,19 @@ def _multiply_rows(X: Any, weights: NDArray | None, centre: bool, n_threads: int
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     engine = _sparse_engine()
     if engine is not None:
-        mean = w @ X / w.sum() if centre else np.zeros(d)
-        lost = X @ mean - 0.5 * (mean @ mean)
-        products = _multiply(X.T.tocsr(), None, engine, n_threads)
-        products -= lost
-        products -= lost[:, np.newaxis]
-        if weights is not None:
-            products *= np.sqrt(w)
-            products *= np.sqrt(w)[:, np.newaxis]
-        return Gram(mean, products, engine)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = w @ X / w.sum() if centre else np.zeros(d)
+            lost = X @ mean - 0.5 * (mean @ mean)
+            products = _multiply(X.T.tocsr(), None, engine, n_threads)
+            squares = products.diagonal().copy()
+            products -= lost
+            products -= lost[:, np.newaxis]
+            precise = (squares <= _MOST_LOST * products.diagonal()).all()
+            if weights is not None:
+                products *= np.sqrt(w)
+                products *= np.sqrt(w)[:, np.newaxis]
+        if precise or not centre:
+            return Gram(mean, products, engine)
     columns = X.tocsc()
     step = max(1, get_config()["memory_limit"] // (24 * n))
     parts = [

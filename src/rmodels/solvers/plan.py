@@ -4,7 +4,7 @@ A plan takes the rows' source and what the user asked for, and gives a `Route`. 
 it; anyone may ask for it. Only the shape of the rows, where they are and the settings decide.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scipy import sparse
 
@@ -35,18 +35,20 @@ class Route:
     Attributes
     ----------
     solver : {"moments", "gram", "rows", "krylov", "lsqr", "stream"}
-        "moments" and "gram" go on to "rows" where they turn out to be too ill-conditioned, "krylov"
-        to what would be the route without it.
+        "moments" and "gram" go on to "rows" where they turn out to be too ill-conditioned.
     reason : str
         Why this one.
     costs : dict of str to float
         What decided, of each way that was compared: multiply-adds, and those that take longer times
         how much longer. Empty if costs did not decide.
+    otherwise : Route or None
+        Where "krylov" may lead to nothing: the way that is gone then.
     """
 
     solver: str
     reason: str
     costs: dict[str, float] = field(default_factory=dict)
+    otherwise: "Route | None" = None
 
 
 _ASKED = "it was asked for"
@@ -64,9 +66,7 @@ def smaller_side(source: Source) -> int:
     return min(rows, source.n_features)
 
 
-def plan_least_squares(
-    source: Source, solver: str = "auto", positive: bool = False, krylov: bool = True
-) -> Route:
+def plan_least_squares(source: Source, solver: str = "auto", positive: bool = False) -> Route:
     """Return the route of least squares, with or without a penalty.
 
     Parameters
@@ -76,8 +76,6 @@ def plan_least_squares(
         What was asked for.
     positive : bool
         Whether the coefficients must be at least 0.
-    krylov : bool
-        Whether conjugate gradients may be tried on sparse rows.
 
     Raises
     ------
@@ -107,15 +105,19 @@ def plan_least_squares(
     if not sparse.issparse(source.X):
         # as many rows as columns: centred, they leave the columns a rank less than full
         return _choose_cheapest(costs)
-    krylov = krylov and get_config()["engine"] == "auto"
+    krylov = get_config()["engine"] == "auto"
     if not _keeps_memory(source):
-        return Route("krylov" if krylov else "lsqr", _MEMORY)
+        lsqr = Route("lsqr", _MEMORY)
+        return Route("krylov", _MEMORY, otherwise=lsqr) if krylov else lsqr
     side, share = smaller_side(source), source.X.nnz / max(1, n * d)
     decomposing = side**3 / 3 + _PASSES * side**2
     costs = {name: _SPARSE_PENALTY * share**2 * cost + decomposing for name, cost in costs.items()}
-    if krylov and side > _LEAST_SIDE:
-        costs["krylov"] = float(_SPARSE_PENALTY * _PRODUCTS * source.X.nnz * source.n_targets)
-    return _choose_cheapest(costs)
+    direct = _choose_cheapest(costs)
+    if not krylov or side <= _LEAST_SIDE:
+        return direct
+    costs["krylov"] = float(_SPARSE_PENALTY * _PRODUCTS * source.X.nnz * source.n_targets)
+    found = _choose_cheapest(costs)
+    return replace(found, otherwise=direct) if found.solver == "krylov" else found
 
 
 def plan_descent(

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data import Rows, Source
+from rmodels.data import Source
 from rmodels.ops.moments import Moments
-from rmodels.solvers import conjugate_gradients, lsqr
-from rmodels.solvers.least_squares import read, solve_penalty
+from rmodels.solvers.least_squares import read, solve_by_products, solve_penalty
 from rmodels.solvers.plan import plan_least_squares
 from rmodels.solvers.result import LinearFit
 
@@ -37,16 +36,12 @@ def solve(
     moments : Moments, optional
         Of the source; computed if they are needed and not known.
     """
-    route = plan_least_squares(source, positive=positive, krylov=moments is None)
-    if route.solver == "krylov":
-        assert isinstance(source, Rows)
-        fitted = conjugate_gradients.solve(source, fit_intercept, penalties)
-        if fitted is not None:
-            return fitted
-        route = plan_least_squares(source, positive=positive, krylov=False)
-    if route.solver == "lsqr":
-        assert isinstance(source, Rows)
-        return lsqr.solve(source, fit_intercept, penalties)
+    route = plan_least_squares(source, positive=positive)
+    if moments is not None and route.otherwise is not None:
+        route = route.otherwise  # what is known need not be read
+    fitted, route = solve_by_products(source, route, fit_intercept, penalties)
+    if fitted is not None:
+        return fitted
     known = read(source, route, fit_intercept, n_threads, moments)
     coefficients = np.empty((source.n_features + 1, source.n_targets))
     solver = route.solver

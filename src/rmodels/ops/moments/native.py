@@ -126,6 +126,9 @@ def sparse_products(X: Any, weights: NDArray | None, n_threads: int | None) -> M
         X = X.copy()
         X.sum_duplicates()
     n_samples, n_features = X.shape
+    index = np.result_type(X.indices, X.indptr)
+    values = np.ascontiguousarray(X.data)
+    columns, starts = (np.ascontiguousarray(each, index) for each in (X.indices, X.indptr))
     entry_work = 16 + 8 * X.nnz / max(1, n_samples)  # in what dense multiply-adds take
     threads = _threads(X.nnz * entry_work, n_threads)
     extension: Any = native.load()
@@ -134,9 +137,7 @@ def sparse_products(X: Any, weights: NDArray | None, n_threads: int | None) -> M
     first = 0
     for part in chunks(X.nnz, int(min(CALL / entry_work, _ENTRIES)), "moments"):
         last = int(np.searchsorted(X.indptr, part.stop, side="right")) - 1
-        extension.add_sparse_products(
-            X.data, X.indices, X.indptr, w, first, last, products, threads
-        )
+        extension.add_sparse_products(values, columns, starts, w, first, last, products, threads)
         first = last
     extension.mirror(products, threads)
     return products

@@ -31,7 +31,10 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
         mean = _mean(Z, w)
         D = Z - mean
         scatter = D.T @ (w[:, np.newaxis] * D)
-    return Moments(n_samples, n_features, float(w.sum()), mean, scatter, "reference")
+        left = _mean(D, w)
+        near = mean + left
+        rest = left - (near - mean)
+    return Moments(n_samples, n_features, float(w.sum()), near, scatter, "reference", rest)
 
 
 def group_moments(
@@ -64,6 +67,7 @@ def group_moments(
         kept[scatter],
         scatter,
         "reference",
+        np.array([each.rest for each in found]).reshape(n_groups, columns),
     )
 
 
