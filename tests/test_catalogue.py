@@ -39,14 +39,16 @@ def test_tasks_are_what_the_classes_do():
             "classify": ["predict"],
             "regress": ["predict"],
             "transform": ["transform"],
+            "detect": ["predict"],
             "search": [],
             "function": [],
         }
         if entry.predicts:  # discriminants project, too
             methods = methods[:1]
         assert methods == expected[entry.task]
-        if entry.task in ("classify", "regress"):
-            kind = {"classify": "classifier", "regress": "regressor"}[entry.task]
+        if entry.task in ("classify", "regress", "detect"):
+            kinds = {"classify": "classifier", "regress": "regressor", "detect": "outlier_detector"}
+            kind = kinds[entry.task]
             assert estimator().__sklearn_tags__().estimator_type == kind
 
 

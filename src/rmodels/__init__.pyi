@@ -23,8 +23,12 @@ from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
 from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
 from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
 from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
+from rmodels.linear_model import Perceptron as Perceptron
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
+from rmodels.linear_model import SGDClassifier as SGDClassifier
+from rmodels.linear_model import SGDOneClassSVM as SGDOneClassSVM
+from rmodels.linear_model import SGDRegressor as SGDRegressor
 from rmodels.linear_model import enet_path as enet_path
 from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
@@ -62,12 +66,16 @@ __all__ = [  # noqa: RUF022
     "NearestCentroid",
     "NearestNeighbors",
     "PCA",
+    "Perceptron",
     "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
     "Ridge",
     "RidgeCV",
+    "SGDClassifier",
+    "SGDOneClassSVM",
+    "SGDRegressor",
     "TruncatedSVD",
     "config_context",
     "enet_path",

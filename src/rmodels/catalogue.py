@@ -30,7 +30,8 @@ class Entry:
     name : str
     family : str
         One of `FAMILIES`: the folder of rmodels that has it.
-    task : {"classify", "regress", "search", "transform", "function"}
+    task : {"classify", "regress", "detect", "search", "transform", "function"}
+        "detect" tells which rows are unlike the others.
     page : str
         Of the user guide.
     example : dict
@@ -77,12 +78,13 @@ class Entry:
     @property
     def has_command(self) -> bool:
         """Whether it is fitted to a table and answers with one: the command line has it."""
-        return self.tabular and self.task not in ("search", "function")
+        return self.tabular and self.task not in ("detect", "search", "function")
 
 
 _DESCENT = {"iterations": 50}
 _BY_DISTANCE = {"weights": "distance"}
 _PENALTIES = {"alphas": [0.1, 0.05], "tol": 1e-14}  # a tolerance for scikit-learn's
+_IN_ORDER = {"shuffle": False}  # rows in parts can be taken in no other
 _ALL = {"radius": 9.0}  # no row is without neighbours
 
 CATALOGUE = {
@@ -190,6 +192,24 @@ CATALOGUE = {
             together=True,
             patch=True,
         ),
+        Entry(
+            "SGDRegressor",
+            "linear_model",
+            "regress",
+            "sgd",
+            _IN_ORDER,
+            variants=(_IN_ORDER | {"average": True, "penalty": "l1"},),
+        ),
+        Entry(
+            "SGDClassifier",
+            "linear_model",
+            "classify",
+            "sgd",
+            _IN_ORDER,
+            variants=(_IN_ORDER | {"loss": "log_loss", "average": True},),
+        ),
+        Entry("Perceptron", "linear_model", "classify", "sgd", _IN_ORDER),
+        Entry("SGDOneClassSVM", "linear_model", "detect", "sgd", _IN_ORDER),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
         Entry(

@@ -32,6 +32,7 @@ from rmodels import (
     RadiusNeighborsClassifier,
     Ridge,
     RidgeCV,
+    SGDRegressor,
     config_context,
     native,
     scan,
@@ -143,6 +144,10 @@ CASES = {
     "NeighborsRegressor._decide": (
         lambda: KNeighborsRegressor(2, weights=np.zeros_like).fit(X, y).predict(X),
         UserWarning,
+    ),
+    "StochasticModel._warn_of_end": (
+        lambda: SGDRegressor(max_iter=1).fit(X, y),
+        ConvergenceWarning,
     ),
     "hand_on": (taken_over, UserWarning),
     "Projection._warn_of_digits": (

@@ -48,8 +48,9 @@ class Case:
         """The same, as a scan is told of them."""
         return self.columns if self.entry.together else "label"
 
-    def fit(self, X=X, y=None, *args):
-        return self.make().fit(X, self.y if y is None else y, *args)
+    def fit(self, X=X, y=None, weights=None):
+        given = {} if weights is None else {"sample_weight": weights}
+        return self.make().fit(X, self.y if y is None else y, **given)
 
     def __str__(self):
         given = ",".join(f"{key}={value}" for key, value in self.parameters.items())

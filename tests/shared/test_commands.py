@@ -15,7 +15,10 @@ COMMANDS = {name: command for command, name in ALGORITHMS.items()}
 def _options(parameters):
     for name, value in parameters.items():
         flag = "--" + name.replace("_", "-")
-        yield from [flag] if value is True else [flag, str(value)]
+        if isinstance(value, bool):
+            yield flag if value else "--no-" + flag.removeprefix("--")
+        else:
+            yield from [flag, str(value)]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)

@@ -38,7 +38,7 @@ def test_fit_in_batches(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_batches(case):
     rows = batches(FRAME[[*NAMES, *case.columns, "weight"]])
-    model = case.make().fit(rows, case.target, "weight")
+    model = case.make().fit(rows, case.target, sample_weight="weight")
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, ASKED), answers(expected, QUERIES))
     score = model.score(rows, case.target, "weight")

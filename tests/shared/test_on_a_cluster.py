@@ -36,7 +36,7 @@ def test_fit_to_partitions(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_partitions(case):
-    model = case.make().fit(partitions(X), partitions(case.y), partitions(W))
+    model = case.make().fit(partitions(X), partitions(case.y), sample_weight=partitions(W))
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, QUERIES), answers(expected, QUERIES))
     score = expected.score(partitions(X), partitions(case.y), partitions(W))

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.classes import known_classes, one_target
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
@@ -23,20 +24,9 @@ __all__ = [
     "assert_finite",
     "check_priors",
     "measure",
-    "one_target",
 ]
 
 _QUERIES = Need(sparse=False)  # what is not finite shows in what is found
-
-
-def one_target(source: Source) -> Source:
-    """Return a source of labels; raise scikit-learn's error if they have several columns."""
-    if source.n_targets != 1:
-        raise ValueError(
-            "y should be a 1d array, got an array of shape (n_samples, "
-            f"{source.n_targets}) instead."
-        )
-    return source
 
 
 def check_priors(priors: ArrayLike, n_classes: int) -> Any:
@@ -83,19 +73,6 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     classes_: Any
     _moments: GroupMoments
 
-    def _known_classes(self, classes: ArrayLike | None) -> Any:
-        """Return the sorted classes of all batches, by those of `partial_fit`."""
-        begun = hasattr(self, "classes_")
-        if not begun and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        known = on_host(self.classes_) if begun else np.unique(np.asarray(classes))
-        if begun and classes is not None and not np.array_equal(known, np.unique(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{known!r}"
-            )
-        return known
-
     def _add_up(
         self,
         X: ArrayLike,
@@ -106,7 +83,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     ) -> tuple[GroupMoments, Source]:
         """Return the moments of all rows so far and these, as `compute` has them, and these."""
         begun = hasattr(self, "classes_")
-        known = self._known_classes(classes)
+        known = known_classes(self, classes)
         source = data.source(
             self,
             X,

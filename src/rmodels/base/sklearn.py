@@ -4,6 +4,7 @@ import importlib
 import inspect
 from typing import Any
 
+from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.neighbors._base import (
     KNeighborsMixin,
     NeighborsBase,
@@ -25,6 +26,7 @@ __all__ = [
     "KNeighborsMixin",
     "NeighborsBase",
     "RadiusNeighborsMixin",
+    "SparseCoefMixin",
     "StrOptions",
     "begin_callbacks",
     "check_feature_names",

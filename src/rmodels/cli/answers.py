@@ -176,7 +176,7 @@ def _beside(
     """Yield the columns that are kept and those of the answers, a batch of rows at a time."""
     need = fitted._need() if hasattr(fitted, "_need") else Need(missing="refuse")
     source = door.source(fitted, rows, need=need, reset=False, task="predict")
-    for part in source.batches():
+    for part in source.batches(whole=True):
         with warnings.catch_warnings():
             # the columns were found by their names
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)

@@ -551,7 +551,9 @@ class DaskSource(Source):
         result: T = self._sum(_tree(found, partial(_combine, operator.add)))
         return result
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator[Rows]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator[Rows]:
         """Yield the rows of each partition; see `rmodels.data.source.Source.batches`."""
         random = None if seed is None else random_state(seed)
         later = self._later()

@@ -465,9 +465,11 @@ class ScanSource(Source):
 
         return self.fold(both)
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator[Rows]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator[Rows]:
         """Yield the rows in batches; see `rmodels.data.source.Source.batches`."""
         random = None if seed is None else random_state(seed)
-        with closing(self._parts(whole=True)) as parts:
+        with closing(self._parts(whole=whole)) as parts:
             for rows in parts:
                 yield rows if random is None else shuffle(rows, random)

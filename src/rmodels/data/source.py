@@ -158,7 +158,9 @@ class Source(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} is only folded")
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator["Rows"]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator["Rows"]:
         """Yield all rows once, a part at a time, in memory.
 
         Parameters
@@ -166,6 +168,9 @@ class Source(ABC):
         seed : int or RandomState, default=None
             The order: None is that of the rows. With a seed, of an array all rows are shuffled; of
             a scan the rows of each batch; of a Dask collection the partitions and their rows.
+        whole : bool, default=False
+            Whether each row must be there, as answers stand beside it: then a row of a scan that
+            would be left out as it lacks a value is an error.
         """
         raise NotImplementedError(f"{type(self).__name__} is only folded")
 
@@ -293,7 +298,9 @@ class Rows(Source):
         """Return what `compute` gives for all rows and answers; see `Source.fold_answers`."""
         return compute(self.on_host(), on_host(answer(self)))
 
-    def batches(self, seed: int | np.random.RandomState | None = None) -> Iterator["Rows"]:
+    def batches(
+        self, seed: int | np.random.RandomState | None = None, *, whole: bool = False
+    ) -> Iterator["Rows"]:
         """Yield all rows at once, shuffled if there is a seed; see `Source.batches`."""
         yield self if seed is None else shuffle(self, seed)
 

@@ -11,7 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
-from rmodels.base.densities import assert_finite, one_target
+from rmodels.base.classes import one_target
+from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent

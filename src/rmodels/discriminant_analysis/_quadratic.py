@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 
 from rmodels import data
-from rmodels.base.densities import assert_finite, one_target
+from rmodels.base.classes import one_target
+from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent

@@ -10,9 +10,13 @@ from rmodels.linear_model._multi_task import (
     MultiTaskLasso,
     MultiTaskLassoCV,
 )
+from rmodels.linear_model._one_class import SGDOneClassSVM
 from rmodels.linear_model._paths import enet_path, lasso_path
+from rmodels.linear_model._perceptron import Perceptron
 from rmodels.linear_model._ridge import Ridge
 from rmodels.linear_model._ridge_cv import RidgeCV
+from rmodels.linear_model._stochastic_classifier import SGDClassifier
+from rmodels.linear_model._stochastic_regressor import SGDRegressor
 
 __all__ = [
     "ElasticNet",
@@ -24,8 +28,12 @@ __all__ = [
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "Perceptron",
     "Ridge",
     "RidgeCV",
+    "SGDClassifier",
+    "SGDOneClassSVM",
+    "SGDRegressor",
     "enet_path",
     "lasso_path",
 ]
@@ -41,6 +49,10 @@ pass_for(
     MultiTaskElasticNetCV,
     MultiTaskLasso,
     MultiTaskLassoCV,
+    Perceptron,
     Ridge,
     RidgeCV,
+    SGDClassifier,
+    SGDOneClassSVM,
+    SGDRegressor,
 )

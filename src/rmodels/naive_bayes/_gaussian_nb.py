@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rmodels import data
-from rmodels.base.densities import DensityClassifier, check_priors, measure, one_target
+from rmodels.base.classes import one_target
+from rmodels.base.densities import DensityClassifier, check_priors, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.data import Rows, Source

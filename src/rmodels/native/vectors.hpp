@@ -69,6 +69,17 @@ inline f64v widened(f32h v) {
 
 inline f64v load_f64(const float *p) { return widened(load<f32h>(p)); }
 
+// Rounded to float32.
+inline f32h narrowed(f64v v) {
+#if defined(__AVX512F__)
+    return (f32h)_mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
+#elif defined(__AVX2__)
+    return (f32h)_mm256_cvtpd_ps((__m256d)v);
+#else
+    return __builtin_convertvector(v, f32h);
+#endif
+}
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // A mask that selects the first `count` lanes.
 inline __m256i first_lanes(int count) {
@@ -95,6 +106,18 @@ inline f64v load_first(const float *p, int count) {
     f64v v{};
     for (int lane = 0; lane < count; lane++) v[lane] = p[lane];
     return v;
+#endif
+}
+
+// The first `count` of as many floats as f64v has lanes, zeros in the others.
+inline f32h load_first_half(const float *p, int count) {
+#if defined(__AVX512F__)
+    return (f32h)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), p);
+#elif defined(__AVX2__)
+    const __m128i lanes = _mm_cmpgt_epi32(_mm_set1_epi32(count), _mm_setr_epi32(0, 1, 2, 3));
+    return (f32h)_mm_maskload_ps(p, lanes);
+#else
+    return count == kF64 ? load<f32h>(p) : f32h{p[0], 0.0f};
 #endif
 }
 

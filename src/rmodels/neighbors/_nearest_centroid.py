@@ -9,7 +9,8 @@ from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 
 from rmodels import data
-from rmodels.base.densities import ScoringClassifier, measure, one_target
+from rmodels.base.classes import one_target
+from rmodels.base.densities import ScoringClassifier, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn

@@ -18,6 +18,7 @@ _WRITTEN = {
     "coordinate": ("reference", "native"),
     "glm": ("reference", "native", "gpu"),
     "mahalanobis": ("reference", "native", "gpu"),
+    "ordered": ("reference", "native"),
 }
 
 
@@ -35,7 +36,8 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest", "coordinate", "glm", "mahalanobis"}
+    operation : str
+        One of "moments", "descent", "nearest", "coordinate", "glm", "mahalanobis" and "ordered".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

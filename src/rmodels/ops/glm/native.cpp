@@ -204,15 +204,15 @@ double measure_margins(const Family &family, const Responses &responses, std::si
         return measure_single(function, responses, rows, margins, curvatures);
     };
     switch (family.loss) {
-        case Loss::multinomial:
+        case Likelihood::multinomial:
             return measure_multinomial(responses, rows, outputs, margins, curvatures, stride);
-        case Loss::logistic:
+        case Likelihood::logistic:
             return single(logistic);
-        case Loss::tweedie:
+        case Likelihood::tweedie:
             if (family.power == 1) return single(poisson);
             if (family.power == 2) return single(gamma);
             return single([&](f64v m, f64v y) { return tweedie(m, y, family.power); });
-        case Loss::tweedie_identity:
+        case Likelihood::tweedie_identity:
             break;
     }
     double loss = 0;

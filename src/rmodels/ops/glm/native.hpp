@@ -7,10 +7,10 @@
 
 namespace rmodels::RMODELS_ISA {
 
-enum class Loss { logistic, multinomial, tweedie, tweedie_identity };
+enum class Likelihood { logistic, multinomial, tweedie, tweedie_identity };
 
 struct Family {
-    Loss loss;
+    Likelihood loss;
     double power;  // of tweedie and tweedie_identity
 };
 

@@ -1,0 +1,101 @@
+"""What linear classifiers share: a score for each class, of which the largest decides."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.state import HasState
+from rmodels.base.tasks import Classifier
+from rmodels.data import Rows, hold, map_rows
+from rmodels.data.arrays import adopt, beside, namespace, on_gpu, on_host
+
+__all__ = ["LinearClassifier"]
+
+
+class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
+    """Classification by the largest of x·coef + intercept; of two classes by its sign."""
+
+    _attributes: ClassVar = {
+        "classes_": np.ndarray,
+        "coef_": np.ndarray,
+        "intercept_": np.ndarray,
+    }
+
+    classes_: Any
+    coef_: Any
+    intercept_: Any
+
+    def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
+        """Return what a method of checked rows says of each row of X."""
+        check_is_fitted(self)
+        return map_rows(self, X, getattr(hold(self, X), method), task=task)
+
+    def _decide(self, rows: Rows) -> Any:
+        """Return the scores of checked rows: (n_samples,) of two classes."""
+        X = rows.X
+        if sparse.issparse(self.coef_):
+            scores = on_host(X) @ self.coef_.T
+            scores = scores.toarray() if sparse.issparse(scores) else scores
+            scores = scores + self.intercept_
+        else:
+            coef, intercept = adopt(self.coef_), adopt(self.intercept_)
+            if on_gpu(X):
+                coef, intercept = beside(coef, X), beside(intercept, X)
+                dtype = namespace(X).promote_types(X.dtype, coef.dtype)
+                X, coef = X.to(dtype), coef.to(dtype)
+            else:
+                coef, intercept = on_host(coef), on_host(intercept)
+            scores = X @ coef.T + intercept
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def decision_function(self, X: ArrayLike) -> Any:
+        """Return x·coef + intercept of each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), or (n_queries,) of two classes
+            In the order of `classes_`; of two classes that of the second.
+
+        Examples
+        --------
+        >>> from rmodels import Perceptron
+        >>> model = Perceptron().fit([[-1.0], [1.0]], ["left", "right"])
+        >>> model.decision_function([[-3.0], [3.0]])
+        array([-6.,  6.])
+        """
+        return self._answer(X, "_decide", "decision_function")
+
+    def predict(self, X: ArrayLike) -> Any:
+        """Predict the class of each row: that of the largest score, the first of equal ones.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+
+        Examples
+        --------
+        >>> from rmodels import Perceptron
+        >>> model = Perceptron().fit([[-1.0], [1.0]], ["left", "right"])
+        >>> model.predict([[-3.0], [3.0]]).tolist()
+        ['left', 'right']
+        """
+        return self._answer(X, "_predict", "predict")
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the classes of checked rows."""
+        scores = on_host(self._decide(rows))
+        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[beside(codes, self.classes_)]

@@ -1,0 +1,206 @@
+// Rows, and what a step does with one: in memory next to each other, or the values that are not 0.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "native/vectors.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+// Σ w² and Σ |w|, or what a step changed of them.
+struct Sizes {
+    double squares, magnitudes;
+};
+
+// As many values as f64v has lanes.
+inline f64v load_lanes(const double *p) { return load<f64v>(p); }
+inline f32h load_lanes(const float *p) { return load<f32h>(p); }
+inline f64v load_lanes(const double *p, int count) { return load_first(p, count); }
+inline f32h load_lanes(const float *p, int count) { return load_first_half(p, count); }
+
+inline f64v wide(f64v a) { return a; }
+inline f64v wide(f32h a) { return widened(a); }
+
+// Products are rounded to float32 where both factors are of it; sums are of float64.
+inline f64v add_product(f64v sum, f64v a, f64v b) { return fma(a, b, sum); }
+inline f64v add_product(f64v sum, f32h a, f32h b) { return sum + widened(a * b); }
+
+inline f64v moved(f64v w, f64v x, f64v factor) { return fma(x, factor, w); }
+inline f32h moved(f32h w, f32h x, f64v factor) { return narrowed(fma(widened(x), factor, widened(w))); }
+
+inline f64v magnitude_of(f64v a) {
+    typedef long long i64v __attribute__((vector_size(kVectorBytes)));
+    return (f64v)((i64v)a & 0x7fffffffffffffffLL);
+}
+
+inline double sum_of(f64v v) {
+    if constexpr (kF64 == 8) v += rotated<4>(v);
+    if constexpr (kF64 >= 4) v += rotated<2>(v);
+    v += rotated<1>(v);
+    return v[0];
+}
+
+// A row whose values lie next to each other. Coefficients are padded with zeros to whole vectors.
+template <class Real>
+struct DenseRow {
+    const Real *x;
+    std::size_t count;
+
+    static std::size_t padded(std::size_t columns) { return (columns + kF64 - 1) / kF64 * kF64; }
+
+    // Calls body(index, values) for each vector.
+    template <class Body>
+    void visit(Body &&body) const {
+        std::size_t i = 0;
+        for (; i + kF64 <= count; i += kF64) body(i, load_lanes(x + i));
+        if (i < count) body(i, load_lanes(x + i, int(count - i)));
+    }
+
+    double dot(const Real *w) const {
+        f64v sums[4] = {};
+        std::size_t i = 0;
+        for (; i + 4 * kF64 <= count; i += 4 * kF64)
+            for (int k = 0; k < 4; k++)
+                sums[k] = add_product(sums[k], load_lanes(w + i + k * kF64), load_lanes(x + i + k * kF64));
+        if (i + 2 * kF64 <= count) {
+            for (int k = 0; k < 2; k++)
+                sums[k] = add_product(sums[k], load_lanes(w + i + k * kF64), load_lanes(x + i + k * kF64));
+            i += 2 * kF64;
+        }
+        if (i + kF64 <= count) {
+            sums[2] = add_product(sums[2], load_lanes(w + i), load_lanes(x + i));
+            i += kF64;
+        }
+        if (i < count) sums[3] = add_product(sums[3], load_lanes(w + i), load_lanes(x + i, int(count - i)));
+        return sum_of((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+
+    double squares() const {
+        f64v sum = {};
+        visit([&](std::size_t, auto values) { sum = fma(wide(values), wide(values), sum); });
+        return sum_of(sum);
+    }
+
+    // w += factor · x; `all` becomes the sizes of w
+    template <bool kMagnitudes>
+    void add(Real *w, double factor, Sizes &all) const {
+        const f64v f = broadcast(factor);
+        f64v squares[2] = {}, magnitudes = {};
+        int k = 0;
+        visit([&](std::size_t i, auto values) {
+            const auto after = moved(load_lanes(w + i), values, f);
+            store(w + i, after);
+            squares[k] = add_product(squares[k], after, after);
+            if constexpr (kMagnitudes) magnitudes += magnitude_of(wide(after));
+            k ^= 1;
+        });
+        all.squares = sum_of(squares[0] + squares[1]);
+        if constexpr (kMagnitudes) all.magnitudes = sum_of(magnitudes);
+    }
+
+    // average += a · x · factor
+    void add_to(Real *average, double a, double factor) const {
+        const f64v f = broadcast(a * factor);
+        visit([&](std::size_t i, auto values) { store(average + i, moved(load_lanes(average + i), values, f)); });
+    }
+
+    // Calls body(index) for each column that it has.
+    template <class Body>
+    void each(Body &&body) const {
+        for (std::size_t i = 0; i < count; i++) body(i);
+    }
+};
+
+// A row of which the values that are not 0 are stored.
+template <class Real>
+struct SparseRow {
+    const Real *x;
+    const std::int32_t *columns;
+    std::size_t count;
+
+    double dot(const Real *w) const {
+        double sums[4] = {};
+        std::size_t i = 0;
+        for (; i + 4 <= count; i += 4)
+            for (int k = 0; k < 4; k++) sums[k] += double(Real(w[columns[i + k]] * x[i + k]));
+        for (; i < count; i++) sums[0] += double(Real(w[columns[i]] * x[i]));
+        return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    }
+
+    double squares() const {
+        double sum = 0;
+        for (std::size_t i = 0; i < count; i++) sum += double(x[i]) * double(x[i]);
+        return sum;
+    }
+
+    // w += factor · x; what that changes is added to `all`
+    template <bool kMagnitudes>
+    void add(Real *w, double factor, Sizes &all) const {
+        double squares[2] = {}, magnitudes = 0;
+        for (std::size_t i = 0; i < count; i++) {
+            Real &one = w[columns[i]];
+            const double before = one;
+            one = Real(before + double(x[i]) * factor);
+            const double after = one;
+            squares[i & 1] += (after - before) * (after + before);
+            if constexpr (kMagnitudes) magnitudes += std::fabs(after) - std::fabs(before);
+        }
+        all.squares += squares[0] + squares[1];
+        all.magnitudes += magnitudes;
+    }
+
+    void add_to(Real *average, double a, double factor) const {
+        for (std::size_t i = 0; i < count; i++) {
+            Real &one = average[columns[i]];
+            one = Real(double(one) + double(x[i]) * (a * factor));
+        }
+    }
+
+    template <class Body>
+    void each(Body &&body) const {
+        for (std::size_t i = 0; i < count; i++) body(std::size_t(columns[i]));
+    }
+};
+
+// Rows in memory: an array with some stride, or a CSR matrix where `starts` is given.
+template <class Real>
+struct RowSet {
+    const Real *values = nullptr;
+    const std::int32_t *indices = nullptr;
+    const std::int64_t *starts = nullptr;
+    std::size_t count = 0, columns = 0, stride = 0;
+    const Real *y = nullptr;
+    const Real *weights = nullptr;           // or null: all are 1
+    const std::uint8_t *held_out = nullptr;  // or null: none is
+
+    DenseRow<Real> dense(std::size_t row) const { return {values + row * stride, columns}; }
+    SparseRow<Real> sparse(std::size_t row) const {
+        const std::size_t from = std::size_t(starts[row]);
+        return {values + from, indices + from, std::size_t(starts[row + 1]) - from};
+    }
+
+    // Has where a row is be on its way to the cache.
+    void prefetch_place(std::size_t row) const {
+        if (starts) __builtin_prefetch(starts + row);
+    }
+
+    // Has what a step needs of a row be on its way to the cache.
+    void prefetch(std::size_t row) const {
+        __builtin_prefetch(y + row);
+        if (weights) __builtin_prefetch(weights + row);
+        if (starts) {
+            const std::size_t from = std::size_t(starts[row]), to = std::size_t(starts[row + 1]);
+            for (std::size_t i = from; i < to; i += 64 / sizeof(Real)) __builtin_prefetch(values + i);
+            for (std::size_t i = from; i < to; i += 16) __builtin_prefetch(indices + i);
+            return;
+        }
+        const char *p = reinterpret_cast<const char *>(values + row * stride);
+        const std::size_t bytes = columns * sizeof(Real);
+        for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+        __builtin_prefetch(p + bytes - 1);
+    }
+};
+
+}  // namespace rmodels::RMODELS_ISA

@@ -1,0 +1,358 @@
+// A problem of stochastic gradient descent on its way.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "native/aligned.hpp"
+#include "ops/ordered/rows.hpp"
+#include "ops/ordered/rule.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+constexpr double kMostSlope = 1e12;
+constexpr std::size_t kAhead = 2048;  // bytes of rows that are fetched ahead
+constexpr std::size_t kMostAhead = 16;
+
+// Fisher and Yates, from the front, one place at a time, by a xorshift generator. What places will be exchanged with is
+// known ahead, and fetched.
+class Order {
+public:
+    // Begins the next epoch: what was shuffled before is shuffled again.
+    void begin(std::size_t count, std::uint32_t seed) {
+        if (rows_.empty()) {
+            rows_.resize(count);
+            for (std::size_t i = 0; i < count; i++) rows_[i] = std::uint32_t(i);
+        }
+        state_ = seed ? seed : 1;
+        drawn_ = 0;
+        for (std::uint32_t i = 0; i < kKnown; i++) know(i);
+    }
+
+    // Has the first `count` places be drawn.
+    void draw(std::size_t count) {
+        count = std::min(count, rows_.size());
+        for (; drawn_ < count; drawn_++) {
+            std::swap(rows_[drawn_], rows_[others_[drawn_ % kKnown]]);
+            know(drawn_ + kKnown);
+        }
+    }
+
+    std::size_t operator[](std::size_t place) const { return rows_[place]; }
+
+private:
+    static constexpr std::size_t kKnown = 32;
+
+    // Draws what a place is exchanged with; the last one with itself.
+    void know(std::size_t place) {
+        const std::uint32_t n = std::uint32_t(rows_.size());
+        std::uint32_t other = std::uint32_t(place);
+        if (other >= n) return;
+        if (other + 1 < n) {
+            state_ ^= state_ << 13;
+            state_ ^= state_ >> 17;
+            state_ ^= state_ << 5;
+            other += (state_ & 0x7fffffffu) % (n - other);
+        }
+        __builtin_prefetch(rows_.data() + other, 1);
+        others_[place % kKnown] = other;
+    }
+
+    std::vector<std::uint32_t> rows_;
+    std::uint32_t others_[kKnown] = {};
+    std::uint32_t state_ = 1;
+    std::size_t drawn_ = 0;
+};
+
+struct Target {
+    double label = -1, negative = -1, positive_weight = 1, negative_weight = 1;
+    std::uint32_t seed = 1;
+};
+
+// What is known at the end of an epoch.
+struct Summary {
+    double loss = 0, objective = 0;  // sums over the rows seen
+    double seen = 0, steps = 0;
+};
+
+template <class Real>
+class Walk {
+public:
+    using Reals = std::vector<Real, CacheLines<Real>>;
+
+    Walk(const Rule &rule, const Target &target, std::size_t columns, const Real *w, const Real *average,
+         double intercept, double average_intercept, double t)
+        : rule_(rule), target_(target), columns_(columns), w_(DenseRow<Real>::padded(columns)) {
+        std::copy(w, w + columns, w_.begin());
+        if (rule.average > 0) {
+            average_.resize(w_.size());
+            std::copy(average, average + columns, average_.begin());
+        }
+        if (rule.draws()) drawn_.resize(w_.size());
+        now_.intercept = intercept;
+        now_.average_intercept = average_intercept;
+        now_.t = t;
+        now_.eta = rule.eta0;
+        measure();
+        now_.seen_sizes = live_;
+    }
+
+    bool ended() const { return ended_; }
+    bool overflowed() const { return overflowed_; }
+    bool waits() const { return waits_; }
+    std::int64_t epochs() const { return epochs_; }
+    std::size_t columns() const { return columns_; }
+    const Real *coefficients() const { return w_.data(); }
+    const Real *average() const { return average_.empty() ? nullptr : average_.data(); }
+    double intercept() const { return now_.intercept; }
+    double average_intercept() const { return now_.average_intercept; }
+    double norm() const { return std::sqrt(now_.seen_sizes.squares) * now_.scale; }
+    const Summary &summary() const { return sums_; }
+
+    // Makes at most `most` steps of the epoch; returns how many rows it went through.
+    std::size_t advance(const RowSet<Real> &samples, std::size_t most) {
+        if (rule_.shuffle && at_ == 0) order_.begin(samples.count, target_.seed);
+        const std::size_t last = std::min(samples.count, at_ + most), rows = last - at_;
+        if (samples.starts)
+            step_all<true>(samples, last);
+        else
+            step_all<false>(samples, last);
+        at_ = last;
+        return rows;
+    }
+
+    // Has the end of an epoch be judged only when `judge` is called.
+    void pause() { rule_.pauses = true; }
+
+    // Whether all rows of the epoch were met; then the next begins with the first.
+    bool met(std::size_t count) { return at_ == count; }
+    void rewind() { at_ = 0; }
+
+    // Sees whether the epoch led anywhere; if somebody is asked or told of it, waits for that.
+    void end_epoch() {
+        at_ = 0;
+        measure();
+        if (!std::isfinite(now_.intercept) || !all_finite_) {
+            overflowed_ = ended_ = true;
+            epochs_++;
+        } else if (rule_.pauses) {
+            waits_ = true;
+        } else {
+            judge(0);
+        }
+    }
+
+    // Decides whether another epoch follows.
+    void judge(double score) {
+        bool worse = false;
+        if (rule_.scored) {
+            worse = score < best_score_ + rule_.tol;
+            best_score_ = std::max(best_score_, score);
+        } else {
+            const double objective = sums_.objective / sums_.seen;
+            worse = objective > best_objective_ - rule_.tol;
+            best_objective_ = std::min(best_objective_, objective);
+        }
+        unchanged_ = worse && rule_.tol > -std::numeric_limits<double>::infinity() ? unchanged_ + 1 : 0;
+        sums_.loss = sums_.objective = sums_.seen = 0;
+        waits_ = false;
+        ended_ = ++epochs_ >= rule_.max_iter;
+        if (unchanged_ < rule_.n_iter_no_change) return;
+        if (rule_.rate == int(Rate::kAdaptive) && now_.eta > 1e-6) {
+            now_.eta /= 5;
+            unchanged_ = 0;
+        } else {
+            ended_ = true;
+        }
+    }
+
+    // Has the scale be 1.
+    void multiply() { multiply(now_); }
+
+private:
+    static constexpr double kLeastScale = std::is_same_v<Real, float> ? 1e-6 : 1e-9;
+
+    // What changes at every step: coefficients are scale · w, their mean (average + a · w) / b.
+    struct Now {
+        double scale = 1, intercept = 0, average_intercept = 0, a = 0, b = 1, drawn = 0, t = 1, eta = 0;
+        Sizes seen_sizes{};  // of w when a gradient last changed it
+    };
+
+    template <bool kSparse>
+    void step_all(const RowSet<Real> &samples, std::size_t last) {
+        const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
+        const std::size_t ahead = kSparse ? 6 : std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+        Now now = now_;
+        Summary sums = sums_;
+        for (std::size_t place = at_; place < last; place++) {
+            std::size_t row = place;
+            if (rule_.shuffle) {
+                order_.draw(place + 2 * ahead + 1);
+                if (place + 2 * ahead < samples.count) samples.prefetch_place(order_[place + 2 * ahead]);
+                if (place + ahead < samples.count) samples.prefetch(order_[place + ahead]);
+                row = order_[place];
+            }
+            if (samples.held_out && samples.held_out[row]) continue;
+            Real y = samples.y[row];
+            if (target_.label >= 0) y = Real(double(y) == target_.label ? 1.0 : target_.negative);
+            Real weight = Real(y > 0 ? target_.positive_weight : target_.negative_weight);
+            if (samples.weights) weight *= samples.weights[row];
+            if constexpr (kSparse)
+                step(samples.sparse(row), y, weight, now, sums);
+            else
+                step(samples.dense(row), y, weight, now, sums);
+        }
+        now_ = now;
+        sums_ = sums;
+    }
+
+    template <class Row>
+    [[gnu::always_inline]] void step(const Row row, double y, double weight, Now &now, Summary &sums) {
+        const Rule &rule = rule_;
+        const double p = double(Real(row.dot(w_.data()) * now.scale)) + now.intercept;
+        if (rule.rate == int(Rate::kOptimal) || rule.rate == int(Rate::kInverse)) now.eta = rule.eta(now.t);
+        const double eta = now.eta;
+        const Gap gap = lose(rule, y, p);
+
+        sums.seen++;
+        sums.loss += gap.loss;
+        sums.objective += gap.loss;
+        if (!rule.aggressive()) {
+            if (rule.penalty) {
+                const Real norm2 = squared_norm(now), norm1 = Real(now.seen_sizes.magnitudes * now.scale);
+                sums.objective += rule.alpha * ((1 - rule.share) * 0.5 * norm2 + rule.share * norm1);
+            }
+            if (rule.one_class) sums.objective += now.intercept * rule.alpha;
+        }
+
+        double update;
+        if (rule.aggressive()) {
+            const double length = row.squares();
+            if (rule.rate == int(Rate::kAggressive1)) {
+                if (length == 0) return;
+                update = std::min(rule.eta0, gap.loss / length);
+            } else {
+                update = gap.loss / (length + 0.5 / rule.eta0);
+            }
+            if (rule.loss == int(Loss::kHinge))
+                update *= y;
+            else if (y - p < 0)
+                update = -update;
+        } else {
+            update = -eta * std::clamp(gap.slope, -kMostSlope, kMostSlope);
+        }
+        update *= weight;
+
+        if (rule.shrinks()) {
+            now.scale *= double(Real(std::max(0.0, 1.0 - (1.0 - rule.share) * eta * rule.alpha)));
+            if (now.scale < kLeastScale) multiply(now);
+        }
+        if (update != 0) {
+            const double factor = Real(Real(update) / Real(now.scale));
+            if (rule.draws())
+                row.template add<true>(w_.data(), factor, live_);
+            else
+                row.template add<false>(w_.data(), factor, live_);
+            now.seen_sizes = live_;
+        }
+        if (rule.fit_intercept) {
+            const double change = rule.one_class ? update - eta * rule.alpha : update;
+            now.intercept += change * rule.intercept_decay;
+        }
+        if (rule.average > 0 && rule.average <= now.t) add_to_average(row, update, now);
+        if (rule.draws()) {
+            now.drawn += rule.share * eta * rule.alpha;
+            draw_to_zero(row, now);
+        }
+        now.t++;
+        sums.steps++;
+    }
+
+    static Real squared_norm(const Now &now) {
+        const double squares = now.seen_sizes.squares * (now.scale * now.scale);
+        if constexpr (std::is_same_v<Real, double>) return squares;
+        const Real norm = Real(std::sqrt(squares));
+        return norm * norm;
+    }
+
+    template <class Row>
+    void add_to_average(const Row &row, double update, Now &now) {
+        const double count = now.t - rule_.average + 1, mu = 1.0 / double(Real(count));
+        if (update != 0) row.add_to(average_.data(), now.a, -double(Real(update)) / now.scale);
+        if (Real(count) > 1) now.b /= 1.0 - mu;
+        now.a += mu * now.b * now.scale;
+        now.average_intercept += (now.intercept - now.average_intercept) / count;
+    }
+
+    // Cuts off what the penalty on magnitudes has added up to.
+    template <class Row>
+    void draw_to_zero(const Row &row, const Now &now) {
+        Real *w = w_.data(), *q = drawn_.data();
+        const double scale = now.scale, drawn = now.drawn;
+        double squares = 0, magnitudes = 0;
+        row.each([&](std::size_t i) {
+            const double before = w[i], so_far = q[i];
+            const double down = std::max(0.0, before - (drawn + so_far) / scale);
+            const double up = std::min(0.0, before + (drawn - so_far) / scale);
+            const Real after = Real(before > 0 ? down : before < 0 ? up : before);
+            w[i] = after;
+            q[i] = Real(so_far + scale * (double(after) - before));
+            if constexpr (std::is_same_v<Row, SparseRow<Real>>) {
+                squares += (double(after) - before) * (double(after) + before);
+                magnitudes += std::fabs(double(after)) - std::fabs(before);
+            }
+        });
+        live_.squares += squares;
+        live_.magnitudes += magnitudes;
+    }
+
+    void multiply(Now &now) {
+        const std::size_t n = w_.size();
+        if (!average_.empty()) {
+            const Real a = Real(now.a), b = Real(1.0 / now.b);
+            for (std::size_t i = 0; i < n; i++) average_[i] = (average_[i] + a * w_[i]) * b;
+            now.a = 0;
+            now.b = 1;
+        }
+        const Real scale = Real(now.scale);
+        for (std::size_t i = 0; i < n; i++) w_[i] *= scale;
+        now.seen_sizes.squares *= now.scale * now.scale;
+        now.seen_sizes.magnitudes *= now.scale;
+        now.scale = 1;
+        measure();
+    }
+
+    // Adds up all coefficients anew.
+    void measure() {
+        double squares = 0, magnitudes = 0;
+        all_finite_ = true;
+        for (std::size_t i = 0; i < columns_; i++) {
+            squares += double(w_[i]) * double(w_[i]);
+            magnitudes += std::fabs(double(w_[i]));
+            all_finite_ = all_finite_ && std::isfinite(w_[i]);
+        }
+        live_ = {squares, magnitudes};
+    }
+
+    Rule rule_;
+    Target target_;
+    std::size_t columns_;
+    Reals w_, average_, drawn_;
+    Order order_;
+    Now now_;
+    Sizes live_{};
+    Summary sums_;
+    std::size_t at_ = 0;  // place in the epoch
+    double best_objective_ = std::numeric_limits<double>::infinity();
+    double best_score_ = -std::numeric_limits<double>::infinity();
+    std::int64_t unchanged_ = 0, epochs_ = 0;
+    bool ended_ = false, overflowed_ = false, waits_ = false, all_finite_ = true;
+};
+
+}  // namespace rmodels::RMODELS_ISA
