@@ -16,19 +16,23 @@ from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
 from rmodels.linear_model import ElasticNetCV as ElasticNetCV
+from rmodels.linear_model import GammaRegressor as GammaRegressor
 from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
+from rmodels.linear_model import LogisticRegression as LogisticRegression
 from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
 from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
 from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
 from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
 from rmodels.linear_model import Perceptron as Perceptron
+from rmodels.linear_model import PoissonRegressor as PoissonRegressor
 from rmodels.linear_model import Ridge as Ridge
 from rmodels.linear_model import RidgeCV as RidgeCV
 from rmodels.linear_model import SGDClassifier as SGDClassifier
 from rmodels.linear_model import SGDOneClassSVM as SGDOneClassSVM
 from rmodels.linear_model import SGDRegressor as SGDRegressor
+from rmodels.linear_model import TweedieRegressor as TweedieRegressor
 from rmodels.linear_model import enet_path as enet_path
 from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
@@ -50,6 +54,7 @@ from rmodels.versions import show_versions as show_versions
 __all__ = [  # noqa: RUF022
     "ElasticNet",
     "ElasticNetCV",
+    "GammaRegressor",
     "GaussianNB",
     "IncrementalPCA",
     "KNeighborsClassifier",
@@ -59,6 +64,7 @@ __all__ = [  # noqa: RUF022
     "LassoCV",
     "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "LogisticRegression",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
@@ -67,6 +73,7 @@ __all__ = [  # noqa: RUF022
     "NearestNeighbors",
     "PCA",
     "Perceptron",
+    "PoissonRegressor",
     "QuadraticDiscriminantAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
@@ -77,6 +84,7 @@ __all__ = [  # noqa: RUF022
     "SGDOneClassSVM",
     "SGDRegressor",
     "TruncatedSVD",
+    "TweedieRegressor",
     "config_context",
     "enet_path",
     "get_config",

@@ -121,6 +121,22 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "LogisticRegression",
+            "linear_model",
+            "classify",
+            "logistic_regression",
+            variants=({"C": 0.1, "l1_ratio": 1.0, "solver": "saga"},),
+        ),
+        Entry("PoissonRegressor", "linear_model", "regress", "generalised"),
+        Entry("GammaRegressor", "linear_model", "regress", "generalised"),
+        Entry(
+            "TweedieRegressor",
+            "linear_model",
+            "regress",
+            "generalised",
+            variants=({"power": 1.5}, {"power": 0.0, "link": "log"}),
+        ),
+        Entry(
             "Lasso",
             "linear_model",
             "regress",

@@ -1,9 +1,15 @@
 """Linear models."""
 
 from rmodels.base.sklearn import pass_for
+from rmodels.linear_model._generalised import (
+    GammaRegressor,
+    PoissonRegressor,
+    TweedieRegressor,
+)
 from rmodels.linear_model._lasso import ElasticNet, Lasso
 from rmodels.linear_model._lasso_cv import ElasticNetCV, LassoCV
 from rmodels.linear_model._linear_regression import LinearRegression
+from rmodels.linear_model._logistic_regression import LogisticRegression
 from rmodels.linear_model._multi_task import (
     MultiTaskElasticNet,
     MultiTaskElasticNetCV,
@@ -21,19 +27,23 @@ from rmodels.linear_model._stochastic_regressor import SGDRegressor
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "GammaRegressor",
     "Lasso",
     "LassoCV",
     "LinearRegression",
+    "LogisticRegression",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
     "Perceptron",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "SGDClassifier",
     "SGDOneClassSVM",
     "SGDRegressor",
+    "TweedieRegressor",
     "enet_path",
     "lasso_path",
 ]

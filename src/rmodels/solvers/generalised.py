@@ -15,7 +15,9 @@ from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
 
-__all__ = ["GeneralisedFit", "fit"]
+__all__ = ["MISSED", "GeneralisedFit", "fit"]
+
+MISSED = 1e-11  # a violation above which the minimum was missed
 
 _ROUGH = 1e-3  # where the search among a sample ends
 _SAMPLE = 16  # rows of the sample: one of so many

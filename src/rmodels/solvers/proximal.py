@@ -16,6 +16,7 @@ __all__ = ["minimise", "violations"]
 _MOST_STEPS = 100
 _STALE = 0.05
 _NOISE = 2e-14
+_PATIENCE = 4  # reads without progress
 _LARGEST = 1500  # columns whose curvature is kept at a time
 
 
@@ -108,7 +109,7 @@ def _minimise(objective: Objective, start: Matrix, exact: float) -> Search:
         worst = following
         since = 0 if worst < 0.5 * best else since + 1
         best = min(best, worst)
-        if since >= 4:
+        if since >= _PATIENCE and abs(slope) < _NOISE * abs(value):
             break
     return Search(theta, value, worst, steps, False, sums)
 
@@ -120,9 +121,17 @@ def _step(H: Matrix, theta: Matrix, sums: Sums, objective: Objective) -> Matrix:
     free = objective.penalties.l1[-1] == 0  # intercepts, which are then eliminated
     blocks = H.reshape(outputs, width, outputs, width)
     kept = d if free else width
+    if not free:  # in a unit of the intercept by which its penalty is that of the others
+        blocks = blocks.copy()
+        unit = objective.penalties.l1[0] / objective.penalties.l1[-1]
+        blocks[:, d] *= unit
+        blocks[:, :, :, d] *= unit
     Q = blocks[:, :kept, :, :kept].reshape(outputs * kept, outputs * kept)
-    g = sums.gradient[:, :kept].ravel()
-    b = theta[:, :kept].ravel()
+    g, b = sums.gradient[:, :kept].copy(), theta[:, :kept].copy()
+    if not free:
+        g[:, d] *= unit
+        b[:, d] /= unit
+    g, b = g.ravel(), b.ravel()
     if free:
         across = blocks[:, :d, :, d].reshape(outputs * d, outputs)
         inverse = np.linalg.pinv(blocks[:, d, :, d], hermitian=True)
@@ -144,7 +153,9 @@ def _step(H: Matrix, theta: Matrix, sums: Sums, objective: Objective) -> Matrix:
     new = found.coefficients[0, 0, :, 0]
     step = np.zeros_like(theta)
     step[:, :kept] = (new - b).reshape(outputs, kept)
-    if free:
+    if not free:
+        step[:, d] *= unit
+    else:
         change = across.T @ (new - b)
         step[:, d] = -inverse @ (sums.gradient[:, d] + change)
     return step

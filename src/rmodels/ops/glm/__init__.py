@@ -115,8 +115,8 @@ def measure(
     -----
     ℓ, r and h of "logistic" and r of "multinomial" keep their relative precision however small they
     are: each is that of exact arithmetic within 16 · 2⁻⁵³ of itself, of "multinomial" within
-    (16 + n_outputs) · 2⁻⁵³ + 2⁻⁵³ max abs m. Margins of "tweedie_identity" at which the loss is not
-    defined give an infinite or NaN loss.
+    (16 + n_outputs) · 2⁻⁵³ + 2⁻⁵³ max abs m. Margins of "tweedie_identity" that are not above 0 give
+    a loss of NaN, unless power is 0.
 
     Examples
     --------

@@ -103,14 +103,13 @@ def _tweedie_identity(m: Any, y: Any, power: float) -> tuple[Any, Any, Any]:
     if power == 0:
         return 0.5 * m * m - y * m, m - y, torch.ones_like(m)
     if power == 1:
-        logs = torch.where((y == 0) & (m > 0), torch.zeros_like(m), y * torch.log(m))
-        losses = m - logs
+        losses = m - torch.where(y == 0, torch.zeros_like(m), y * torch.log(m))
     elif power == 2:
         losses = torch.log(m) + y / m
     else:
         losses = m ** (2 - power) / (2 - power) - y * m ** (1 - power) / (1 - power)
     h = m**-power
-    return losses, (m - y) * h, h
+    return torch.where(m > 0, losses, torch.nan), (m - y) * h, h
 
 
 def _add_curvatures(H: Any, z: Any, h: Any, loss: Loss, w: Any) -> None:

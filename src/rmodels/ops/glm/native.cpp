@@ -60,11 +60,12 @@ void add_identity(double m, double y, double power, double &loss, double &residu
     if (power == 0)
         loss = 0.5 * m * m - y * m;
     else if (power == 1)
-        loss = m - (y == 0 ? (m > 0 ? 0.0 : std::nan("")) : y * std::log(m));
+        loss = m - (y == 0 ? 0.0 : y * std::log(m));
     else if (power == 2)
         loss = std::log(m) + y / m;
     else
         loss = std::pow(m, 2 - power) / (2 - power) - y * std::pow(m, 1 - power) / (1 - power);
+    if (power != 0 && !(m > 0)) loss = std::nan("");
 }
 
 // The first `rows` lanes.

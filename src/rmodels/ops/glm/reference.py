@@ -77,13 +77,13 @@ def _tweedie_identity(m: Matrix, y: Matrix, power: float) -> tuple[Matrix, Matri
     if power == 0:
         return 0.5 * m * m - y * m, m - y, np.ones_like(m)
     if power == 1:
-        losses = m - np.where(y == 0, np.where(m > 0, 0.0, np.nan), y * np.log(m))
+        losses = m - np.where(y == 0, 0.0, y * np.log(m))
     elif power == 2:
         losses = np.log(m) + y / m
     else:
         losses = m ** (2 - power) / (2 - power) - y * m ** (1 - power) / (1 - power)
     h = m**-power
-    return losses, (m - y) * h, h
+    return np.where(m > 0, losses, np.nan), (m - y) * h, h
 
 
 def evaluate(

@@ -1,0 +1,492 @@
+"""Generalised linear models of positive targets: Poisson, Gamma and Tweedie regression."""
+
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from rmodels import data
+from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import HasState
+from rmodels.base.tasks import Regressor
+from rmodels.data import Need, Rows, hold, map_rows
+from rmodels.data.arrays import adopt, convert_like, on_host
+from rmodels.linear_model._logistic_regression import warn_of
+from rmodels.ops.glm import measure
+from rmodels.solvers.generalised import fit
+from rmodels.solvers.losses import Family, Penalties
+
+__all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
+
+_NEED = Need()
+
+
+class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator):
+    """A prediction that is a function of X · coef + intercept, of targets of a Tweedie family."""
+
+    _attributes: ClassVar = {
+        "coef_": np.ndarray,
+        "intercept_": float | np.floating | np.ndarray,
+        "n_iter_": int,
+        "n_reads_": int,
+    }
+
+    _parameter_constraints: dict = {
+        "alpha": [Interval(Real, 0.0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "solver": [StrOptions({"lbfgs", "newton-cholesky"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0.0, None, closed="neither")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    alpha: float
+    fit_intercept: bool
+    warm_start: bool
+    coef_: Any
+    intercept_: Any
+
+    def _family(self) -> Family:
+        """Return what is lost by a prediction."""
+        raise NotImplementedError
+
+    def _is_consistent(self) -> bool:
+        return bool(self.coef_.shape == (self.n_features_in_,))
+
+    def _width(self) -> int:
+        return 1
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Of a scan also a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            w, at least 0. Of a scan also a column.
+
+        Returns
+        -------
+        estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, or targets that the
+            distribution cannot have.
+
+        Examples
+        --------
+        >>> from rmodels import PoissonRegressor
+        >>> X, y = [[0.0], [0.0], [1.0], [1.0]], [1.0, 3.0, 5.0, 7.0]
+        >>> model = PoissonRegressor(alpha=0.0).fit(X, y)
+        >>> model.predict([[0.0], [1.0]]).round(6)
+        array([2., 6.])
+        """
+        source = data.source(self, X, y, sample_weight, targets="numbers", need=_NEED)
+        if source.n_targets != 1 or not source.one_target:
+            raise ValueError(
+                "y should be a 1d array, got an array of shape (n_samples, "
+                f"{source.n_targets}) instead."
+            )
+        family = self._family()
+        l2 = np.full(source.n_features + 1, float(self.alpha) * source.weight)
+        l2[-1] = 0.0
+        found = fit(
+            source,
+            family,
+            Penalties(l2, np.zeros_like(l2)),
+            fit_intercept=self.fit_intercept,
+            start=self._start(source.n_features),
+            n_threads=source.threads(None),
+        )
+        warn_of(found)
+        coefficients = found.coefficients[0]
+        self.coef_ = convert_like(coefficients[:-1], X, source.dtype)
+        self.intercept_ = (
+            convert_like(coefficients[-1:], X, source.dtype)[0] if self.fit_intercept else 0.0
+        )
+        self.n_iter_, self.n_reads_, self.engine_ = found.steps, found.reads, found.engine
+        return self
+
+    def _start(self, n_features: int) -> NDArray[np.float64] | None:
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        coef = on_host(adopt(self.coef_)).astype(np.float64)
+        if coef.shape != (n_features,):
+            raise ValueError(
+                f"warm_start: the last fit left {len(coef)} coefficients, and these rows need "
+                f"{n_features}: set warm_start=False"
+            )
+        intercept = float(self.intercept_) if self.fit_intercept else 0.0
+        return np.append(coef, intercept)[np.newaxis]
+
+    def _linear(self, rows: Rows) -> NDArray:
+        """Return X · coef + intercept of checked rows, on the processor."""
+        found: NDArray = rows.on_host().X @ on_host(adopt(self.coef_)) + on_host(
+            adopt(self.intercept_)
+        )
+        return found
+
+    def predict(self, X: ArrayLike) -> Any:
+        """Predict the mean of the target: the link's inverse of X · coef + intercept.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+
+        Examples
+        --------
+        >>> from rmodels import GammaRegressor
+        >>> model = GammaRegressor(alpha=0.0).fit([[0.0], [1.0]], [1.0, 2.0])
+        >>> model.predict([[0.0], [2.0]]).round(6)
+        array([1., 4.])
+        """
+        check_is_fitted(self)
+        return map_rows(self, X, hold(self, X)._predict)
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the predictions of checked rows."""
+        linear = self._linear(rows)
+        return linear if self._family().loss == "tweedie_identity" else np.exp(linear)
+
+    def score(
+        self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return D², 1 − the deviance over that of the mean of the targets.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Of a scan also a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> from rmodels import PoissonRegressor
+        >>> X, y = [[0.0], [0.0], [1.0], [1.0]], [1.0, 3.0, 5.0, 7.0]
+        >>> round(PoissonRegressor(alpha=0.0).fit(X, y).score(X, y), 3)
+        0.732
+        """
+        check_is_fitted(self)
+        family = self._family()
+        source = data.source(
+            self, X, y, sample_weight, targets="numbers", need=_NEED, reset=False, task="score"
+        )
+        sums = source.fold_answers(hold(self, X)._linear, partial(_sum_deviances, family))
+        weight, total, lost, least = sums
+        mean = np.array([[total / weight]])
+        if family.loss == "tweedie":
+            mean = np.log(mean)
+        null = weight * measure(
+            mean, np.array([total / weight]), family.loss, power=family.power, engine="reference"
+        ).loss
+        return float(1 - (lost - least) / (null - least))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.positive_only = self._family().power > 0
+        return tags
+
+
+def _sum_deviances(family: Family, rows: Rows, linear: Any) -> NDArray[np.float64]:
+    """Return Σ w, Σ w y, and the losses of predictions and of the targets themselves."""
+    y = np.ascontiguousarray(rows.Y[:, 0], dtype=np.float64)
+    family.check(y)
+    w = np.ones(len(y)) if rows.weights is None else rows.weights.astype(np.float64)
+    margins = np.asarray(linear, dtype=np.float64).reshape(-1, 1)
+    lost = measure(margins, y, family.loss, power=family.power, weights=w, engine="reference").loss
+    return np.array([w.sum(), w @ y, lost, w @ _least_losses(y, family.power)])
+
+
+def _least_losses(y: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    """Return the losses of predictions that are the targets."""
+    positive = np.where(y > 0, y, 1.0)
+    if power == 1:
+        return np.where(y > 0, y - y * np.log(positive), 0.0)
+    if power == 2:
+        return np.log(positive) + 1
+    if power == 0:
+        return -0.5 * y * y
+    # y^(2 − power) (1 / (2 − power) − 1 / (1 − power)); a y up to 0 is predicted best by 0
+    powers = np.where(y > 0, positive ** (2 - power), 0.0)
+    least: NDArray[np.float64] = powers * (1 / (2 - power) - 1 / (1 - power))
+    return least
+
+
+class PoissonRegressor(GeneralisedLinearModel):
+    """Poisson regression: the logarithm of a count's mean is linear.
+
+    Minimises Σᵢ wᵢ (μᵢ − yᵢ log μᵢ) / Σᵢ wᵢ + ½ α Σ coef² with μ = exp(X · coef + intercept).
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        At least 0.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    solver : {"lbfgs", "newton-cholesky"}, default="lbfgs"
+        Accepted for compatibility, as are `max_iter`, `tol` and `verbose`: whichever is named, the
+        minimum is found to the digits of float64.
+    max_iter : int, default=100
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether `fit` begins where the last one ended.
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        In the dtype of X.
+    intercept_ : float
+    n_iter_ : int
+        Steps that were made.
+    n_reads_ : int
+        How often all rows were read for them.
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What computed losses and gradients; "scipy" those of a sparse X.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
+        part; by how much is said.
+
+    Notes
+    -----
+    As in `LogisticRegression` of two classes.
+
+    Source: P. McCullagh, J. A. Nelder, "Generalized Linear Models", 1989.
+
+    Examples
+    --------
+    >>> from rmodels import PoissonRegressor
+    >>> model = PoissonRegressor(alpha=0.1).fit([[0.0], [1.0], [2.0]], [1, 2, 6])
+    >>> model.coef_.round(3), round(float(model.intercept_), 3), model.predict([[3.0]]).round(2)
+    (array([0.818]), 0.142, array([13.41]))
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def _family(self) -> Family:
+        return Family("tweedie", 1.0, name="HalfPoissonLoss")
+
+
+class GammaRegressor(GeneralisedLinearModel):
+    """Gamma regression: the logarithm of a positive target's mean is linear.
+
+    Minimises Σᵢ wᵢ (log μᵢ + yᵢ / μᵢ) / Σᵢ wᵢ + ½ α Σ coef² with μ = exp(X · coef + intercept).
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        At least 0.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    solver : {"lbfgs", "newton-cholesky"}, default="lbfgs"
+        Accepted for compatibility, as are `max_iter`, `tol` and `verbose`: whichever is named, the
+        minimum is found to the digits of float64.
+    max_iter : int, default=100
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether `fit` begins where the last one ended.
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        In the dtype of X.
+    intercept_ : float
+    n_iter_ : int
+        Steps that were made.
+    n_reads_ : int
+        How often all rows were read for them.
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What computed losses and gradients; "scipy" those of a sparse X.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
+        part; by how much is said.
+
+    Notes
+    -----
+    As in `LogisticRegression` of two classes.
+
+    Source: P. McCullagh, J. A. Nelder, "Generalized Linear Models", 1989.
+
+    Examples
+    --------
+    >>> from rmodels import GammaRegressor
+    >>> model = GammaRegressor(alpha=0.1).fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 6.0])
+    >>> model.coef_.round(3), round(float(model.intercept_), 3), model.predict([[3.0]]).round(2)
+    (array([0.767]), 0.133, array([11.4]))
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def _family(self) -> Family:
+        return Family("tweedie", 2.0, name="HalfGammaLoss")
+
+
+class TweedieRegressor(GeneralisedLinearModel):
+    """Regression of targets whose variance is a power of their mean.
+
+    Minimises Σᵢ wᵢ dᵢ / Σᵢ wᵢ + ½ α Σ coef², d half of the unit deviance of the Tweedie distribution
+    with this power: (y − μ)² / 2 for 0 (normal), μ − y log μ for 1 (Poisson), log μ + y / μ for 2
+    (Gamma), else μ^(2 − power) / (2 − power) − y μ^(1 − power) / (1 − power), but for terms without
+    μ. μ is X · coef + intercept or its exponential.
+
+    Parameters
+    ----------
+    power : float, default=0.0
+        Targets must be at least 0 for powers from 1 to below 2, and above 0 from 2 on; a power
+        between 0 and 1 has no distribution.
+    alpha : float, default=1.0
+        At least 0.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    link : {"auto", "identity", "log"}, default="auto"
+        Which function of μ is linear; "auto" is the identity for powers up to 0, else the
+        logarithm. Of "identity" and a power above 0, the search is for positive μ only.
+    solver : {"lbfgs", "newton-cholesky"}, default="lbfgs"
+        Accepted for compatibility, as are `max_iter`, `tol` and `verbose`: whichever is named, the
+        minimum is found to the digits of float64.
+    max_iter : int, default=100
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether `fit` begins where the last one ended.
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        In the dtype of X.
+    intercept_ : float
+    n_iter_ : int
+        Steps that were made.
+    n_reads_ : int
+        How often all rows were read for them.
+    engine_ : {"reference", "native", "gpu", "scipy"}
+        What computed losses and gradients; "scipy" those of a sparse X.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
+        part; by how much is said.
+
+    Notes
+    -----
+    As in `LogisticRegression` of two classes.
+
+    Source: P. McCullagh, J. A. Nelder, "Generalized Linear Models", 1989.
+
+    Examples
+    --------
+    >>> from rmodels import TweedieRegressor
+    >>> model = TweedieRegressor(power=1.5, alpha=0.1).fit([[0.0], [1.0], [2.0]], [1.0, 2.0, 6.0])
+    >>> model.coef_.round(3), round(float(model.intercept_), 3), model.predict([[3.0]]).round(2)
+    (array([0.796]), 0.135, array([12.47]))
+    """
+
+    _parameter_constraints: dict = {
+        **GeneralisedLinearModel._parameter_constraints,
+        "power": [Interval(Real, None, None, closed="neither")],
+        "link": [StrOptions({"auto", "identity", "log"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        power: float = 0.0,
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        link: str = "auto",
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.power = power
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.link = link
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def _family(self) -> Family:
+        power = float(self.power)
+        identity = self.link == "identity" or (self.link == "auto" and power <= 0)
+        name = "HalfTweedieLossIdentity" if identity else "HalfTweedieLoss"
+        return Family("tweedie_identity" if identity else "tweedie", power, name=name)
