@@ -45,7 +45,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
     ----------
     coef_ : ndarray of shape (n_features,)
     offset_ : ndarray of shape (1,)
-    n_iter_, t_, engine_, n_features_in_, feature_names_in_
+    n_iter_, t_, engine_, solver_, n_features_in_, feature_names_in_
         As in `SGDRegressor`.
 
     Examples

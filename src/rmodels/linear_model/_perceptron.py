@@ -27,7 +27,7 @@ class Perceptron(StochasticClassifier):
 
     Attributes
     ----------
-    classes_, coef_, intercept_, n_iter_, t_, engine_, n_features_in_, feature_names_in_
+    classes_, coef_, intercept_, n_iter_, t_, engine_, solver_, n_features_in_, feature_names_in_
         As in `SGDClassifier`.
 
     Examples

@@ -68,6 +68,7 @@ class StochasticModel(SparseCoefMixin):
         "coef_": np.ndarray,
         "n_iter_": int,
         "t_": float,
+        "solver_": str,
         "_standard_coef": np.ndarray | Absent,
         "_standard_intercept": np.ndarray | Absent,
         "_average_coef": np.ndarray | Absent,
@@ -78,6 +79,7 @@ class StochasticModel(SparseCoefMixin):
     t_: float
     n_iter_: int
     engine_: str
+    solver_: str
     n_features_in_: int
     _standard_coef: NDArray
     _standard_intercept: NDArray
@@ -176,7 +178,7 @@ class StochasticModel(SparseCoefMixin):
         place = found.place
         self.n_iter_ = found.n_iter
         self.t_ = place.t + found.n_iter * found.n_samples
-        self.engine_ = found.engine
+        self.engine_, self.solver_ = found.engine, found.solver
         W, b = place.coefficients, place.intercepts
         if self.average:
             self._standard_coef, self._standard_intercept = place.coefficients, place.intercepts

@@ -287,7 +287,7 @@ class SGDClassifier(StochasticClassifier):
     intercept_ : ndarray of shape (n_classes,), or (1,) of two classes
     n_iter_ : int
         Epochs of the class that took most.
-    t_, engine_, n_features_in_, feature_names_in_
+    t_, engine_, solver_, n_features_in_, feature_names_in_
         As in `SGDRegressor`.
 
     Warns

@@ -84,6 +84,8 @@ class SGDRegressor(StochasticModel, LinearModel):
         1 and the number of rows of all epochs.
     engine_ : {"reference", "native"}
         What made the steps.
+    solver_ : {"steps", "epochs"}
+        Whether each step was made, or what an epoch does was found as a map; see Notes.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
@@ -96,7 +98,15 @@ class SGDRegressor(StochasticModel, LinearModel):
     Notes
     -----
     A step costs two passes over its row. X is copied only if its rows are not contiguous (Fortran
-    order). Rows in files and on clusters are read once an epoch. On sparse rows the norm of `coef_`
+    order). Rows in files and on clusters are read once an epoch.
+
+    With the squared error, penalty=None or "l2", learning_rate="constant" and shuffle=False, an
+    epoch is one affine map of coefficients and intercept, of (n_features + 2)² numbers: where steps
+    would cost more, the map is found in one read, and an epoch is a product with it. Coefficients
+    are those of the steps, within 10⁻¹⁰ of the largest after 1000 epochs; `n_iter_` is the same:
+    where rounding could decide, the steps are made.
+
+    On sparse rows the norm of `coef_`
     that is part of the objective is the true one, and scikit-learn 1.9's is not, so that `n_iter_`
     may differ there unless tol=None.
 

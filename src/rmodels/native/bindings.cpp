@@ -22,6 +22,7 @@
 #include "ops/moments/native.hpp"
 #include "ops/moments/sparse.hpp"
 #include "ops/nearest/index.hpp"
+#include "ops/ordered/epoch.hpp"
 #include "ops/ordered/native.hpp"
 
 namespace nb = nanobind;
@@ -321,11 +322,12 @@ void bind_walks(nb::module_ &module, const char *name) {
         .def("epochs", [](Walks<Real> &self, std::size_t i) { return self[i].epochs(); })
         .def("intercept", [](Walks<Real> &self, std::size_t i) { return self[i].intercept(); })
         .def("average_intercept", [](Walks<Real> &self, std::size_t i) { return self[i].average_intercept(); })
+        .def("last_objective", [](Walks<Real> &self, std::size_t i) { return self[i].last_objective(); })
         .def("judge", [](Walks<Real> &self, std::size_t i, double score) { self[i].judge(score); })
         .def("summary",
              [](Walks<Real> &self, std::size_t i) {
                  const Summary &sums = self[i].summary();
-                 return nb::make_tuple(self[i].norm(), sums.loss, sums.objective, sums.seen, sums.steps);
+                 return nb::make_tuple(self[i].norm(), sums.loss, self[i].objective(), sums.seen, sums.steps);
              })
         .def(
             "read",
@@ -411,6 +413,18 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def_rw("average", &Rule::average)
         .def_rw("max_iter", &Rule::max_iter)
         .def_rw("n_iter_no_change", &Rule::n_iter_no_change);
+    module.def(
+        "compose_steps",
+        [](const Values<double> &X, const Line<double> &y, const Lines<double> &weights, double eta, double alpha,
+           double intercept, std::size_t size,
+           const nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu> &maps,
+           const nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu> &forms, int threads) {
+            const RowSet<double> rows = samples<double>(X, {}, {}, y.shape(0), maps.shape(1) - 2, y, weights, {});
+            nb::gil_scoped_release release;
+            compose(rows, {eta, alpha, intercept}, size, maps.data(), forms.data(), maps.shape(2), threads);
+        },
+        "X"_a.noconvert(), "y"_a.noconvert(), "weights"_a.noconvert().none(), "eta"_a, "alpha"_a, "intercept"_a,
+        "size"_a, "maps"_a.noconvert(), "forms"_a.noconvert(), "threads"_a);
     bind_walks<float>(module, "WalksOfFloats");
     bind_walks<double>(module, "WalksOfDoubles");
 

@@ -1,11 +1,12 @@
 """Stochastic gradient descent over rows wherever they are.
 
 Rows in memory are walked epoch by epoch, shuffled if asked for; rows of files and of clusters in
-their order, a batch at a time, and read again for every epoch.
+their order, a batch at a time, and read again for every epoch, unless epochs are affine maps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from rmodels.data import WEIGHTLESS, Rows, Source
 from rmodels.data.arrays import on_host
 from rmodels.ops.ordered import Epoch, Place, Problem, Rule, begin
+from rmodels.solvers import epochs
 
 __all__ = ["Descent", "Validation", "descend", "hold_out"]
 
@@ -49,12 +51,15 @@ class Descent:
     n_samples : int
         Rows of an epoch, those that were held out among them.
     engine : str
+    solver : {"steps", "epochs"}
+        Whether each step was made, or what an epoch does was found as a map.
     """
 
     place: Place
     n_iter: int
     n_samples: int
     engine: str
+    solver: str = "steps"
 
 
 def hold_out(
@@ -120,6 +125,65 @@ def descend(
     verbose : bool
         Whether epochs are told of on the standard output; of rows in memory.
     """
+    if not verbose and epochs.are_affine(source, rule, start.coefficients.dtype):
+        few = min(rule.max_iter, epochs.worth(source) * len(problems))
+        if few < rule.max_iter:
+            return _follow(source, rule, problems, start, n_threads, few)
+    return _step(source, rule, problems, start, validation, n_threads, verbose)
+
+
+def _follow(
+    source: Source,
+    rule: Rule,
+    problems: list[Problem],
+    start: Place,
+    n_threads: int | None,
+    few: int,
+) -> Descent:
+    """Find what an epoch does, unless a `few` epochs of steps are known or found to be enough."""
+    if rule.tol > -np.inf:
+        found = _step(source, replace(rule, max_iter=few), problems, start, None, n_threads)
+        if found.n_iter < few:
+            return found
+    maps = epochs.compose_epochs(source, rule, problems, n_threads)
+    one = replace(rule, max_iter=1, tol=-np.inf)
+    places = []
+    for i, problem in enumerate(problems):
+        begun = replace(
+            start,
+            coefficients=start.coefficients[i : i + 1],
+            intercepts=start.intercepts[i : i + 1],
+        )
+        steps = partial(_step_once, source, one, problem, n_threads)
+        places.append(epochs.follow(maps[i], rule, begun, steps))
+    place = Place(
+        np.concatenate([each.coefficients for each in places]),
+        np.concatenate([each.intercepts for each in places]),
+        start.average.copy(),
+        start.average_intercepts.copy(),
+        start.t,
+        np.concatenate([each.epochs for each in places]),
+        np.concatenate([each.objectives for each in places]),
+    )
+    return Descent(place, int(place.epochs.max()), maps[0].n_samples, maps[0].engine, "epochs")
+
+
+def _step_once(
+    source: Source, rule: Rule, problem: Problem, n_threads: int | None, start: Place
+) -> Place:
+    return _step(source, rule, [problem], start, None, n_threads).place
+
+
+def _step(
+    source: Source,
+    rule: Rule,
+    problems: list[Problem],
+    start: Place,
+    validation: Validation | None,
+    n_threads: int | None,
+    verbose: bool = False,
+) -> Descent:
+    """Make each step."""
     if isinstance(source, Rows):
         return _walk_rows(source, rule, problems, start, validation, n_threads, verbose)
     if rule.shuffle:

@@ -14,6 +14,7 @@ __all__ = [
     "PENALTIES",
     "RATES",
     "Epoch",
+    "EpochMap",
     "NotFiniteError",
     "Place",
     "Problem",
@@ -21,6 +22,7 @@ __all__ = [
     "Score",
     "Walk",
     "begin",
+    "compose",
 ]
 
 Vector = NDArray[np.float64]
@@ -154,6 +156,8 @@ class Place:
         Number of the next step, from 1.
     epochs : ndarray of shape (n_problems,), int64
         Those that were walked.
+    objectives : ndarray of shape (n_problems,), float64
+        Means over the rows of the last epoch, each before its step; NaN if scores are watched.
     """
 
     coefficients: NDArray
@@ -162,6 +166,7 @@ class Place:
     average_intercepts: Vector
     t: float = 1.0
     epochs: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    objectives: Vector = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def zeros(cls, n_problems: int, n_features: int, dtype: Any) -> "Place":
@@ -195,6 +200,32 @@ class Epoch:
     steps: int
     loss: float
     objective: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpochMap:
+    """What an epoch does to v = (w, intercept, 1) if each of its steps is affine; then `+` another.
+
+    Attributes
+    ----------
+    map : ndarray of shape (n_features + 2, n_features + 2)
+        At its end v is map · v.
+    form : ndarray of shape (n_features + 2, n_features + 2), symmetric
+        vᵀ form v is the sum of the objective over its rows, each before its step.
+    n_samples : int
+    engine : str
+    """
+
+    map: Vector
+    form: Vector
+    n_samples: int
+    engine: str
+
+    def __add__(self, later: "EpochMap") -> "EpochMap":
+        """Return what both do, this one first."""
+        form = self.form + self.map.T @ later.form @ self.map
+        n = self.n_samples + later.n_samples
+        return EpochMap(later.map @ self.map, form, n, self.engine)
 
 
 class Walk(Protocol):
@@ -298,4 +329,58 @@ def begin(
     """
     name = ops.choose("ordered", engine, on)
     found: Walk = ops.implementation("ordered", name).Walk(rule, problems, start)
+    return found
+
+
+def compose(
+    rule: Rule,
+    X: Vector,
+    y: Vector,
+    weights: Vector | None,
+    n_threads: int | None = None,
+    *,
+    engine: str | None = None,
+) -> EpochMap:
+    """Return what the steps of some rows in their order do, as a map.
+
+    With the squared error, no penalty or "l2", and a constant rate with η α < 1, a step is
+
+        w ← (1 − η α) w − η s (x·w + b − y) x,   b ← b − η s (x·w + b − y),
+
+    affine in (w, b) unless it is so long that the derivative is limited: so are all of them
+    together. n_samples rows once, and any number of epochs costs a product each.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of that kind.
+    X : ndarray of shape (n_samples, n_features), float64
+    y : ndarray of shape (n_samples,), float64
+    weights : ndarray of shape (n_samples,), float64, or None
+        s, those of classes among them.
+    n_threads : int or None
+    engine : str or None
+        As in `rmodels.ops.choose`.
+
+    Returns
+    -------
+    EpochMap
+
+    Notes
+    -----
+    About 6 (n_features + 2)² operations a row. Native: eight rows at a time, parts of the rows on
+    threads; bitwise the same for any number of threads. Memory: four matrices of n_features + 2
+    rows and columns for each part of 4,096 rows or more that a call of about 60 ms works on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.ordered import Rule, compose
+    >>> X, y = np.array([[1.0], [2.0]]), np.array([1.0, 3.0])
+    >>> epoch = compose(Rule("squared_error", eta0=0.25, fit_intercept=False), X, y, None)
+    >>> (epoch.map @ [0.0, 0.0, 1.0])[0], [0.0, 0.0, 1.0] @ epoch.form @ [0.0, 0.0, 1.0]
+    (np.float64(1.5), np.float64(3.625))
+    """
+    name = ops.choose("ordered", engine, X)
+    found: EpochMap = ops.implementation("ordered", name).compose(rule, X, y, weights, n_threads)
     return found

@@ -15,6 +15,7 @@ from rmodels.ops.ordered import (
     PENALTIES,
     RATES,
     Epoch,
+    EpochMap,
     NotFiniteError,
     Place,
     Problem,
@@ -25,6 +26,8 @@ from rmodels.ops.ordered import (
 _FIRST = 1e6  # values that are met in the first native call
 _MOST = 2e7  # in one that ends with an epoch
 _SECONDS = 0.05
+_PART = 4096  # least rows that are composed by one thread
+_PRODUCTS = 4e8  # entries of maps times rows, of a call that composes
 _ALONE = 20_000  # values that take one thread less time than starting another
 
 
@@ -145,6 +148,7 @@ class Walk:
             np.array([self._walks.average_intercept(i) for i in numbers]),
             self._t,
             np.array([self._walks.epochs(i) for i in numbers], dtype=np.int64),
+            np.array([self._walks.last_objective(i) for i in numbers]),
         )
 
 
@@ -162,3 +166,37 @@ def _samples(X: Any, y: NDArray, weights: NDArray | None, held_out: NDArray | No
     elif X.strides[1] != X.itemsize and X.shape[1] > 1:
         X = np.ascontiguousarray(X)
     return X, indices, starts, *shape, y, weights, held_out
+
+
+def compose(
+    rule: Rule, X: NDArray, y: NDArray, weights: NDArray | None, n_threads: int | None
+) -> EpochMap:
+    """Compose the steps of parts of the rows, and what these do."""
+    extension: Any = native.load()
+    threads = n_threads or thread_count()
+    n, d = X.shape
+    m = d + 2
+    alpha = rule.alpha if rule.penalty else 0.0
+    decay = rule.intercept_decay if rule.fit_intercept else 0.0
+    X, _, _, _, _, y, weights, _ = _samples(X, y, weights, None)
+    size = max(_PART, 16 * m)
+    together = size * max(threads, int(_PRODUCTS / m**2 / size))
+    found = None
+    for rows in chunks(n, together, "rows"):
+        count = rows.stop - rows.start
+        shape = -(-count // size), m, -(-m // 16) * 16
+        maps, forms = np.zeros(shape), np.zeros(shape)
+        maps[:, range(m), range(m)] = 1.0
+        w = None if weights is None else weights[rows]
+        extension.compose_steps(
+            X[rows], y[rows], w, rule.eta0, alpha, decay, size, maps, forms, threads
+        )
+        for k in range(len(maps)):
+            form = (forms[k, :, :m] + forms[k, :, :m].T) / 2
+            if alpha:  # what of Σ ‖w‖² is of the first w
+                powers = (1 - rule.eta0 * alpha) ** (2 * np.arange(min(size, count - k * size)))
+                form[range(d), range(d)] += 0.5 * alpha * powers.sum()
+            part = EpochMap(maps[k, :, :m].copy(), form, min(size, count - k * size), "native")
+            found = part if found is None else found + part
+    assert found is not None
+    return found

@@ -1,7 +1,7 @@
 """Stochastic gradient descent, step by step."""
 
 from collections.abc import Callable, Iterator
-from math import copysign, exp, inf, isfinite, log1p, sqrt
+from math import copysign, exp, inf, isfinite, log1p, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.ops.chunks import chunks
-from rmodels.ops.ordered import Epoch, NotFiniteError, Place, Problem, Rule, Score
+from rmodels.ops.ordered import Epoch, EpochMap, NotFiniteError, Place, Problem, Rule, Score
 
 _MOST_SLOPE = 1e12
 _LEAST_SCALE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-9}
@@ -139,6 +139,7 @@ class Walk:
             np.array([one.average_intercept for one in self._each]),
             self._t,
             np.array([one.epochs for one in self._each], dtype=np.int64),
+            np.array([one.objective for one in self._each]),
         )
 
 
@@ -159,7 +160,7 @@ class _One:
         self.first = 1.0 / (rule.first_eta * rule.alpha) if rule.rate == "optimal" else 0.0
         self.best_objective, self.best_score, self.unchanged = inf, -inf, 0
         self.loss_sum, self.objective_sum, self.seen = 0.0, 0.0, 0
-        self.ended = False
+        self.objective, self.ended = nan, False
 
     def _sums(self) -> tuple[float, float]:
         """Return Σ w² and Σ |w|."""
@@ -293,9 +294,9 @@ class _One:
             worse = score < self.best_score + rule.tol
             self.best_score = max(self.best_score, score)
         else:
-            objective = self.objective_sum / self.seen
-            worse = objective > self.best_objective - rule.tol
-            self.best_objective = min(self.best_objective, objective)
+            self.objective = self.objective_sum / self.seen
+            worse = self.objective > self.best_objective - rule.tol
+            self.best_objective = min(self.best_objective, self.objective)
         self.unchanged = self.unchanged + 1 if worse and rule.tol > -inf else 0
         self.loss_sum, self.objective_sum, self.seen = 0.0, 0.0, 0
         self.epochs += 1
@@ -306,3 +307,20 @@ class _One:
             else:
                 self.ended = True
         return not self.ended
+
+
+def compose(
+    rule: Rule, X: NDArray, y: NDArray, weights: NDArray | None, n_threads: int | None
+) -> EpochMap:
+    """Compose one step after the other."""
+    n, d = X.shape
+    M, form = np.eye(d + 2), np.zeros((d + 2, d + 2))
+    decay = rule.intercept_decay if rule.fit_intercept else 0.0
+    alpha = rule.alpha if rule.penalty else 0.0
+    for i in range(n):
+        move = rule.eta0 * (1.0 if weights is None else weights[i])
+        gap = np.array([*X[i], 1.0, -y[i]]) @ M
+        form += 0.5 * np.outer(gap, gap) + 0.5 * alpha * M[:d].T @ M[:d]
+        M[:d] = (1 - rule.eta0 * alpha) * M[:d] - move * np.outer(X[i], gap)
+        M[d] -= decay * move * gap
+    return EpochMap(M, form, n, "reference")

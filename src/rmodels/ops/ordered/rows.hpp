@@ -36,10 +36,16 @@ inline f64v magnitude_of(f64v a) {
 }
 
 inline double sum_of(f64v v) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    const __m256d all = (__m256d)v;  // GCC exchanges the halves by a slower instruction
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(all), _mm256_extractf128_pd(all, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+#else
     if constexpr (kF64 == 8) v += rotated<4>(v);
     if constexpr (kF64 >= 4) v += rotated<2>(v);
     v += rotated<1>(v);
     return v[0];
+#endif
 }
 
 // A row whose values lie next to each other. Coefficients are padded with zeros to whole vectors.
@@ -83,20 +89,28 @@ struct DenseRow {
         return sum_of(sum);
     }
 
-    // w += factor · x; `all` becomes the sizes of w
-    template <bool kMagnitudes>
+    // w += factor · x; what is wanted of the sizes of w is set in `all`
+    template <bool kSquares, bool kMagnitudes>
     void add(Real *w, double factor, Sizes &all) const {
         const f64v f = broadcast(factor);
-        f64v squares[2] = {}, magnitudes = {};
-        int k = 0;
-        visit([&](std::size_t i, auto values) {
+        f64v even = {}, odd = {}, magnitudes = {};
+        const auto one = [&](std::size_t i, auto values, f64v &squares) {
             const auto after = moved(load_lanes(w + i), values, f);
             store(w + i, after);
-            squares[k] = add_product(squares[k], after, after);
+            if constexpr (kSquares) squares = add_product(squares, after, after);
             if constexpr (kMagnitudes) magnitudes += magnitude_of(wide(after));
-            k ^= 1;
-        });
-        all.squares = sum_of(squares[0] + squares[1]);
+        };
+        std::size_t i = 0;
+        for (; i + 2 * kF64 <= count; i += 2 * kF64) {
+            one(i, load_lanes(x + i), even);
+            one(i + kF64, load_lanes(x + i + kF64), odd);
+        }
+        if (i + kF64 <= count) {
+            one(i, load_lanes(x + i), even);
+            i += kF64;
+        }
+        if (i < count) one(i, load_lanes(x + i, int(count - i)), odd);
+        if constexpr (kSquares) all.squares = sum_of(even + odd);
         if constexpr (kMagnitudes) all.magnitudes = sum_of(magnitudes);
     }
 
@@ -135,8 +149,8 @@ struct SparseRow {
         return sum;
     }
 
-    // w += factor · x; what that changes is added to `all`
-    template <bool kMagnitudes>
+    // w += factor · x; what that changes of the wanted sizes is added to `all`
+    template <bool kSquares, bool kMagnitudes>
     void add(Real *w, double factor, Sizes &all) const {
         double squares[2] = {}, magnitudes = 0;
         for (std::size_t i = 0; i < count; i++) {
@@ -144,7 +158,7 @@ struct SparseRow {
             const double before = one;
             one = Real(before + double(x[i]) * factor);
             const double after = one;
-            squares[i & 1] += (after - before) * (after + before);
+            if constexpr (kSquares) squares[i & 1] += (after - before) * (after + before);
             if constexpr (kMagnitudes) magnitudes += std::fabs(after) - std::fabs(before);
         }
         all.squares += squares[0] + squares[1];
@@ -181,16 +195,18 @@ struct RowSet {
         return {values + from, indices + from, std::size_t(starts[row + 1]) - from};
     }
 
-    // Has where a row is be on its way to the cache.
-    void prefetch_place(std::size_t row) const {
+    // Has where a row is be on its way to the cache. GCC drops calls of functions that do nothing else, unless they are
+    // inlined before it looks.
+    [[gnu::always_inline]] void prefetch_place(std::size_t row) const {
         if (starts) __builtin_prefetch(starts + row);
     }
 
     // Has what a step needs of a row be on its way to the cache.
-    void prefetch(std::size_t row) const {
+    template <bool kSparse>
+    [[gnu::always_inline]] void prefetch(std::size_t row) const {
         __builtin_prefetch(y + row);
         if (weights) __builtin_prefetch(weights + row);
-        if (starts) {
+        if constexpr (kSparse) {
             const std::size_t from = std::size_t(starts[row]), to = std::size_t(starts[row + 1]);
             for (std::size_t i = from; i < to; i += 64 / sizeof(Real)) __builtin_prefetch(values + i);
             for (std::size_t i = from; i < to; i += 16) __builtin_prefetch(indices + i);

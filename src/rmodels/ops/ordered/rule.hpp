@@ -30,17 +30,29 @@ struct Rule {
     std::int64_t max_iter = 1, n_iter_no_change = 1;
 
     bool has(Penalty which) const { return penalty == int(which); }
+    // Whether a step has nothing but a loss, a rate and at most a squared penalty.
+    bool plain() const { return !aggressive() && !draws() && !one_class && average == 0; }
     bool aggressive() const { return rate >= int(Rate::kAggressive1); }
     bool shrinks() const { return has(Penalty::kL2) || has(Penalty::kElasticNet); }
     bool draws() const { return has(Penalty::kL1) || has(Penalty::kElasticNet); }
 
-    // η of step t, if it depends on t.
-    double eta(double t) const {
-        if (rate == int(Rate::kOptimal)) return 1.0 / (alpha * (origin + t - 1));
-        if (power_t == 0.5) return eta0 / std::sqrt(t);
-        if (power_t == 0.25) return eta0 / std::sqrt(std::sqrt(t));
-        return eta0 / std::pow(t, power_t);
+    // η of some steps from t on, where `constant` is what it is unless it depends on t.
+    void find_rates(double t, double constant, int count, double *eta) const {
+        if (rate == int(Rate::kOptimal)) {
+            for (int k = 0; k < count; k++) eta[k] = 1.0 / (alpha * (origin + (t + k) - 1));
+        } else if (rate != int(Rate::kInverse)) {
+            std::fill(eta, eta + count, constant);
+        } else if (power_t == 0.5) {
+            for (int k = 0; k < count; k++) eta[k] = eta0 / std::sqrt(t + k);
+        } else if (power_t == 0.25) {
+            for (int k = 0; k < count; k++) eta[k] = eta0 / std::sqrt(std::sqrt(t + k));
+        } else {
+            for (int k = 0; k < count; k++) eta[k] = eta0 / std::pow(t + k, power_t);
+        }
     }
+
+    // What a step of rate η multiplies coefficients by.
+    double shrinkage(double eta) const { return std::max(0.0, 1.0 - (1.0 - share) * eta * alpha); }
 };
 
 struct Gap {
@@ -52,9 +64,9 @@ inline double square(double x) { return x * x; }
 // log(1 + eᵖ)
 inline double softplus(double p) { return p > 0 ? p + std::log1p(std::exp(-p)) : std::log1p(std::exp(p)); }
 
-inline Gap lose(const Rule &rule, double y, double p) {
-    const double margin = p * y, gap = p - y, size = std::fabs(gap), edge = rule.edge;
-    switch (Loss(rule.loss)) {
+[[gnu::always_inline]] inline Gap lose(Loss loss, double edge, double y, double p) {
+    const double margin = p * y, gap = p - y, size = std::fabs(gap);
+    switch (loss) {
         case Loss::kHinge:
             return margin <= edge ? Gap{edge - margin, -y} : Gap{0, 0};
         case Loss::kSquaredHinge: {
@@ -67,10 +79,10 @@ inline Gap lose(const Rule &rule, double y, double p) {
         }
         case Loss::kLogLoss: {
             const double e = std::exp(-std::fabs(p));  // of p or of −p, whichever is below 0
-            const double loss = std::max(p, 0.0) + std::log1p(e) - y * p;
-            if (p >= 0) return {loss, ((1 - y) - y * e) / (1 + e)};
-            if (p > -37) return {loss, ((1 - y) * e - y) / (e + 1)};
-            return {loss, e - y};
+            const double value = std::max(p, 0.0) + std::log1p(e) - y * p;
+            if (p >= 0) return {value, ((1 - y) - y * e) / (1 + e)};
+            if (p > -37) return {value, ((1 - y) * e - y) / (e + 1)};
+            return {value, e - y};
         }
         case Loss::kSquaredError:
             return {0.5 * gap * gap, gap};

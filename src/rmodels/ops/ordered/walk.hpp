@@ -17,8 +17,10 @@
 namespace rmodels::RMODELS_ISA {
 
 constexpr double kMostSlope = 1e12;
-constexpr std::size_t kAhead = 2048;  // bytes of rows that are fetched ahead
-constexpr std::size_t kMostAhead = 16;
+constexpr std::size_t kAhead = 8192;  // bytes of rows that are fetched ahead
+constexpr std::size_t kMostAhead = 24;
+constexpr std::size_t kSparseAhead = 8;
+constexpr int kRates = 64;  // of steps that are known ahead
 
 // Fisher and Yates, from the front, one place at a time, by a xorshift generator. What places will be exchanged with is
 // known ahead, and fetched.
@@ -75,10 +77,19 @@ struct Target {
     std::uint32_t seed = 1;
 };
 
-// What is known at the end of an epoch.
+// What is known at the end of an epoch: sums over the rows seen, each before its step.
 struct Summary {
-    double loss = 0, objective = 0;  // sums over the rows seen
+    double loss = 0;
+    double squares = 0, magnitudes = 0, intercepts = 0;  // of the coefficients, and of the intercept
     double seen = 0, steps = 0;
+
+    double objective(const Rule &rule) const {
+        double found = loss;
+        if (rule.penalty && !rule.aggressive())
+            found += rule.alpha * ((1 - rule.share) * 0.5 * squares + rule.share * magnitudes);
+        return rule.one_class ? found + rule.alpha * intercepts : found;
+    }
+    void clear() { loss = squares = magnitudes = intercepts = seen = 0; }
 };
 
 template <class Real>
@@ -99,8 +110,8 @@ public:
         now_.average_intercept = average_intercept;
         now_.t = t;
         now_.eta = rule.eta0;
-        measure();
-        now_.seen_sizes = live_;
+        measure(now_);
+        now_.seen_sizes = now_.live;
     }
 
     bool ended() const { return ended_; }
@@ -114,6 +125,8 @@ public:
     double average_intercept() const { return now_.average_intercept; }
     double norm() const { return std::sqrt(now_.seen_sizes.squares) * now_.scale; }
     const Summary &summary() const { return sums_; }
+    double objective() const { return sums_.objective(rule_); }
+    double last_objective() const { return objective_; }
 
     // Makes at most `most` steps of the epoch; returns how many rows it went through.
     std::size_t advance(const RowSet<Real> &samples, std::size_t most) {
@@ -137,7 +150,8 @@ public:
     // Sees whether the epoch led anywhere; if somebody is asked or told of it, waits for that.
     void end_epoch() {
         at_ = 0;
-        measure();
+        measure(now_);
+        if (!rule_.draws()) now_.seen_sizes = now_.live;
         if (!std::isfinite(now_.intercept) || !all_finite_) {
             overflowed_ = ended_ = true;
             epochs_++;
@@ -155,12 +169,12 @@ public:
             worse = score < best_score_ + rule_.tol;
             best_score_ = std::max(best_score_, score);
         } else {
-            const double objective = sums_.objective / sums_.seen;
-            worse = objective > best_objective_ - rule_.tol;
-            best_objective_ = std::min(best_objective_, objective);
+            objective_ = sums_.objective(rule_) / sums_.seen;
+            worse = objective_ > best_objective_ - rule_.tol;
+            best_objective_ = std::min(best_objective_, objective_);
         }
         unchanged_ = worse && rule_.tol > -std::numeric_limits<double>::infinity() ? unchanged_ + 1 : 0;
-        sums_.loss = sums_.objective = sums_.seen = 0;
+        sums_.clear();
         waits_ = false;
         ended_ = ++epochs_ >= rule_.max_iter;
         if (unchanged_ < rule_.n_iter_no_change) return;
@@ -176,66 +190,103 @@ public:
     void multiply() { multiply(now_); }
 
 private:
-    static constexpr double kLeastScale = std::is_same_v<Real, float> ? 1e-6 : 1e-9;
+    static constexpr bool kIsFloat = std::is_same_v<Real, float>;
+    static constexpr double kLeastScale = kIsFloat ? 1e-6 : 1e-9;
 
     // What changes at every step: coefficients are scale · w, their mean (average + a · w) / b.
     struct Now {
         double scale = 1, intercept = 0, average_intercept = 0, a = 0, b = 1, drawn = 0, t = 1, eta = 0;
+        double inverse = 1;  // of the scale
+        Sizes live{};        // of w
         Sizes seen_sizes{};  // of w when a gradient last changed it
     };
 
+    // Has rules that are `plain` have loops of their own, one a loss.
     template <bool kSparse>
     void step_all(const RowSet<Real> &samples, std::size_t last) {
+        if (!rule_.plain()) return step_each<kSparse, -1>(samples, last);
+        switch (Loss(rule_.loss)) {
+            case Loss::kHinge:
+                return step_each<kSparse, int(Loss::kHinge)>(samples, last);
+            case Loss::kSquaredHinge:
+                return step_each<kSparse, int(Loss::kSquaredHinge)>(samples, last);
+            case Loss::kModifiedHuber:
+                return step_each<kSparse, int(Loss::kModifiedHuber)>(samples, last);
+            case Loss::kLogLoss:
+                return step_each<kSparse, int(Loss::kLogLoss)>(samples, last);
+            case Loss::kSquaredError:
+                return step_each<kSparse, int(Loss::kSquaredError)>(samples, last);
+            case Loss::kHuber:
+                return step_each<kSparse, int(Loss::kHuber)>(samples, last);
+            case Loss::kEpsilonInsensitive:
+                return step_each<kSparse, int(Loss::kEpsilonInsensitive)>(samples, last);
+            case Loss::kSquaredEpsilonInsensitive:
+                return step_each<kSparse, int(Loss::kSquaredEpsilonInsensitive)>(samples, last);
+        }
+    }
+
+    // Steps as far as a place; of kLoss, or of any rule at all if that is below 0.
+    template <bool kSparse, int kLoss>
+    void step_each(const RowSet<Real> &samples, std::size_t last) {
         const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
-        const std::size_t ahead = kSparse ? 6 : std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+        const std::size_t ahead = kSparse ? kSparseAhead : std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+        const Rule rule = rule_;  // which the compiler knows no coefficient to be part of
+        const Target target = target_;
+        const bool shuffles = rule.shuffle;
         Now now = now_;
         Summary sums = sums_;
+        double rates[kRates], shrinkages[kRates];
+        int known = kRates;
         for (std::size_t place = at_; place < last; place++) {
             std::size_t row = place;
-            if (rule_.shuffle) {
-                order_.draw(place + 2 * ahead + 1);
-                if (place + 2 * ahead < samples.count) samples.prefetch_place(order_[place + 2 * ahead]);
-                if (place + ahead < samples.count) samples.prefetch(order_[place + ahead]);
+            if (shuffles) {
+                order_.draw(place + (kSparse ? 2 : 1) * ahead + 1);
+                if (kSparse && place + 2 * ahead < samples.count) samples.prefetch_place(order_[place + 2 * ahead]);
+                if (place + ahead < samples.count) samples.template prefetch<kSparse>(order_[place + ahead]);
                 row = order_[place];
             }
             if (samples.held_out && samples.held_out[row]) continue;
+            if (known == kRates) {
+                rule.find_rates(now.t, now.eta, kRates, rates);
+                for (int k = 0; k < kRates; k++) shrinkages[k] = double(Real(rule.shrinkage(rates[k])));
+                known = 0;
+            }
             Real y = samples.y[row];
-            if (target_.label >= 0) y = Real(double(y) == target_.label ? 1.0 : target_.negative);
-            Real weight = Real(y > 0 ? target_.positive_weight : target_.negative_weight);
+            if (target.label >= 0) y = Real(double(y) == target.label ? 1.0 : target.negative);
+            Real weight = Real(y > 0 ? target.positive_weight : target.negative_weight);
             if (samples.weights) weight *= samples.weights[row];
+            bool stepped;
             if constexpr (kSparse)
-                step(samples.sparse(row), y, weight, now, sums);
+                stepped = step<kLoss>(rule, samples.sparse(row), y, weight, rates[known], shrinkages[known], now, sums);
             else
-                step(samples.dense(row), y, weight, now, sums);
+                stepped = step<kLoss>(rule, samples.dense(row), y, weight, rates[known], shrinkages[known], now, sums);
+            known += stepped;
         }
         now_ = now;
         sums_ = sums;
     }
 
-    template <class Row>
-    [[gnu::always_inline]] void step(const Row row, double y, double weight, Now &now, Summary &sums) {
-        const Rule &rule = rule_;
+    // Makes a step, unless there is none to make of the row.
+    template <int kLoss, class Row>
+    [[gnu::always_inline]] bool step(const Rule &rule, const Row row, double y, double weight, double eta,
+                                     double shrinkage, Now &now, Summary &sums) {
+        constexpr bool kPlain = kLoss >= 0;
         const double p = double(Real(row.dot(w_.data()) * now.scale)) + now.intercept;
-        if (rule.rate == int(Rate::kOptimal) || rule.rate == int(Rate::kInverse)) now.eta = rule.eta(now.t);
-        const double eta = now.eta;
-        const Gap gap = lose(rule, y, p);
+        const Gap gap = lose(kPlain ? Loss(kLoss) : Loss(rule.loss), rule.edge, y, p);
 
         sums.seen++;
         sums.loss += gap.loss;
-        sums.objective += gap.loss;
-        if (!rule.aggressive()) {
-            if (rule.penalty) {
-                const Real norm2 = squared_norm(now), norm1 = Real(now.seen_sizes.magnitudes * now.scale);
-                sums.objective += rule.alpha * ((1 - rule.share) * 0.5 * norm2 + rule.share * norm1);
-            }
-            if (rule.one_class) sums.objective += now.intercept * rule.alpha;
+        if (rule.penalty) sums.squares += squared_norm(now);
+        if constexpr (!kPlain) {
+            sums.magnitudes += Real(now.seen_sizes.magnitudes * now.scale);
+            sums.intercepts += now.intercept;
         }
 
         double update;
-        if (rule.aggressive()) {
+        if (!kPlain && rule.aggressive()) {
             const double length = row.squares();
             if (rule.rate == int(Rate::kAggressive1)) {
-                if (length == 0) return;
+                if (length == 0) return false;
                 update = std::min(rule.eta0, gap.loss / length);
             } else {
                 update = gap.loss / (length + 0.5 / rule.eta0);
@@ -244,34 +295,45 @@ private:
                 update *= y;
             else if (y - p < 0)
                 update = -update;
+            update *= weight;
         } else {
-            update = -eta * std::clamp(gap.slope, -kMostSlope, kMostSlope);
+            const double slope = std::min(std::max(gap.slope, -kMostSlope), kMostSlope);
+            update = kIsFloat ? -eta * slope * weight : slope * (-eta * weight);
         }
-        update *= weight;
 
         if (rule.shrinks()) {
-            now.scale *= double(Real(std::max(0.0, 1.0 - (1.0 - rule.share) * eta * rule.alpha)));
-            if (now.scale < kLeastScale) multiply(now);
+            now.scale *= shrinkage;
+            if (now.scale < kLeastScale) [[unlikely]] {
+                Now here = now;  // so that `now` itself can be in registers
+                multiply(here);
+                now = here;
+            }
+            now.inverse = 1 / now.scale;
         }
         if (update != 0) {
-            const double factor = Real(Real(update) / Real(now.scale));
-            if (rule.draws())
-                row.template add<true>(w_.data(), factor, live_);
+            const double factor = kIsFloat ? double(Real(update) / Real(now.scale)) : update * now.inverse;
+            if (!kPlain && rule.draws())
+                row.template add<true, true>(w_.data(), factor, now.live);
+            else if (rule.penalty)
+                row.template add<true, false>(w_.data(), factor, now.live);
             else
-                row.template add<false>(w_.data(), factor, live_);
-            now.seen_sizes = live_;
+                row.template add<false, false>(w_.data(), factor, now.live);
+            now.seen_sizes = now.live;
         }
         if (rule.fit_intercept) {
-            const double change = rule.one_class ? update - eta * rule.alpha : update;
+            const double change = !kPlain && rule.one_class ? update - eta * rule.alpha : update;
             now.intercept += change * rule.intercept_decay;
         }
-        if (rule.average > 0 && rule.average <= now.t) add_to_average(row, update, now);
-        if (rule.draws()) {
-            now.drawn += rule.share * eta * rule.alpha;
-            draw_to_zero(row, now);
+        if constexpr (!kPlain) {
+            if (rule.average > 0 && rule.average <= now.t) add_to_average(row, update, now);
+            if (rule.draws()) {
+                now.drawn += rule.share * eta * rule.alpha;
+                draw_to_zero(row, now);
+            }
         }
         now.t++;
         sums.steps++;
+        return true;
     }
 
     static Real squared_norm(const Now &now) {
@@ -282,7 +344,7 @@ private:
     }
 
     template <class Row>
-    void add_to_average(const Row &row, double update, Now &now) {
+    [[gnu::always_inline]] void add_to_average(const Row &row, double update, Now &now) {
         const double count = now.t - rule_.average + 1, mu = 1.0 / double(Real(count));
         if (update != 0) row.add_to(average_.data(), now.a, -double(Real(update)) / now.scale);
         if (Real(count) > 1) now.b /= 1.0 - mu;
@@ -292,7 +354,7 @@ private:
 
     // Cuts off what the penalty on magnitudes has added up to.
     template <class Row>
-    void draw_to_zero(const Row &row, const Now &now) {
+    [[gnu::always_inline]] void draw_to_zero(const Row &row, Now &now) {
         Real *w = w_.data(), *q = drawn_.data();
         const double scale = now.scale, drawn = now.drawn;
         double squares = 0, magnitudes = 0;
@@ -308,8 +370,8 @@ private:
                 magnitudes += std::fabs(double(after)) - std::fabs(before);
             }
         });
-        live_.squares += squares;
-        live_.magnitudes += magnitudes;
+        now.live.squares += squares;
+        now.live.magnitudes += magnitudes;
     }
 
     void multiply(Now &now) {
@@ -324,12 +386,12 @@ private:
         for (std::size_t i = 0; i < n; i++) w_[i] *= scale;
         now.seen_sizes.squares *= now.scale * now.scale;
         now.seen_sizes.magnitudes *= now.scale;
-        now.scale = 1;
-        measure();
+        now.scale = now.inverse = 1;
+        measure(now);
     }
 
     // Adds up all coefficients anew.
-    void measure() {
+    void measure(Now &now) {
         double squares = 0, magnitudes = 0;
         all_finite_ = true;
         for (std::size_t i = 0; i < columns_; i++) {
@@ -337,7 +399,7 @@ private:
             magnitudes += std::fabs(double(w_[i]));
             all_finite_ = all_finite_ && std::isfinite(w_[i]);
         }
-        live_ = {squares, magnitudes};
+        now.live = {squares, magnitudes};
     }
 
     Rule rule_;
@@ -346,9 +408,9 @@ private:
     Reals w_, average_, drawn_;
     Order order_;
     Now now_;
-    Sizes live_{};
     Summary sums_;
-    std::size_t at_ = 0;  // place in the epoch
+    std::size_t at_ = 0;                                           // place in the epoch
+    double objective_ = std::numeric_limits<double>::quiet_NaN();  // of the last epoch, a mean
     double best_objective_ = std::numeric_limits<double>::infinity();
     double best_score_ = -std::numeric_limits<double>::infinity();
     std::int64_t unchanged_ = 0, epochs_ = 0;
