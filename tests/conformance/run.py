@@ -25,6 +25,8 @@ TESTS = (
     "linear_model/tests/test_ridge.py",
     "linear_model/tests/test_coordinate_descent.py",
     "linear_model/tests/test_sparse_coordinate_descent.py",
+    "linear_model/tests/test_logistic.py",
+    "linear_model/_glm/tests/test_glm.py",
     "linear_model/tests/test_common.py",
 )
 # "auto": native for all metrics that it has, and SciPy for the others.

@@ -105,7 +105,9 @@ def _has_columns(estimator: Any, X: NDArray) -> bool:
     """Return whether an array has the columns that `fit` saw, if those had no names."""
     fitted = vars(estimator)
     return (
-        X.ndim == 2 and X.shape[1] == fitted["n_features_in_"] and "feature_names_in_" not in fitted
+        X.ndim == 2
+        and X.shape[1] == fitted.get("n_features_in_")
+        and "feature_names_in_" not in fitted
     )
 
 

@@ -199,9 +199,16 @@ class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator
         mean = np.array([[total / weight]])
         if family.loss == "tweedie":
             mean = np.log(mean)
-        null = weight * measure(
-            mean, np.array([total / weight]), family.loss, power=family.power, engine="reference"
-        ).loss
+        null = (
+            weight
+            * measure(
+                mean,
+                np.array([total / weight]),
+                family.loss,
+                power=family.power,
+                engine="reference",
+            ).loss
+        )
         return float(1 - (lost - least) / (null - least))
 
     def __sklearn_tags__(self) -> Any:
@@ -274,8 +281,8 @@ class PoissonRegressor(GeneralisedLinearModel):
     Warns
     -----
     ConvergenceWarning
-        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
-        part; by how much is said.
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the
+        penalty's part; by how much is said.
 
     Notes
     -----
@@ -352,8 +359,8 @@ class GammaRegressor(GeneralisedLinearModel):
     Warns
     -----
     ConvergenceWarning
-        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
-        part; by how much is said.
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the
+        penalty's part; by how much is said.
 
     Notes
     -----
@@ -395,10 +402,10 @@ class GammaRegressor(GeneralisedLinearModel):
 class TweedieRegressor(GeneralisedLinearModel):
     """Regression of targets whose variance is a power of their mean.
 
-    Minimises Σᵢ wᵢ dᵢ / Σᵢ wᵢ + ½ α Σ coef², d half of the unit deviance of the Tweedie distribution
-    with this power: (y − μ)² / 2 for 0 (normal), μ − y log μ for 1 (Poisson), log μ + y / μ for 2
-    (Gamma), else μ^(2 − power) / (2 − power) − y μ^(1 − power) / (1 − power), but for terms without
-    μ. μ is X · coef + intercept or its exponential.
+    Minimises Σᵢ wᵢ dᵢ / Σᵢ wᵢ + ½ α Σ coef², d half of the unit deviance of the Tweedie
+    distribution with this power: (y − μ)² / 2 for 0 (normal), μ − y log μ for 1 (Poisson),
+    log μ + y / μ for 2 (Gamma), else μ^(2 − power) / (2 − power) − y μ^(1 − power) / (1 − power),
+    but for terms without μ. μ is X · coef + intercept or its exponential.
 
     Parameters
     ----------
@@ -439,8 +446,8 @@ class TweedieRegressor(GeneralisedLinearModel):
     Warns
     -----
     ConvergenceWarning
-        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the penalty's
-        part; by how much is said.
+        If a gradient misses 10⁻¹¹ Σ w abs(x_j r), r the derivatives of the losses, and the
+        penalty's part; by how much is said.
 
     Notes
     -----

@@ -51,7 +51,7 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
             else:
                 coef, intercept = on_host(coef), on_host(intercept)
             scores = X @ coef.T + intercept
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
     def decision_function(self, X: ArrayLike) -> Any:
         """Return x·coef + intercept of each class.

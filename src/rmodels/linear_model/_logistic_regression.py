@@ -239,7 +239,8 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
                     "1.10. Use 0<=l1_ratio<=1 instead.",
                     FutureWarning,
                 )
-            penalty: str | None = {0: "l2", 1: "l1"}.get(ratio or 0, "elasticnet")  # type: ignore[call-overload]
+            share = float(ratio or 0.0)
+            penalty: str | None = "l2" if share == 0 else "l1" if share == 1 else "elasticnet"
             if np.isinf(self.C):
                 penalty = None
         else:
@@ -274,8 +275,9 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
                 FutureWarning,
             )
         C = np.inf if penalty is None else float(self.C)
-        share = {None: 0.0, "l2": 0.0, "l1": 1.0}.get(penalty, ratio)
-        return C, float(share or 0.0)
+        if penalty == "elasticnet":
+            return C, float(ratio or 0.0)
+        return C, 1.0 if penalty == "l1" else 0.0
 
     def _check_solver(self, penalty: str | None) -> None:
         solver = self.solver
@@ -344,7 +346,9 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         """Return where the last fit ended, if this one begins there."""
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
-        coef = self.coef_.toarray() if hasattr(self.coef_, "toarray") else on_host(adopt(self.coef_))
+        coef = (
+            self.coef_.toarray() if hasattr(self.coef_, "toarray") else on_host(adopt(self.coef_))
+        )
         if coef.shape != (n_outputs, n_features):
             raise ValueError(
                 f"warm_start: the last fit left coefficients of shape {coef.shape}, and these rows "

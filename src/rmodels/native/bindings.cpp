@@ -244,8 +244,8 @@ double measure(const std::string &loss, double power, const Input &margins, cons
 }
 
 double evaluate(const std::string &loss, double power, const Array &X, const Input &y, const OptionalInput &weights,
-                const Input &coefficients, const OptionalInput &centre, const Result &gradient,
-                const Result &magnitude, const std::optional<Result> &curvatures, int threads) {
+                const Input &coefficients, const OptionalInput &centre, const Result &gradient, const Result &magnitude,
+                const std::optional<Result> &curvatures, int threads) {
     const Strided rows = strided(X);
     nb::gil_scoped_release release;
     return evaluate_rows(family(loss, power), rows, {y.data(), data(weights)},

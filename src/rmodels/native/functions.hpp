@@ -27,9 +27,9 @@ inline f64v exp(f64v x) {
     const f64v k = nearest_integer(x * broadcast(0x1.71547652b82fep0));
     f64v r = x - k * broadcast(0x1.62e42feep-1);  // exact: the factor has 32 bits
     r = fma(k, broadcast(-0x1.a39ef35793c76p-33), r);
-    constexpr double kFactors[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
-                                   1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
-                                   1.0 / 2};
+    constexpr double kFactors[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                                   1.0 / 40320,     1.0 / 5040,     1.0 / 720,     1.0 / 120,
+                                   1.0 / 24,        1.0 / 6,        1.0 / 2};
     f64v sum = broadcast(1.0 / 6227020800.0);
     for (double factor : kFactors) sum = fma(sum, r, broadcast(factor));
     const f64v found = broadcast(1.0) + fma(sum, r * r, r);

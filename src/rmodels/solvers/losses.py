@@ -293,7 +293,9 @@ class _Product:
     n_threads: int | None
 
     def __call__(self, rows: Rows) -> Matrix:
-        step = max(_ROWS_AT_A_TIME, int(get_config()["memory_limit"] // 64) // (16 * len(self.theta)))
+        step = max(
+            _ROWS_AT_A_TIME, int(get_config()["memory_limit"] // 64) // (16 * len(self.theta))
+        )
         total = np.zeros_like(self.theta)
         for block in rows.blocks(step):
             total += self._of_block(block)

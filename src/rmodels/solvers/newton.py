@@ -150,7 +150,9 @@ def minimise(
         theta = np.zeros_like(start)
         sums = objective.evaluate(theta, curvature=full)
         value = sums.loss + objective.penalties.value(theta)
-    model = Curvature(sums.curvature if full else curve(theta), objective)
+    H = sums.curvature if curve is None else curve(theta)
+    assert H is not None
+    model = Curvature(H, objective)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
     best, since, steps, contraction = worst, 0, 0, 1.0

@@ -113,9 +113,9 @@ def measure(
 
     Notes
     -----
-    ℓ, r and h of "logistic" and r of "multinomial" keep their relative precision however small they
-    are: each is that of exact arithmetic within 16 · 2⁻⁵³ of itself, of "multinomial" within
-    (16 + n_outputs) · 2⁻⁵³ + 2⁻⁵³ max abs m. Margins of "tweedie_identity" that are not above 0 give
+    ℓ, r and h of "logistic" and r of "multinomial" keep their relative precision however small
+    they are: each is that of exact arithmetic within 16 · 2⁻⁵³ of itself, of "multinomial" within
+    (16 + n_outputs + 2 max abs m) 2⁻⁵³. Margins of "tweedie_identity" that are not above 0 give
     a loss of NaN, unless power is 0.
 
     Examples

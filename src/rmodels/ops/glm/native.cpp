@@ -1,6 +1,6 @@
 // Accumulators: float64. Bytes: X and y once. Multiply-adds: 3 · outputs · columns a row, and about 40 for the
-// functions of a margin. A block of rows is converted and shifted once, and stays in the L2 cache for its margins, their
-// functions and its part of the gradient. Tolerance: the contract's.
+// functions of a margin. A block of rows is converted and shifted once, and stays in the L2 cache for its margins,
+// their functions and its part of the gradient. Tolerance: the contract's.
 #include "ops/glm/native.hpp"
 
 #include <algorithm>
@@ -201,9 +201,7 @@ void add_gradient(const Block &Z, const double *residuals, std::size_t outputs, 
 // to curvatures (outputs, stride). Whole vectors are read and written; what rows past the last hold is not counted.
 double measure_margins(const Family &family, const Responses &responses, std::size_t rows, std::size_t outputs,
                        double *margins, double *curvatures, std::size_t stride) {
-    auto single = [&](auto &&function) {
-        return measure_single(function, responses, rows, margins, curvatures);
-    };
+    auto single = [&](auto &&function) { return measure_single(function, responses, rows, margins, curvatures); };
     switch (family.loss) {
         case Likelihood::multinomial:
             return measure_multinomial(responses, rows, outputs, margins, curvatures, stride);
@@ -298,9 +296,9 @@ double evaluate_rows(const Family &family, const Strided &X, const Responses &re
                 for (std::size_t i = 0; i < rows; i++) z[i * width + d] = 1.0;
                 std::fill(z + rows * width, z + whole * width, 0.0);
                 multiply({z, whole, width, d}, coefficients.data(), outputs, space.margins.data(), block);
-                sums.loss += measure_margins(
-                    family, {responses.y + at, responses.weights ? responses.weights + at : nullptr}, rows, outputs,
-                    space.margins.data(), space.curvatures.data(), block);
+                sums.loss +=
+                    measure_margins(family, {responses.y + at, responses.weights ? responses.weights + at : nullptr},
+                                    rows, outputs, space.margins.data(), space.curvatures.data(), block);
                 add_gradient({z, rows, width, d}, space.margins.data(), outputs, block, sums.gradient.data(),
                              sums.magnitude.data());
                 if (curvatures)

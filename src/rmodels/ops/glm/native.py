@@ -75,7 +75,17 @@ def evaluate(
         part, w_part = X[rows], None if w is None else w[rows]
         curvatures = None if held is None else held[: len(part)]
         total += extension.evaluate_rows(
-            loss, power, part, y[rows], w_part, theta, centre, gradient, magnitude, curvatures, threads
+            loss,
+            power,
+            part,
+            y[rows],
+            w_part,
+            theta,
+            centre,
+            gradient,
+            magnitude,
+            curvatures,
+            threads,
         )
         if H is not None:
             _add_curvature(H, part, centre, curvatures, loss, w_part, n_threads)

@@ -45,8 +45,7 @@ def _logistic(m: Matrix, y: Matrix) -> tuple[Matrix, Matrix, Matrix]:
 
 
 def _multinomial(m: Matrix, y: NDArray[np.intp]) -> tuple[Matrix, Matrix, Matrix]:
-    n, n_classes = m.shape
-    rows, top = np.arange(n), m.argmax(axis=1)
+    rows, top = np.arange(len(m)), m.argmax(axis=1)
     largest = m[rows, top]
     e = np.exp(m - largest[:, np.newaxis])
     e[rows, top] = 0.0
