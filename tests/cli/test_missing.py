@@ -126,6 +126,18 @@ def test_text_that_was_not_in_the_fit(data, run):
     np.testing.assert_array_equal(_predictions(run("predict", "z", "wien.csv")), found)
 
 
+@pytest.mark.parametrize("algorithm", ["ridge", "k-neighbors-regressor"])
+def test_text_says_how_it_is_encoded(data, run, algorithm):
+    said = run("fit", algorithm, data, *PRICE, "-o", "m", "--feature", "town", status=1)
+    assert "column 'town'" in said
+    assert "in a shell --encode onehot, makes columns of 0 and 1 of text" in said
+    said = run(
+        "fit", algorithm, data, "--target", "town", "-o", "m", "--feature", "price", status=1
+    )
+    assert "column 'town'" in said
+    assert "encode" not in said
+
+
 def test_summary(data, run):
     run("fit", "ridge", data, *PRICE, "-o", "m", "--missing", "drop", "--encode", "onehot")
     lines = run("summary", "m").splitlines()

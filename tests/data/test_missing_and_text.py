@@ -317,7 +317,7 @@ class TestPredictions:
             self.model.predict(FRAME.drop(columns="age"))
         with pytest.raises(ValueError, match="feature names should match"):
             self.model.predict(scan(FRAME, ["area", "town", "age"]))
-        with pytest.raises(ValueError, match=r"column 'town': numbers.*encode=.onehot. makes"):
+        with pytest.raises(ValueError, match=r"column 'town': numbers.*encode=.onehot.*makes"):
             LinearRegression().fit(scan(FRAME, RAW), "price")
 
     def test_copies(self, tmp_path):
@@ -426,8 +426,34 @@ class TestErrors:
         lines[20] = lines[20].replace(lines[20].split(",")[0], "large", 1)
         (tmp_path / "a.csv").write_text("\n".join(lines))
         rows = scan(tmp_path / "a.csv", RAW, missing="mean", encode="onehot")
-        with pytest.raises(ValueError, match="line 21, column 'area': 'large' is not a number"):
+        said = "line 21, column 'area': 'large' is not a number$"
+        with pytest.raises(ValueError, match=said):
             Ridge().fit(rows, "price")
+        with pytest.raises(ValueError, match=said):  # and is not encoded either
+            Ridge().fit(scan(tmp_path / "a.csv", ["area", "age"], missing="mean"), "price")
+
+    @pytest.mark.parametrize("kind", FORMATS)
+    def test_text_says_how_it_is_encoded_where_it_can_be(self, tmp_path, kind):
+        how = 'encode="onehot", in a shell --encode onehot, makes columns of 0 and 1 of text'
+
+        def rows(frame, columns):
+            return scan(FORMATS[kind](tmp_path, frame), columns, missing="drop")
+
+        with pytest.raises(ValueError, match=f"column 'town'.*{how}$"):
+            Ridge().fit(rows(FRAME, ["area", "town"]), "price")
+        first = FRAME.assign(town=FRAME.town.where(FRAME.index > 1))  # none there says nothing
+        with pytest.raises(ValueError, match=f"column 'town'.*{how}$"):
+            Ridge().fit(rows(first, ["area", "town"]), "price")
+        # what is encoded are columns to predict from, in a fit
+        fitted = Ridge().fit(scan(FRAME, ["area", "age"], missing="drop"), "price")
+        for work in (
+            lambda: Ridge().fit(rows(FRAME, ["area"]), "town"),
+            lambda: Ridge().fit(rows(FRAME, ["area"]), "price", sample_weight="town"),
+            lambda: fitted.predict(rows(FRAME.assign(area="large"), ["area", "age"])),
+        ):
+            with pytest.raises(ValueError, match=r"column '(town|area)'") as caught:
+                work()
+            assert "encode" not in str(caught.value)
 
     def test_two_columns_of_one_name(self):
         frame = FRAME.assign(town_Ulm=1.0)

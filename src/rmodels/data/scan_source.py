@@ -215,6 +215,7 @@ class ScanSource(Source):
         elif kept is not None and kept.is_given(features):
             texts = [name for name in features if name in kept.categories]
         numbers = [name for name in features if name not in texts]
+        scan.reader.encodable = features if reset and scan.encode is None else ()
         scan.check([*numbers, *others], [*texts, *self._labels])
         self._used = Used([*numbers, *others], texts, self._labels, (), missing == "drop")
         if self._used.drop and self._labels and not scan.has_types:

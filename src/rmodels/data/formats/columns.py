@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rmodels.extras import require
 
 __all__ = [
+    "ENCODE",
     "Column",
     "as_column",
     "check_labels",
@@ -27,7 +28,7 @@ __all__ = [
 
 Column = str | int
 
-_ENCODE = ': encode="onehot" makes columns of 0 and 1 of text'
+ENCODE = 'encode="onehot", in a shell --encode onehot, makes columns of 0 and 1 of text'
 
 
 def as_column(value: Any) -> Any:
@@ -60,13 +61,22 @@ def distinct(names: Sequence[str], place: str) -> list[str]:
     return list(names)
 
 
-def check_numbers(place: str, types: Mapping[Column, Any], columns: Sequence[Column]) -> None:
-    """Raise an error if a column's type, where it is known, is not one of numbers."""
+def check_numbers(
+    place: str,
+    types: Mapping[Column, Any],
+    columns: Sequence[Column],
+    encodable: Container[Column] = (),
+) -> None:
+    """Raise an error if a column's type, where it is known, is not one of numbers.
+
+    It says how text can be encoded of those that are `encodable`.
+    """
     for name in columns:
         if types[name] is not None and not is_number(types[name]):
+            how = f": {ENCODE}" if name in encodable and is_text(types[name]) else ""
             raise ValueError(
                 f"{place}, column {name!r}: numbers are needed, and it holds {types[name]}. Leave "
-                f"the column out, or make numbers of it{_ENCODE if is_text(types[name]) else ''}"
+                f"the column out, or make numbers of it{how}"
             )
 
 
