@@ -239,6 +239,9 @@ def test_completion(folder):
     assert complete("fit", "ridge", "houses.csv", "--target", "") == ["area", "rooms", "price"]
     assert complete("predict", "m", "houses.csv", "--keep", "r") == ["rooms"]
     assert complete("fit", "ridge", "none.csv", "--target", "") == []
+    (folder / "odd.csv").write_text("area;price\n1;2\n")
+    for given in (["odd.csv", "--separator", ";"], ["--separator", ";", "odd.csv"]):
+        assert complete("fit", "ridge", *given, "--target", "") == ["area", "price"]
 
 
 def test_options_are_completed_without_an_import():

@@ -586,7 +586,10 @@ class Part:
             weights = np.full(n_rows, float(weights))
         refuse_kinds(weights, f"sample_weight, {place},")
         with name_missing(f"sample_weight, {place},"):
-            w = np.asarray(weights, np.float64)
+            try:
+                w = np.asarray(weights, np.float64)
+            except ValueError as error:
+                raise ValueError(f"{place}: sample_weight: {error}") from error
         if w.ndim == 2 and w.shape[1] == 1:
             w = w[:, 0]
         if w.ndim != 1 or len(w) != n_rows:

@@ -1,5 +1,6 @@
 """Columns of tables: which types hold numbers or labels, and columns as arrays."""
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def check_names(place: str, names: Container[Column], wanted: Sequence[Column]) 
             found = list(names)  # type: ignore[call-overload]
             known = f"it has {', '.join(map(repr, found))}" if len(found) <= 50 else ""
             above = ""
+            if len(found) == 1 and (parts := re.findall(r"[;\t|,]", str(found[0]))):
+                above = f". Its cells may be parted by {parts[0]!r}: separator=, or --separator"
             if f"{name}=" in place:
                 above = (
                     ". What the names of folders say is a column below what is read: name the "
