@@ -36,7 +36,10 @@ class Case:
     @property
     def y(self):
         """Targets that it can be fitted to."""
-        return TARGETS if self.entry.together else LABELS
+        if self.entry.together:
+            return TARGETS
+        positive = self.make().__sklearn_tags__().target_tags.positive_only
+        return LABELS + 1 if positive else LABELS
 
     @property
     def columns(self):

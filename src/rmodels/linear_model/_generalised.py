@@ -11,12 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
+from rmodels.base.classes import one_target
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
+from rmodels.data.checks import warn_of_a_column
 from rmodels.linear_model._logistic_regression import warn_of
 from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import fit
@@ -94,12 +96,9 @@ class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator
         >>> model.predict([[0.0], [1.0]]).round(6)
         array([2., 6.])
         """
-        source = data.source(self, X, y, sample_weight, targets="numbers", need=_NEED)
-        if source.n_targets != 1 or not source.one_target:
-            raise ValueError(
-                "y should be a 1d array, got an array of shape (n_samples, "
-                f"{source.n_targets}) instead."
-            )
+        source = one_target(data.source(self, X, y, sample_weight, targets="numbers", need=_NEED))
+        if isinstance(source, Rows) and not source.one_target:
+            warn_of_a_column(source.Y)
         family = self._family()
         l2 = np.full(source.n_features + 1, float(self.alpha) * source.weight)
         l2[-1] = 0.0

@@ -39,6 +39,13 @@ class Family:
     n_outputs: int = 1
     name: str = ""
 
+    @property
+    def is_convex(self) -> bool:
+        """Whether the curvature is that of the loss, which is convex, and not one expected of it."""
+        if self.loss == "tweedie_identity":
+            return self.power == 0
+        return self.loss != "tweedie" or 1 <= self.power <= 2
+
     def check(self, y: Matrix) -> None:
         """Raise scikit-learn's error if the loss of some targets is not defined."""
         if self.loss in ("logistic", "multinomial") or not len(y) or self.power <= 0:

@@ -17,6 +17,7 @@ __all__ = ["EXACT", "Curvature", "Search", "minimise", "violations", "worst_of"]
 
 EXACT = 1e-12  # of the magnitudes that cancel in the gradient: a minimum
 _STALE = 0.1  # of the decrement before: above, the curvature is read again
+_STALE_EXPECTED = 0.7  # the same of one that is only expected, and that steps come to correct
 _MOST_READS = 200
 _NOISE = 2e-14  # of the objective: differences below are rounding
 _PATIENCE = 4  # reads without progress
@@ -155,6 +156,7 @@ def minimise(
     model = Curvature(H, objective)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
+    stale = _STALE if objective.family.is_convex else _STALE_EXPECTED
     best, since, steps, contraction = worst, 0, 0, 1.0
     while worst > exact and objective.reads < _MOST_READS:
         step = -model.solve(gradient.ravel()).reshape(theta.shape)
@@ -164,7 +166,7 @@ def minimise(
                 break
             model.pairs.clear()
             continue
-        refresh = full and contraction > _STALE
+        refresh = full and contraction > stale
         length = 1.0
         while True:
             trial = theta + length * step
@@ -193,7 +195,7 @@ def minimise(
         if not full and contraction > 0.5 and len(model.pairs) >= 3:
             model = Curvature(curve(theta), objective)
         worst = worst_of(gradient, sizes)
-        since = 0 if worst < 0.5 * best else since + 1
+        since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
         if since >= _PATIENCE and decrement < _NOISE * abs(value):
             break

@@ -24,7 +24,7 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
     value = sums.loss + objective.penalties.value(theta)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
-    steps, stalled = 0, 0
+    best, steps, stalled = worst, 0, 0
     first = float(np.linalg.norm(gradient))
     while worst > exact and steps < _MOST_STEPS and stalled < 3:
         size = float(np.linalg.norm(gradient))
@@ -45,8 +45,8 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
         theta, value = trial, new
         gradient, sizes = violations(theta, sums, objective)
         following = worst_of(gradient, sizes)
-        stalled = 0 if following < 0.5 * worst else stalled + 1
-        worst = min(worst, following)
+        stalled = 0 if following < 0.8 * best or -slope > _NOISE * abs(value) else stalled + 1
+        worst, best = following, min(best, following)
     return Search(theta, value, worst_of(gradient, sizes), steps, False, sums)
 
 

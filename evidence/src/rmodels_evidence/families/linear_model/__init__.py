@@ -3,6 +3,11 @@
 from rmodels_evidence.families import Family, Headline
 from rmodels_evidence.families.linear_model.cases import linear_cases
 from rmodels_evidence.families.linear_model.comparisons import linear_comparisons
+from rmodels_evidence.families.linear_model.generalised import (
+    generalised_cases,
+    generalised_comparisons,
+    generalised_problems,
+)
 from rmodels_evidence.families.linear_model.gpu import linear_on_gpu
 from rmodels_evidence.families.linear_model.ladder import linear_ladder
 from rmodels_evidence.families.linear_model.parquet import parquet_problems
@@ -13,12 +18,13 @@ from rmodels_evidence.families.linear_model.series import linear_series
 __all__ = ["FAMILY"]
 
 FAMILY = Family(
-    comparisons=linear_comparisons,
-    cases=linear_cases,
+    comparisons=lambda: [*linear_comparisons(), *generalised_comparisons()],
+    cases=lambda quick: [*linear_cases(quick), *generalised_cases(quick)],
     suite="linear",
     problems=lambda options: [
         *linear_problems(options),
         *penalised_problems(options),
+        *generalised_problems(options),
         *parquet_problems(options),
         linear_ladder(options),
     ],

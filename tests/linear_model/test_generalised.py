@@ -1,0 +1,85 @@
+"""Poisson, Gamma and Tweedie regression: right values, and what is special."""
+
+import numpy as np
+import pytest
+from sklearn import linear_model as peers
+
+import rmodels
+from rmodels import GammaRegressor, PoissonRegressor, TweedieRegressor, scan
+
+
+def rows(seed=0):
+    """Return rows, counts and positive numbers."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((400, 4))
+    mu = np.exp(X @ [0.4, -0.3, 0.2, 0.0] + 1)
+    return X, rng.poisson(mu).astype(float), rng.gamma(2.0, mu / 2)
+
+
+CASES = [
+    (PoissonRegressor, {}),
+    (GammaRegressor, {}),
+    *[(TweedieRegressor, {"power": power}) for power in (0, 1, 1.5, 1.9, 2, 3)],
+    (TweedieRegressor, {"power": 0, "link": "log"}),
+    (TweedieRegressor, {"power": 1.5, "link": "identity"}),
+]
+
+
+@pytest.mark.parametrize(("estimator", "given"), CASES)
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_is_the_minimum(estimator, given, alpha, fit_intercept):
+    if given.get("link") == "identity" and not fit_intercept:
+        pytest.skip("predictions without an intercept are not all above 0")
+    X, counts, numbers = rows()
+    y = counts if estimator is PoissonRegressor else numbers
+    w = np.random.default_rng(1).integers(0, 3, len(y))
+    model = estimator(alpha=alpha, fit_intercept=fit_intercept, **given).fit(X, y, w)
+    power = {PoissonRegressor: 1, GammaRegressor: 2}.get(estimator, given.get("power"))
+    mu = model.predict(X)
+    identity = given.get("link") == "identity" or (power == 0 and "link" not in given)
+    r = w * (mu - y) * mu ** (-1.0 * power) * (1 if identity else mu)
+    g = r @ X + alpha * w.sum() * model.coef_
+    sizes = abs(r) @ abs(X) + alpha * w.sum() * abs(model.coef_)
+    assert np.max(abs(g) / sizes) < 1e-11
+    if fit_intercept:
+        assert abs(r.sum()) < 1e-11 * abs(r).sum()
+
+
+def test_two_groups_have_their_means():
+    X, y = [[0.0], [0.0], [1.0], [1.0]], [1.0, 3.0, 5.0, 7.0]
+    for estimator in (PoissonRegressor, GammaRegressor):
+        found = estimator(alpha=0.0).fit(X, y).predict([[0.0], [1.0]])
+        np.testing.assert_allclose(found, [2.0, 6.0], rtol=1e-11)
+
+
+@pytest.mark.parametrize(("estimator", "given"), CASES)
+def test_score_is_the_share_of_the_deviance(estimator, given, tmp_path):
+    X, counts, numbers = rows()
+    y = counts if estimator is PoissonRegressor else numbers
+    w = np.random.default_rng(1).random(len(y))
+    model = estimator(alpha=0.01, **given).fit(X, y)
+    theirs = getattr(peers, estimator.__name__)(alpha=0.01, tol=1e-10, max_iter=10_000, **given)
+    expected = theirs.fit(X, y).score(X, y, w)
+    assert model.score(X, y, w) == pytest.approx(expected, abs=1e-7)
+    with rmodels.config_context(memory_limit=2**20):
+        assert model.score(scan(X), y, w) == pytest.approx(model.score(X, y, w), rel=1e-12)
+
+
+def test_targets_that_cannot_be():
+    X = [[0.0], [1.0], [2.0]]
+    for estimator, y in ((PoissonRegressor, [1.0, -1.0, 2.0]), (GammaRegressor, [1.0, 0.0, 2.0])):
+        with pytest.raises(ValueError, match="out of the valid range"):
+            estimator().fit(X, y)
+        with pytest.raises(ValueError, match="out of the valid range"):
+            estimator().fit(scan(np.array(X)), np.array(y))
+    assert PoissonRegressor().fit(X, [0.0, 0.0, 1.0]).n_iter_ > 0
+
+
+def test_an_offset_and_scales():
+    X, counts, _ = rows()
+    plain = PoissonRegressor(alpha=0.0).fit(X, counts)
+    moved = PoissonRegressor(alpha=0.0).fit(X * [1e-6, 1.0, 1e3, 1e6] + 1e3, counts)
+    np.testing.assert_allclose(
+        moved.coef_ * [1e-6, 1.0, 1e3, 1e6], plain.coef_, rtol=1e-6, atol=1e-9
+    )
