@@ -69,6 +69,17 @@ inline f64v widened(f32h v) {
 
 inline f64v load_f64(const float *p) { return widened(load<f32h>(p)); }
 
+// Rounded to float32.
+inline f32h narrowed(f64v v) {
+#if defined(__AVX512F__)
+    return (f32h)_mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
+#elif defined(__AVX2__)
+    return (f32h)_mm256_cvtpd_ps((__m256d)v);
+#else
+    return __builtin_convertvector(v, f32h);
+#endif
+}
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // A mask that selects the first `count` lanes.
 inline __m256i first_lanes(int count) {

@@ -12,6 +12,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
+    "assign": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
@@ -34,7 +35,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
 
     Parameters
     ----------
-    operation : {"moments", "descent", "nearest", "coordinate", "mahalanobis"}
+    operation : {"assign", "moments", "descent", "nearest", "coordinate", "mahalanobis"}
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
