@@ -91,7 +91,7 @@ class KMeans(Centres):
 
     At most n_samples · n_clusters · n_features operations an iteration; less as the rows come to
     rest, as those whose bounds hold are not read. Memory: 4 (3 + g) bytes a row, for g groups of
-    centres: n_clusters / 16, 1 to 64, and as many as fit in a quarter of `memory_limit`. A scan is
+    centres: n_clusters / 128, 1 to 64, and as many as fit in a quarter of `memory_limit`. A scan is
     read twice, and once an iteration, and no bounds are kept. Sparse X becomes arrays, a block
     within the memory limit at a time.
 

@@ -24,7 +24,7 @@ __all__ = ["Clustering", "Extent", "Lloyd", "assign_rows", "find_extent", "sum_s
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
-_CENTRES_OF_A_GROUP = 16
+_CENTRES_OF_A_GROUP = 128  # a row is laid out anew for each group: few, large ones
 _MOST_GROUPS = 64
 _SHARE = 4  # of the memory limit that bounds may take
 
