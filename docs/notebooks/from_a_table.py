@@ -82,11 +82,11 @@ print(dict(zip(model.feature_names_in_.tolist(), model.coef_.round(2).tolist(), 
 
 # %% [markdown]
 # The model keeps the mean and the categories, also in a file, and so predicts from rows as they
-# are: with text, in any order of columns, with gaps.
+# are: with text, with gaps.
 
 # %%
 save(model, Path(folder.name, "flats.rmodel"))
-asked = pd.DataFrame({"town": ["Ulm", "Köln"], "age": [10.0, 10.0], "area": [70.0, np.nan]})
+asked = pd.DataFrame({"area": [70.0, np.nan], "age": [10.0, 10.0], "town": ["Ulm", "Köln"]})
 found = load(Path(folder.name, "flats.rmodel")).predict(asked)
 np.testing.assert_allclose(found, [[70, 10, 0, 0, 1] @ by_hand, [mean, 10, 0, 1, 0] @ by_hand])
 print(found.round(1))

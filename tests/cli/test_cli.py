@@ -290,7 +290,7 @@ FIT = ("fit", "linear-regression", "a.csv", "--target", "y", "-o", "a")
         ("x,y\n1,2\n", (*FIT, "--feature", "x", "--feature", "x"), "'x' is a feature twice"),
         ("x,y\n1,2\n", (*FIT, "--weights", "w"), "a.csv: no column 'w'; it has 'x', 'y'"),
         ("x,y\n1,2\n", (*FIT, "--solver", "magic"), "The 'solver' parameter of LinearRegression"),
-        ("x,y\n1,2\n", (*FIT[:2], "a.xls", *FIT[3:]), "a.xls: unknown format '.xls'"),
+        ("x,y\n1,2\n", (*FIT[:2], "a.xls", *FIT[3:]), "No such file or directory: 'a.xls'"),
         ("x,y\n1,2\n", (*FIT[:2], "b.csv", *FIT[3:]), "No such file or directory: 'b.csv'"),
         ("x,y\n1,2\n", (*FIT[:-1], "no/a"), "no/a cannot be written: the folder"),
         ("x,y\n1,1.5\n2,2.5\n", (FIT[0], "k-neighbors-classifier", *FIT[2:]), "Unknown label type"),

@@ -62,15 +62,15 @@ def test_fit_predict_and_score(data, run, missing):
     whole = HOUSES.dropna()
     whole.to_csv("whole.csv", index=False)
     np.testing.assert_array_equal(
-        _predictions(run("predict", "m", "whole.csv")), expected.predict(whole)
+        _predictions(run("predict", "m", "whole.csv")), expected.predict(whole[["area", "town"]])
     )
     score = expected.score(scan(HOUSES), "price")
     assert run("score", "m", data) == f"R² of price: {score:.6g}\n"
-    score = expected.score(whole, whole.price)
+    score = expected.score(whole[["area", "town"]], whole.price)
     assert run("score", "m", data, "--missing", "drop") == f"R² of price: {score:.6g}\n"
     if missing == "mean":
         np.testing.assert_array_equal(
-            _predictions(run("predict", "m", data)), expected.predict(HOUSES)
+            _predictions(run("predict", "m", data)), expected.predict(HOUSES[["area", "town"]])
         )
         assert "column 'area': missing value" in run(
             "predict", "m", data, "--missing", "error", status=1
@@ -89,7 +89,7 @@ def test_labels(data, run, algorithm, missing):
     expected = type(model)().fit(scan(HOUSES, ["area", "town"], **prepared), "dear")
     assert model.feature_names_in_.tolist() == ["area", "town_Bonn", "town_Ulm"]
     assert model.classes_.tolist() == ["no", "yes"]
-    whole = HOUSES.dropna()
+    whole = HOUSES[["area", "town"]].dropna()
     np.testing.assert_array_equal(model.predict(whole), expected.predict(whole))
     accuracy = expected.score(scan(HOUSES), "dear")
     assert run("score", "m", data) == f"accuracy of dear: {accuracy:.6g}\n"
@@ -101,7 +101,7 @@ def test_transform(data, run):
     lines = run("transform", "m", data).splitlines()
     assert lines[0] == '"pca0","pca1","pca2"'
     found = np.array([line.split(",") for line in lines[1:]], float)
-    np.testing.assert_array_equal(found, rmodels.load("m").transform(HOUSES))
+    np.testing.assert_array_equal(found, rmodels.load("m").transform(HOUSES[["area", "town"]]))
 
 
 def test_text_that_was_not_in_the_fit(data, run):
@@ -124,6 +124,18 @@ def test_text_that_was_not_in_the_fit(data, run):
         "zeros",
     )
     np.testing.assert_array_equal(_predictions(run("predict", "z", "wien.csv")), found)
+
+
+@pytest.mark.parametrize("algorithm", ["ridge", "k-neighbors-regressor"])
+def test_text_says_how_it_is_encoded(data, run, algorithm):
+    said = run("fit", algorithm, data, *PRICE, "-o", "m", "--feature", "town", status=1)
+    assert "column 'town'" in said
+    assert "in a shell --encode onehot, makes columns of 0 and 1 of text" in said
+    said = run(
+        "fit", algorithm, data, "--target", "town", "-o", "m", "--feature", "price", status=1
+    )
+    assert "column 'town'" in said
+    assert "encode" not in said
 
 
 def test_summary(data, run):

@@ -186,13 +186,19 @@ def test_folders_patterns_and_several_files(folder, run, algorithm):
          "column 'sl' is both a feature of the model and the weights"),
         ("fit ridge empty --target pw -o n", "empty: there is no table"),
         ("fit ridge noending --target pw -o n", "noending: the name has no ending"),
+        ("fit ridge iris.xls --target pw -o n", "iris.xls: unknown format '.xls'"),
+        ("fit ridge nothere --target pw -o n", "No such file or directory: 'nothere'"),
+        ("score m odd.csv", "odd.csv: no column 'pw'; it has 'sl;pw'. Its cells may be parted by "
+         "';': separator=, or --separator"),
         ("predict parts iris.csv", "parts is a folder, not a model file"),
     ],
 )  # fmt: skip
 def test_messages_name_the_cause(folder, run, tmp_path, line, said):
     run(f"fit ridge iris.csv --target pw {NUMBERS} --ignore w -o m")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "noending").write_text("a,b\n1,2\n")
+    for name in ("noending", "iris.xls"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    (tmp_path / "odd.csv").write_text("sl;pw\n1;2\n")
     assert said in run(line, status=1)
 
 

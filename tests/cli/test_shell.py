@@ -91,6 +91,20 @@ def test_a_closed_pipe_is_silent(folder, arguments):
     assert ended.stderr == b""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_closes_later(folder, monkeypatch, unbuffered):
+    """Python without buffers takes a part that is written for the whole."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    (folder / "many.csv").write_text("area,rooms\n" + "50,2\n" * 30_000)
+    with subprocess.Popen(
+        [*COMMAND, "predict", "m", "many.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as begun:
+        assert begun.stdout.readline() == b'"price"\n'
+        begun.stdout.close()  # more is written than a pipe holds
+        assert begun.stderr.read() == b""
+        assert begun.wait(timeout=60) == 141
+
+
 # What is imported on the way, in this order; a signal comes at the import of one of them.
 IMPORTED = ("click", "rmodels.catalogue", "numpy", "sklearn", "rmodels.linear_model", "pyarrow")
 INTERRUPTED = """
@@ -225,6 +239,9 @@ def test_completion(folder):
     assert complete("fit", "ridge", "houses.csv", "--target", "") == ["area", "rooms", "price"]
     assert complete("predict", "m", "houses.csv", "--keep", "r") == ["rooms"]
     assert complete("fit", "ridge", "none.csv", "--target", "") == []
+    (folder / "odd.csv").write_text("area;price\n1;2\n")
+    for given in (["odd.csv", "--separator", ";"], ["--separator", ";", "odd.csv"]):
+        assert complete("fit", "ridge", *given, "--target", "") == ["area", "price"]
 
 
 def test_options_are_completed_without_an_import():

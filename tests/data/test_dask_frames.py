@@ -184,6 +184,8 @@ def test_what_cannot_be_a_number_or_a_label():
     with pytest.raises(ValueError, match=r"y, partition 0, contains NaN"):
         LinearRegression().fit(parts[["a", "b"]], parts.n)
     parts["s"] = parts.a.map(lambda value: f"{value} m", meta=("s", "object"))
+    with pytest.raises(ValueError, match=r"partition \d: sample_weight: could not convert string"):
+        LinearRegression().fit(parts[["a", "b"]], parts.y, parts.s)
     with pytest.raises(ValueError, match=r"partition \d, column 's'.*could not convert string"):
         LinearRegression().fit(parts[["a", "s"]], parts.y)
     sparse = pytest.importorskip("scipy.sparse")

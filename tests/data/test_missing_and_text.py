@@ -253,12 +253,14 @@ class TestPredictions:
     X = transformer().fit_transform(FRAME)
 
     @pytest.mark.parametrize(
-        "kind", [lambda f: f, pl.from_pandas, pa.Table.from_pandas, lambda f: f[f.columns[::-1]]]
+        "kind", [lambda f: f, pl.from_pandas, pa.Table.from_pandas, pa.RecordBatch.from_pandas]
     )
     def test_tables_with_text(self, kind):
         wanted = self.model.predict(self.X)
-        np.testing.assert_allclose(self.model.predict(kind(FRAME)), wanted, rtol=1e-12)
-        assert self.model.score(kind(FRAME), FRAME.price) == self.model.score(self.X, FRAME.price)
+        np.testing.assert_allclose(self.model.predict(kind(FRAME[RAW])), wanted, rtol=1e-12)
+        assert self.model.score(kind(FRAME[RAW]), FRAME.price) == self.model.score(
+            self.X, FRAME.price
+        )
 
     def test_arrays(self):
         gaps = self.X.mask(self.X.area.iloc[3] == self.X)  # where the mean stands
@@ -276,28 +278,28 @@ class TestPredictions:
         frame = dd.from_pandas(FRAME, npartitions=4)
         found = self.model.predict(frame[RAW])
         np.testing.assert_allclose(found.compute(), self.model.predict(self.X), rtol=1e-12)
-        score = self.model.score(frame, "price")
+        score = self.model.score(frame[[*RAW, "price"]], "price")
         assert score == pytest.approx(self.model.score(self.X, FRAME.price), rel=1e-12)
         prepared = dd.from_pandas(self.X.where(self.X.area.iloc[3] != self.X), npartitions=2)
         np.testing.assert_allclose(self.model.predict(prepared).compute(), found.compute())
-        with pytest.raises(ValueError, match="no column 'age'"):
-            self.model.predict(frame[["area", "town", "kind"]])
         told = "partition [01], row 1, column 'town': 'Wien' is none"
         with pytest.raises(ValueError, match=told):
-            self.model.predict(dd.from_pandas(FRAME.assign(town="Wien"), npartitions=2)).compute()
+            self.model.predict(
+                dd.from_pandas(FRAME[RAW].assign(town="Wien"), npartitions=2)
+            ).compute()
 
     def test_a_row_is_not_left_out_of_predictions(self):
         with pytest.raises(ValueError, match=r"row 4, column 'area': missing value.*an answer"):
             self.strict.predict(scan(FRAME))
         with pytest.raises(ValueError, match=r"row 4, column 'area': missing value.*an answer"):
-            self.strict.predict(FRAME)
+            self.strict.predict(FRAME[RAW])
         with pytest.raises(ValueError, match="row 11, column 'town': missing value"):
             self.strict.predict(scan(GAPS[:11].fillna({"area": 1.0})))
         whole = FRAME.dropna()
         assert self.strict.predict(scan(whole, missing="drop")).shape == (len(whole),)
 
     def test_text_that_was_not_in_the_fit(self):
-        asked = FRAME[:4].assign(town=["Ulm", "Wien", "Bonn", "Köln"])
+        asked = FRAME[RAW][:4].assign(town=["Ulm", "Wien", "Bonn", "Köln"])
         with pytest.raises(ValueError, match="row 2, column 'town': 'Wien' is none of the categor"):
             self.model.predict(asked)
         zeros = Ridge().fit(
@@ -312,19 +314,51 @@ class TestPredictions:
         np.testing.assert_allclose(zeros.predict(asked), wanted, rtol=1e-12)
         np.testing.assert_allclose(self.model.predict(scan(asked, unknown="zeros")), wanted)
 
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            lambda f: f,
+            pl.from_pandas,
+            lambda f: pa.Table.from_pandas(f, preserve_index=False),
+            lambda f: dd.from_pandas(f, npartitions=2),
+            lambda f: scan(f, list(f.columns)),
+        ],
+        ids=["pandas", "polars", "arrow", "dask", "scan"],
+    )
+    @pytest.mark.parametrize(
+        ("columns", "said"),
+        [
+            (["area", "town", "kind"], "yet now missing:\n- age\n"),
+            (["area", "age", "kind"], "yet now missing:\n- town\n"),
+            ([*RAW, "weight"], "unseen at fit time:\n- weight\n"),
+            ([*RAW, "dear"], "unseen at fit time:\n- dear\n"),
+            (["town", "area", "age", "kind"], "must be in the same order as they were in fit"),
+        ],
+    )
+    def test_other_columns(self, kind, columns, said):
+        """Are an error, as of a model of numbers; a scan finds its own by their names."""
+        frame = FRAME[columns]
+        numbers = Ridge().fit(FRAME[["area", "age"]].fillna(0.0), FRAME.price)
+        for model in (self.model, numbers):
+            with pytest.raises(ValueError, match="feature names should match") as caught:
+                model.predict(kind(frame))
+            if model is self.model:
+                assert said in str(caught.value)
+        if {*RAW} <= {*columns}:
+            wanted = self.model.predict(self.X)
+            np.testing.assert_allclose(self.model.predict(scan(frame)), wanted, rtol=1e-12)
+
     def test_columns_that_lack(self):
         with pytest.raises(ValueError, match="the frame: no column 'age'"):
-            self.model.predict(FRAME.drop(columns="age"))
-        with pytest.raises(ValueError, match="feature names should match"):
-            self.model.predict(scan(FRAME, ["area", "town", "age"]))
-        with pytest.raises(ValueError, match=r"column 'town': numbers.*encode=.onehot. makes"):
+            self.model.predict(scan(FRAME.drop(columns="age")))
+        with pytest.raises(ValueError, match=r"column 'town': numbers.*encode=.onehot.*makes"):
             LinearRegression().fit(scan(FRAME, RAW), "price")
 
     def test_copies(self, tmp_path):
-        wanted = self.model.predict(FRAME)
+        wanted = self.model.predict(FRAME[RAW])
         rmodels.save(self.model, tmp_path / "m")
         for again in (rmodels.load(tmp_path / "m"), pickle.loads(pickle.dumps(self.model))):
-            np.testing.assert_array_equal(again.predict(FRAME), wanted)
+            np.testing.assert_array_equal(again.predict(FRAME[RAW]), wanted)
         assert "_preparation" not in vars(clone(self.model))
 
     def test_a_later_fit_forgets(self):
@@ -339,12 +373,12 @@ class TestPredictions:
 
     def test_a_fit_that_fails_changes_nothing(self):
         model = clone(self.model).fit(in_batches(FRAME, missing="mean", encode="onehot"), "price")
-        before = model.predict(FRAME)
+        before = model.predict(FRAME[RAW])
         with pytest.raises(ValueError, match="no mean"):
             model.fit(
                 scan(FRAME.assign(area=np.nan), RAW, missing="mean", encode="onehot"), "price"
             )
-        np.testing.assert_array_equal(model.predict(FRAME), before)
+        np.testing.assert_array_equal(model.predict(FRAME[RAW]), before)
 
 
 class TestMissingText:
@@ -365,7 +399,7 @@ class TestMissingText:
         expected = sklearn.linear_model.Ridge().fit(X.to_numpy(), self.frame.price)
         np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(
-            model.predict(self.frame), expected.predict(X.to_numpy()), rtol=1e-10
+            model.predict(self.frame[RAW]), expected.predict(X.to_numpy()), rtol=1e-10
         )
 
     @pytest.mark.parametrize("kind", ["parquet", "csv", "batches"])
@@ -378,7 +412,7 @@ class TestMissingText:
     def test_which_the_fit_has_not_met(self):
         model = Ridge().fit(in_batches(FRAME, missing="mean", encode="onehot"), "price")
         with pytest.raises(ValueError, match="row 21, column 'town': missing value, and none was"):
-            model.predict(self.frame)
+            model.predict(self.frame[RAW])
         zeros = model.predict(scan(self.frame, unknown="zeros"))
         X = transformer().fit_transform(self.frame)
         missing = [name for name in X.columns if name in ("town_nan", "town_None")]
@@ -426,8 +460,34 @@ class TestErrors:
         lines[20] = lines[20].replace(lines[20].split(",")[0], "large", 1)
         (tmp_path / "a.csv").write_text("\n".join(lines))
         rows = scan(tmp_path / "a.csv", RAW, missing="mean", encode="onehot")
-        with pytest.raises(ValueError, match="line 21, column 'area': 'large' is not a number"):
+        said = "line 21, column 'area': 'large' is not a number$"
+        with pytest.raises(ValueError, match=said):
             Ridge().fit(rows, "price")
+        with pytest.raises(ValueError, match=said):  # and is not encoded either
+            Ridge().fit(scan(tmp_path / "a.csv", ["area", "age"], missing="mean"), "price")
+
+    @pytest.mark.parametrize("kind", FORMATS)
+    def test_text_says_how_it_is_encoded_where_it_can_be(self, tmp_path, kind):
+        how = 'encode="onehot", in a shell --encode onehot, makes columns of 0 and 1 of text'
+
+        def rows(frame, columns):
+            return scan(FORMATS[kind](tmp_path, frame), columns, missing="drop")
+
+        with pytest.raises(ValueError, match=f"column 'town'.*{how}$"):
+            Ridge().fit(rows(FRAME, ["area", "town"]), "price")
+        first = FRAME.assign(town=FRAME.town.where(FRAME.index > 1))  # none there says nothing
+        with pytest.raises(ValueError, match=f"column 'town'.*{how}$"):
+            Ridge().fit(rows(first, ["area", "town"]), "price")
+        # what is encoded are columns to predict from, in a fit
+        fitted = Ridge().fit(scan(FRAME, ["area", "age"], missing="drop"), "price")
+        for work in (
+            lambda: Ridge().fit(rows(FRAME, ["area"]), "town"),
+            lambda: Ridge().fit(rows(FRAME, ["area"]), "price", sample_weight="town"),
+            lambda: fitted.predict(rows(FRAME.assign(area="large"), ["area", "age"])),
+        ):
+            with pytest.raises(ValueError, match=r"column '(town|area)'") as caught:
+                work()
+            assert "encode" not in str(caught.value)
 
     def test_two_columns_of_one_name(self):
         frame = FRAME.assign(town_Ulm=1.0)
@@ -545,7 +605,7 @@ def test_neighbours_read_again_what_the_fit_read():
     X = transformer().fit_transform(used)
     expected = KNeighborsClassifier(3).fit(X, used.dear)
     assert model.n_samples_fit_ == len(used)
-    for found, wanted in zip(model.kneighbors(used), expected.kneighbors(X), strict=True):
+    for found, wanted in zip(model.kneighbors(used[RAW]), expected.kneighbors(X), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
@@ -556,7 +616,7 @@ def test_parts_go_on_as_the_first_part(tmp_path):
     used = FRAME.dropna(subset=RAW)
     X = transformer().fit_transform(used)
     expected = sklearn.linear_model.LinearRegression(fit_intercept=False).fit(X, used.price)
-    np.testing.assert_allclose(model.predict(used), expected.predict(X), rtol=1e-9)
+    np.testing.assert_allclose(model.predict(used[RAW]), expected.predict(X), rtol=1e-9)
     parts = IncrementalPCA(2)
     for part in (FRAME[:120], FRAME[120:]):
         parts.partial_fit(scan(part, ["area", "age"], missing="drop"))
@@ -593,7 +653,7 @@ def test_a_fit_goes_on_from_a_checkpoint(tmp_path, monkeypatch, missing):
         rows = scan(tmp_path, RAW, checkpoint=kept, **options)
         LinearRegression().fit(rows, "price")
     if missing == "mean":
-        np.testing.assert_allclose(model.predict(FRAME), whole.predict(FRAME), rtol=1e-14)
+        np.testing.assert_allclose(model.predict(FRAME[RAW]), whole.predict(FRAME[RAW]), rtol=1e-14)
 
 
 def test_the_rank_of_dummies_is_no_warning():
@@ -603,7 +663,7 @@ def test_the_rank_of_dummies_is_no_warning():
     assert model.rank_ == len(MADE) - 2
     pipeline = make_pipeline(transformer(), sklearn.linear_model.LinearRegression())
     pipeline.fit(whole[RAW], whole.price)
-    np.testing.assert_allclose(model.predict(whole), pipeline.predict(whole[RAW]), rtol=1e-10)
+    np.testing.assert_allclose(model.predict(whole[RAW]), pipeline.predict(whole[RAW]), rtol=1e-10)
 
 
 def test_summary_names_the_categories():

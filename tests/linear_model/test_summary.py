@@ -266,8 +266,15 @@ def test_bad_calls(parameters, rows, arguments, message):
 def test_dependent_columns_have_no_errors():
     X, y, _ = _data()
     X[:, 1] = X[:, 0] + X[:, 3]
-    with pytest.raises(ValueError, match="combination of others"):
-        LinearRegression().fit(X, y).summary(X, y)
+    model = LinearRegression().fit(X, y)
+    for work in (
+        lambda: model.summary(X, y),
+        model.summary,  # rows would not help
+        lambda: model.predict(X, return_std=True),
+        lambda: model.predict(X, interval=0.9),
+    ):
+        with pytest.raises(ValueError, match="combination of others"):
+            work()
 
 
 def _of_categories(n=150, narrow=False):

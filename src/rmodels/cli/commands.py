@@ -124,7 +124,7 @@ def _columns_so_far(
     try:
         # where the option is the last, what stands before is not parsed
         data = ctx.params.get("data") or ctx.args["model" in ctx.params :]
-        names = rmodels.scan(list(data)).columns
+        names = rmodels.scan(list(data), separator=ctx.params.get("separator")).columns
     except (ImportError, OSError, ValueError):
         return []
     return [CompletionItem(str(name)) for name in names if str(name).startswith(incomplete)]

@@ -100,6 +100,7 @@ def fit(
         kind: Targets = "labels" if is_classifier(model) else "numbers" if targets else "none"
         X, y, weights, prepared = door.gather(clone(model), rows, y, weights, kind)
     elif not in_batches:
+        reader.encodable = chosen
         X, y, weights = _samples(reader, chosen, targets, sample_weight, is_classifier(model))
     weighted = {} if weights is None else {"sample_weight": weights}
     model.fit(X, *([y] if targets else []), **weighted)

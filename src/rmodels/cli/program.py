@@ -1,5 +1,6 @@
 """Running the command line: statuses and closed pipes."""
 
+import io
 import os
 import shlex
 import sys
@@ -16,6 +17,8 @@ _CLOSED = 128 + 13  # SIGPIPE, which Windows does not name
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command line; see `rmodels.cli.main`."""
     with answer_signals(alone=arguments is None):
+        if arguments is None:
+            _buffer_output()
         try:
             from rmodels.cli.commands import COMPLETION, command_line
 
@@ -49,6 +52,22 @@ def _complete(commands: Any, variable: str) -> int:
     from click.shell_completion import shell_complete
 
     return shell_complete(commands, {}, "rmodels", variable, os.environ[variable])
+
+
+def _buffer_output() -> None:
+    """Have all that is written reach the output, or be an error.
+
+    With PYTHONUNBUFFERED, as in containers, Python writes once and does not look how much was
+    taken: nobody reads the rest, or there is no space for it, and the program seems to succeed.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            line_buffering=True,
+        )
 
 
 def _forget_output() -> None:

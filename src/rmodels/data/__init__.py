@@ -94,7 +94,7 @@ def source(
     if reset:
         vars(estimator).pop("_preparation", None)
     if prepared is not None and is_frame(X) and prepared.is_given(names_of(X)):
-        X = Scan(TableReader(X), None)  # which makes columns of 0 and 1 of text, as in the fit
+        X = Scan(TableReader(X), names_of(X))  # which makes 0 and 1 of text, as in the fit
     if isinstance(X, Scan):
         return ScanSource(
             X,

@@ -4,6 +4,7 @@ Arrays, frames, sparse matrices and tensors are checked at once; the parts of fi
 by `Part.rows`, where they are. Both give `Rows`.
 """
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Container, Sequence
@@ -42,6 +43,7 @@ __all__ = [
     "Targets",
     "array_rows",
     "check_columns",
+    "check_given",
     "check_list_of_columns",
     "check_target_given",
     "check_targets",
@@ -122,6 +124,22 @@ def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
     """
     check_feature_names(estimator, header, reset=reset)
     check_n_features(estimator, header, reset=reset)
+
+
+def check_given(estimator: Any, prepared: Preparation, header: Any) -> None:
+    """Raise scikit-learn's error if a table has other columns than those that a fit prepared.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted.
+    prepared : Preparation
+    header : data frame or table
+        With the columns as they are read, text among them.
+    """
+    asked = copy.copy(estimator)
+    vars(asked)["feature_names_in_"] = np.array(prepared.columns, object)
+    check_feature_names(asked, header, reset=False)
 
 
 def check_list_of_columns(place: str, names: Sequence[Any], known: Container[Any]) -> None:
@@ -568,7 +586,10 @@ class Part:
             weights = np.full(n_rows, float(weights))
         refuse_kinds(weights, f"sample_weight, {place},")
         with name_missing(f"sample_weight, {place},"):
-            w = np.asarray(weights, np.float64)
+            try:
+                w = np.asarray(weights, np.float64)
+            except ValueError as error:
+                raise ValueError(f"{place}: sample_weight: {error}") from error
         if w.ndim == 2 and w.shape[1] == 1:
             w = w[:, 0]
         if w.ndim != 1 or len(w) != n_rows:

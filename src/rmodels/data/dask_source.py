@@ -21,12 +21,13 @@ from rmodels.data.checks import (
     Part,
     Targets,
     check_columns,
+    check_given,
     check_list_of_columns,
     check_target_given,
     constant_weight,
     warn_of_a_column,
 )
-from rmodels.data.formats import TableReader, check_names
+from rmodels.data.formats import TableReader
 from rmodels.data.labels import Encoding, check_kinds, find_labels, merge_labels
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
@@ -389,8 +390,7 @@ class DaskSource(Source):
         self.n_targets = 0 if y is None else _width(y)
         prepared = None if reset else preparation_of(estimator)
         if prepared is not None and prepared.is_given(_columns(X)):
-            check_names("X", _columns(X), prepared.columns)
-            X = X[prepared.columns]
+            check_given(estimator, prepared, X._meta)
             columns, self.dtype = prepared.names, np.dtype(np.float64)
         else:
             header = X._meta if _is_frame(X) else np.empty((0, _width(X)))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.config import config_context, get_config
-from rmodels.data.checks import check_columns
+from rmodels.data.checks import check_columns, check_given
 from rmodels.data.formats import (
     LACKING,
     UNSEEN,
@@ -27,7 +27,7 @@ from rmodels.data.formats import (
     matrix,
     reader_of,
 )
-from rmodels.data.preparation import MISSING, UNKNOWN, preparation_of
+from rmodels.data.preparation import MISSING, UNKNOWN, Preparation, preparation_of
 from rmodels.extras import require
 from rmodels.progress import progress_bars
 
@@ -304,10 +304,11 @@ class Scan:
         if not all(isinstance(name, str) for name in features):
             check_columns(estimator, np.empty((0, len(features))), reset=reset)
             return
-        pyarrow = require("pyarrow", "files")
-        empty = pyarrow.array([], pyarrow.float64())
-        header = pyarrow.table([empty] * len(features), names=list(map(str, features)))
-        check_columns(estimator, header, reset=reset)
+        check_columns(estimator, _header(features), reset=reset)
+
+    def compare_given(self, estimator: Any, features: list[Column], prepared: Preparation) -> None:
+        """Compare columns of which some are text with those that a fit prepared."""
+        check_given(estimator, prepared, _header(features))
 
     def find_texts(self, columns: Sequence[Column]) -> list[Column]:
         """Return those of some columns that hold text."""
@@ -327,6 +328,13 @@ class Scan:
             return self.reader.state()
         except ValueError:
             return None
+
+
+def _header(columns: Sequence[Column]) -> Any:
+    """Return a table of no rows."""
+    pyarrow = require("pyarrow", "files")
+    empty = pyarrow.array([], pyarrow.float64())
+    return pyarrow.table([empty] * len(columns), names=list(map(str, columns)))
 
 
 def scan(

@@ -213,8 +213,12 @@ class ScanSource(Source):
         if reset and scan.encode == "onehot":
             texts = scan.find_texts(features)
         elif kept is not None and kept.is_given(features):
+            scan.compare_given(estimator, features, kept)
             texts = [name for name in features if name in kept.categories]
+        elif not reset:
+            scan.compare(estimator, features, reset=False)
         numbers = [name for name in features if name not in texts]
+        scan.reader.encodable = features if reset and scan.encode is None else ()
         scan.check([*numbers, *others], [*texts, *self._labels])
         self._used = Used([*numbers, *others], texts, self._labels, (), missing == "drop")
         if self._used.drop and self._labels and not scan.has_types:
@@ -230,8 +234,8 @@ class ScanSource(Source):
             vars(estimator).pop("_preparation", None)
             if texts or missing != "error":
                 vars(estimator)["_preparation"] = made
+            scan.compare(estimator, made.names, reset=True)
         names = made.names
-        scan.compare(estimator, names, reset=reset)
         self.n_features = len(names)
         self._columns: list[Column] = [*names, *others]
         self._asked = Asked(

@@ -111,7 +111,9 @@ class TestedLinearModel(LinearModel):
 
     def _factor(self, source: Source | None) -> Factor:
         moments, count = vars(self).get("_moments"), vars(self).get("_counted")
-        return find_factor(moments, count, source, self.n_features_in_, self.fit_intercept)
+        d = self.n_features_in_
+        dependent = getattr(self, "rank_", d) < d  # of some solvers the rank is not known
+        return find_factor(moments, count, source, d, self.fit_intercept, dependent=dependent)
 
     def predict(
         self,

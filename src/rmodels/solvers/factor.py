@@ -24,6 +24,11 @@ Matrix = NDArray[np.float64]
 _DECIDES = 1e6  # κ², and Σ (y − ȳ)² over the residuals': below, ten digits are left
 _EPS = float(np.finfo(np.float64).eps)
 _EXACT = 16 * _EPS  # residuals, over the sizes of y and of the terms, that rounding explains
+_DEPENDENT = (
+    "columns of X are constant or a combination of others, as all categories are beside an "
+    "intercept: their coefficients are not unique and have no standard errors. Remove columns, or "
+    "the intercept"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +124,8 @@ def find_factor(
     source: Source | None,
     n_features: int,
     fit_intercept: bool,
+    *,
+    dependent: bool,
 ) -> Factor:
     """Return the factor of the moments if they can decide, else that of the rows.
 
@@ -132,6 +139,8 @@ def find_factor(
         The rows, if they are there.
     n_features : int
     fit_intercept : bool
+    dependent : bool
+        Whether the fit found columns to be a combination of others.
 
     Raises
     ------
@@ -146,10 +155,12 @@ def find_factor(
         found = factor_of_moments(moments, count, fit_intercept)
         if found is not None:
             return found
+    if source is None and dependent:
+        raise ValueError(_DEPENDENT)
     if source is None:
         raise ValueError(
-            "the moments are too ill-conditioned for standard errors, or were not kept: give "
-            "the rows, summary(X, y)"
+            "the moments are too ill-conditioned for standard errors, or were not kept: "
+            "summary(X, y) finds them from the rows"
         )
     if source.count <= n_features + fit_intercept:
         raise few
@@ -229,10 +240,7 @@ def factor_of_rows(source: Source, fit_intercept: bool) -> Factor:
     R, mean, scale = triangulate(source, fit_intercept)
     number = _condition(R[:, :d], count)
     if number == np.inf:
-        raise ValueError(
-            "columns of X are constant or a combination of others: their coefficients are not "
-            "unique and have no standard errors. Remove columns"
-        )
+        raise ValueError(_DEPENDENT)
     inverse = linalg.solve_triangular(R[:d, :d], np.eye(d)) / scale[:d, np.newaxis]
     targets = R[:, d:] * scale[d:]
     projected = targets[:d]

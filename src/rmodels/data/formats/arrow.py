@@ -105,7 +105,7 @@ class DatasetReader(Reader):
         """Raise an error if a column cannot be read; see `Reader.check`."""
         types = self._schema.types
         check_names(self.name, types, [*numbers, *labels])
-        check_numbers(self.name, types, numbers)
+        check_numbers(self.name, types, numbers, self.encodable)
         check_labels(self.name, types, labels)
         super().check(numbers, labels)
 

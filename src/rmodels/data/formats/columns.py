@@ -1,5 +1,6 @@
 """Columns of tables: which types hold numbers or labels, and columns as arrays."""
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from rmodels.extras import require
 
 __all__ = [
+    "ENCODE",
     "Column",
     "as_column",
     "check_labels",
@@ -27,7 +29,7 @@ __all__ = [
 
 Column = str | int
 
-_ENCODE = ': encode="onehot" makes columns of 0 and 1 of text'
+ENCODE = 'encode="onehot", in a shell --encode onehot, makes columns of 0 and 1 of text'
 
 
 def as_column(value: Any) -> Any:
@@ -42,6 +44,8 @@ def check_names(place: str, names: Container[Column], wanted: Sequence[Column]) 
             found = list(names)  # type: ignore[call-overload]
             known = f"it has {', '.join(map(repr, found))}" if len(found) <= 50 else ""
             above = ""
+            if len(found) == 1 and (parts := re.findall(r"[;\t|,]", str(found[0]))):
+                above = f". Its cells may be parted by {parts[0]!r}: separator=, or --separator"
             if f"{name}=" in place:
                 above = (
                     ". What the names of folders say is a column below what is read: name the "
@@ -60,13 +64,22 @@ def distinct(names: Sequence[str], place: str) -> list[str]:
     return list(names)
 
 
-def check_numbers(place: str, types: Mapping[Column, Any], columns: Sequence[Column]) -> None:
-    """Raise an error if a column's type, where it is known, is not one of numbers."""
+def check_numbers(
+    place: str,
+    types: Mapping[Column, Any],
+    columns: Sequence[Column],
+    encodable: Container[Column] = (),
+) -> None:
+    """Raise an error if a column's type, where it is known, is not one of numbers.
+
+    It says how text can be encoded of those that are `encodable`.
+    """
     for name in columns:
         if types[name] is not None and not is_number(types[name]):
+            how = f": {ENCODE}" if name in encodable and is_text(types[name]) else ""
             raise ValueError(
                 f"{place}, column {name!r}: numbers are needed, and it holds {types[name]}. Leave "
-                f"the column out, or make numbers of it{_ENCODE if is_text(types[name]) else ''}"
+                f"the column out, or make numbers of it{how}"
             )
 
 

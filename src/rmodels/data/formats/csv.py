@@ -24,7 +24,7 @@ from rmodels.data.formats.cells import (
     fault_of,
     reads_as_number,
 )
-from rmodels.data.formats.columns import Column, distinct
+from rmodels.data.formats.columns import ENCODE, Column, distinct
 from rmodels.data.formats.files import compression_of, separator_of
 from rmodels.data.formats.reader import Batch, Part, Reader, key_types, signature, with_keys
 from rmodels.data.formats.remote import open_binary, size_of
@@ -138,7 +138,7 @@ class CSVReader(Reader):
             if isinstance(error, OSError):
                 raise ValueError(f"{path} cannot be read: {error}") from error
             numbers = [name for name in stored if name not in texts and name in columns]
-            found = _first_fault(path, part, numbers, size, self.gaps)
+            found = self._first_fault(number, numbers, size)
             if found is None and "block" in str(error):
                 found = _first_long(path, size)
             raise ValueError(found or f"{path} cannot be read: {error}") from error
@@ -170,8 +170,46 @@ class CSVReader(Reader):
 
     def fault(self, batch: Batch, columns: Sequence[Column]) -> str | None:
         """Return what is wrong in the file of a batch; see `Reader.fault`."""
-        part = self.parts[batch.part]
-        return _first_fault(self._paths[batch.part], part, columns, _block(), self.gaps)
+        return self._first_fault(batch.part, columns, _block())
+
+    def _first_fault(self, number: int, numbers: Sequence[Column], longest: int) -> str | None:
+        """Return what is wrong with the first line that cannot be read, None if all can be.
+
+        A cell that is missing cannot, unless there may be gaps.
+        """
+        path, part = self._paths[number], self.parts[number]
+        passed = set(absent()) if self.gaps else set()
+        chosen = set(numbers)
+        names = [name for name in part.types if name not in part.keys]
+        places = {name: place for place, name in enumerate(names) if name in chosen}
+        truths = {name for name in names if part.types[name] is not None}
+        # where no cell is there so far: of text, if the next is
+        vacant = {name for name in places if name in self.encodable and not number}
+        records = islice(_records(path, longest), 1, None)
+        rows = 0
+        while block := list(islice(records, max(1, _CELLS // len(names)))):
+            rows += len(block)
+            whole = [record for _, record in block if len(record) == len(names)]
+            suspects = {
+                name: place
+                for name, place in places.items()
+                if not _all_right([record[place] for record in whole], name in truths, passed)
+            }
+            for line, record in block:
+                if len(record) != len(names):
+                    return (
+                        f"{path}, line {line}: {len(record)} fields where the header has "
+                        f"{len(names)}"
+                    )
+                for name, place in suspects.items():
+                    cell = record[place]
+                    if not _all_right([cell], name in truths, passed):
+                        said = fault_of(cell, name in truths)
+                        text = name in vacant and cell not in absent() and not reads_as_number(cell)
+                        how = f". Leave the column out, or encode it: {ENCODE}" if text else ""
+                        return f"{path}, line {line}, column {name!r}: {said}{how}"
+                vacant -= {name for name in vacant if record[places[name]] not in passed}
+        return None if rows else f"{path} has no rows"
 
     def at(self, batch: Batch, row: int) -> str:
         """Return what to call a row; see `Reader.at`."""
@@ -274,40 +312,6 @@ def _first_long(path: _Text, size: int) -> str | None:
         if sum(len(cell.encode()) + 1 for cell in record) > size:
             return _too_long(path, line, size)
     return None
-
-
-def _first_fault(
-    path: _Text, part: Part, numbers: Sequence[Column], longest: int, gaps: bool
-) -> str | None:
-    """Return what is wrong with the first line that cannot be read, None if all can be.
-
-    A cell that is missing cannot, unless there may be `gaps`.
-    """
-    passed = set(absent()) if gaps else set()
-    chosen = set(numbers)
-    names = [name for name in part.types if name not in part.keys]
-    places = {name: place for place, name in enumerate(names) if name in chosen}
-    truths = {name for name in names if part.types[name] is not None}
-    records = islice(_records(path, longest), 1, None)
-    rows = 0
-    while block := list(islice(records, max(1, _CELLS // len(names)))):
-        rows += len(block)
-        whole = [record for _, record in block if len(record) == len(names)]
-        suspects = {
-            name: place
-            for name, place in places.items()
-            if not _all_right([record[place] for record in whole], name in truths, passed)
-        }
-        for line, record in block:
-            if len(record) != len(names):
-                return (
-                    f"{path}, line {line}: {len(record)} fields where the header has {len(names)}"
-                )
-            for name, place in suspects.items():
-                if not _all_right([record[place]], name in truths, passed):
-                    said = fault_of(record[place], name in truths)
-                    return f"{path}, line {line}, column {name!r}: {said}"
-    return None if rows else f"{path} has no rows"
 
 
 def _all_right(texts: list[str], truths: bool, passed: set[str]) -> bool:

@@ -58,11 +58,11 @@ def files_of(source: Source) -> list[Any]:
     path = Path(source)
     if path.is_dir():
         found = _below(path)
-    elif path.exists() or not glob.has_magic(str(source)):
+    elif path.exists():
         format_of(path)
-        if not path.exists():
-            raise FileNotFoundError(f"[Errno 2] No such file or directory: {str(source)!r}")
         return [path]
+    elif not glob.has_magic(str(source)):
+        raise FileNotFoundError(f"[Errno 2] No such file or directory: {str(source)!r}")
     else:
         found = _match(path)
     if not found:

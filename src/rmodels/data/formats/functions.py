@@ -116,7 +116,7 @@ class FunctionReader(Reader):
             if isinstance(batch, np.ndarray):
                 wide = batch.dtype
             else:
-                check_numbers(place, part.types, numbers)
+                check_numbers(place, part.types, numbers, self.encodable)
                 check_labels(place, part.types, labels)
                 wide = dtype_of([part.types[name] for name in numbers])
             if np.result_type(wide, dtype) != dtype:

@@ -90,10 +90,13 @@ class Reader(ABC):
         At least one.
     gaps : bool
         Whether values may be missing: then errors about other values pass these by.
+    encodable : collection of str or int
+        Columns of which, where they are text, errors say how it can be encoded.
     """
 
     has_types = True
     gaps = False
+    encodable: Collection[Column] = ()
     name: str
     columns: Sequence[Column]
     parts: list[Part]
@@ -116,7 +119,7 @@ class Reader(ABC):
         """Raise an error if a column is not everywhere, or is known not to hold what it must."""
         for part in self.parts:
             check_names(part.place, part.types, [*numbers, *labels])
-            check_numbers(part.place, part.types, numbers)
+            check_numbers(part.place, part.types, numbers, self.encodable)
             check_labels(part.place, part.types, labels)
 
     def find_texts(self, columns: Sequence[Column]) -> list[Column]:
