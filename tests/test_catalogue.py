@@ -38,6 +38,7 @@ def test_tasks_are_what_the_classes_do():
         expected = {
             "classify": ["predict"],
             "regress": ["predict"],
+            "cluster": ["predict", "transform"],
             "transform": ["transform"],
             "detect": ["predict"],
             "search": [],
@@ -46,8 +47,13 @@ def test_tasks_are_what_the_classes_do():
         if entry.predicts:  # discriminants project, too
             methods = methods[:1]
         assert methods == expected[entry.task]
-        if entry.task in ("classify", "regress", "detect"):
-            kinds = {"classify": "classifier", "regress": "regressor", "detect": "outlier_detector"}
+        kinds = {
+            "classify": "classifier",
+            "regress": "regressor",
+            "cluster": "clusterer",
+            "detect": "outlier_detector",
+        }
+        if entry.task in kinds:
             kind = kinds[entry.task]
             assert estimator().__sklearn_tags__().estimator_type == kind
 

@@ -1,6 +1,9 @@
 # Written by `make stub`, from the catalogue.
 
 from rmodels import plot as plot
+from rmodels.cluster import KMeans as KMeans
+from rmodels.cluster import k_means as k_means
+from rmodels.cluster import kmeans_plusplus as kmeans_plusplus
 from rmodels.config import config_context as config_context
 from rmodels.config import get_config as get_config
 from rmodels.config import set_config as set_config
@@ -57,6 +60,7 @@ __all__ = [  # noqa: RUF022
     "GammaRegressor",
     "GaussianNB",
     "IncrementalPCA",
+    "KMeans",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
@@ -88,6 +92,8 @@ __all__ = [  # noqa: RUF022
     "config_context",
     "enet_path",
     "get_config",
+    "k_means",
+    "kmeans_plusplus",
     "kneighbors_graph",
     "lasso_path",
     "load",

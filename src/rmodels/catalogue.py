@@ -13,6 +13,7 @@ __all__ = ["CATALOGUE", "FAMILIES", "Entry"]
 
 # The folders of estimators, and their headings in the API reference.
 FAMILIES = {
+    "cluster": "Clusters",
     "decomposition": "Decompositions",
     "discriminant_analysis": "Discriminant analysis",
     "linear_model": "Linear models",
@@ -30,7 +31,7 @@ class Entry:
     name : str
     family : str
         One of `FAMILIES`: the folder of rmodels that has it.
-    task : {"classify", "regress", "detect", "search", "transform", "function"}
+    task : {"classify", "regress", "cluster", "detect", "search", "transform", "function"}
         "detect" tells which rows are unlike the others.
     page : str
         Of the user guide.
@@ -261,6 +262,31 @@ CATALOGUE = {
             "classify",
             "discriminant_analysis",
             variants=({"solver": "eigen", "shrinkage": 0.2},),
+            patch=True,
+        ),
+        Entry(
+            "KMeans",
+            "cluster",
+            "cluster",
+            "k_means",
+            {"n_clusters": 3, "random_state": 0},
+            variants=({"n_clusters": 4, "init": "random", "random_state": 0},),
+            patch=True,
+        ),
+        Entry(
+            "k_means",
+            "cluster",
+            "function",
+            "k_means",
+            {"n_clusters": 3, "random_state": 0},
+            patch=True,
+        ),
+        Entry(
+            "kmeans_plusplus",
+            "cluster",
+            "function",
+            "k_means",
+            {"n_clusters": 3, "random_state": 0},
             patch=True,
         ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes", patch=True),

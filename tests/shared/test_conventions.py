@@ -24,7 +24,7 @@ every = pytest.mark.parametrize("case", EXAMPLES, ids=str)
 everywhere = pytest.mark.parametrize("case", CASES, ids=str)
 predicting = pytest.mark.parametrize("case", [c for c in EXAMPLES if c.entry.predicts], ids=str)
 transforming = pytest.mark.parametrize(
-    "case", [c for c in EXAMPLES if c.entry.task == "transform"], ids=str
+    "case", [c for c in EXAMPLES if c.entry.task in ("cluster", "transform")], ids=str
 )
 
 

@@ -30,6 +30,7 @@ _TABLE = (
 _TASKS = {
     "classify": "predicts classes",
     "regress": "predicts numbers",
+    "cluster": "finds clusters of rows",
     "transform": "makes other columns of those there are",
 }
 

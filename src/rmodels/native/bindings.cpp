@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "native/strided.hpp"
+#include "ops/assign/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/glm/native.hpp"
@@ -166,6 +167,49 @@ void distances(const Array &X, const Input &centres, const Input &others, const 
     const Centres to{centres.data(), others.data(), centres.shape(0)};
     nb::gil_scoped_release release;
     measure(x, to, found.data(), threads);
+}
+
+using Labels = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Lines = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void assign(const Array &X, const Input &centres, const Places &order, const Places &starts, double scale,
+            const std::optional<Input> &drift, const Labels &labels, const std::optional<Lines> &bounds, int threads) {
+    const Strided x = strided(X);
+    const Clusters to{centres.data(), centres.shape(0),    x.columns, order.data(),
+                      starts.data(),  starts.shape(0) - 1, scale,     drift ? drift->data() : nullptr};
+    nb::gil_scoped_release release;
+    assign_rows(x, to, labels.data(), bounds ? bounds->data() : nullptr, threads);
+}
+
+void add_cluster_sums(const Array &X, const Vector &weights, const Places &labels,
+                      const std::optional<Places> &previous, const Input &shift, const Input &factors,
+                      const nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> &sums, int threads) {
+    const Strided x = strided(X), w = strided(weights);
+    const Grid grid{shift.data(), factors.data()};
+    nb::gil_scoped_release release;
+    add_sums(x, w, labels.data(), previous ? previous->data() : nullptr, grid, sums.shape(0), sums.data(), threads);
+}
+
+void measure_own(const Array &X, const Input &centres, const Places &labels, const Result &squares, int threads) {
+    const Strided x = strided(X);
+    nb::gil_scoped_release release;
+    own_squares(x, centres.data(), labels.data(), squares.data(), threads);
+}
+
+void potentials(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest,
+                const Input &candidates, const Input &quarters, const Result &found, int threads) {
+    const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
+    nb::gil_scoped_release release;
+    find_potentials(state, candidates.data(), candidates.shape(0), quarters.data(), quarters.shape(1), found.data(),
+                    threads);
+}
+
+void seed(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &centre,
+          const Input &quarters, const Result &found, int threads) {
+    const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
+    nb::gil_scoped_release release;
+    add_centre(state, centre.data(), quarters.data(), quarters.shape(0), found.data(), threads);
 }
 
 using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
@@ -386,6 +430,16 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
                "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvatures"_a.noconvert().none(), "threads"_a);
+    module.def("assign", &assign, "X"_a, "centres"_a.noconvert(), "order"_a.noconvert(), "starts"_a.noconvert(),
+               "scale"_a, "drift"_a.none(), "labels"_a.noconvert(), "bounds"_a.none(), "threads"_a);
+    module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),
+               "previous"_a.none(), "shift"_a.noconvert(), "factors"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
+    module.def("own_squares", &measure_own, "X"_a, "centres"_a.noconvert(), "labels"_a.noconvert(),
+               "squares"_a.noconvert(), "threads"_a);
+    module.def("potentials", &potentials, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
+               "candidates"_a.noconvert(), "quarters"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("seed", &seed, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
+               "centre"_a.noconvert(), "quarters"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
 
     nb::class_<Paths>(module, "Paths")
         .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),

@@ -1,0 +1,243 @@
+"""Clusters."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster, datasets
+from sklearn.model_selection import train_test_split
+
+from rmodels import KMeans, kmeans_plusplus
+from rmodels_evidence.case import Case
+from rmodels_evidence.comparison import Comparison
+from rmodels_evidence.families import Family
+from rmodels_evidence.problem import (
+    Agreement,
+    Answers,
+    Contender,
+    Goal,
+    Options,
+    Problem,
+    Work,
+)
+
+__all__ = ["FAMILY"]
+
+Matrix = NDArray[np.float64]
+Start = tuple[NDArray, NDArray]  # rows, and centres to begin with
+
+_ITERATIONS = 20
+
+
+def _predict(model: Any, X: NDArray) -> NDArray:
+    return np.asarray(model.predict(X))
+
+
+def _comparisons() -> Iterator[Comparison]:
+    X, y = datasets.load_digits(return_X_y=True)
+    yield Comparison(
+        "10 clusters",
+        "digits",
+        "KMeans",
+        tuple(train_test_split(X, y, random_state=0)),
+        lambda: KMeans(10, random_state=0),
+        lambda: cluster.KMeans(10, random_state=0),
+        _predict,
+        0.0,
+    )
+
+
+@cache
+def _start(name: str) -> Start:
+    """Return rows of a case, and centres to begin with."""
+    rng = np.random.default_rng(0)
+    X: NDArray = rng.standard_normal((2000, 5)) + 4 * rng.integers(0, 5, (2000, 1))
+    k = 12
+    if name == "grid":
+        X = np.stack(np.meshgrid(*[np.arange(10.0)] * 3), axis=-1).reshape(-1, 3)
+    if name == "duplicates":
+        X = np.repeat(X[:40], 50, axis=0)
+    if name == "float64, mean 1e6":
+        X = X + 1e6
+    if name == "float32, mean 1e4":
+        X = (X + 1e4).astype(np.float32)
+    if name == "as many clusters as rows":
+        X, k = X[:60], 60
+    centres = X[rng.choice(len(X), k, replace=False)].copy()
+    if name == "empty clusters":
+        centres[:4] = 1e3
+    return X, centres
+
+
+def _fit(estimator: Any, name: str) -> Any:
+    X, centres = _start(name)
+    model = estimator(len(centres), init=centres, n_init=1).fit(X)
+    return model.cluster_centers_, model.labels_, model.inertia_
+
+
+def _errors(name: str, found: Sequence[Any]) -> list[float]:
+    """Return the share of rows without the nearest of the centres, plus the error of the inertia.
+
+    Squares are those of differences in float64, summed in the order of the columns.
+    """
+    X = _start(name)[0].astype(np.float64)
+    errors = []
+    for centres, labels, inertia in found:
+        squares = np.zeros((len(X), len(centres)))
+        for x, m in zip(X.T, centres.T.astype(np.float64), strict=True):
+            squares += (x[:, np.newaxis] - m) ** 2
+        wrong = float((squares.argmin(axis=1) != labels).mean())
+        least = squares.min(axis=1).sum()
+        apart = abs(float(inertia) - least)
+        errors.append(wrong + (apart / least if least > 0 else apart))
+    return errors
+
+
+_CASES = (
+    "plain",
+    "grid",
+    "duplicates",
+    "float64, mean 1e6",
+    "float32, mean 1e4",
+    "as many clusters as rows",
+    "empty clusters",
+)
+
+
+def _cases(quick: bool) -> Iterator[Case]:
+    for name in _CASES:
+        yield Case(
+            "KMeans",
+            name,
+            "labels and inertia",
+            "the nearest of its centres in float64",
+            1e-13,  # the inertia is compared with a sum that is rounded
+            partial(_fit, KMeans, name),
+            partial(_errors, name),
+            {"scikit-learn": partial(_fit, cluster.KMeans, name)},
+        )
+
+
+def _generate(n: int, d: int, k: int, spread: float) -> Start:
+    """Return rows about k middles, or uniform rows if the spread is 0; and k of them."""
+    rng = np.random.default_rng(0)
+    if spread:
+        X = 10 * rng.random((k, d))[rng.integers(0, k, n)] + spread * rng.standard_normal((n, d))
+    else:
+        X = rng.random((n, d))
+    return X, X[rng.choice(n, k, replace=False)].copy()
+
+
+def _fitting(estimator: Any, data: Start, **options: Any) -> Callable[[], Any]:
+    X, centres = data
+
+    def fit() -> Any:
+        model = estimator(
+            len(centres), init=centres, n_init=1, max_iter=_ITERATIONS, tol=0, **options
+        ).fit(X)
+        return model.inertia_, model.n_iter_
+
+    return fit
+
+
+def _check(data: Start, answers: Answers) -> dict[Contender, Agreement]:
+    """Compare the inertia after as many iterations."""
+    model = cluster.KMeans(len(data[1]), init=data[1], n_init=1, max_iter=_ITERATIONS, tol=0).fit(
+        data[0]
+    )
+    found = {}
+    for contender, (inertia, n_iter) in answers.items():
+        error = abs(inertia / model.inertia_ - 1) + abs(n_iter - model.n_iter_)
+        found[contender] = Agreement(float(error), 1e-6, "error of the inertia and iterations")
+    return found
+
+
+def _seeding(draw: Any, data: Start) -> Callable[[], NDArray]:
+    return lambda: np.asarray(draw(data[0], len(data[1]), random_state=0)[1])
+
+
+def _check_seeds(data: Start, answers: Answers) -> dict[Contender, Agreement]:
+    truth = cluster.kmeans_plusplus(data[0], len(data[1]), random_state=0)[1]
+    return {
+        contender: Agreement(float((answer != truth).mean()), 0.0, "share of other rows")
+        for contender, answer in answers.items()
+    }
+
+
+def _predicting(estimator: Any, data: Start) -> Callable[[], NDArray]:
+    X, centres = data
+    model = estimator(len(centres), init=centres, n_init=1, max_iter=1).fit(X[:10_000])
+    model.cluster_centers_ = centres
+    return lambda: np.asarray(model.predict(X))
+
+
+def _check_labels(data: Start, answers: Answers) -> dict[Contender, Agreement]:
+    truth = next(each for contender, each in answers.items() if contender.name == "rmodels")
+    return {
+        contender: Agreement(float((answer != truth).mean()), 1e-6, "share of other labels")
+        for contender, answer in answers.items()
+    }
+
+
+# Rows, columns, clusters, spread about the middles (0: uniform), and the goal against scikit-learn.
+_FITS = (
+    ("clusters", 100_000, 20, 100, 1.0, 8),
+    ("uniform", 100_000, 20, 100, 0.0, 5),
+    ("low", 1_000_000, 3, 50, 0.0, 6),
+    ("wide", 50_000, 784, 100, 3.0, 6),
+    ("many", 50_000, 20, 1000, 1.0, 10),
+)
+
+
+def _problems(options: Options) -> Iterator[Problem]:
+    for name, rows, d, k, spread, goal in _FITS:
+        n = options.rows(rows)
+        yield Problem(
+            f"k-means-{name}",
+            f"KMeans {n:,} × {d}, {k} clusters, {_ITERATIONS} iterations",
+            "cluster",
+            partial(_generate, n, d, k, spread),
+            (
+                Contender("rmodels", partial(_fitting, KMeans), True),
+                Contender("scikit-learn", partial(_fitting, cluster.KMeans)),
+                Contender(
+                    "scikit-learn, elkan", partial(_fitting, cluster.KMeans, algorithm="elkan")
+                ),
+            ),
+            _check,
+            (Goal(("scikit-learn", "scikit-learn, elkan"), goal),),
+            Work(n * d * 8 * _ITERATIONS, n * d * k * 2 * _ITERATIONS, "float32"),
+        )
+    n = options.rows(100_000)
+    yield Problem(
+        "k-means-seeds",
+        f"k-means++ {n:,} × 10, 100 clusters",
+        "cluster",
+        partial(_generate, n, 10, 100, 1.0),
+        (
+            Contender("rmodels", partial(_seeding, kmeans_plusplus), True),
+            Contender("scikit-learn", partial(_seeding, cluster.kmeans_plusplus)),
+        ),
+        _check_seeds,
+        (Goal(("scikit-learn",), 8),),
+        Work(n * 10 * 8 * 100, n * 10 * 100 * 7 * 3, "float64"),
+    )
+    n = options.rows(1_000_000)
+    yield Problem(
+        "k-means-predict",
+        f"KMeans, predict, {n:,} × 20, 100 clusters",
+        "cluster",
+        partial(_generate, n, 20, 100, 1.0),
+        (
+            Contender("rmodels", partial(_predicting, KMeans), True),
+            Contender("scikit-learn", partial(_predicting, cluster.KMeans)),
+        ),
+        _check_labels,
+        (Goal(("scikit-learn",), 3),),
+        Work(n * 20 * 8, n * 20 * 100 * 2, "float32"),
+    )
+
+
+FAMILY = Family(comparisons=_comparisons, cases=_cases, suite="cluster", problems=_problems)

@@ -1,0 +1,285 @@
+"""k-means."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+
+from rmodels import data
+from rmodels.base.estimator import all_or_nothing
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.warnings import warn
+from rmodels.cluster._centres import Centres, Matrix
+from rmodels.data import Need, Rows, Source
+from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
+from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
+from rmodels.solvers.seeds import draw_plus_plus, draw_uniformly, sample_rows
+
+__all__ = ["KMeans"]
+
+_RUNS = 10  # of n_init="auto" where each begins elsewhere
+
+
+class KMeans(Centres):
+    """Clusters of rows about centres, each the mean of the rows that are nearest to it.
+
+    With m_c the centres and w the weights, Lloyd's algorithm goes down with
+
+        inertia = Σ_i w_i min_c ‖x_i − m_c‖²
+
+    by turns: each row takes the nearest centre, each centre the mean of its rows. It ends when no
+    row changes, or when the centres hardly move.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    init : {"k-means++", "random"}, callable or array-like of shape (n_clusters, n_features), \
+            default="k-means++"
+        Where centres begin. "k-means++": rows far from each other, drawn by weight times squared
+        distance to the nearest so far, each the best of 2 + log(n_clusters). "random": rows. With
+        the same `random_state` they are scikit-learn's, but for float32. A callable gets X,
+        n_clusters and random_state=, and returns an array. Of a scan or a cluster, "k-means++" and
+        "random" draw from all rows if they fit in a quarter of the setting `memory_limit`, else
+        from a uniform sample that does, and a callable gets these.
+    n_init : int or "auto", default="auto"
+        How many runs, of which the one with the least inertia is kept. "auto": 1 for "k-means++"
+        and arrays, else 10.
+    max_iter : int, default=300
+    tol : float, default=1e-4
+        A run ends when the squares of the moves of all centres add up to at most this times the
+        mean variance of the columns, which is taken without weights.
+    verbose : int, default=0
+        Whether each iteration is told of.
+    random_state : int, RandomState instance or None, default=None
+    copy_x : bool, default=True
+        Accepted for compatibility. X is never changed, and not copied.
+    algorithm : {"lloyd", "elkan"}, default="lloyd"
+        Accepted for compatibility: bounds as Elkan's are always used, and change no result.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        In the dtype of X; of a tensor in its kind.
+    labels_ : ndarray of shape (n_samples,), int32
+        The centre that is nearest to each row by its distance in float64, of equal ones the first.
+        Of a scan or a cluster, too: 4 bytes a row.
+    inertia_ : float
+        Of `cluster_centers_` and `labels_`, in float64.
+    n_iter_ : int
+        Iterations of the run that was kept.
+    inertia_history_ : ndarray of shape (n_iter_,)
+        Inertia after each iteration, of its labels and the means of their rows. To the rounding
+        of the squares of the rows about the middle of the columns.
+    engine_ : {"reference", "native"}
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has feature names that are all strings.
+
+    Notes
+    -----
+    Sums of rows are in fixed point, and labels exact: all attributes have the same bits for any
+    number of threads, on any instruction set, and for the same rows in an array, in batches or on a
+    cluster, as long as the centres begin with the same rows.
+
+    A centre without a row takes the row that is farthest from its own centre, as in scikit-learn;
+    of several, the first takes the farthest.
+
+    At most n_samples · n_clusters · n_features operations an iteration; less as the rows come to
+    rest, as those whose bounds hold are not read. Memory: 4 (3 + g) bytes a row, for g groups of
+    centres: n_clusters / 128, 1 to 64, and as many as fit in a quarter of `memory_limit`. A scan is
+    read twice, and once an iteration, and no bounds are kept. Sparse X becomes arrays, a block
+    within the memory limit at a time.
+
+    Source: S. Lloyd, "Least squares quantization in PCM", 1982; D. Arthur, S. Vassilvitskii,
+    "k-means++: the advantages of careful seeding", 2007.
+
+    Examples
+    --------
+    >>> from rmodels import KMeans
+    >>> X = [[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [10.0, 2.0], [10.0, 4.0], [10.0, 0.0]]
+    >>> model = KMeans(2, random_state=0).fit(X)
+    >>> model.labels_
+    array([1, 1, 1, 0, 0, 0], dtype=int32)
+    >>> model.cluster_centers_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> model.inertia_
+    16.0
+    """
+
+    _attributes: ClassVar = {"inertia_history_": np.ndarray}
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "copy_x": ["boolean"],
+        "algorithm": [StrOptions({"lloyd", "elkan"})],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: str | Callable[..., ArrayLike] | ArrayLike = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        copy_x: bool = True,
+        algorithm: str = "lloyd",
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+
+    @all_or_nothing
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> "KMeans":
+        """Find the clusters.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_samples, n_features)
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of a scan also a column. At least 0, not all 0.
+
+        Returns
+        -------
+        KMeans
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, or fewer rows than clusters
+            are asked for, or if `init` is of another shape.
+
+        Examples
+        --------
+        >>> from rmodels import KMeans
+        >>> model = KMeans(2, init=[[0.0], [1.0]]).fit([[0.0], [1.0], [9.0], [10.0]])
+        >>> model.inertia_history_.round(6)
+        array([48.666667,  1.      ,  1.      ])
+        """
+        source = data.source(self, X, None, sample_weight, need=Need())
+        if isinstance(source, Rows):
+            source = source.on_host()
+        extent, threads = find_extent(source), source.threads(None)
+        if extent.n_samples < self.n_clusters:
+            raise ValueError(
+                f"n_samples={extent.n_samples} should be >= n_clusters={self.n_clusters}."
+            )
+        starts, runs = self._starts(source), self._count_runs()
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            warn(
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+            )
+        random_state = check_random_state(self.random_state)
+        tell = print if self.verbose else _say_nothing
+        lloyd = Lloyd(source, extent, self.n_clusters, self.max_iter, self.tol, threads, tell)
+        sample = source if starts is not None else sample_rows(source, random_state)
+        best: Clustering | None = None
+        for _ in range(runs):
+            centres = self._draw(sample, random_state, threads) if starts is None else starts
+            tell("Initialization complete")
+            found = lloyd.run(centres)
+            if best is None or (found.inertia < best.inertia and not found.is_same(best)):
+                best = found
+        assert best is not None
+        return self._set_clusters(best, lloyd.engine, source, X)
+
+    def _set_clusters(self, best: Clustering, engine: str, source: Source, X: Any) -> "KMeans":
+        distinct = len(np.unique(best.labels))
+        if distinct < self.n_clusters:
+            warn(
+                f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
+                f"({self.n_clusters}). Possibly due to duplicate points in X.",
+                ConvergenceWarning,
+            )
+        self.cluster_centers_ = convert_like(best.centres, X, source.dtype)
+        self.labels_ = as_kind_of(best.labels, X)
+        self.inertia_, self.n_iter_, self.engine_ = best.inertia, best.n_iter, engine
+        self.inertia_history_ = best.history
+        return self
+
+    def _is_array(self) -> bool:
+        return not (isinstance(self.init, str) or callable(self.init))
+
+    def _is(self, init: str) -> bool:
+        return isinstance(self.init, str) and self.init == init
+
+    def _count_runs(self) -> int:
+        if self.n_init == "auto":
+            return 1 if self._is_array() or self._is("k-means++") else _RUNS
+        if self._is_array() and self.n_init != 1:
+            warn(
+                "Explicit initial center position passed: performing only one init in "
+                f"{type(self).__name__} instead of n_init={self.n_init}.",
+                RuntimeWarning,
+            )
+            return 1
+        return int(self.n_init)
+
+    def _starts(self, source: Source) -> Matrix | None:
+        """Return the centres that were given, checked."""
+        if not self._is_array():
+            return None
+        return self._check_centres(self.init, source)
+
+    def _check_centres(self, given: Any, source: Source) -> Matrix:
+        if sparse.issparse(given):
+            given = given.toarray()
+        centres: NDArray = check_array(on_host(adopt(given)), dtype=source.dtype)
+        if len(centres) != self.n_clusters:
+            raise ValueError(
+                f"The shape of the initial centers {centres.shape} does not match the number of "
+                f"clusters {self.n_clusters}."
+            )
+        if centres.shape[1] != source.n_features:
+            raise ValueError(
+                f"The shape of the initial centers {centres.shape} does not match the number of "
+                f"features of the data {source.n_features}."
+            )
+        return centres.astype(np.float64)
+
+    def _draw(
+        self, rows: Source, random_state: np.random.RandomState, n_threads: int | None
+    ) -> Matrix:
+        """Return centres to begin with, from a sample or from all rows."""
+        assert isinstance(rows, Rows)
+        if callable(self.init):
+            given = self.init(rows.X, self.n_clusters, random_state=random_state)
+            return self._check_centres(given, rows)
+        if rows.X.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"a sample of {rows.X.shape[0]} rows is what memory_limit holds, and n_clusters="
+                f"{self.n_clusters}: raise the limit, or give centres as init"
+            )
+        if self._is("random"):
+            return draw_uniformly(rows, self.n_clusters, random_state)
+        return draw_plus_plus(rows, self.n_clusters, random_state, None, n_threads)[0]
+
+
+def _say_nothing(text: str) -> None:
+    """Do nothing: verbose is 0."""

@@ -1,0 +1,453 @@
+"""The nearest centre of each row, sums of the rows of each centre, and the seeds of k-means."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels import ops
+
+__all__ = [
+    "LIMBS",
+    "SEED_ROWS",
+    "Assignment",
+    "Seeding",
+    "Sums",
+    "add_centre",
+    "add_sums",
+    "assign",
+    "find_potentials",
+    "own_squares",
+    "split_rows",
+]
+
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.int32]
+
+LIMBS = 3  # of a fixed-point sum
+BITS = 30  # of a limb
+SEED_ROWS = 1024  # whose potential is summed at once
+
+
+@dataclass
+class Assignment:
+    """What is known of rows that were assigned to centres before: of them, few are read again.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,), int32
+        Which centre each row has.
+    groups : int
+        Of centres: a row keeps a number, in float32, for each, and one more.
+    state : object
+        Of the engine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Assignment, assign
+    >>> X, seen = np.array([[0.0], [4.0], [9.0]]), Assignment.of(3)
+    >>> assign(X, np.array([[0.0], [9.0]]), seen)
+    array([0, 0, 1], dtype=int32)
+    >>> assign(X, np.array([[2.0], [7.0]]), seen)
+    array([0, 0, 1], dtype=int32)
+    """
+
+    labels: Labels
+    groups: int = 1
+    state: Any = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, n_samples: int, groups: int = 1) -> "Assignment":
+        """Return that nothing is known of some rows.
+
+        Examples
+        --------
+        >>> from rmodels.ops.assign import Assignment
+        >>> Assignment.of(2)
+        Assignment(labels=array([-1, -1], dtype=int32), groups=1)
+        """
+        return cls(np.full(n_samples, -1, dtype=np.int32), groups)
+
+
+def assign(
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment | None = None,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Labels:
+    """Return which centre is nearest to each row: the c of the least Σ_j (x_j − m_cj)².
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        Any strides that are multiples of the item size. Neither copied nor changed. Finite.
+    centres : ndarray of shape (n_centres, n_features), float64
+        At least one. Finite.
+    known : Assignment, optional
+        What earlier calls with the same rows and as many centres left, for this one to use and to
+        bring up to date.
+    engine : str, optional
+        As in `rmodels.set_config`, which gives the default.
+    n_threads : int, optional
+        Threads to use; the default is `rmodels.config.thread_count()`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int32
+        Of equal squares the first. With `known`, its labels, which the next call changes.
+
+    Notes
+    -----
+    Squares are those of float64: the difference, its square and the sum in the order of the columns
+    are each rounded. The labels are the same on every engine and instruction set, for any number of
+    threads, any batch, and whatever is known. What overflows is infinite.
+
+    Native: n_samples · n_centres · n_features products in float32 with a bound on their error, and
+    float64 where it leaves more than one centre. With `known`, rows whose bounds hold are not read.
+    Memory beyond input and result: a few copies of the centres, a fixed amount per thread, and 4
+    bytes · (1 + groups) a row of what is known.
+
+    Source: S. Lloyd, "Least squares quantization in PCM", 1982; the bounds of G. Hamerly, "Making
+    k-means even faster", 2010, and Y. Ding et al., "Yinyang k-means", 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import assign
+    >>> assign(np.array([[0.0, 1.0], [5.0, 5.0]]), np.array([[6.0, 6.0], [0.0, 0.0]]))
+    array([1, 0], dtype=int32)
+    """
+    name = ops.choose("assign", engine, X)
+    found: Labels = ops.implementation("assign", name).assign(X, centres, known, n_threads)
+    return found
+
+
+@dataclass
+class Sums:
+    """Sums of rows by centres in fixed point, the same in any order.
+
+    Of column j, w (x_j − shift_j) times a power of two that makes all of them at most 1 is rounded
+    to a multiple of 2⁻⁹⁰, and the multiples are added as integers of three limbs of 30 bits; so is
+    w. So a sum of n rows is off by n 2⁻⁹¹ of the largest value at most, and up to 2³² rows fit.
+
+    Attributes
+    ----------
+    limbs : ndarray of shape (n_centres, 3, n_features + 1), int64
+        The last column is Σ w.
+    shift : ndarray of shape (n_features,)
+    factors : ndarray of shape (n_features + 1,)
+        The powers of two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Sums, add_sums
+    >>> sums = Sums.of(2, np.array([4.0]), np.array([6.0]))
+    >>> sums = add_sums(sums, np.array([[0.0], [1.0], [10.0]]), np.array([0, 0, 1], dtype=np.int32))
+    >>> sums.weights(), sums.totals()
+    (array([2., 1.]), array([[-7.],
+           [ 6.]]))
+    """
+
+    limbs: NDArray[np.int64]
+    shift: Matrix
+    factors: Matrix
+
+    @classmethod
+    def of(cls, n_centres: int, shift: Matrix, reach: Matrix, heaviest: float = 1.0) -> "Sums":
+        """Return sums of no rows.
+
+        Parameters
+        ----------
+        n_centres : int
+        shift, reach : ndarray of shape (n_features,)
+            Columns are within shift − reach and shift + reach.
+        heaviest : float
+            The largest weight.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels.ops.assign import Sums
+        >>> Sums.of(1, np.zeros(1), np.array([3.0])).factors
+        array([0.25, 1.  ])
+        """
+        exponents = np.frexp(np.append(heaviest * reach, heaviest))[1]
+        exponents[-1] -= np.frexp(heaviest)[0] == 0.5
+        limbs = np.zeros((n_centres, LIMBS, len(shift) + 1), dtype=np.int64)
+        return cls(limbs, shift, np.ldexp(1.0, -np.clip(exponents, -900, 1000)))
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return replace(self, limbs=self.limbs + other.limbs)
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        return replace(self, limbs=self.limbs - other.limbs)
+
+    def of_row(self, x: Matrix, weight: float = 1.0) -> NDArray[np.int64]:
+        """Return what a row adds to the limbs of its centre: (3, n_features + 1)."""
+        return split_rows(
+            (np.append((x - self.shift) * weight, weight) * self.factors)[np.newaxis]
+        )[0]
+
+    def weights(self) -> Matrix:
+        """Return Σ w of each centre."""
+        return self._read(self.limbs[:, :, -1], self.factors[-1])
+
+    def totals(self) -> Matrix:
+        """Return Σ w (x − shift) of each centre: (n_centres, n_features)."""
+        return self._read(self.limbs[:, :, :-1], self.factors[:-1])
+
+    def _read(self, limbs: NDArray[np.int64], factors: Any) -> Matrix:
+        """Return the float64 of integers, within two units of its last place."""
+        negative = _carry(limbs)[0] < 0
+        top, middle, low = _carry(np.where(negative[:, np.newaxis], -limbs, limbs))
+        rest = np.ldexp(low.astype(np.float64), -2 * BITS) + np.ldexp(middle * 1.0, -BITS)
+        fine, coarse = (top & _MASK).astype(np.float64), (top >> BITS).astype(np.float64)
+        found: Matrix = np.ldexp(((rest + fine) + np.ldexp(coarse, BITS)) / factors, -BITS)
+        return np.where(negative, -found, found)
+
+
+_MASK = (1 << BITS) - 1
+
+
+def _carry(limbs: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """Return limbs of which all but the top one are in [0, 2³⁰)."""
+    top, middle, low = (limbs[:, place] for place in range(LIMBS))
+    middle = middle + (low >> BITS)
+    return top + (middle >> BITS), middle & _MASK, low & _MASK
+
+
+def split_rows(scaled: Matrix) -> NDArray[np.int64]:
+    """Return the limbs of values of at most 1: (rows, 3, columns).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import split_rows
+    >>> split_rows(np.array([[1.0, 0.5**40]]))[0].tolist()
+    [[1073741824, 0], [0, 1048576], [0, 0]]
+    """
+    parts, rest = [], scaled
+    for _ in range(LIMBS):
+        rest = np.ldexp(rest, BITS)
+        whole = np.rint(rest)
+        rest = rest - whole
+        parts.append(whole.astype(np.int64))
+    return np.stack(parts, axis=1)
+
+
+def add_sums(
+    sums: Sums,
+    X: NDArray,
+    labels: Labels,
+    weights: NDArray | None = None,
+    previous: Labels | None = None,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Sums:
+    """Return sums with the rows of X added to those of their centres, bit for bit in any order.
+
+    Parameters
+    ----------
+    sums : Sums
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        As in `assign`, within what the sums were made for.
+    labels : ndarray of shape (n_samples,), int32
+    weights : ndarray of shape (n_samples,), float32 or float64, optional
+    previous : ndarray of shape (n_samples,), int32, optional
+        The labels with which the rows are in the sums: they move. Below 0 are those that are not.
+    engine, n_threads
+        As in `assign`.
+
+    Returns
+    -------
+    Sums
+
+    Notes
+    -----
+    x − shift and its product with w are rounded once each, in float64. Memory beyond the result: as
+    much per thread.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Sums, add_sums
+    >>> X, none = np.array([[1.0], [2.0]]), Sums.of(2, np.zeros(1), np.array([2.0]))
+    >>> before, after = np.array([0, 0], dtype=np.int32), np.array([0, 1], dtype=np.int32)
+    >>> add_sums(add_sums(none, X, before), X, after, previous=before).totals().ravel()
+    array([1., 2.])
+    """
+    name = ops.choose("assign", engine, X)
+    limbs = sums.limbs.copy()
+    ops.implementation("assign", name).add_sums(
+        replace(sums, limbs=limbs), X, labels, weights, previous, n_threads
+    )
+    return replace(sums, limbs=limbs)
+
+
+def own_squares(
+    X: NDArray,
+    centres: Matrix,
+    labels: Labels,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Matrix:
+    """Return Σ_j (x_j − m_j)² of each row and the centre that its label names.
+
+    Parameters
+    ----------
+    X, centres, engine, n_threads
+        As in `assign`.
+    labels : ndarray of shape (n_samples,), int32
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+        The squares that `assign` defines, with the same bits on every engine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import own_squares
+    >>> own_squares(np.array([[3.0, 4.0]]), np.zeros((1, 2)), np.zeros(1, dtype=np.int32))
+    array([25.])
+    """
+    name = ops.choose("assign", engine, X)
+    found: Matrix = ops.implementation("assign", name).own_squares(X, centres, labels, n_threads)
+    return found
+
+
+@dataclass
+class Seeding:
+    """The state of k-means++: of each row, which of the centres so far is nearest, and how near.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        As in `assign`.
+    weights : ndarray of shape (n_samples,) or None
+    centres : ndarray of shape (n_chosen, n_features), float64
+    closest : ndarray of shape (n_samples,), float64
+        The squares of the distances, as `assign` defines them.
+    nearest : ndarray of shape (n_samples,), int32
+    potentials : ndarray of shape (n_blocks,)
+        Σ w closest of each `SEED_ROWS` rows: eight sums, of which row i has that of i mod 8, added
+        in their order. The same on every engine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Seeding, add_centre, find_potentials
+    >>> state = add_centre(Seeding.of(np.array([[0.0], [3.0], [9.0]])), np.array([0.0]))
+    >>> state.closest, state.potentials
+    (array([ 0.,  9., 81.]), array([90.]))
+    >>> find_potentials(state, np.array([[3.0], [9.0]]))
+    array([36.,  9.])
+    """
+
+    X: NDArray
+    weights: NDArray | None
+    centres: Matrix
+    closest: Matrix
+    nearest: Labels
+    potentials: Matrix
+
+    @classmethod
+    def of(cls, X: NDArray, weights: NDArray | None = None) -> "Seeding":
+        """Return the state without a centre.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels.ops.assign import Seeding
+        >>> len(Seeding.of(np.zeros((2000, 1))).potentials)
+        2
+        """
+        n, d = X.shape
+        return cls(
+            X,
+            weights,
+            np.zeros((0, d)),
+            np.full(n, np.inf),
+            np.zeros(n, dtype=np.int32),
+            np.zeros(-(-n // SEED_ROWS)),
+        )
+
+    def quarters(self, candidates: Matrix) -> Matrix:
+        """Return a quarter of the squares between candidates and centres, rounded down.
+
+        A row is not nearer to a candidate than to its own centre if its square is at most that.
+        """
+        gaps = candidates[:, np.newaxis] - self.centres
+        return np.ascontiguousarray(np.einsum("cmd,cmd->cm", gaps, gaps) * (0.25 * (1 - 1e-6)))
+
+
+def find_potentials(
+    state: Seeding,
+    candidates: Matrix,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Matrix:
+    """Return Σ w min(closest, |x − c|²) of each candidate c, as if it were a centre.
+
+    Parameters
+    ----------
+    state : Seeding
+        With at least one centre.
+    candidates : ndarray of shape (n_candidates, n_features), float64
+    engine, n_threads
+        As in `assign`.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates,)
+        The sums of blocks as `Seeding` has them, added in their order.
+
+    Notes
+    -----
+    Native: rows that by the triangle inequality are not nearer to a candidate are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Seeding, add_centre, find_potentials
+    >>> state = add_centre(Seeding.of(np.array([[0.0], [2.0]])), np.array([0.0]))
+    >>> find_potentials(state, np.array([[1.0]]))
+    array([1.])
+    """
+    name = ops.choose("assign", engine, state.X)
+    blocks = ops.implementation("assign", name).find_potentials(state, candidates, n_threads)
+    found: Matrix = np.add.reduce(blocks, axis=0)
+    return found
+
+
+def add_centre(
+    state: Seeding, centre: Matrix, *, engine: str | None = None, n_threads: int | None = None
+) -> Seeding:
+    """Return the state with one more centre; its arrays are changed in place.
+
+    Parameters
+    ----------
+    state : Seeding
+    centre : ndarray of shape (n_features,), float64
+    engine, n_threads
+        As in `assign`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Seeding, add_centre
+    >>> state = Seeding.of(np.array([[0.0], [2.0]]), np.array([1.0, 3.0]))
+    >>> add_centre(add_centre(state, np.array([0.0])), np.array([3.0])).potentials
+    array([3.])
+    """
+    name = ops.choose("assign", engine, state.X)
+    ops.implementation("assign", name).add_centre(state, centre, n_threads)
+    return replace(state, centres=np.concatenate([state.centres, centre[np.newaxis]]))

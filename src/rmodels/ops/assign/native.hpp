@@ -1,0 +1,59 @@
+// The nearest centre of each row, sums of the rows of each centre, and the seeds of k-means.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "native/strided.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+// What rows are assigned to. Bounds are distances times `scale`, a power of two.
+struct Clusters {
+    const double *centres;  // (count, columns)
+    std::size_t count, columns;
+    const std::int32_t *order;   // the centres by groups
+    const std::int32_t *starts;  // of each group in `order`, and the end: (groups + 1,)
+    std::size_t groups;
+    double scale;
+    const double *drift;  // how far each centre has moved since the bounds were right, scaled; null: there are none
+};
+
+// Writes which centre is nearest to each row, the first of equal ones, to labels, which hold those of before if there
+// is a drift; and, unless bounds is null, an upper bound on the distance to it and a lower bound on those to the
+// others of each group: (rows, 1 + groups).
+void assign_rows(const Strided &X, const Clusters &to, std::int32_t *labels, float *bounds, int threads);
+
+// Where the fixed-point sums of `w (x − shift)` and of w have their grid: each times its factor, a power of two, is in
+// [−1, 1]. (columns,) and (columns + 1,).
+struct Grid {
+    const double *shift, *factors;
+};
+
+// Adds the rows, of which labels say the centre, to integers (count, 3, columns + 1); a row that had another centre,
+// `previous`, moves. A label below 0 is none. previous and the weights may be null.
+void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labels, const std::int32_t *previous,
+              const Grid &grid, std::size_t count, std::int64_t *sums, int threads);
+
+// Writes Σ_j (x_j − m_j)² of each row and its centre, in the order of the columns.
+void own_squares(const Strided &X, const double *centres, const std::int32_t *labels, double *squares, int threads);
+
+// The state of k-means++: of each row the square of the distance to the nearest centre so far, and which.
+struct Seeding {
+    Strided X, weights;
+    double *closest;
+    std::int32_t *nearest;
+};
+
+constexpr std::size_t kSeedRows = 1024;  // whose potential is summed at once
+
+// Writes Σ w min(closest, |x − candidate|²) of each block of kSeedRows rows and each candidate: (blocks, count).
+// quarters: of the squares of the distances of candidates to the centres so far, (count, chosen), rounded down.
+void find_potentials(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
+                     std::size_t chosen, double *potentials, int threads);
+
+// Makes a point the centre of number `chosen`, and writes the potential of each block.
+void add_centre(const Seeding &state, const double *centre, const double *quarters, std::size_t chosen,
+                double *potentials, int threads);
+
+}  // namespace rmodels::RMODELS_ISA

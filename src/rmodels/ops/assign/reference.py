@@ -1,0 +1,96 @@
+"""The nearest centre of each row by its definition: read this first."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels.ops.assign import (
+    SEED_ROWS,
+    Assignment,
+    Labels,
+    Matrix,
+    Seeding,
+    Sums,
+    split_rows,
+)
+
+_NUMBERS = 1 << 18  # of a block
+
+
+def _blocks(X: NDArray, width: int) -> Iterator[slice]:
+    """Yield places of rows, a block at a time."""
+    step = max(1, _NUMBERS // max(1, width))
+    return (slice(first, first + step) for first in range(0, len(X), step))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _measure(X: NDArray, centres: Matrix) -> Matrix:
+    """Σ_j (x_j − m_cj)², a column after the other: (n_samples, n_centres)."""
+    total = np.zeros((len(X), len(centres)))
+    for x, m in zip(X.T.astype(np.float64), centres.T, strict=True):
+        gaps = x[:, np.newaxis] - m
+        total += gaps * gaps
+    return total
+
+
+def assign(X: NDArray, centres: Matrix, known: Assignment | None, n_threads: int | None) -> Labels:
+    """Take the first of the least squares; what is known is not used."""
+    labels = np.empty(len(X), dtype=np.int32) if known is None else known.labels
+    for rows in _blocks(X, len(centres)):
+        labels[rows] = _measure(X[rows], centres).argmin(axis=1)
+    return labels
+
+
+def add_sums(
+    sums: Sums,
+    X: NDArray,
+    labels: Labels,
+    weights: NDArray | None,
+    previous: Labels | None,
+    n_threads: int | None,
+) -> None:
+    """Round each row to the grid, and add it to its centre; take it from where it was."""
+    before = np.full(len(X), -1, dtype=np.int32) if previous is None else previous
+    w = np.ones(len(X)) if weights is None else weights.astype(np.float64)
+    for rows in _blocks(X, 3 * (X.shape[1] + 1)):
+        values = np.column_stack([(X[rows] - sums.shift) * w[rows, np.newaxis], w[rows]])
+        limbs = split_rows(values * sums.factors)
+        for places, sign in ((labels[rows], 1), (before[rows], -1)):
+            there = places >= 0
+            np.add.at(sums.limbs, places[there], sign * limbs[there])
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | None) -> Matrix:
+    """Σ_j (x_j − m_j)², a column after the other."""
+    total = np.zeros(len(X))
+    for x, m in zip(X.T.astype(np.float64), centres.T, strict=True):
+        gaps = x - m[labels]
+        total += gaps * gaps
+    return total
+
+
+def find_potentials(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
+    """Σ w min(closest, |x − c|²) of each block and candidate."""
+    least = np.minimum(state.closest[:, np.newaxis], _measure(state.X, candidates))
+    return np.column_stack([_sum_blocks(each, state.weights) for each in least.T])
+
+
+def add_centre(state: Seeding, centre: Matrix, n_threads: int | None) -> None:
+    """Have rows that are nearer to the new centre belong to it."""
+    squares = _measure(state.X, centre[np.newaxis])[:, 0]
+    nearer = squares < state.closest
+    state.closest[nearer] = squares[nearer]
+    state.nearest[nearer] = len(state.centres)
+    state.potentials[:] = _sum_blocks(state.closest, state.weights)
+
+
+def _sum_blocks(values: Matrix, weights: NDArray | None) -> Matrix:
+    """Σ w values of each block: eight sums, and then their sum, each in order."""
+    n_blocks = -(-len(values) // SEED_ROWS)
+    padded = np.zeros((n_blocks, SEED_ROWS))
+    padded.ravel()[: len(values)] = values if weights is None else weights * values
+    eighths = np.add.accumulate(padded.reshape(n_blocks, -1, 8), axis=1)[:, -1]
+    found: Matrix = np.add.accumulate(eighths, axis=1)[:, -1]
+    return found

@@ -1,0 +1,128 @@
+// Scores of a panel of rows against centres in float32, in registers: lanes are rows, centres are broadcast, and only
+// the two least scores of a group of centres and the place of the least leave them.
+//
+// Rows and centres are shifted by the same point and multiplied by a power of two, in float64, and rounded to float32:
+// x^ and c^. With n = |c|² rounded, the score s = n − 2 x^.c^, summed in the order of the columns, is off from
+// D² − |x|² by the roundings of x^ and c^, at most 2.1 u 2 |x| |c|, of n, u |c|², and of the d products and sums, each
+// at most u (|c|² + 2 |x| |c|), u = 2^-24. |x|² is summed in float64, of the row before it was rounded. All is
+// below E = 1.01 (d + 12) u (|x| + max |c|)² + d 2^-120, where the last is for underflow. The squares that the
+// operation defines are rounded in float64: that moves them by (d + 3) 2^-53 (|x| + |c|)² at most, which E covers, too.
+// So where two scores differ by more than 2 E, the defined squares are in their order.
+// Operations: d products and 5 comparisons for a row and centre. Bytes: the centres once per panel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "native/aligned.hpp"
+#include "native/strided.hpp"
+#include "native/vectors.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kScreenCentres = 6, kScreenVectors = 4;
+#else
+constexpr int kScreenCentres = 4, kScreenVectors = 3;
+#endif
+constexpr std::size_t kPanelRows = kScreenVectors * kF32;
+
+// Centres of one group, in tiles of kScreenCentres: (tiles, columns, kScreenCentres), multiplied by −2.
+struct PackedGroup {
+    const float *coefficients;
+    const float *norms;
+    std::int32_t first;  // place of the first centre
+    std::size_t tiles;
+};
+
+struct LeastScores {
+    alignas(64) float least[kPanelRows], next[kPanelRows];
+    alignas(64) std::int32_t place[kPanelRows];
+};
+
+// Panel: (columns, kPanelRows).
+inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, LeastScores &found) {
+    const float infinity = std::numeric_limits<float>::infinity();
+    f32v least[kScreenVectors], next[kScreenVectors];
+    i32v place[kScreenVectors];
+    for (int v = 0; v < kScreenVectors; v++) {
+        least[v] = next[v] = broadcast(infinity);
+        place[v] = i32v{} - 1;
+    }
+    const float *c = group.coefficients;
+    for (std::size_t tile = 0; tile < group.tiles; tile++) {
+        f32v sum[kScreenCentres][kScreenVectors];
+        const float *norms = group.norms + tile * kScreenCentres;
+#pragma GCC unroll 8
+        for (int k = 0; k < kScreenCentres; k++)
+#pragma GCC unroll 8
+            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
+        const float *x = panel;
+        for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
+            f32v rows[kScreenVectors];
+#pragma GCC unroll 8
+            for (int v = 0; v < kScreenVectors; v++) rows[v] = load<f32v>(x + v * kF32);
+#pragma GCC unroll 8
+            for (int k = 0; k < kScreenCentres; k++) {
+                const f32v value = broadcast(c[k]);
+#pragma GCC unroll 8
+                for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(rows[v], value, sum[k][v]);
+            }
+        }
+        const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
+#pragma GCC unroll 8
+        for (int k = 0; k < kScreenCentres; k++)
+#pragma GCC unroll 8
+            for (int v = 0; v < kScreenVectors; v++) {
+                const f32v s = sum[k][v];
+                next[v] = smaller(next[v], larger(least[v], s));
+                place[v] = s < least[v] ? i32v{} + (first + k) : place[v];
+                least[v] = smaller(least[v], s);
+            }
+    }
+    for (int v = 0; v < kScreenVectors; v++) {
+        store(found.least + v * kF32, least[v]);
+        store(found.next + v * kF32, next[v]);
+        store(found.place + v * kF32, place[v]);
+    }
+}
+
+// Lays out kPanelRows rows of X, given by their numbers, shifted and scaled, and writes their |x|².
+template <class Real>
+inline void pack_panel(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t column_stride, std::size_t d,
+                       const std::uint32_t *rows, const double *shift, double scale, float *panel, double *squares) {
+    for (std::size_t r = 0; r < kPanelRows; r += kF64) {
+        const Real *x[kF64];
+        for (int i = 0; i < kF64; i++) x[i] = X + std::ptrdiff_t(rows[r + std::size_t(i)]) * row_stride;
+        f64v sums{};
+        for (std::size_t j = 0; j < d; j += kF64) {
+            const int columns = int(d - j < kF64 ? d - j : kF64);
+            f64v lines[kF64];
+            if (column_stride == 1 && columns == kF64) {
+                for (int i = 0; i < kF64; i++)
+                    lines[i] = (load_f64(x[i] + j) - load<f64v>(shift + j)) * broadcast(scale);
+            } else if (column_stride == 1) {
+                for (int i = 0; i < kF64; i++)
+                    lines[i] = (load_first(x[i] + j, columns) - load_first(shift + j, columns)) * broadcast(scale);
+            } else {
+                for (int i = 0; i < kF64; i++) {
+                    lines[i] = f64v{};
+                    for (int k = 0; k < columns; k++)
+                        lines[i][k] = (double(x[i][std::ptrdiff_t(j + std::size_t(k)) * column_stride]) -
+                                       shift[j + std::size_t(k)]) *
+                                      scale;
+                }
+            }
+            transpose(lines);
+            for (int k = 0; k < columns; k++) {
+                store(panel + (j + std::size_t(k)) * kPanelRows + r, narrowed(lines[k]));
+                sums = fma(lines[k], lines[k], sums);
+            }
+        }
+        store(squares + r, sums);
+    }
+}
+
+}  // namespace rmodels::RMODELS_ISA

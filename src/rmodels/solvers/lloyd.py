@@ -1,0 +1,372 @@
+"""Lloyd's algorithm: centres become the means of the rows nearest to them, until they stay.
+
+Labels are exact, and sums in fixed point: a fit has the same bits for any number of threads, and
+for rows in any batches.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels import ops
+from rmodels.config import get_config
+from rmodels.data import Rows, Source
+from rmodels.ops.assign import Assignment, Sums, add_sums, assign, own_squares
+from rmodels.solvers.exact_sum import ExactSum
+from rmodels.solvers.moments import as_array
+from rmodels.solvers.seeds import dense_blocks
+
+__all__ = ["Clustering", "Extent", "Lloyd", "assign_rows", "find_extent", "sum_squares_to"]
+
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.int32]
+
+_CENTRES_OF_A_GROUP = 128  # a row is laid out anew for each group: few, large ones
+_MOST_GROUPS = 64
+_SHARE = 4  # of the memory limit that bounds may take
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where the columns are.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (n_features,)
+    n_samples : int
+    heaviest : float
+        The largest weight.
+    """
+
+    low: Matrix
+    high: Matrix
+    n_samples: int
+    heaviest: float
+
+    def __add__(self, other: "Extent") -> "Extent":
+        return Extent(
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.n_samples + other.n_samples,
+            max(self.heaviest, other.heaviest),
+        )
+
+    @property
+    def middle(self) -> Matrix:
+        """Between low and high."""
+        return 0.5 * self.low + 0.5 * self.high
+
+    def sums(self, n_centres: int, *, weighted: bool = True) -> Sums:
+        """Return fixed-point sums of no rows."""
+        reach = np.maximum(self.high - self.middle, self.middle - self.low)
+        return Sums.of(n_centres, self.middle, reach, self.heaviest if weighted else 1.0)
+
+
+def find_extent(source: Source) -> Extent:
+    """Return where the columns are; raise if a value is not finite."""
+    return source.fold(_extent)
+
+
+def _extent(rows: Rows) -> Extent:
+    X = rows.X
+    low, high = (as_array(bound).ravel() for bound in (X.min(axis=0), X.max(axis=0)))
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        rows.assert_finite()
+    heaviest = 1.0 if rows.weights is None else float(np.max(rows.weights))
+    return Extent(low.astype(np.float64), high.astype(np.float64), int(X.shape[0]), heaviest)
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Σ x and Σ ‖x − middle‖², and the latter with the weights."""
+
+    sums: Sums
+    squares: ExactSum
+    weighted: ExactSum
+
+    def __add__(self, other: "_Squares") -> "_Squares":
+        return _Squares(
+            self.sums + other.sums, self.squares + other.squares, self.weighted + other.weighted
+        )
+
+
+def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
+    found = None
+    for block in dense_blocks(rows):
+        X = as_array(block.X)
+        one = np.zeros(len(X), dtype=np.int32)
+        squares = own_squares(X, none.shift[np.newaxis], one, n_threads=n_threads)
+        plain = ExactSum.of(squares)
+        weighted = plain if block.weights is None else ExactSum.of(block.weights * squares)
+        part = _Squares(add_sums(none, X, one, n_threads=n_threads), plain, weighted)
+        found = part if found is None else found + part
+    assert found is not None
+    return found
+
+
+def assign_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Labels:
+    """Return which centre is nearest to each of some rows in memory."""
+    return np.concatenate(
+        [assign(as_array(part.X), centres, n_threads=n_threads) for part in dense_blocks(rows)]
+    )
+
+
+def sum_squares_to(rows: Rows, centres: Matrix) -> ExactSum:
+    """Return Σ w ‖x − m‖² of rows in memory and the centres that are nearest to them."""
+    return _finish(rows, centres, None).inertia
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What the centres of the end say of rows."""
+
+    labels: list[Labels]
+    inertia: ExactSum
+
+    def __add__(self, other: "_Ends") -> "_Ends":
+        return _Ends(self.labels + other.labels, self.inertia + other.inertia)
+
+
+def _finish(rows: Rows, centres: Matrix, n_threads: int | None) -> _Ends:
+    labels, total = [], ExactSum.of(np.zeros(0))
+    for block in dense_blocks(rows):
+        X = as_array(block.X)
+        labels.append(assign(X, centres, n_threads=n_threads))
+        total += _inertia(X, block.weights, centres, labels[-1], n_threads)
+    return _Ends(labels, total)
+
+
+def _inertia(
+    X: NDArray, weights: NDArray | None, centres: Matrix, labels: Labels, n_threads: int | None
+) -> ExactSum:
+    squares = own_squares(X, centres, labels, n_threads=n_threads)
+    return ExactSum.of(squares if weights is None else weights * squares)
+
+
+@dataclass(frozen=True)
+class _Far:
+    """Rows that are farthest from their centres: the farthest first, of equal ones the first."""
+
+    squares: Matrix
+    X: Matrix
+    weights: Matrix
+    labels: Labels
+
+    def first(self, count: int) -> "_Far":
+        order = np.argsort(-self.squares, kind="stable")[:count]
+        return _Far(self.squares[order], self.X[order], self.weights[order], self.labels[order])
+
+
+def _join(first: _Far, second: _Far, count: int) -> _Far:
+    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+    return _Far(*map(np.concatenate, pairs)).first(count)
+
+
+def _find_far(rows: Rows, centres: Matrix, count: int, n_threads: int | None) -> _Far:
+    found = None
+    for block in dense_blocks(rows):
+        X = as_array(block.X)
+        labels = assign(X, centres, n_threads=n_threads)
+        squares = own_squares(X, centres, labels, n_threads=n_threads)
+        order = np.argsort(-squares, kind="stable")[:count]
+        w = np.ones(len(X)) if block.weights is None else block.weights
+        part = _Far(
+            squares[order],
+            X[order].astype(np.float64),
+            w[order].astype(np.float64),
+            labels[order],
+        )
+        found = part if found is None else _join(found, part, count)
+    assert found is not None
+    return found
+
+
+def _sum_rows(rows: Rows, centres: Matrix, none: Sums, n_threads: int | None) -> Sums:
+    sums = none
+    for block in dense_blocks(rows):
+        X = as_array(block.X)
+        labels = assign(X, centres, n_threads=n_threads)
+        sums = add_sums(sums, X, labels, block.weights, n_threads=n_threads)
+    return sums
+
+
+class _Kept:
+    """Rows in memory with what is known of them: only those that move are added."""
+
+    def __init__(self, rows: Rows, none: Sums, n_threads: int | None) -> None:
+        self._blocks = dense_blocks(rows)
+        room = get_config()["memory_limit"] // (_SHARE * 4 * max(1, rows.X.shape[0])) - 1
+        groups = min(_MOST_GROUPS, len(none.limbs) // _CENTRES_OF_A_GROUP, room)
+        self._known = [
+            Assignment.of(block.X.shape[0], max(1, int(groups))) for block in self._blocks
+        ]
+        self._sums, self._n_threads = none, n_threads
+
+    def step(self, centres: Matrix) -> Sums:
+        for block, known in zip(self._blocks, self._known, strict=True):
+            X, before = as_array(block.X), known.labels.copy()
+            labels = assign(X, centres, known, n_threads=self._n_threads)
+            self._sums = add_sums(
+                self._sums, X, labels, block.weights, before, n_threads=self._n_threads
+            )
+        return self._sums
+
+    def finish(self, centres: Matrix) -> _Ends:
+        total = ExactSum.of(np.zeros(0))
+        for block, known in zip(self._blocks, self._known, strict=True):
+            X = as_array(block.X)
+            labels = assign(X, centres, known, n_threads=self._n_threads)
+            total += _inertia(X, block.weights, centres, labels, self._n_threads)
+        return _Ends([known.labels for known in self._known], total)
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """What a run of Lloyd's algorithm ends with.
+
+    Attributes
+    ----------
+    centres : ndarray of shape (n_clusters, n_features)
+    labels : ndarray of shape (n_samples,), int32
+        Of these centres.
+    inertia : float
+        Σ w ‖x − m‖² of rows and their centres, rounded once after the squares.
+    n_iter : int
+    history : ndarray of shape (n_iter,)
+        Σ w ‖x − m‖² after each iteration, of its labels and the means that it ends with.
+    """
+
+    centres: Matrix
+    labels: Labels
+    inertia: float
+    n_iter: int
+    history: Matrix
+
+    def is_same(self, other: "Clustering") -> bool:
+        """Return whether the clusters are the same, but for their numbers."""
+        pairs = self.labels.astype(np.int64) * (1 + int(other.labels.max())) + other.labels
+        return len(np.unique(pairs)) == len(np.unique(self.labels))
+
+
+class Lloyd:
+    """Lloyd's algorithm on the rows of a source.
+
+    Parameters
+    ----------
+    source : Source
+    extent : Extent
+    n_clusters : int
+    max_iter : int
+    tol : float
+        Times the mean variance of the columns, without weights: the run ends when the squares of
+        the moves of all centres add up to no more.
+    n_threads : int or None
+    tell : callable
+        Is told of each iteration.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.data import Rows
+    >>> from rmodels.solvers.lloyd import Lloyd, find_extent
+    >>> rows = Rows(np.array([[0.0], [1.0], [9.0], [10.0]]))
+    >>> found = Lloyd(rows, find_extent(rows), 2, 300, 1e-4, None).run(np.array([[0.0], [1.0]]))
+    >>> found.centres.ravel(), found.labels, found.inertia, found.n_iter
+    (array([0.5, 9.5]), array([0, 0, 1, 1], dtype=int32), 1.0, 3)
+    >>> found.history
+    array([48.66666667,  1.        ,  1.        ])
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        extent: Extent,
+        n_clusters: int,
+        max_iter: int,
+        tol: float,
+        n_threads: int | None,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._source, self._extent, self._n_threads = source, extent, n_threads
+        self._max_iter, self._tell = max_iter, tell
+        self._none = extent.sums(n_clusters)
+        squares = source.fold(
+            partial(_square, none=extent.sums(1, weighted=False), n_threads=n_threads)
+        )
+        apart = squares.sums.totals()[0] / extent.n_samples
+        scatter = squares.squares.value - extent.n_samples * float((apart**2).sum())
+        self._total = squares.weighted.value
+        self._tol = tol * max(scatter, 0.0) / (extent.n_samples * max(1, source.n_features))
+        self.engine = ops.choose("assign")
+
+    def run(self, centres: Matrix) -> Clustering:
+        """Return where the algorithm leads from some centres."""
+        kept = None
+        if isinstance(self._source, Rows):
+            kept = _Kept(self._source, self._none, self._n_threads)
+        before, history = None, []
+        for iteration in range(1, self._max_iter + 1):
+            sums = self._step(centres) if kept is None else kept.step(centres)
+            same = before is not None and np.array_equal(before, sums.limbs)
+            before = sums.limbs
+            old, (centres, objective) = centres, self._average(self._relocate(sums, centres))
+            history.append(objective)
+            self._tell(f"Iteration {iteration - 1}, inertia {objective}.")
+            moved = float(((centres - old) ** 2).sum())
+            if same:
+                self._tell(f"Converged at iteration {iteration - 1}: strict convergence.")
+                break
+            if moved <= self._tol:
+                self._tell(
+                    f"Converged at iteration {iteration - 1}: center shift {moved} within "
+                    f"tolerance {self._tol}."
+                )
+                break
+        centres = centres.astype(self._source.dtype).astype(np.float64)
+        ends = self._finish(centres) if kept is None else kept.finish(centres)
+        labels = np.concatenate(ends.labels)
+        return Clustering(centres, labels, ends.inertia.value, iteration, np.array(history))
+
+    def _step(self, centres: Matrix) -> Sums:
+        return self._source.fold(
+            partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)
+        )
+
+    def _finish(self, centres: Matrix) -> _Ends:
+        return self._source.fold(partial(_finish, centres=centres, n_threads=self._n_threads))
+
+    def _relocate(self, sums: Sums, centres: Matrix) -> Sums:
+        """Return sums in which centres without weight have the rows that are farthest from theirs.
+
+        The first such centre has the farthest row, of equal ones the first; and so on.
+        """
+        empty = np.flatnonzero(~sums.limbs[:, :, -1].any(axis=1))
+        if not len(empty):
+            return sums
+        count = len(empty)
+        far = self._source.fold(
+            partial(_find_far, centres=centres, count=count, n_threads=self._n_threads),
+            partial(_join, count=count),
+        ).first(count)
+        if not far.squares[0] > 0:
+            return sums
+        limbs = sums.limbs.copy()
+        for new, x, weight, old in zip(empty, far.X, far.weights, far.labels, strict=False):
+            row = sums.of_row(x, weight)
+            limbs[old] -= row
+            limbs[new] = row
+        return replace(sums, limbs=limbs)
+
+    def _average(self, sums: Sums) -> tuple[Matrix, float]:
+        """Return the means, and Σ w ‖x − m‖²; a centre without weight is where the heaviest is."""
+        weights, totals = sums.weights(), sums.totals()
+        present = weights > 0
+        offsets = np.divide(
+            totals, weights[:, np.newaxis], out=np.zeros_like(totals), where=present[:, np.newaxis]
+        )
+        offsets[~present] = offsets[np.argmax(weights)]
+        explained = float((weights * (offsets**2).sum(axis=1)).sum())
+        return sums.shift + offsets, max(self._total - explained, 0.0)

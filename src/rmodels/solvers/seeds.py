@@ -1,0 +1,173 @@
+"""The first centres of k-means: drawn as k-means++ draws them, or uniformly."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rmodels.config import get_config
+from rmodels.data import Rows, Source
+from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, find_potentials
+from rmodels.solvers.moments import as_array
+
+__all__ = ["dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+_SHARE = 4  # of the memory limit that a sample, or a block of a sparse matrix, may take
+_STATE = 32  # bytes that a row of the sample takes beside its values
+
+
+def dense_blocks(rows: Rows) -> list[Rows]:
+    """Return rows in memory in blocks that are arrays, or may become arrays one by one."""
+    if not sparse.issparse(rows.X):
+        return [rows]
+    room = get_config()["memory_limit"] // _SHARE
+    step = max(1, room // (8 * max(1, rows.n_features) * SEED_ROWS)) * SEED_ROWS
+    return list(rows.blocks(step))
+
+
+def sample_rows(source: Source, random_state: np.random.RandomState) -> Rows:
+    """Return all rows if they are in memory or fit in a quarter of the limit; else a sample.
+
+    A sample is uniform, and in the order of the rows.
+    """
+    if isinstance(source, Rows):
+        return source
+    n = source.number_rows()
+    room = get_config()["memory_limit"] // _SHARE
+    size = max(1, int(room // (source.dtype.itemsize * source.n_features + _STATE)))
+    numbers = None
+    if size < n:
+        draws = np.random.default_rng(random_state.randint(1 << 31))
+        numbers = np.sort(draws.choice(n, size, replace=False, shuffle=False))
+    parts = source.fold(partial(_take, numbers))
+    weights = [part[1] for part in parts]
+    return Rows(
+        np.concatenate([part[0] for part in parts]),
+        weights=None if weights[0] is None else np.concatenate(weights),
+    )
+
+
+def _take(numbers: Places | None, rows: Rows) -> list[tuple[Any, Any]]:
+    """Return copies of those of the rows that have some numbers, and of their weights."""
+    X, w = as_array(rows.X), rows.weights
+    if numbers is None:
+        return [(X.copy(), None if w is None else np.array(w))]
+    low, high = np.searchsorted(numbers, (rows.first, rows.first + len(X)))
+    here = numbers[low:high] - rows.first
+    return [(X[here], None if w is None else np.asarray(w)[here])]
+
+
+def _shares(rows: Rows) -> Matrix:
+    """Return the weights of rows as shares of their sum."""
+    n = rows.X.shape[0]
+    w = np.ones(n) if rows.weights is None else np.asarray(rows.weights, dtype=np.float64)
+    shares: Matrix = w / w.sum()
+    return shares
+
+
+def draw_uniformly(rows: Rows, n_clusters: int, random_state: np.random.RandomState) -> Matrix:
+    """Return different rows, drawn by their weights, as scikit-learn draws them."""
+    n = rows.X.shape[0]
+    drawn = random_state.choice(n, size=n_clusters, replace=False, p=_shares(rows))
+    return as_array(rows.X[drawn]).astype(np.float64)
+
+
+def draw_plus_plus(
+    rows: Rows,
+    n_clusters: int,
+    random_state: np.random.RandomState,
+    n_local_trials: int | None,
+    n_threads: int | None,
+) -> tuple[Matrix, Places]:
+    """Return rows drawn by greedy k-means++, and their places.
+
+    The first by the weights; each next one is the best of a few, drawn by weight times squared
+    distance to the nearest so far: that with the least sum of these. The numbers that
+    `random_state` gives are used as scikit-learn uses them.
+
+    Parameters
+    ----------
+    rows : Rows
+    n_clusters : int
+    random_state : RandomState
+    n_local_trials : int or None
+        How many; None for 2 + log(n_clusters).
+    n_threads : int or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.data import Rows
+    >>> from rmodels.solvers.seeds import draw_plus_plus
+    >>> rows = Rows(np.array([[0.0], [0.0], [9.0], [9.0]]))
+    >>> draw_plus_plus(rows, 2, np.random.RandomState(0), None, None)[0]
+    array([[9.],
+           [0.]])
+    """
+    trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
+    n = rows.X.shape[0]
+    parts = [Seeding.of(part.X, part.weights) for part in dense_blocks(rows)]
+    starts = np.cumsum([0] + [part.X.shape[0] for part in parts])
+
+    def values(places: NDArray) -> Matrix:
+        return as_array(rows.X[places]).astype(np.float64)
+
+    def join(place: int) -> list[Seeding]:
+        centre = values(np.array([place]))[0]
+        return [_as(part, add_centre(_dense(part), centre, n_threads=n_threads)) for part in parts]
+
+    chosen = [int(random_state.choice(n, p=_shares(rows)))]
+    parts = join(chosen[0])
+    potential = float(np.concatenate([part.potentials for part in parts]).sum())
+    while len(chosen) < n_clusters:
+        drawn = _search(parts, starts, random_state.uniform(size=trials) * potential)
+        candidates = values(drawn)
+        sums = [find_potentials(_dense(part), candidates, n_threads=n_threads) for part in parts]
+        potentials = np.add.reduce(sums, axis=0)
+        best = int(np.argmin(potentials))
+        potential = float(potentials[best])
+        chosen.append(int(drawn[best]))
+        parts = join(chosen[-1])
+    places = np.array(chosen, dtype=np.int64)
+    return values(places), places
+
+
+def _dense(part: Seeding) -> Seeding:
+    """Return a state whose rows are an array."""
+    return replace(part, X=as_array(part.X))
+
+
+def _as(part: Seeding, found: Seeding) -> Seeding:
+    """Return what was found with the rows as they were."""
+    return replace(found, X=part.X)
+
+
+def _search(parts: Sequence[Seeding], starts: Places, wanted: Matrix) -> Places:
+    """Return the first rows up to which Σ w closest is at least what is wanted."""
+    blocks = np.cumsum(np.concatenate([part.potentials for part in parts]))
+    firsts = np.concatenate(
+        [
+            start + np.arange(0, part.X.shape[0], SEED_ROWS)
+            for start, part in zip(starts, parts, strict=False)
+        ]
+    )
+    n, found = int(starts[-1]), np.empty(len(wanted), dtype=np.int64)
+    for i, value in enumerate(wanted):
+        block = min(int(np.searchsorted(blocks, value)), len(blocks) - 1)
+        first = int(firsts[block])
+        at = int(np.searchsorted(starts, first, side="right")) - 1
+        part, here = parts[at], slice(first - starts[at], first - starts[at] + SEED_ROWS)
+        closest = part.closest[here]
+        if part.weights is not None:
+            closest = part.weights[here] * closest
+        before = blocks[block - 1] if block else 0.0
+        place = int(np.searchsorted(np.cumsum(closest), value - before))
+        found[i] = min(first + min(place, len(closest) - 1), n - 1)
+    return found

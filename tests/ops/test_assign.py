@@ -1,0 +1,219 @@
+"""The contract of nearest centres, their sums and the seeds of k-means, on every engine."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from test_moments import LAYOUTS
+
+from rmodels.ops.assign import (
+    Assignment,
+    Seeding,
+    Sums,
+    add_centre,
+    add_sums,
+    assign,
+    find_potentials,
+    own_squares,
+)
+
+
+def squares(X, centres):
+    """Return the squares as they are defined, one operation after the other."""
+    found = np.zeros((len(X), len(centres)))
+    with np.errstate(over="ignore"):
+        for j in range(X.shape[1]):
+            gaps = X[:, j, np.newaxis].astype(np.float64) - centres[:, j]
+            found = found + gaps * gaps
+    return found
+
+
+def assert_assigned(engine, X, centres, known=None, n_threads=None):
+    found = assign(X, centres, known, engine=engine, n_threads=n_threads)
+    assert found.dtype == np.int32
+    expected = squares(X, centres)
+    np.testing.assert_array_equal(found, expected.argmin(axis=1))
+    own = own_squares(X, centres, found, engine=engine)
+    np.testing.assert_array_equal(own, expected[np.arange(len(X)), found])
+
+
+def data(n, d, k, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)), rng.normal(size=(k, d))
+
+
+def test_by_hand(engine):
+    X, centres = np.array([[0.0, 1.0], [5.0, 5.0], [3.0, 3.0]]), np.array([[6.0, 6.0], [0.0, 0.0]])
+    found = assign(X, centres, engine=engine)
+    np.testing.assert_array_equal(found, [1, 0, 0])  # the last is as near to both
+    np.testing.assert_array_equal(own_squares(X, centres, found, engine=engine), [1, 2, 18])
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 5, 7, 50])
+@pytest.mark.parametrize("d", [0, 1, 3, 4, 23])
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+def test_shapes(engine, n, d, k):
+    assert_assigned(engine, *data(n, d, k))
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(3000, 20, 40), (70, 900, 9), (3000, 2, 300)])
+def test_many_rows_columns_and_centres(engine, n, d, k):
+    assert_assigned(engine, *data(n, d, k))
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_and_dtypes(engine, layout, dtype):
+    X, centres = data(133, 29, 12)
+    X = LAYOUTS[layout](X.astype(dtype))
+    assert_assigned(engine, X, centres)
+    sums = Sums.of(12, np.zeros(29), abs(X).max(axis=0))
+    labels = assign(X, centres, engine=engine)
+    expected = add_sums(sums, np.array(X), labels, engine="reference")
+    np.testing.assert_array_equal(add_sums(sums, X, labels, engine=engine).limbs, expected.limbs)
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [("f", 1e4), ("d", 1e6), ("d", 1e12)])
+def test_offsets_where_an_expanded_square_has_no_digits(engine, dtype, offset):
+    X, centres = data(2000, 6, 30)
+    assert_assigned(engine, (X + offset).astype(dtype), centres + offset)
+
+
+@pytest.mark.parametrize("spread", [1e-200, 1e-160, 1e-30, 1e-9, 1e30, 1e150, 1e200])
+def test_scales_where_squares_overflow_or_vanish(engine, spread):
+    X, centres = data(500, 5, 20)
+    assert_assigned(engine, X * spread, centres * spread)
+    far = np.concatenate([X, X * spread])
+    assert_assigned(engine, far, centres)
+    assert_assigned(engine, X, np.concatenate([centres, centres * spread]))
+
+
+def test_ties_go_to_the_first(engine):
+    grid = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
+    assert_assigned(engine, grid, grid[::7] + 0.5)
+    assert_assigned(engine, grid, np.tile(grid[5:9], (4, 1)))
+    assert_assigned(engine, np.zeros((100, 3)), np.zeros((9, 3)))
+
+
+def moves(k, d):
+    """Yield centres that move ever less, then jump, then stay."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(k, d))
+    for size in (0.3, 0.1, 0.03, 1e-3, 1e-9, 0.0, 5.0, 0.0):
+        centres = centres + size * rng.normal(size=centres.shape)
+        yield centres
+    centres[0] = 1e3
+    yield centres
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5, 40])
+@pytest.mark.parametrize("d", [1, 2, 9])
+def test_what_is_known_changes_no_label(engine, d, groups):
+    X = np.concatenate([data(3000, d, 1)[0], np.repeat(data(5, d, 1, 3)[0], 100, axis=0)])
+    known = Assignment.of(len(X), groups)
+    for centres in moves(40, d):
+        assert_assigned(engine, X, centres, known)
+
+
+def test_what_is_known_is_used(engine):
+    """Rows whose bounds hold are not read: a row that changes meanwhile keeps its label."""
+    if engine == "reference":
+        return
+    X, known = np.array([[0.0], [1.0], [9.0]]), Assignment.of(3)
+    centres = np.array([[0.5], [9.0]])
+    assign(X, centres, known, engine=engine)
+    X[0] = 9.0
+    assert assign(X, centres + 0.01, known, engine=engine)[0] == 0
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_bits_do_not_depend_on_threads_or_batches(engine, n_threads):
+    X, centres = data(20_000, 7, 30)
+    w = np.random.default_rng(2).random(len(X))
+    assert_assigned(engine, X, centres, n_threads=n_threads)
+    labels = assign(X, centres, engine="reference")
+    sums = Sums.of(30, np.full(7, 0.1), abs(X).max(axis=0) + 0.1, 1.0)
+    whole = add_sums(sums, X, labels, w, engine="reference")
+    parts = [
+        add_sums(
+            sums,
+            X[i : i + 777],
+            labels[i : i + 777],
+            w[i : i + 777],
+            engine=engine,
+            n_threads=n_threads,
+        )
+        for i in range(0, len(X), 777)
+    ]
+    np.testing.assert_array_equal(sum(parts[1:], parts[0]).limbs, whole.limbs)
+    own = own_squares(X, centres, labels, engine=engine, n_threads=n_threads)
+    np.testing.assert_array_equal(own, own_squares(X, centres, labels, engine="reference"))
+
+
+def test_rows_that_move_leave_nothing_behind(engine):
+    X, centres = data(500, 6, 9)
+    before, after = (assign(X, to, engine="reference") for to in (centres, centres[::-1] * 0.7))
+    sums = Sums.of(9, np.zeros(6), abs(X).max(axis=0))
+    first = add_sums(sums, X, before, engine=engine)
+    moved = add_sums(first, X, after, previous=before, engine=engine)
+    again = add_sums(sums, X, after, engine=engine)
+    np.testing.assert_array_equal(moved.limbs, again.limbs)
+    assert not np.array_equal(first.limbs, again.limbs)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_are_those_of_exact_arithmetic(engine, weighted):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 3)) * [1.0, 1e-8, 1e9] + [0.0, 5.0, 1e6]
+    X[0, 0] = 1e12  # beside which the others are small
+    w = rng.random(300) * np.where(rng.random(300) < 0.5, 1e-9, 1.0) if weighted else None
+    labels = rng.integers(0, 4, 300).astype(np.int32)
+    shift = (X.min(axis=0) + X.max(axis=0)) / 2
+    heaviest = 1.0 if w is None else w.max()
+    sums = Sums.of(4, shift, abs(X - shift).max(axis=0), heaviest)
+    sums = add_sums(sums, X, labels, w, engine=engine)
+    weights = np.ones(300) if w is None else w
+    for c in range(4):
+        here = np.flatnonzero(labels == c)
+        exact = sum(Fraction(weights[i]) for i in here)
+        # two units of the last place, and the grid
+        assert abs(Fraction(sums.weights()[c]) - exact) <= exact * Fraction(1, 2**51)
+        for j in range(3):
+            values = [Fraction(float((X[i, j] - shift[j]) * weights[i])) for i in here]
+            bound = abs(sum(values)) / 2**51 + 300 * Fraction(abs(X - shift).max(axis=0)[j]) / 2**89
+            assert abs(Fraction(sums.totals()[c, j]) - sum(values)) <= bound
+
+
+def test_sums_of_a_row(engine):
+    X, sums = np.array([[3.0, -4.0]]), Sums.of(1, np.ones(2), np.array([7.0, 9.0]), 2.5)
+    found = add_sums(sums, X, np.zeros(1, dtype=np.int32), np.array([2.5]), engine=engine)
+    np.testing.assert_array_equal(found.limbs[0], sums.of_row(X[0], 2.5))
+    np.testing.assert_array_equal(found.totals(), [[5.0, -12.5]])
+    np.testing.assert_array_equal((found - found).totals(), [[0, 0]])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (1024, 2), (3001, 10), (1030, 0)])
+def test_seeds_have_the_same_bits(engine, n, d, weighted):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(n, d)) + 5 * rng.integers(0, 3, (n, 1))
+    w = rng.random(n) if weighted else None
+    state, expected = Seeding.of(X, w), Seeding.of(X, w)
+    for _ in range(6):
+        centre = X[rng.integers(n)].astype(np.float64)
+        state = add_centre(state, centre, engine=engine, n_threads=2)
+        expected = add_centre(expected, centre, engine="reference")
+        np.testing.assert_array_equal(state.closest, expected.closest)
+        np.testing.assert_array_equal(state.nearest, expected.nearest)
+        np.testing.assert_array_equal(state.potentials, expected.potentials)
+        candidates = X[rng.integers(n, size=5)].astype(np.float64)
+        np.testing.assert_array_equal(
+            find_potentials(state, candidates, engine=engine),
+            find_potentials(expected, candidates, engine="reference"),
+        )
+    np.testing.assert_array_equal(state.closest, squares(X, state.centres).min(axis=1))
+    np.testing.assert_allclose(
+        state.potentials.sum(),
+        np.sum(state.closest if w is None else w * state.closest),
+        rtol=1e-12,  # n roundings at most
+    )
