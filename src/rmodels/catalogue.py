@@ -218,6 +218,7 @@ CATALOGUE = {
             "sgd",
             _IN_ORDER,
             variants=(_IN_ORDER | {"average": True, "penalty": "l1"},),
+            patch=True,
         ),
         Entry(
             "SGDClassifier",
@@ -226,9 +227,10 @@ CATALOGUE = {
             "sgd",
             _IN_ORDER,
             variants=(_IN_ORDER | {"loss": "log_loss", "average": True},),
+            patch=True,
         ),
-        Entry("Perceptron", "linear_model", "classify", "sgd", _IN_ORDER),
-        Entry("SGDOneClassSVM", "linear_model", "detect", "sgd", _IN_ORDER),
+        Entry("Perceptron", "linear_model", "classify", "sgd", _IN_ORDER, patch=True),
+        Entry("SGDOneClassSVM", "linear_model", "detect", "sgd", _IN_ORDER, patch=True),
         Entry("lasso_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
         Entry("enet_path", "linear_model", "function", "lasso", _PENALTIES, patch=True),
         Entry(

@@ -61,6 +61,16 @@ EXPECTED_FAILURES = {
         "puts its own Lasso in place of the one that scikit-learn's LassoCV fits at the end; ours "
         "fits no other estimator"
     ),
+    "linear_model/tests/test_sgd.py::test_partial_fit_oneclass[*]": (
+        "wants partial_fit to write into the coef_ of the last call; ours leaves that as it is "
+        "until all went well, so that an error or Ctrl-C takes nothing away"
+    ),
+    "linear_model/tests/test_sgd.py::test_validation_mask_correctly_subsets": (
+        "replaces the private class _ValidationScoreCallback"
+    ),
+    "linear_model/tests/test_sgd.py::test_sgd_error_on_zero_validation_weight": (
+        "wants the error that no row held out has a weight where no row has one; ours says that"
+    ),
     "decomposition/tests/test_pca.py::test_pca_score[*]": (
         "wants whitening to lower the likelihood: scikit-learn's covariance is not the rows' "
         "then; ours is, and whitening changes no density"

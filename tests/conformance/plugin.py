@@ -27,6 +27,13 @@ ENGINE = os.environ["CONFORMANCE_ENGINE"]
 METRICS = {"chebyshev", "cityblock", "cosine", "euclidean", "infinity", "l1", "l2", "manhattan"}
 METRICS |= {"minkowski", "p"}
 
+# What takes minutes on the reference engine, which makes each step in Python.
+LONG = {
+    "sklearn/linear_model/tests/test_sgd.py::test_balanced_weight[[]*]": (
+        "two million steps, one by one in Python: left to the native engine"
+    ),
+}
+
 fits: Counter[str] = Counter()
 problems: set[str] = set()  # what makes the run fail though every test passes
 
@@ -95,6 +102,9 @@ def pytest_collection_modifyitems(config, items):
             own = {"rmodels", item.module.__name__}  # a test may make ours by a function of its own
             if held is not None and not {held.__module__, held.__module__.split(".")[0]} & own:
                 problems.add(f"{item.nodeid} tests scikit-learn's own {name}")
+        for pattern, reason in LONG.items():
+            if ENGINE == "reference" and fnmatchcase(item.nodeid, pattern):
+                item.add_marker(pytest.mark.skip(reason=reason))
         for pattern, reason in EXPECTED_FAILURES.items():
             if fnmatchcase(item.nodeid, "sklearn/" + pattern.replace("[", "[[]", 1)):
                 missing.pop(pattern, None)
@@ -122,7 +132,7 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter):
-    terminalreporter.section("skipped by scikit-learn")
+    terminalreporter.section("skipped")
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])

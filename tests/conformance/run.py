@@ -28,6 +28,10 @@ TESTS = (
     "linear_model/tests/test_sparse_coordinate_descent.py",
     "linear_model/tests/test_logistic.py",
     "linear_model/_glm/tests/test_glm.py",
+    "linear_model/tests/test_sgd.py",
+    "linear_model/tests/test_perceptron.py",
+    "linear_model/tests/test_passive_aggressive.py::test_passive_aggressive_classifier_vs_sgd",
+    "linear_model/tests/test_passive_aggressive.py::test_passive_aggressive_regressor_vs_sgd",
     "linear_model/tests/test_common.py",
 )
 # "auto": native for all metrics that it has, and SciPy for the others.

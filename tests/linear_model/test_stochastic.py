@@ -1,5 +1,10 @@
 """Stochastic gradient descent: the steps of scikit-learn, one by one."""
 
+import os
+import signal
+import threading
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -357,3 +362,66 @@ def test_balanced_weights_of_a_scan():
     given = {"shuffle": False, "class_weight": "balanced"}
     expected = SGDClassifier(**given).fit(X, y)
     np.testing.assert_array_equal(SGDClassifier(**given).fit(scan(), "label").coef_, expected.coef_)
+
+
+def walk(w, b, X, y, order, eta, alpha):
+    """Make steps of the squared error one by one; return the iterates."""
+    iterates = []
+    for i in order:
+        gap = X[i] @ w + b - y[i]
+        w = (1 - eta * alpha) * w - eta * gap * X[i]
+        b = b - eta * gap
+        iterates.append(np.append(w, b))
+    return iterates
+
+
+@pytest.mark.parametrize("average", [1, 5, 60])
+def test_average_is_the_mean_of_the_iterates_from_the_kth_on(average):
+    X, y = data(np.random.default_rng(16), 30, 3)
+    iterates = walk(np.zeros(3), 0.0, X, y, [*range(30)] * 3, 0.02, 0.1)
+    given = {"learning_rate": "constant", "eta0": 0.02, "alpha": 0.1, "shuffle": False, "tol": None}
+    model = SGDRegressor(**given, average=average, max_iter=3).fit(X, y)
+    np.testing.assert_allclose(
+        found(model), np.mean(iterates[average - 1 :], axis=0), rtol=1e-11, atol=1e-14
+    )
+    assert model.t_ == 91.0  # of the next step, and the first is 1
+    early = SGDRegressor(**given, average=91, max_iter=3).fit(X, y)
+    np.testing.assert_allclose(found(early), iterates[-1], rtol=1e-11, atol=1e-14)
+
+
+def test_the_stop_watches_the_penalised_objective_whatever_the_weights():
+    X, y = data(np.random.default_rng(17), 50, 3)
+    weights = np.random.default_rng(18).integers(1, 4, 50).astype(float)
+    alpha, eta, tol = 0.5, 0.005, 0.002
+    w, b, best, unchanged, epochs = np.zeros(3), 0.0, np.inf, 0, 0
+    while unchanged < 5:
+        total = 0.0
+        for i in range(50):
+            gap = X[i] @ w + b - y[i]
+            total += 0.5 * gap**2 + 0.5 * alpha * w @ w
+            w = (1 - eta * alpha) * w - eta * weights[i] * gap * X[i]
+            b -= eta * weights[i] * gap
+        unchanged = unchanged + 1 if total / 50 > best - tol else 0
+        best = min(best, total / 50)
+        epochs += 1
+    given = {"learning_rate": "constant", "eta0": eta, "alpha": alpha, "tol": tol}
+    model = SGDRegressor(**given, shuffle=False).fit(X, y, sample_weight=weights)
+    assert 5 < model.n_iter_ == epochs < 1000
+    np.testing.assert_allclose(found(model), np.append(w, b), rtol=1e-11)
+
+
+def test_ctrl_c_is_answered_within_a_moment_and_takes_nothing_away():
+    X, y = data(np.random.default_rng(19), 2000, 20)
+    model = SGDRegressor(random_state=0, max_iter=10_000_000, tol=None, warm_start=True)
+    model.partial_fit(X, y)
+    before, t = found(model).tolist(), model.t_
+    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    stop.start()
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert time.perf_counter() - began < 30  # all epochs take ten minutes or more
+    assert found(model).tolist() == before
+    assert model.t_ == t
+    model.partial_fit(X, y)
+    assert model.t_ == t + 2000

@@ -24,6 +24,7 @@ _DOUBT = 2.0**-43  # of an objective: rounding of the sums over rows of a part
 _STEP, _STEP_COLUMN = 30.0, 0.8  # ns a row, and for each of its columns
 _READ_COLUMN = 20.0  # the same of rows that are read anew for every epoch
 _MAP, _MAP_COLUMN, _MAP_ENTRY = 100.0, 15.0, 0.33  # ns a row, a column, an entry of the map
+_NOTHING = 1e6  # ns, that are not worth a map
 _SHARE = 8  # of the memory limit, that maps take
 
 
@@ -46,10 +47,11 @@ def are_affine(source: Source, rule: Rule, dtype: Any) -> bool:
 
 
 def worth(source: Source) -> int:
-    """Return how many epochs of steps cost as much as a map of one."""
+    """Return how many epochs of steps cost as much as a map of one, or next to nothing."""
     d = source.n_features
     step = _STEP + _STEP_COLUMN * d + (0 if isinstance(source, Rows) else _READ_COLUMN * d)
-    return int(np.ceil((_MAP + _MAP_COLUMN * d + _MAP_ENTRY * (d + 2) ** 2) / step))
+    nothing = _NOTHING / len(source.X) if isinstance(source, Rows) else 0.0
+    return int(np.ceil(max(nothing, _MAP + _MAP_COLUMN * d + _MAP_ENTRY * (d + 2) ** 2) / step))
 
 
 def compose_epochs(

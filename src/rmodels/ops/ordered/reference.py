@@ -147,7 +147,7 @@ class _One:
     """A problem on its way: its coefficients are scale · w."""
 
     def __init__(self, rule: Rule, problem: Problem, start: Place, number: int) -> None:
-        self.rule, self.problem = rule, problem
+        self.rule, self.problem, self.share = rule, problem, rule.share
         self.w = start.coefficients[number].copy()
         self.average = start.average[number].copy()
         self.intercept = float(start.intercepts[number])
@@ -163,8 +163,9 @@ class _One:
         self.objective, self.ended = nan, False
 
     def _sums(self) -> tuple[float, float]:
-        """Return Σ w² and Σ |w|."""
-        return float((self.w * self.w).sum(dtype=float)), float(abs(self.w).sum(dtype=float))
+        """Return Σ w² and Σ |w|, where the penalty has a use for them."""
+        squares = float((self.w * self.w).sum(dtype=float)) if self.rule.penalty else 0.0
+        return squares, float(abs(self.w).sum(dtype=float)) if self.share else 0.0
 
     def step_all(self, X: Any, y: NDArray, weights: NDArray | None, order: Any) -> None:
         """Make a step for each of some rows."""
@@ -201,8 +202,8 @@ class _One:
         if not aggressive:
             if rule.penalty:
                 self.objective_sum += rule.alpha * (
-                    (1 - rule.share) * 0.5 * self.squares * self.scale**2
-                    + rule.share * self.sizes * self.scale
+                    (1 - self.share) * 0.5 * self.squares * self.scale**2
+                    + self.share * self.sizes * self.scale
                 )
             if rule.one_class:
                 self.objective_sum += self.intercept * rule.alpha
@@ -221,7 +222,7 @@ class _One:
         update *= weight
 
         if rule.penalty in ("l2", "elasticnet"):
-            self.scale *= float(single(max(0.0, 1.0 - (1.0 - rule.share) * eta * rule.alpha)))
+            self.scale *= float(single(max(0.0, 1.0 - (1.0 - self.share) * eta * rule.alpha)))
             if self.scale < _LEAST_SCALE[self.dtype]:
                 self.multiply()
         if update != 0:
@@ -232,8 +233,8 @@ class _One:
             self.intercept += change * rule.intercept_decay
         if 0 < rule.average <= self.t:
             self._add_to_average(at, x, update)
-        if rule.share and rule.penalty:
-            self.u += rule.share * eta * rule.alpha
+        if self.share and rule.penalty:
+            self.u += self.share * eta * rule.alpha
             self._draw_to_zero(at)
         self.t += 1
         self.steps += 1
@@ -259,6 +260,8 @@ class _One:
     def multiply(self) -> None:
         """Have the scale be 1."""
         single = self.dtype.type
+        if self.scale == 1 and not self.rule.average:
+            return
         if self.rule.average:
             self.average += single(self.a) * self.w
             self.average *= single(1.0 / self.b)
@@ -277,7 +280,7 @@ class _One:
         """Return what is told of the epoch that ends."""
         return Epoch(
             self.epochs + 1,
-            sqrt(self.squares) * self.scale,
+            sqrt(self.squares) * self.scale if self.rule.penalty else float(np.linalg.norm(self.w)),
             int(np.count_nonzero(self.w)),
             self.intercept,
             self.steps,

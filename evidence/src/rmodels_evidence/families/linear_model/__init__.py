@@ -14,17 +14,31 @@ from rmodels_evidence.families.linear_model.parquet import parquet_problems
 from rmodels_evidence.families.linear_model.penalised import penalised_problems
 from rmodels_evidence.families.linear_model.problems import linear_problems
 from rmodels_evidence.families.linear_model.series import linear_series
+from rmodels_evidence.families.linear_model.stochastic import (
+    stochastic_cases,
+    stochastic_comparisons,
+    stochastic_problems,
+)
 
 __all__ = ["FAMILY"]
 
 FAMILY = Family(
-    comparisons=lambda: [*linear_comparisons(), *generalised_comparisons()],
-    cases=lambda quick: [*linear_cases(quick), *generalised_cases(quick)],
+    comparisons=lambda: [
+        *linear_comparisons(),
+        *generalised_comparisons(),
+        *stochastic_comparisons(),
+    ],
+    cases=lambda quick: [
+        *linear_cases(quick),
+        *generalised_cases(quick),
+        *stochastic_cases(quick),
+    ],
     suite="linear",
     problems=lambda options: [
         *linear_problems(options),
         *penalised_problems(options),
         *generalised_problems(options),
+        *stochastic_problems(options),
         *parquet_problems(options),
         linear_ladder(options),
     ],
