@@ -302,12 +302,13 @@ using Values = nb::ndarray<const Real, nb::device::cpu>;
 template <class Value>
 using Line = nb::ndarray<const Value, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class Value>
-using Lines = std::optional<Line<Value>>;
+using OptionalLine = std::optional<Line<Value>>;
 
 template <class Real>
-RowSet<Real> samples(const Values<Real> &X, const Lines<std::int32_t> &indices, const Lines<std::int64_t> &starts,
-                     std::size_t count, std::size_t columns, const Line<Real> &y, const Lines<Real> &weights,
-                     const Lines<std::uint8_t> &held_out) {
+RowSet<Real> samples(const Values<Real> &X, const OptionalLine<std::int32_t> &indices,
+                     const OptionalLine<std::int64_t> &starts, std::size_t count, std::size_t columns,
+                     const Line<Real> &y, const OptionalLine<Real> &weights,
+                     const OptionalLine<std::uint8_t> &held_out) {
     const std::size_t stride = starts ? 0 : std::size_t(X.stride(0));
     return {X.data(), indices ? indices->data() : nullptr, starts ? starts->data() : nullptr,    count, columns, stride,
             y.data(), weights ? weights->data() : nullptr, held_out ? held_out->data() : nullptr};
@@ -327,9 +328,10 @@ void bind_walks(nb::module_ &module, const char *name) {
              })
         .def(
             "run",
-            [](Walks<Real> &self, const Values<Real> &X, const Lines<std::int32_t> &indices,
-               const Lines<std::int64_t> &starts, std::size_t count, std::size_t columns, const Line<Real> &y,
-               const Lines<Real> &weights, const Lines<std::uint8_t> &held_out, std::size_t rows, int threads) {
+            [](Walks<Real> &self, const Values<Real> &X, const OptionalLine<std::int32_t> &indices,
+               const OptionalLine<std::int64_t> &starts, std::size_t count, std::size_t columns, const Line<Real> &y,
+               const OptionalLine<Real> &weights, const OptionalLine<std::uint8_t> &held_out, std::size_t rows,
+               int threads) {
                 const RowSet<Real> given = samples<Real>(X, indices, starts, count, columns, y, weights, held_out);
                 nb::gil_scoped_release release;
                 return self.run(given, rows, threads);
@@ -338,9 +340,9 @@ void bind_walks(nb::module_ &module, const char *name) {
             "weights"_a.none(), "held_out"_a.none(), "rows"_a, "threads"_a)
         .def(
             "step",
-            [](Walks<Real> &self, const Values<Real> &X, const Lines<std::int32_t> &indices,
-               const Lines<std::int64_t> &starts, std::size_t count, std::size_t columns, const Line<Real> &y,
-               const Lines<Real> &weights, const Lines<std::uint8_t> &held_out, int threads) {
+            [](Walks<Real> &self, const Values<Real> &X, const OptionalLine<std::int32_t> &indices,
+               const OptionalLine<std::int64_t> &starts, std::size_t count, std::size_t columns, const Line<Real> &y,
+               const OptionalLine<Real> &weights, const OptionalLine<std::uint8_t> &held_out, int threads) {
                 const RowSet<Real> given = samples<Real>(X, indices, starts, count, columns, y, weights, held_out);
                 nb::gil_scoped_release release;
                 self.step(given, threads);
@@ -469,8 +471,8 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def_rw("n_iter_no_change", &Rule::n_iter_no_change);
     module.def(
         "compose_steps",
-        [](const Values<double> &X, const Line<double> &y, const Lines<double> &weights, double eta, double alpha,
-           double intercept, std::size_t size,
+        [](const Values<double> &X, const Line<double> &y, const OptionalLine<double> &weights, double eta,
+           double alpha, double intercept, std::size_t size,
            const nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu> &maps,
            const nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu> &forms, int threads) {
             const RowSet<double> rows = samples<double>(X, {}, {}, y.shape(0), maps.shape(1) - 2, y, weights, {});
