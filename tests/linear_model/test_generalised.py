@@ -83,3 +83,14 @@ def test_an_offset_and_scales():
     np.testing.assert_allclose(
         moved.coef_ * [1e-6, 1.0, 1e3, 1e6], plain.coef_, rtol=1e-6, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_more_columns_than_rows_have_least_norm(fit_intercept):
+    X, _, numbers = rows()
+    X, y = np.hstack([X[:6], 3 * X[:6], X[:6] ** 2]), numbers[:6]
+    model = GammaRegressor(alpha=0.0, fit_intercept=fit_intercept).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-8)
+    A = X - X.mean(axis=0) if fit_intercept else X
+    b = np.log(y) - np.log(y).mean() if fit_intercept else np.log(y)
+    np.testing.assert_allclose(model.coef_, np.linalg.lstsq(A, b)[0], rtol=1e-6)

@@ -41,7 +41,7 @@ class Family:
 
     @property
     def is_convex(self) -> bool:
-        """Whether the curvature is that of the loss, which is convex, and not one expected of it."""
+        """Whether the curvature is that of the loss, and not one expected of it."""
         if self.loss == "tweedie_identity":
             return self.power == 0
         return self.loss != "tweedie" or 1 <= self.power <= 2

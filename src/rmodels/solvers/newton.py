@@ -20,6 +20,7 @@ _STALE = 0.1  # of the decrement before: above, the curvature is read again
 _STALE_EXPECTED = 0.7  # the same of one that is only expected, and that steps come to correct
 _MOST_READS = 200
 _NOISE = 2e-14  # of the objective: differences below are rounding
+_NOTHING = 1e-22  # of the objective, to be gained by another step: 11 digits of predictions
 _PATIENCE = 4  # reads without progress
 
 
@@ -82,8 +83,9 @@ class Curvature:
             pass
         if self._factor is None:
             values, vectors = np.linalg.eigh(scaled)
-            kept = values > len(H) * 2e-16 * max(values[-1], 0)
+            kept = values > len(H) * 1e-15 * max(values[-1], 0)
             self._inverse = (vectors[:, kept], 1 / values[kept])
+            self._flat = self._scale[:, np.newaxis] * vectors[:, ~kept]
         self.pairs: list[tuple[Matrix, Matrix, float]] = []
 
     def solve(self, g: Matrix) -> Matrix:
@@ -105,6 +107,18 @@ class Curvature:
             return found
         vectors, inverse = self._inverse
         return vectors @ (inverse * (vectors.T @ q))
+
+    def shorten(self, theta: Matrix) -> Matrix:
+        """Return the coefficients of least norm that predict the same: intercepts have none."""
+        if self._factor is not None:
+            return theta
+        outputs, width = theta.shape
+        counted = np.arange(theta.size) % width != width - 1
+        flat, given = self._flat[counted], theta.ravel()[counted]
+        sizes = np.linalg.norm(flat, axis=0)
+        shares = np.linalg.lstsq(flat / np.where(sizes > 0, sizes, 1), given, rcond=None)[0]
+        shorter: Matrix = theta.ravel() - (self._flat / np.where(sizes > 0, sizes, 1)) @ shares
+        return shorter.reshape(outputs, width)
 
     def add(self, step: Matrix, change: Matrix) -> None:
         """Correct the curvature by a step and the change of the gradient along it."""
@@ -195,12 +209,16 @@ def minimise(
         if not full and contraction > 0.5 and len(model.pairs) >= 3:
             model = Curvature(curve(theta), objective)
         worst = worst_of(gradient, sizes)
+        if 0 <= reached <= _NOTHING * abs(value):
+            worst = min(worst, exact)  # where targets are met, magnitudes vanish with the gradient
         since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
         if since >= _PATIENCE and decrement < _NOISE * abs(value):
             break
         if _runs_away(sums, objective, theta):
             return Search(theta, value, worst, steps, True, sums)
+    if not objective.penalties.l2[:-1].any():
+        theta = model.shorten(theta)
     return Search(theta, value, worst, steps, False, sums)
 
 
