@@ -170,6 +170,7 @@ def minimise(
     model = Curvature(H, objective)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
+    ends = False
     stale = _STALE if objective.family.is_convex else _STALE_EXPECTED
     best, since, steps, contraction = worst, 0, 0, 1.0
     while worst > exact and objective.reads < _MOST_READS:
@@ -209,14 +210,15 @@ def minimise(
         if not full and contraction > 0.5 and len(model.pairs) >= 3:
             model = Curvature(curve(theta), objective)
         worst = worst_of(gradient, sizes)
-        if 0 <= reached <= _NOTHING * abs(value):
-            worst = min(worst, exact)  # where targets are met, magnitudes vanish with the gradient
+        ends = 0 <= reached <= _NOTHING * abs(value)
         since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
         if since >= _PATIENCE and decrement < _NOISE * abs(value):
             break
         if _runs_away(sums, objective, theta):
             return Search(theta, value, worst, steps, True, sums)
+    if ends:  # where targets are met, magnitudes vanish with the gradient
+        worst = min(worst, exact)
     if not objective.penalties.l2[:-1].any():
         theta = model.shorten(theta)
     return Search(theta, value, worst, steps, False, sums)
