@@ -112,7 +112,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
     >>> model = LogisticRegression(C=10.0).fit(X, y)
     >>> model.coef_.round(3), model.intercept_.round(3), model.predict([[1.4], [1.6]]).tolist()
-    (array([[-2.374]]), array([3.561]), ['low', 'high'])
+    (array([[-2.651]]), array([3.977]), ['low', 'high'])
     """
 
     _attributes: ClassVar = {"n_iter_": np.ndarray, "n_reads_": int}
@@ -202,7 +202,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         >>> from rmodels import LogisticRegression
         >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 1, 2, 2]
         >>> LogisticRegression().fit(X, y).predict_proba([[2.5]]).round(3)
-        array([[0.174, 0.651, 0.174]])
+        array([[0.237, 0.525, 0.237]])
         """
         C, l1_ratio = self._check_combination()
         source = one_target(data.source(self, X, y, sample_weight, targets="labels", need=_NEED))
@@ -376,8 +376,8 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         >>> from rmodels import LogisticRegression
         >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
         >>> LogisticRegression(C=10.0).fit(X, y).predict_proba([[1.5], [2.0]]).round(3)
-        array([[0.5  , 0.5  ],
-               [0.766, 0.234]])
+        array([[0.5 , 0.5 ],
+               [0.79, 0.21]])
         """
         return self._answer(X, "_probabilities", "predict_proba")
 
@@ -405,7 +405,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
         >>> LogisticRegression(C=10.0).fit(X, y).predict_log_proba([[1.5], [90.0]]).round(2)
         array([[  -0.69,   -0.69],
-               [   0.  , -210.08]])
+               [  -0.  , -234.62]])
         """
         return self._answer(X, "_log_probabilities", "predict_proba")
 
