@@ -21,12 +21,14 @@ from sklearn.preprocessing import StandardScaler
 import rmodels
 from rmodels import (
     IncrementalPCA,
+    KMeans,
     KNeighborsClassifier,
     KNeighborsRegressor,
     Lasso,
     LassoCV,
     LinearDiscriminantAnalysis,
     LinearRegression,
+    LogisticRegression,
     NearestCentroid,
     NearestNeighbors,
     RadiusNeighborsClassifier,
@@ -176,6 +178,24 @@ CASES = {
     "CrossValidated._check_targets": (
         lambda: LassoCV(cv=2).fit(X, y[:, None]),
         DataConversionWarning,
+    ),
+    "KMeans.fit": (lambda: KMeans(1, algorithm="elkan").fit(X), RuntimeWarning),
+    "KMeans._set_clusters": (
+        lambda: KMeans(2, random_state=0).fit([[0.0], [0.0], [0.0]]),
+        ConvergenceWarning,
+    ),
+    "KMeans._count_runs": (lambda: KMeans(2, init=X[:2], n_init=3).fit(X), RuntimeWarning),
+    "LogisticRegression._check_combination": (
+        lambda: LogisticRegression(n_jobs=1).fit(X, y),
+        FutureWarning,
+    ),
+    "LogisticRegression._check_combination of l1_ratio": (
+        lambda: LogisticRegression(l1_ratio=None).fit(X, y),
+        FutureWarning,
+    ),
+    "warn_of_minimum": (
+        lambda: LogisticRegression(C=np.inf).fit([[0.0], [1.0]], [0, 1]),
+        ConvergenceWarning,
     ),
     "_choose": (lambda: rmodels.lasso_path(X, y, alphas=None), FutureWarning),
     "_choose of n_alphas": (lambda: rmodels.lasso_path(X, y, n_alphas=3), FutureWarning),

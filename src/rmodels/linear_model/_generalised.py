@@ -19,7 +19,7 @@ from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
-from rmodels.linear_model._logistic_regression import warn_of
+from rmodels.linear_model._logistic_regression import warn_of_minimum
 from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import fit
 from rmodels.solvers.losses import Family, Penalties
@@ -110,7 +110,7 @@ class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator
             start=self._start(source.n_features),
             n_threads=source.threads(None),
         )
-        warn_of(found)
+        warn_of_minimum(found)
         coefficients = found.coefficients[0]
         self.coef_ = convert_like(coefficients[:-1], X, source.dtype)
         self.intercept_ = (

@@ -125,7 +125,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         "tol": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
         "random_state": ["random_state"],
         "solver": [StrOptions(_SOLVERS)],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -144,7 +144,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         tol: float = 1e-4,
         fit_intercept: bool = True,
         intercept_scaling: float = 1,
-        class_weight: Any = None,
+        class_weight: dict | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         solver: str = "lbfgs",
         max_iter: int = 100,
@@ -220,7 +220,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
             start=self._start(n_outputs, source.n_features),
             n_threads=source.threads(self.n_jobs),
         )
-        warn_of(found)
+        warn_of_minimum(found)
         coefficients = found.coefficients
         self.classes_ = source.classes[0]
         self.coef_ = convert_like(coefficients[:, :-1], X, source.dtype)
@@ -423,7 +423,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         return tags
 
 
-def warn_of(found: GeneralisedFit) -> None:
+def warn_of_minimum(found: GeneralisedFit) -> None:
     """Warn of a fit that has not come to a minimum."""
     if found.separated:
         warn(
