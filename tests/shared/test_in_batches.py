@@ -20,10 +20,15 @@ def batches(frame, rows=25):
     return rmodels.scan(lambda: (frame[i : i + rows] for i in range(0, len(frame), rows)))
 
 
+def with_targets(case, frame=FRAME):
+    """The table with targets that an estimator can be fitted to."""
+    return frame.assign(**dict(zip(case.columns, case.y.reshape(len(X), -1).T, strict=True)))
+
+
 def fit(case):
     """Return a model fitted to a scan."""
     if case.entry.predicts:
-        return case.make().fit(batches(FRAME[NAMES + case.columns]), case.target)
+        return case.make().fit(batches(with_targets(case)[NAMES + case.columns]), case.target)
     return case.make().fit(batches(FRAME[NAMES]))
 
 
@@ -37,7 +42,7 @@ def test_fit_in_batches(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
 def test_weights_in_batches(case):
-    rows = batches(FRAME[[*NAMES, *case.columns, "weight"]])
+    rows = batches(with_targets(case)[[*NAMES, *case.columns, "weight"]])
     model = case.make().fit(rows, case.target, sample_weight="weight")
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, ASKED), answers(expected, QUERIES))
@@ -92,8 +97,9 @@ GAPS = FRAME.assign(
 @pytest.mark.parametrize("missing", ["mean", "drop"])
 @pytest.mark.parametrize("case", EXAMPLES, ids=str)
 def test_columns_that_lack_values_or_hold_text(case, missing):
+    table = with_targets(case, GAPS) if case.entry.predicts else GAPS
     rows = rmodels.scan(
-        lambda: (GAPS[i : i + 25] for i in range(0, len(GAPS), 25)),
+        lambda: (table[i : i + 25] for i in range(0, len(table), 25)),
         NAMES,
         missing=missing,
         encode="onehot",

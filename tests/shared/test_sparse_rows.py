@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CASES, LABELS, TARGETS, answers
+from cases import CASES, answers
 from scipy import sparse
 
 import rmodels
@@ -17,7 +17,7 @@ KINDS = (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix, sparse.csc_arr
 @pytest.mark.parametrize("case", taking, ids=str)
 def test_kinds_of_sparse_rows(case, wide, kind):
     X = sparse.random_array((90, 120 if wide else 6), density=0.3, random_state=0, format="csr")
-    y = TARGETS if case.entry.together else LABELS
+    y = case.y
     expected, model = case.make().fit(X, y), case.make().fit(kind(X), y)
     found = answers(model, kind(X[:9]))
     for method, arrays in answers(expected, X[:9]).items():
