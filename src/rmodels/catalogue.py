@@ -136,7 +136,7 @@ CATALOGUE = {
             "linear_model",
             "regress",
             "generalised",
-            variants=({"power": 1.5}, {"power": 0.0, "link": "log"}),
+            variants=({"power": 1.5},),
             patch=True,
         ),
         Entry(
