@@ -13,6 +13,7 @@ import statsmodels.api as sm
 from matplotlib import legend, pyplot
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from scipy import sparse, stats
+from sklearn.exceptions import NotFittedError
 
 from rmodels import (
     KNeighborsClassifier,
@@ -22,6 +23,7 @@ from rmodels import (
     RadiusNeighborsClassifier,
     lasso_path,
     plot,
+    scan,
 )
 
 mpl.use("Agg")
@@ -205,6 +207,15 @@ def test_neighbors_within_a_radius_are_refused(corners):
     X, y = corners
     with pytest.raises(TypeError, match="RadiusNeighborsClassifier has no kneighbors to draw"):
         plot.neighbors(RadiusNeighborsClassifier().fit(X, y), X)
+
+
+def test_neighbors_of_rows_that_are_not_in_memory_are_refused(corners):
+    X, y = corners
+    model = KNeighborsClassifier(2).fit(scan(np.array(X)), y)
+    with pytest.raises(TypeError, match="not in memory, and has no points to draw"):
+        plot.neighbors(model, X)
+    with pytest.raises(NotFittedError):
+        plot.neighbors(KNeighborsClassifier(2), X)
 
 
 def test_without_matplotlib():

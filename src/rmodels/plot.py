@@ -270,7 +270,8 @@ def neighbors(
     Raises
     ------
     TypeError
-        If the model does not find a number of neighbours, but those within a radius.
+        If the model does not find a number of neighbours, but those within a radius, or was fitted
+        to rows that are not in memory.
     ValueError
         If the model does not have two features.
     ImportError
@@ -285,6 +286,11 @@ def neighbors(
     if not hasattr(model, "kneighbors"):
         raise TypeError(f"{type(model).__name__} has no kneighbors to draw: use NearestNeighbors")
     names = _feature_names(model)
+    if not hasattr(model, "_fit_X"):
+        raise TypeError(
+            f"{type(model).__name__} was fitted to rows that are not in memory, and has no points "
+            "to draw: fit it to an array of some of them"
+        )
     queries = _points(X)
     with _without_names():
         distances, indices = model.kneighbors(queries, n_neighbors)

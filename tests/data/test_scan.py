@@ -805,3 +805,10 @@ def test_an_error_that_is_kept_keeps_no_thread(folder):
         assert rmodels.get_config()["progress"]
     assert kept.traceback
     assert not [thread for thread in threading.enumerate() if "rmodels-scan" in thread.name]
+
+
+@pytest.mark.parametrize("y", [True, np.True_])
+def test_a_boolean_is_no_column(y):
+    X = np.arange(12.0).reshape(6, 2)
+    with pytest.raises((ValueError, TypeError), match="no column of X|array"):
+        rmodels.LinearRegression().fit(rmodels.scan(X), y)

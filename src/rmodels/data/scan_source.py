@@ -47,7 +47,7 @@ BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less it
 def are_columns(y: Any) -> bool:
     """Return whether y names columns, and is not an array of targets."""
     if isinstance(y, (str, Integral)):
-        return True
+        return not isinstance(y, bool)
     return isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(name, str) for name in y)
 
 
