@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
+from sklearn.utils.validation import check_is_fitted
 
 from rmodels.data.arrays import on_host
 from rmodels.extras import require
@@ -36,6 +37,7 @@ def _axes(ax: "Axes | None") -> "Axes":
 
 def _feature_names(model: Any) -> list[str]:
     """Return the names of the two features of a model."""
+    check_is_fitted(model)
     if model.n_features_in_ != 2:
         raise ValueError(
             f"a plane shows 2 features; this {type(model).__name__} was fitted with "
