@@ -18,7 +18,6 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.data.checks import (
-    Part,
     Targets,
     check_columns,
     check_given,
@@ -29,6 +28,7 @@ from rmodels.data.checks import (
 )
 from rmodels.data.formats import TableReader
 from rmodels.data.labels import Encoding, check_kinds, find_labels, merge_labels
+from rmodels.data.parts import Part
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source, random_state, shuffle

@@ -14,7 +14,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from rmodels.config import get_config
 from rmodels.data.arrays import on_host
 from rmodels.data.checks import (
-    Part,
     Targets,
     check_list_of_columns,
     check_target_given,
@@ -33,6 +32,7 @@ from rmodels.data.found import (
     find_words,
 )
 from rmodels.data.labels import Encoding, encode, encode_by
+from rmodels.data.parts import Part
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
 from rmodels.data.source import WEIGHTLESS, Rows, Source, concatenate, random_state, shuffle
