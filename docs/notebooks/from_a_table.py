@@ -175,9 +175,10 @@ plt.show()
 # distribution has them:
 
 # %%
+features = whole.drop(columns="price")  # the columns of the fit, in their order
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
-plot.residuals(model, whole, y, axes[0])
-plot.leverage(model, whole, y, axes[1])
-plot.qq(model, whole, y, axes[2])
+plot.residuals(model, features, y, axes[0])
+plot.leverage(model, features, y, axes[1])
+plot.qq(model, features, y, axes[2])
 plt.show()
 folder.cleanup()

@@ -811,3 +811,5 @@ def test_a_boolean_is_no_column():
     X = np.arange(12.0).reshape(6, 2)
     with pytest.raises(ValueError, match="y is True, which is no column of X"):
         rmodels.LinearRegression().fit(rmodels.scan(X), True)
+    weighted = rmodels.LinearRegression().fit(rmodels.scan(X), 0, sample_weight=True)
+    assert weighted.n_features_in_ == 1  # a weight of 1 for every row, as of an array

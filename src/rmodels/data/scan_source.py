@@ -44,10 +44,15 @@ T = TypeVar("T")
 BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
 
 
+def _is_place(value: Any) -> bool:
+    """Return whether a value may number a column: True and False do not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def are_columns(y: Any) -> bool:
     """Return whether y names columns, and is not an array of targets."""
-    if isinstance(y, (str, Integral)):
-        return not isinstance(y, bool)
+    if isinstance(y, str) or _is_place(y):
+        return True
     return isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(name, str) for name in y)
 
 
@@ -246,7 +251,7 @@ class ScanSource(Source):
     @staticmethod
     def _weight_column(scan: Scan, sample_weight: Any) -> list[Column]:
         """Return the column of the weights, if they are one; numbers name numbered columns."""
-        numbered = isinstance(sample_weight, Integral) and isinstance(scan.columns, range)
+        numbered = _is_place(sample_weight) and isinstance(scan.columns, range)
         return [sample_weight] if isinstance(sample_weight, str) or numbered else []
 
     def _encode(self, classes: Sequence[NDArray] | None) -> list[Encoding] | None:

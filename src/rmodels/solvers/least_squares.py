@@ -541,7 +541,8 @@ def _invert_products(
                 return found
 
             return solve
-        # a bound in the 1-norm: about √n above what eigenvectors would tell, which take long
+        # the bound is often far above what eigenvectors would tell, which take long; where it is
+        # this far above, the rows are asked, which have more digits anyway
         if told * most * np.sqrt(n) < 1:
             return None
     eigenvalues, U = np.linalg.eigh(products)
