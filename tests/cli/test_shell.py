@@ -230,7 +230,7 @@ def complete(*words):
 
 def test_completion(folder):
     assert complete("s") == ["score", "summary"]
-    assert complete("fit", "k") == ["k-neighbors-classifier", "k-neighbors-regressor"]
+    assert complete("fit", "k-n") == ["k-neighbors-classifier", "k-neighbors-regressor"]
     assert complete("fit", "ridge", "houses.csv", "--sol") == ["--solver"]
     solvers = complete("fit", "linear-regression", "houses.csv", "--solver", "")
     assert solvers == ["auto", "moments", "gram", "stream", "rows"]

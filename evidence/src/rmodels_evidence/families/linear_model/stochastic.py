@@ -57,11 +57,12 @@ class StochasticData:
 
 
 def fit_steps(estimator: Any, data: StochasticData, **given: Any) -> NDArray[np.float64]:
-    """Return coefficients and, last, intercepts."""
+    """Return coefficients and, last, intercepts or the offset."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = estimator(**given).fit(data.X, data.y)
-    return np.concatenate([np.ravel(model.coef_), np.ravel(model.intercept_)])
+    last = model.offset_ if hasattr(model, "offset_") else model.intercept_
+    return np.concatenate([np.ravel(model.coef_), np.ravel(last)])
 
 
 def _both(model: Any, X: NDArray) -> NDArray:
@@ -110,14 +111,18 @@ def stochastic_cases(quick: bool) -> Iterator[Case]:
         ("SGDClassifier", labels, {"loss": "hinge", "eta0": 0.01}),
         ("SGDClassifier", labels, {"loss": "log_loss", "penalty": "l1", "eta0": 0.01}),
         ("SGDClassifier", labels, {"loss": "modified_huber", "average": 50, "eta0": 0.01}),
+        ("Perceptron", labels, {"penalty": "l2"}),
+        ("SGDOneClassSVM", labels, {"nu": 0.3}),
     ):
-        given = _STEPS | given | {"max_iter": 5}
+        steps = {k: v for k, v in _STEPS.items() if k != "learning_rate" or name != "Perceptron"}
+        what = ", ".join(map(str, given.values()))
+        given = steps | given | {"max_iter": 5}
         data = StochasticData(X, target)
         theirs = partial(fit_steps, getattr(peers, name), data, **given)
         yield Case(
             name,
             f"{n:,} × 10",
-            ", ".join(str(each) for each in list(given.values())[3:-1]) + ", 5 epochs",
+            f"{what}, 5 epochs",
             "scikit-learn's steps",
             1e-12,
             partial(fit_steps, getattr(rmodels, name), data, **given),
