@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 
 #include "limits.hpp"
+#include "steps.hpp"
 #include "two_passes.hpp"
 
 namespace nb = nanobind;
@@ -27,6 +28,13 @@ void two_passes(const Rows &X, const Values &y, double learning_rate, std::size_
                           coefficients.data());
 }
 
+void by_rows(const Rows &X, const Values &y, double eta0, double alpha, std::size_t epochs, std::uint32_t seed,
+             bool wide, std::size_t ahead, const Result &coefficients) {
+    nb::gil_scoped_release release;
+    descend_by_rows(X.data(), y.data(), X.shape(0), X.shape(1), eta0, alpha, epochs, seed, wide, ahead,
+                    coefficients.data());
+}
+
 template <class Real>
 double run_multiply_adds(std::size_t rounds, int threads) {
     nb::gil_scoped_release release;
@@ -41,6 +49,8 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("read_all", &read_values, "values"_a.noconvert(), "threads"_a);
     module.def("descend_in_two_passes", &two_passes, "X"_a.noconvert(), "y"_a.noconvert(), "learning_rate"_a, "steps"_a,
                "threads"_a, "wide"_a, "coefficients"_a.noconvert());
+    module.def("descend_by_rows", &by_rows, "X"_a.noconvert(), "y"_a.noconvert(), "eta0"_a, "alpha"_a, "epochs"_a,
+               "seed"_a, "wide"_a, "ahead"_a, "coefficients"_a.noconvert());
     module.def("multiply_add_float32", &run_multiply_adds<float>, "rounds"_a, "threads"_a);
     module.def("multiply_add_float64", &run_multiply_adds<double>, "rounds"_a, "threads"_a);
     module.attr("multiply_adds_per_round_float32") = multiply_adds_per_round<float>();

@@ -19,6 +19,7 @@ from rmodels_evidence.families.linear_model.stochastic import (
     stochastic_comparisons,
     stochastic_problems,
 )
+from rmodels_evidence.families.linear_model.stochastic_ladder import stochastic_ladder
 
 __all__ = ["FAMILY"]
 
@@ -41,6 +42,7 @@ FAMILY = Family(
         *stochastic_problems(options),
         *parquet_problems(options),
         linear_ladder(options),
+        stochastic_ladder(options),
     ],
     series=linear_series,
     lines_on_gpu=linear_on_gpu,

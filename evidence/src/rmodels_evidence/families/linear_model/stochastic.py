@@ -31,6 +31,7 @@ from rmodels_evidence.problem import (
 __all__ = [
     "StochasticData",
     "fit_steps",
+    "generate_numbers",
     "stochastic_cases",
     "stochastic_comparisons",
     "stochastic_problems",
@@ -130,7 +131,8 @@ def stochastic_cases(quick: bool) -> Iterator[Case]:
         )
 
 
-def _generate(n: int, d: int, classes: int = 0) -> StochasticData:
+def generate_numbers(n: int, d: int, classes: int = 0) -> StochasticData:
+    """Return rows and targets that follow a line, or so many classes of these, but for noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, d))
     y = X @ rng.standard_normal(d) / np.sqrt(d) + rng.standard_normal(n)
@@ -217,7 +219,7 @@ def stochastic_problems(options: Options) -> Iterator[Problem]:
             f"sgd-{d}",
             f"SGDRegressor {n:,} × {d}",
             "SGDRegressor",
-            partial(_generate, n, d),
+            partial(generate_numbers, n, d),
             ratio,
             n * d * 8,
             given,
@@ -227,7 +229,7 @@ def stochastic_problems(options: Options) -> Iterator[Problem]:
         "sgd-classes",
         f"SGDClassifier {n:,} × 40, 10 classes",
         "SGDClassifier",
-        partial(_generate, n, 40, 10),
+        partial(generate_numbers, n, 40, 10),
         10.0,
         n * 40 * 8 * 10,
         given | {"eta0": 0.01, "loss": "log_loss"},
@@ -254,7 +256,7 @@ def stochastic_problems(options: Options) -> Iterator[Problem]:
         "sgd-epochs",
         f"SGDRegressor {n:,} × 40, rows in their order, {_LONG} epochs",
         "linear",
-        partial(_generate, n, 40),
+        partial(generate_numbers, n, 40),
         (
             Contender(
                 "rmodels", partial(_fitting, rmodels.SGDRegressor, **long, max_iter=_LONG), True
