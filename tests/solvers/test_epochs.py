@@ -218,3 +218,22 @@ def test_reference_engine():
 def test_classifier_says_how_it_went():
     X, y = data(12, 100, 3)
     assert SGDClassifier(random_state=0).fit(X, y > 0).solver_ == "steps"
+
+
+def test_epochs_of_a_cluster_are_a_map_too(engine):
+    dd = pytest.importorskip("dask.dataframe", reason="the extra dask is not installed: Dask")
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(23)
+    X = rng.standard_normal((240, 3))
+    y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.standard_normal(240)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
+    given = {"learning_rate": "constant", "shuffle": False, "tol": None, "eta0": 1e-3}
+    parts = dd.from_pandas(frame, npartitions=5)
+    model = rmodels.SGDRegressor(max_iter=300, **given).fit(parts[["a", "b", "c"]], parts["y"])
+    assert model.solver_ == "epochs"
+    steps = rmodels.SGDRegressor(
+        max_iter=300, **(given | {"learning_rate": "invscaling", "power_t": 0.0})
+    ).fit(X, y)
+    assert steps.solver_ == "steps"
+    np.testing.assert_allclose(model.coef_, steps.coef_, rtol=1e-12)
+    np.testing.assert_allclose(model.intercept_, steps.intercept_, rtol=1e-12)
