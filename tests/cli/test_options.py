@@ -105,6 +105,8 @@ def test_weights(folder, run):
     assert [each.strip('"') for each in run("predict n iris.csv").split()[1:]] == expected
     found = json.loads(run("score n iris.csv --json"))
     assert found == {"rows": 150, "targets": {"species": {"accuracy": 1.0}}}
+    error = run(f"fit k-neighbors-classifier iris.csv {WORDS} --weights w -o n", status=1)
+    assert "Got 'w' instead. A column of weights is given by --sample-weight." in error
 
 
 def test_probabilities(folder, run):

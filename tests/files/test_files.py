@@ -211,6 +211,9 @@ def test_what_is_not_data_is_refused(path):
     model._y = Y.astype(np.longdouble)
     with pytest.raises(TypeError, match="_y cannot be written"):
         save(model, path)
+    model = KNeighborsRegressor().fit(scan(X), Y)
+    with pytest.raises(TypeError, match=r"the points are read anew .* Fit it to an array"):
+        save(model, path)
     assert path.read_text() == "kept"
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 

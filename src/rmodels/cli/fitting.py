@@ -81,7 +81,12 @@ def fit(
         check_checkpoint(checkpoint)
     before = _identity(checkpoint)
     model = getattr(rmodels, estimator)(**parameters)
-    check_parameters(model)
+    try:
+        check_parameters(model)
+    except ValueError as error:
+        if "'weights'" not in str(error):
+            raise
+        raise ValueError(f"{error} A column of weights is given by --sample-weight.") from None
     in_batches = model._fits_in_batches()
     if checkpoint is not None and not in_batches:
         raise ValueError(f"this {estimator} needs all rows in memory: it has no checkpoint")

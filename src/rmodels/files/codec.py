@@ -75,6 +75,8 @@ def encode(value: Any, path: str, arrays: Arrays, parts: Parts) -> Any:
     array = on_host(adopt(value))
     if isinstance(array, np.ndarray):
         return encode(array if array.ndim else array[()], path, arrays, parts)
+    if hasattr(value, "not_written"):
+        raise TypeError(f"this model cannot be written: {value.not_written}")
     raise TypeError(f"{path} cannot be written: a model file does not hold {type(value)}")
 
 

@@ -134,6 +134,11 @@ class PartedSearch:
     n_jobs : int or None
     """
 
+    not_written = (
+        "the points are read anew for each search, and the model does not have them. Fit it to an "
+        "array or a frame, whose points it keeps"
+    )
+
     def __init__(
         self,
         source: Source,
