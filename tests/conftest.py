@@ -1,3 +1,4 @@
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -52,3 +53,11 @@ def on_engine(engine):
     """The same, as the setting of the thread, for what has no parameter `engine`."""
     with config_context(engine=engine):
         yield engine
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own handler, also where a shell started the tests with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

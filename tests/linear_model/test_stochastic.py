@@ -410,6 +410,7 @@ def test_the_stop_watches_the_penalised_objective_whatever_the_weights():
     np.testing.assert_allclose(found(model), np.append(w, b), rtol=1e-11)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_is_answered_within_a_moment_and_takes_nothing_away():
     X, y = data(np.random.default_rng(19), 2000, 20)
     model = SGDRegressor(random_state=0, max_iter=10_000_000, tol=None, warm_start=True)
@@ -417,10 +418,10 @@ def test_ctrl_c_is_answered_within_a_moment_and_takes_nothing_away():
     before, t = found(model).tolist(), model.t_
     stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     stop.start()
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
-    assert time.perf_counter() - began < 30  # all epochs take ten minutes or more
+    assert time.process_time() - began < 5  # all epochs take ten minutes or more
     assert found(model).tolist() == before
     assert model.t_ == t
     model.partial_fit(X, y)

@@ -223,14 +223,6 @@ LONG = {
 }
 
 
-@pytest.fixture
-def interruptible():
-    """Python's own handler, also where a shell started the tests with the signal ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def work_to_interrupt(call):
     """Return the CPU seconds that a call goes on after Ctrl-C, which comes 0.2 s after its start.
 

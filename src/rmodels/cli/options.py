@@ -200,7 +200,8 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
         kinds = _kinds(hints[name])
         if not kinds - {types.NoneType}:
             continue
-        flag = "--" + name.replace("_", "-").lower()
+        flag = "--" + name.replace("_", "-")
+        names = [*dict.fromkeys([flag, flag.lower()]), name]  # --C, and --c
         words, text = told.get(name, ([], ""))
         words = _words(estimator, name, words)
         about = f"default: {str(parameter.default).lower()}{'. ' if text else ''}{text}"
@@ -210,9 +211,9 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
             options.append(click.Option([pair, name], default=None, help=about))
         elif Sequence[float] in get_args(hints[name]):
             several = Many(value, _is_number, alone=True)
-            options.append(click.Option([flag, name], type=several, metavar="NUMBER …", help=about))
+            options.append(click.Option(names, type=several, metavar="NUMBER …", help=about))
         else:
-            options.append(click.Option([flag, name], type=value, metavar=value.shown, help=about))
+            options.append(click.Option(names, type=value, metavar=value.shown, help=about))
     return options
 
 
