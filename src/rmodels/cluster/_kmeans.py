@@ -72,7 +72,7 @@ class KMeans(Centres):
         Of `cluster_centers_` and `labels_`, in float64.
     n_iter_ : int
         Iterations of the run that was kept.
-    inertia_history_ : ndarray of shape (n_iter_,)
+    inertia_history_ : ndarray, a number for each iteration
         Inertia after each iteration, of its labels and the means of their rows. To the rounding
         of the squares of the rows about the middle of the columns.
     engine_ : {"reference", "native"}

@@ -65,7 +65,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         minimum is found; but "liblinear" has a penalty on the intercept, too.
     max_iter : int, default=100
     verbose : int, default=0
-        Accepted for compatibility: the setting `progress` shows how far a fit is.
+        Accepted for compatibility: the setting "progress" shows how far a fit is.
     warm_start : bool, default=False
         Whether `fit` begins where the last one ended.
     n_jobs : int, default=None

@@ -15,7 +15,7 @@ class Perceptron(StochasticClassifier):
     Parameters
     ----------
     penalty, alpha, l1_ratio, fit_intercept, max_iter, tol, shuffle, verbose
-        As in `SGDClassifier`; the default of `penalty` is None.
+        As in `SGDClassifier`; the default of penalty is None.
     eta0 : float, default=1.0
         What steps are multiplied by.
     n_jobs : int, default=None

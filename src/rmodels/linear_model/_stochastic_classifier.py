@@ -272,7 +272,7 @@ class SGDClassifier(StochasticClassifier):
     learning_rate : str, default="optimal"
         As in `SGDRegressor`; "pa1" and "pa2" with loss="hinge".
     eta0, power_t, early_stopping, validation_fraction, n_iter_no_change
-        As in `SGDRegressor`; what is watched with `early_stopping` is the accuracy, of rows of all
+        As in `SGDRegressor`; what is watched with early_stopping is the accuracy, of rows of all
         classes in their shares.
     class_weight : dict, "balanced" or None, default=None
         What steps of rows of a class are multiplied by; "balanced" is n_samples / (n_classes ·

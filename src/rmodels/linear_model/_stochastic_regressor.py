@@ -31,10 +31,10 @@ class SGDRegressor(StochasticModel, LinearModel):
     Parameters
     ----------
     loss : str, default="squared_error"
-        With r the residual: "squared_error" ½ r²; "huber" the same up to ε, and ε (|r| − ½ ε)
-        beyond; "epsilon_insensitive" max(0, |r| − ε); "squared_epsilon_insensitive" its square.
+        With r the residual: "squared_error" ½ r²; "huber" the same up to ε, and ε (abs(r) − ½ ε)
+        beyond; "epsilon_insensitive" max(0, abs(r) − ε); "squared_epsilon_insensitive" its square.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
-        ½ α ‖coef‖²; α ‖coef‖₁; the share `l1_ratio` of the second and the rest of the first.
+        ½ α ‖coef‖²; α ‖coef‖₁; the share l1_ratio of the second and the rest of the first.
     alpha : float, default=0.0001
         α, at least 0.
     l1_ratio : float, default=0.15
@@ -44,7 +44,7 @@ class SGDRegressor(StochasticModel, LinearModel):
         Most epochs of `fit`.
     tol : float or None, default=1e-3
         An epoch is better if the mean of loss and penalty over its rows, each before its step, is
-        below the best so far by more than this, or with `early_stopping` the score above it. None:
+        below the best so far by more than this, or with early_stopping the score above it. None:
         all epochs are walked.
     shuffle : bool, default=True
         Whether rows are shuffled before each epoch. Rows in files and on clusters cannot be.
