@@ -39,8 +39,11 @@ LONG = {
     "sklearn/linear_model/tests/test_sgd.py::test_balanced_weight[[]*]": (
         "two million steps, one by one in Python: left to the native engine"
     ),
-    "sklearn/linear_model/tests/test_sgd.py::test_sgd_oneclass_vs_linear_oneclass[[]*]": (
+    "sklearn/linear_model/tests/test_sgd.py::test_sgd_oneclass_vs_linear_oneclass*": (
         "three million steps, one by one in Python: left to the native engine"
+    ),
+    "sklearn/linear_model/tests/test_sgd.py::test_SGDClassifier_fit_for_all_backends[[]*]": (
+        "hundreds of thousands of steps of 20 classes in Python: left to the native engine"
     ),
     "sklearn/linear_model/tests/test_logistic.py::*elastic_net*": (
         "hundreds of searches by coordinate descent in Python: left to the native engine"

@@ -292,7 +292,7 @@ def test_overflow_names_the_epoch(engine, dtype):
     X, y = rows(20, 3, dtype)
     X *= dtype(1e200 if dtype == np.float64 else 1e30)
     rule = Rule("squared_error", eta0=1.0, max_iter=1000)
-    with np.errstate(all="ignore"), pytest.raises(NotFiniteError, match=r"epoch #\d+\. Scaling"):
+    with np.errstate(all="raise"), pytest.raises(NotFiniteError, match=r"epoch #\d+\. Scaling"):
         descend(rule, X, y, engine=engine)
 
 

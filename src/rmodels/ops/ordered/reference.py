@@ -169,6 +169,10 @@ class _One:
 
     def step_all(self, X: Any, y: NDArray, weights: NDArray | None, order: Any) -> None:
         """Make a step for each of some rows."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # see check_finite
+            self._step_each(X, y, weights, order)
+
+    def _step_each(self, X: Any, y: NDArray, weights: NDArray | None, order: Any) -> None:
         problem, one = self.problem, self.dtype.type(1.0)
         for i in order:
             target = float(y[i])
