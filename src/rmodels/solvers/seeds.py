@@ -14,7 +14,7 @@ from rmodels.data import Rows, Source
 from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, find_potentials
 from rmodels.solvers.moments import as_array
 
-__all__ = ["dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
+__all__ = ["WeightedDraws", "dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -70,6 +70,35 @@ def _shares(rows: Rows) -> Matrix:
     w = np.ones(n) if rows.weights is None else np.asarray(rows.weights, dtype=np.float64)
     shares: Matrix = w / w.sum()
     return shares
+
+
+class WeightedDraws:
+    """Draws places of rows by their weights, with replacement, as `RandomState.choice` does.
+
+    What that finds for each draw anew is found once.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.data import Rows
+    >>> from rmodels.solvers.seeds import WeightedDraws
+    >>> rows = Rows(np.zeros((4, 1)), weights=np.array([0.0, 1.0, 0.0, 1.0]))
+    >>> WeightedDraws(rows).draw(5, np.random.RandomState(0))
+    array([3, 3, 3, 3, 1])
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._limits = np.cumsum(_shares(rows))
+        self._limits /= self._limits[-1]
+
+    def draw(self, size: int, random_state: np.random.RandomState) -> Places:
+        """Return as many places."""
+        found: Places = self._limits.searchsorted(random_state.random_sample(size), side="right")
+        return found
 
 
 def draw_uniformly(rows: Rows, n_clusters: int, random_state: np.random.RandomState) -> Matrix:
