@@ -203,7 +203,7 @@ class KMeans(SeededCentres):
         return self._set_clusters(best, lloyd.engine, source, X)
 
     def _set_clusters(self, best: Clustering, engine: str, source: Source, X: Any) -> "KMeans":
-        distinct = len(np.unique(best.labels))
+        distinct = np.count_nonzero(np.bincount(best.labels))
         if distinct < self.n_clusters:
             warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "

@@ -7,9 +7,11 @@ for rows in any batches.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rmodels import ops
 from rmodels.config import get_config
@@ -39,6 +41,7 @@ Labels = NDArray[np.int32]
 _CENTRES_OF_A_GROUP = 128  # a row is laid out anew for each group: few, large ones
 _MOST_GROUPS = 64
 _SHARE = 4  # of the memory limit that bounds may take
+_TOGETHER = 64  # rows whose least values are found at once
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,23 @@ def find_extent(source: Source) -> Extent:
     return source.fold(_extent)
 
 
+def _reduce(X: Any, least: np.ufunc) -> NDArray:
+    """Return the minimum or maximum of each column."""
+    if sparse.issparse(X):
+        bound = X.min(axis=0) if least is np.minimum else X.max(axis=0)
+        return as_array(bound).ravel()
+    n, d = X.shape
+    lines = n // _TOGETHER
+    if not X.flags.c_contiguous or not lines or not d:
+        return least.reduce(X, axis=0)
+    # many rows as one: columns are long enough for vectors
+    many = least.reduce(X[: lines * _TOGETHER].reshape(lines, -1), axis=0).reshape(_TOGETHER, d)
+    return least.reduce(np.concatenate([many, X[lines * _TOGETHER :]]), axis=0)
+
+
 def _extent(rows: Rows) -> Extent:
     X = rows.X
-    low, high = (as_array(bound).ravel() for bound in (X.min(axis=0), X.max(axis=0)))
+    low, high = (_reduce(X, least) for least in (np.minimum, np.maximum))
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         rows.assert_finite()
     heaviest = 1.0 if rows.weights is None else float(np.max(rows.weights))
