@@ -74,6 +74,7 @@ THUMBNAILS = {
     "linear_regression": 2,
     "stochastic_descent": 1,
     "nearest_neighbors": 1,
+    "k_means": 0,
     "one_read": 0,
     "from_a_table": 0,
     "benchmarks": 0,

@@ -40,6 +40,7 @@ for name, parameters, target in [
     ("IncrementalPCA", {"n_components": 10}, None),
     ("TruncatedSVD", {"n_components": 10}, None),
     ("KMeans", {"n_clusters": 50, "max_iter": 3, "random_state": 0}, None),
+    ("MiniBatchKMeans", {"n_clusters": 50, "max_iter": 1, "random_state": 0}, None),
     ("GaussianNB", {}, labels),
     ("NearestCentroid", {}, labels),
     ("LinearDiscriminantAnalysis", {}, labels),

@@ -16,6 +16,8 @@ from scipy import sparse, stats
 from sklearn.exceptions import NotFittedError
 
 from rmodels import (
+    BisectingKMeans,
+    KMeans,
     KNeighborsClassifier,
     KNeighborsRegressor,
     LinearRegression,
@@ -306,6 +308,49 @@ def test_path_is_the_coefficients():
     assert named == [name for name, line in zip("abcd", coefs, strict=True) if line.any()]
     assert ax.get_xscale() == "log"
     assert plot.path(alphas, coefs, ax) is ax
+
+
+@pytest.mark.parametrize("made", [np.asarray, sparse.csr_array])
+def test_clusters_are_those_of_the_model(corners, made):
+    X = corners[0]
+    model = BisectingKMeans(4, random_state=0).fit(X)
+    ax = plot.clusters(model, made(X), resolution=20)
+    np.testing.assert_array_equal(scattered(ax, "points"), X)
+    np.testing.assert_array_equal(scattered(ax, "centres"), model.cluster_centers_)
+    points, centres = (
+        next(c for c in ax.collections if c.get_label() == label).get_facecolors()
+        for label in ("points", "centres")
+    )
+    np.testing.assert_array_equal(points, centres[model.labels_])
+    (mesh,) = (each for each in ax.collections if isinstance(each, QuadMesh))
+    corner = np.array([X.min(axis=0) - 0.08 * np.ptp(X, axis=0)])
+    pale = 1 - 0.35 * (1 - centres[model.predict(corner)[0], :3])
+    np.testing.assert_allclose(mesh.get_array().reshape(-1, 3)[0], pale)
+    assert plot.clusters(model, X, ax) is ax
+
+
+def test_inertia_is_the_history():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = KMeans(5, init="random", random_state=0).fit(X)
+    ax = plot.inertia(model, yscale="log")
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, model.n_iter_ + 1))
+    np.testing.assert_array_equal(line.get_ydata(), model.inertia_history_)
+    assert (ax.get_yscale(), ax.get_xlabel()) == ("log", "iteration")
+
+
+def test_clusters_that_cannot_be_drawn(corners):
+    X = corners[0]
+    with pytest.raises(NotFittedError):
+        plot.clusters(KMeans(), X)
+    with pytest.raises(NotFittedError):
+        plot.inertia(KMeans())
+    with pytest.raises(ValueError, match="2"):
+        plot.clusters(KMeans(2).fit(X[:, :1]), X)
+    with pytest.raises(TypeError, match="has no cluster_centers_ to draw: use KMeans"):
+        plot.clusters(NearestNeighbors().fit(X), X)
+    with pytest.raises(TypeError, match="BisectingKMeans has no inertia_history_ to draw"):
+        plot.inertia(BisectingKMeans(2, random_state=0).fit(X))
 
 
 def test_paths_that_cannot_be_drawn():

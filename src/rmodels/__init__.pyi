@@ -1,7 +1,9 @@
 # Written by `make stub`, from the catalogue.
 
 from rmodels import plot as plot
+from rmodels.cluster import BisectingKMeans as BisectingKMeans
 from rmodels.cluster import KMeans as KMeans
+from rmodels.cluster import MiniBatchKMeans as MiniBatchKMeans
 from rmodels.cluster import k_means as k_means
 from rmodels.cluster import kmeans_plusplus as kmeans_plusplus
 from rmodels.config import config_context as config_context
@@ -55,6 +57,7 @@ from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
+    "BisectingKMeans",
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
@@ -69,6 +72,7 @@ __all__ = [  # noqa: RUF022
     "LinearDiscriminantAnalysis",
     "LinearRegression",
     "LogisticRegression",
+    "MiniBatchKMeans",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",

@@ -276,6 +276,31 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "MiniBatchKMeans",
+            "cluster",
+            "cluster",
+            "k_means",
+            {"n_clusters": 3, "batch_size": 20, "random_state": 0},
+            variants=({"n_clusters": 4, "init": "random", "tol": 0.01, "random_state": 0},),
+            patch=True,
+        ),
+        Entry(
+            "BisectingKMeans",
+            "cluster",
+            "cluster",
+            "k_means",
+            {"n_clusters": 3, "random_state": 0},
+            variants=(
+                {
+                    "n_clusters": 5,
+                    "init": "k-means++",
+                    "bisecting_strategy": "largest_cluster",
+                    "random_state": 0,
+                },
+            ),
+            patch=True,
+        ),
+        Entry(
             "k_means",
             "cluster",
             "function",

@@ -5,7 +5,7 @@ matplotlib is imported when something is drawn: pip install 'rmodels[plot]'.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,17 @@ from rmodels.extras import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["decision_boundary", "leverage", "loss", "neighbors", "path", "qq", "residuals"]
+__all__ = [
+    "clusters",
+    "decision_boundary",
+    "inertia",
+    "leverage",
+    "loss",
+    "neighbors",
+    "path",
+    "qq",
+    "residuals",
+]
 
 _MARGIN = 0.08  # of the points' extent, on each side
 _LINE = "0.35"  # grey
@@ -184,6 +194,120 @@ def path(
     return ax
 
 
+def _paint(
+    model: Any,
+    points: NDArray[np.float64],
+    ax: "Axes",
+    color: Callable[[NDArray], NDArray],
+    resolution: int,
+) -> None:
+    """Paint what a model predicts of the plane about some points, in pale colours."""
+    margin = _MARGIN * np.where(np.ptp(points, axis=0) > 0, np.ptp(points, axis=0), 1.0)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    across, up = np.linspace(low, high, resolution).T
+    grid = np.column_stack([each.ravel() for each in np.meshgrid(across, up)])
+    with _without_names():
+        colors = color(np.asarray(on_host(model.predict(grid))))
+    pale = 1 - 0.35 * (1 - colors.reshape(resolution, resolution, 3))
+    ax.pcolormesh(across, up, pale, shading="nearest", rasterized=True)
+
+
+def clusters(
+    model: Any, X: ArrayLike, ax: "Axes | None" = None, *, resolution: int = 300
+) -> "Axes":
+    """Draw the clusters of a plane, points over it in the colour of theirs, and the centres.
+
+    Parameters
+    ----------
+    model : KMeans, MiniBatchKMeans or BisectingKMeans
+        Fitted with two features.
+    X : array-like or sparse matrix of shape (n_samples, 2)
+        Points to draw; their extent is what is shown.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    resolution : int, default=300
+        Predictions along each side.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If the model has no centres.
+    ValueError
+        If the model does not have two features.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> X = [[0.0, 0.0], [1.0, 0.0], [8.0, 9.0]]
+    >>> model = rmodels.KMeans(2, random_state=0).fit(X)
+    >>> axes = rmodels.plot.clusters(model, X, resolution=50)
+    """
+    names = _feature_names(model)
+    if not hasattr(model, "cluster_centers_"):
+        raise TypeError(f"{type(model).__name__} has no cluster_centers_ to draw: use KMeans")
+    points, centres = _points(X), np.asarray(on_host(model.cluster_centers_))
+    ax = _axes(ax)
+    colors = _colors(len(centres))
+    _paint(model, points, ax, lambda found: colors[found], resolution)
+    with _without_names():
+        found = np.asarray(on_host(model.predict(points)))
+    ax.scatter(points[:, 0], points[:, 1], s=12, c=colors[found], label="points")
+    ax.scatter(
+        centres[:, 0], centres[:, 1], s=90, c=colors, marker="X", edgecolor="black", label="centres"
+    )
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    return ax
+
+
+def inertia(model: Any, ax: "Axes | None" = None, *, yscale: str = "linear") -> "Axes":
+    """Draw the inertia Σ w ‖x − m‖² after each iteration of k-means.
+
+    Parameters
+    ----------
+    model : KMeans
+        Fitted.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; the default is a new figure.
+    yscale : {"linear", "log"}, default="linear"
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If the model keeps no history of it.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import rmodels
+    >>> model = rmodels.KMeans(2, random_state=0).fit([[0.0], [1.0], [9.0]])
+    >>> axes = rmodels.plot.inertia(model)
+    """
+    check_is_fitted(model)
+    if not hasattr(model, "inertia_history_"):
+        raise TypeError(f"{type(model).__name__} has no inertia_history_ to draw: use KMeans")
+    ax = _axes(ax)
+    steps = np.arange(1, len(model.inertia_history_) + 1)
+    ax.plot(steps, model.inertia_history_, marker=".")
+    ax.set_yscale(yscale)
+    ax.xaxis.set_major_locator(require("matplotlib.ticker", "plot").MaxNLocator(integer=True))
+    ax.set_xlabel("iteration")
+    ax.set_ylabel("inertia, squared units of X")
+    ax.set_title(f"k-means, {len(model.cluster_centers_)} clusters")
+    return ax
+
+
 def decision_boundary(
     model: Any, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None, *, resolution: int = 300
 ) -> "Axes":
@@ -230,14 +354,7 @@ def decision_boundary(
         raise ValueError(f"the model does not know the class {unknown.tolist()[0]!r}")
     ax = _axes(ax)
     colors = _colors(len(classes))
-    margin = _MARGIN * np.where(np.ptp(points, axis=0) > 0, np.ptp(points, axis=0), 1.0)
-    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    across, up = np.linspace(low, high, resolution).T
-    grid = np.column_stack([each.ravel() for each in np.meshgrid(across, up)])
-    with _without_names():
-        predicted = np.searchsorted(classes, model.predict(grid)).reshape(resolution, resolution)
-    pale = 1 - 0.35 * (1 - colors)
-    ax.pcolormesh(across, up, pale[predicted], shading="nearest", rasterized=True)
+    _paint(model, points, ax, lambda found: colors[np.searchsorted(classes, found)], resolution)
     for label, color in zip(classes, colors, strict=True):
         x, y = points[labels == label].T
         ax.scatter(x, y, s=30, color=color, edgecolor="white", label=str(label))

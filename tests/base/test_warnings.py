@@ -29,6 +29,7 @@ from rmodels import (
     LinearDiscriminantAnalysis,
     LinearRegression,
     LogisticRegression,
+    MiniBatchKMeans,
     NearestCentroid,
     NearestNeighbors,
     RadiusNeighborsClassifier,
@@ -184,7 +185,11 @@ CASES = {
         lambda: KMeans(2, random_state=0).fit([[0.0], [0.0], [0.0]]),
         ConvergenceWarning,
     ),
-    "KMeans._count_runs": (lambda: KMeans(2, init=X[:2], n_init=3).fit(X), RuntimeWarning),
+    "MiniBatchKMeans._count_first": (
+        lambda: MiniBatchKMeans(2, init_size=1).fit(X),
+        RuntimeWarning,
+    ),
+    "SeededCentres._count_runs": (lambda: KMeans(2, init=X[:2], n_init=3).fit(X), RuntimeWarning),
     "LogisticRegression._check_combination": (
         lambda: LogisticRegression(n_jobs=1).fit(X, y),
         FutureWarning,

@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 import rmodels
 from rmodels import KMeans, k_means, kmeans_plusplus, native
 from rmodels.config import config_context
+from rmodels.data import Rows
+from rmodels.solvers.lloyd import find_extent
 
 POINTS = np.array([[0.0], [1.0], [9.0], [10.0], [100.0]])
 
@@ -294,3 +296,19 @@ def test_memory_beyond_the_rows():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6
+
+
+@pytest.mark.parametrize("n", [5, 63, 64, 65, 200])
+def test_extent_is_of_all_rows(n):
+    """Whatever rows are taken together; and what is not finite is found wherever it is."""
+    X = np.random.default_rng(n).normal(size=(n, 3))
+    for rows in (X, np.asfortranarray(X), X[::-1, ::2], sparse.csr_array(X)):
+        found = find_extent(Rows(rows))
+        dense = rows.toarray() if sparse.issparse(rows) else rows
+        np.testing.assert_array_equal(found.low, dense.min(axis=0))
+        np.testing.assert_array_equal(found.high, dense.max(axis=0))
+    for place in (0, n // 2, n - 1):
+        wrong = X.copy()
+        wrong[place, 1] = np.nan
+        with pytest.raises(ValueError, match="contains NaN"):
+            KMeans(2, random_state=0).fit(wrong)

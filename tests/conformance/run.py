@@ -16,6 +16,7 @@ TESTS = (
     "decomposition/tests/test_incremental_pca.py",
     "decomposition/tests/test_truncated_svd.py",
     "cluster/tests/test_k_means.py",
+    "cluster/tests/test_bisect_k_means.py",
     "tests/test_naive_bayes.py",
     "tests/test_discriminant_analysis.py",
     "neighbors/tests/test_neighbors.py",

@@ -1,5 +1,6 @@
 """The contract of nearest centres, their sums and the seeds of k-means, on every engine."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,8 @@ from rmodels.ops.assign import (
     add_centre,
     add_sums,
     assign,
-    find_potentials,
+    estimate_gains,
+    find_gains,
     own_squares,
 )
 
@@ -207,13 +209,56 @@ def test_seeds_have_the_same_bits(engine, n, d, weighted):
         np.testing.assert_array_equal(state.nearest, expected.nearest)
         np.testing.assert_array_equal(state.potentials, expected.potentials)
         candidates = X[rng.integers(n, size=5)].astype(np.float64)
-        np.testing.assert_array_equal(
-            find_potentials(state, candidates, engine=engine),
-            find_potentials(expected, candidates, engine="reference"),
-        )
+        gains = find_gains(expected, candidates, engine="reference")
+        np.testing.assert_array_equal(find_gains(state, candidates, engine=engine), gains)
+        for c in range(5):  # whatever stands beside a candidate
+            alone = find_gains(state, candidates[[c]], engine=engine)
+            np.testing.assert_array_equal(alone, gains[[c]])
     np.testing.assert_array_equal(state.closest, squares(X, state.centres).min(axis=1))
     np.testing.assert_allclose(
         state.potentials.sum(),
         np.sum(state.closest if w is None else w * state.closest),
         rtol=1e-12,  # n roundings at most
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("spread", [1.0, 1e-9, 1e80])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_gains_are_within_their_error(engine, offset, spread, weighted):
+    """And rows that gain are among the gainers, so that a state is the same with and without."""
+    rng = np.random.default_rng(6)
+    X = spread * (rng.normal(size=(2100, 7)) + 5 * rng.integers(0, 9, (2100, 1)) + offset)
+    state = Seeding.of(X, rng.random(2100) if weighted else None)
+    for start in X[:3]:
+        state = add_centre(state, start, engine=engine)
+    for _ in range(4):
+        candidates = X[rng.integers(2100, size=9)]
+        found = estimate_gains(state, candidates, engine=engine)
+        exact = find_gains(state, candidates, engine="reference")
+        assert (abs(found.values - exact) <= found.error).all()
+        if offset == 0:  # 12 units in the last place of float32 a column, of squares 50 times these
+            assert found.error <= 1e-3 * state.potentials.sum()
+        best = int(np.argmax(exact))
+        again = replace(state, **{k: getattr(state, k).copy() for k in ("closest", "nearest")})
+        again = add_centre(replace(again, potentials=state.potentials.copy()), candidates[best])
+        state = add_centre(state, candidates[best], found, best, engine=engine)
+        for name in ("closest", "nearest", "potentials"):
+            np.testing.assert_array_equal(getattr(state, name), getattr(again, name))
+
+
+def test_more_candidates_than_bits(engine):
+    X = np.random.default_rng(7).normal(size=(500, 2))
+    state = add_centre(Seeding.of(X), X[0], engine=engine)
+    found = estimate_gains(state, X[:40], engine=engine)
+    np.testing.assert_array_equal(found.values, find_gains(state, X[:40], engine="reference"))
+    assert found.error == 0
+
+
+def test_gains_of_what_float32_does_not_hold(engine):
+    """A row 2^60 times as far as the candidates: it may gain by any, and the error is not known."""
+    X = np.concatenate([np.random.default_rng(8).normal(size=(50, 2)), [[2.0**60, 0.0]]])
+    state = add_centre(Seeding.of(X), X[0], engine=engine)
+    found = estimate_gains(state, X[1:4], engine=engine)
+    assert found.gainers is None or found.gainers[-1] & 7 == 7
+    assert abs(found.values - find_gains(state, X[1:4], engine="reference")).max() <= found.error

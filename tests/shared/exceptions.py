@@ -30,8 +30,9 @@ _DRAWS = (
 
 EXCEPTIONS = {
     **{
-        (f"check_sample_weight_equivalence_on_{kind}_data", "KMeans"): _DRAWS
+        (f"check_sample_weight_equivalence_on_{kind}_data", name): _DRAWS
         for kind in ("dense", "sparse")
+        for name in ("KMeans", "MiniBatchKMeans", "BisectingKMeans")
     },
     **{
         (f"check_sample_weight_equivalence_on_{kind}_data", name): _ANY

@@ -45,7 +45,6 @@ class Centres(
         "cluster_centers_": np.ndarray,
         "labels_": np.ndarray,
         "inertia_": float,
-        "n_iter_": int,
     }
 
     cluster_centers_: Any

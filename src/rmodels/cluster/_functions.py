@@ -128,7 +128,8 @@ def kmeans_plusplus(
 
     Notes
     -----
-    At most n_samples · n_clusters · (n_local_trials + 1) · n_features operations; 24 bytes a row.
+    At most n_samples · n_clusters · (n_local_trials + 1) · n_features operations, most of them in
+    float32 with a bound on the error; 32 bytes a row.
 
     Source: D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", 2007.
 

@@ -1,31 +1,27 @@
 """k-means."""
 
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.sklearn import StrOptions
 from rmodels.base.warnings import warn
-from rmodels.cluster._centres import Centres, Matrix
+from rmodels.cluster._seeded import SeededCentres
 from rmodels.data import Need, Rows, Source
-from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
+from rmodels.data.arrays import as_kind_of, convert_like
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
-from rmodels.solvers.seeds import draw_plus_plus, draw_uniformly, sample_rows
+from rmodels.solvers.seeds import sample_rows
 
 __all__ = ["KMeans"]
 
-_RUNS = 10  # of n_init="auto" where each begins elsewhere
 
-
-class KMeans(Centres):
+class KMeans(SeededCentres):
     """Clusters of rows about centres, each the mean of the rows that are nearest to it.
 
     With m_c the centres and w the weights, Lloyd's algorithm goes down with
@@ -112,16 +108,11 @@ class KMeans(Centres):
     16.0
     """
 
-    _attributes: ClassVar = {"inertia_history_": np.ndarray}
+    _attributes: ClassVar = {"n_iter_": int, "inertia_history_": np.ndarray}
+    _auto_runs = 10
 
     _parameter_constraints: dict = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
-        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        **SeededCentres._parameter_constraints,
         "copy_x": ["boolean"],
         "algorithm": [StrOptions({"lloyd", "elkan"})],
     }
@@ -185,10 +176,7 @@ class KMeans(Centres):
         if isinstance(source, Rows):
             source = source.on_host()
         extent, threads = find_extent(source), source.threads(None)
-        if extent.n_samples < self.n_clusters:
-            raise ValueError(
-                f"n_samples={extent.n_samples} should be >= n_clusters={self.n_clusters}."
-            )
+        self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warn(
@@ -196,13 +184,18 @@ class KMeans(Centres):
                 RuntimeWarning,
             )
         random_state = check_random_state(self.random_state)
-        tell = print if self.verbose else _say_nothing
-        lloyd = Lloyd(source, extent, self.n_clusters, self.max_iter, self.tol, threads, tell)
+        lloyd = Lloyd(source, extent, self.n_clusters, self.max_iter, self.tol, threads, self._tell)
         sample = source if starts is not None else sample_rows(source, random_state)
+        if starts is None and not callable(self.init):
+            self._check_sample(sample, self.n_clusters)
         best: Clustering | None = None
         for _ in range(runs):
-            centres = self._draw(sample, random_state, threads) if starts is None else starts
-            tell("Initialization complete")
+            centres = (
+                self._draw(sample, self.n_clusters, random_state, threads)
+                if starts is None
+                else starts
+            )
+            self._tell("Initialization complete")
             found = lloyd.run(centres)
             if best is None or (found.inertia < best.inertia and not found.is_same(best)):
                 best = found
@@ -210,7 +203,7 @@ class KMeans(Centres):
         return self._set_clusters(best, lloyd.engine, source, X)
 
     def _set_clusters(self, best: Clustering, engine: str, source: Source, X: Any) -> "KMeans":
-        distinct = len(np.unique(best.labels))
+        distinct = np.count_nonzero(np.bincount(best.labels))
         if distinct < self.n_clusters:
             warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
@@ -222,64 +215,3 @@ class KMeans(Centres):
         self.inertia_, self.n_iter_, self.engine_ = best.inertia, best.n_iter, engine
         self.inertia_history_ = best.history
         return self
-
-    def _is_array(self) -> bool:
-        return not (isinstance(self.init, str) or callable(self.init))
-
-    def _is(self, init: str) -> bool:
-        return isinstance(self.init, str) and self.init == init
-
-    def _count_runs(self) -> int:
-        if self.n_init == "auto":
-            return 1 if self._is_array() or self._is("k-means++") else _RUNS
-        if self._is_array() and self.n_init != 1:
-            warn(
-                "Explicit initial center position passed: performing only one init in "
-                f"{type(self).__name__} instead of n_init={self.n_init}.",
-                RuntimeWarning,
-            )
-            return 1
-        return int(self.n_init)
-
-    def _starts(self, source: Source) -> Matrix | None:
-        """Return the centres that were given, checked."""
-        if not self._is_array():
-            return None
-        return self._check_centres(self.init, source)
-
-    def _check_centres(self, given: Any, source: Source) -> Matrix:
-        if sparse.issparse(given):
-            given = given.toarray()
-        centres: NDArray = check_array(on_host(adopt(given)), dtype=source.dtype)
-        if len(centres) != self.n_clusters:
-            raise ValueError(
-                f"The shape of the initial centers {centres.shape} does not match the number of "
-                f"clusters {self.n_clusters}."
-            )
-        if centres.shape[1] != source.n_features:
-            raise ValueError(
-                f"The shape of the initial centers {centres.shape} does not match the number of "
-                f"features of the data {source.n_features}."
-            )
-        return centres.astype(np.float64)
-
-    def _draw(
-        self, rows: Source, random_state: np.random.RandomState, n_threads: int | None
-    ) -> Matrix:
-        """Return centres to begin with, from a sample or from all rows."""
-        assert isinstance(rows, Rows)
-        if callable(self.init):
-            given = self.init(rows.X, self.n_clusters, random_state=random_state)
-            return self._check_centres(given, rows)
-        if rows.X.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"a sample of {rows.X.shape[0]} rows is what memory_limit holds, and n_clusters="
-                f"{self.n_clusters}: raise the limit, or give centres as init"
-            )
-        if self._is("random"):
-            return draw_uniformly(rows, self.n_clusters, random_state)
-        return draw_plus_plus(rows, self.n_clusters, random_state, None, n_threads)[0]
-
-
-def _say_nothing(text: str) -> None:
-    """Do nothing: verbose is 0."""

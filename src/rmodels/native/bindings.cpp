@@ -197,19 +197,30 @@ void measure_own(const Array &X, const Input &centres, const Places &labels, con
     own_squares(x, centres.data(), labels.data(), squares.data(), threads);
 }
 
-void potentials(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest,
-                const Input &candidates, const Input &quarters, const Result &found, int threads) {
+using Gainers = nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void gains(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &candidates,
+           const Input &quarters, const Result &found, int threads) {
     const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
     nb::gil_scoped_release release;
-    find_potentials(state, candidates.data(), candidates.shape(0), quarters.data(), quarters.shape(1), found.data(),
-                    threads);
+    find_gains(state, candidates.data(), candidates.shape(0), quarters.data(), quarters.shape(1), found.data(),
+               threads);
+}
+
+void estimates(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest,
+               const Input &candidates, const Input &quarters, double scale, const Result &found, const Result &errors,
+               const Gainers &gainers, int threads) {
+    const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
+    nb::gil_scoped_release release;
+    estimate_gains(state, candidates.data(), candidates.shape(0), quarters.data(), scale, found.data(), errors.data(),
+                   gainers.data(), threads);
 }
 
 void seed(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &centre,
-          const Input &quarters, const Result &found, int threads) {
+          const std::optional<Gainers> &gainers, unsigned bit, std::size_t chosen, const Result &found, int threads) {
     const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
     nb::gil_scoped_release release;
-    add_centre(state, centre.data(), quarters.data(), quarters.shape(0), found.data(), threads);
+    add_centre(state, centre.data(), gainers ? gainers->data() : nullptr, bit, chosen, found.data(), threads);
 }
 
 using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
@@ -438,10 +449,13 @@ NB_MODULE(RMODELS_MODULE, module) {
                "previous"_a.none(), "shift"_a.noconvert(), "factors"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
     module.def("own_squares", &measure_own, "X"_a, "centres"_a.noconvert(), "labels"_a.noconvert(),
                "squares"_a.noconvert(), "threads"_a);
-    module.def("potentials", &potentials, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
+    module.def("gains", &gains, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
                "candidates"_a.noconvert(), "quarters"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("estimate_gains", &estimates, "X"_a, "weights"_a.none(), "closest"_a.noconvert(),
+               "nearest"_a.noconvert(), "candidates"_a.noconvert(), "quarters"_a.noconvert(), "scale"_a,
+               "found"_a.noconvert(), "errors"_a.noconvert(), "gainers"_a.noconvert(), "threads"_a);
     module.def("seed", &seed, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
-               "centre"_a.noconvert(), "quarters"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+               "centre"_a.noconvert(), "gainers"_a.none(), "bit"_a, "chosen"_a, "found"_a.noconvert(), "threads"_a);
 
     nb::class_<Paths>(module, "Paths")
         .def("__init__", &new_paths, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "Q"_a.noconvert(),

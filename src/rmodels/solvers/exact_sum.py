@@ -11,7 +11,7 @@ __all__ = ["ExactSum"]
 _LOWEST = -1126  # exponent of the least bit of a value that `frexp` gives with 53 bits
 _BINS = 2152
 _HALF = 27  # bits: values are split in two, so that many of them add up without rounding
-_MOST = 1 << 24  # values whose halves are added in float64
+_MOST = 1 << 16  # values at a time: halves of 2^24 are added in float64 exactly, of these in cache
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class ExactSum:
                     special += float(part[~finite].sum())
                 part = part[finite]
             fractions, exponents = np.frexp(part)
-            upper = np.trunc(np.ldexp(fractions, _HALF))
-            lower = np.ldexp(np.ldexp(fractions, _HALF) - upper, 53 - _HALF)
+            scaled = fractions * 2.0**_HALF  # no rounding: fractions are in [0.5, 1)
+            upper = np.trunc(scaled)
+            lower = (scaled - upper) * 2.0 ** (53 - _HALF)
             places = exponents - 53 - _LOWEST
             for line, counted in enumerate((upper, lower)):
                 bins[line] += np.bincount(places, counted, minlength=_BINS).astype(np.int64)

@@ -7,9 +7,11 @@ for rows in any batches.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rmodels import ops
 from rmodels.config import get_config
@@ -19,7 +21,19 @@ from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import dense_blocks
 
-__all__ = ["Clustering", "Extent", "Lloyd", "assign_rows", "find_extent", "sum_squares_to"]
+__all__ = [
+    "Clustering",
+    "Ends",
+    "Extent",
+    "Lloyd",
+    "Spread",
+    "assign_rows",
+    "find_extent",
+    "find_spread",
+    "measure_rows",
+    "sum_own",
+    "sum_squares_to",
+]
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -27,6 +41,7 @@ Labels = NDArray[np.int32]
 _CENTRES_OF_A_GROUP = 128  # a row is laid out anew for each group: few, large ones
 _MOST_GROUPS = 64
 _SHARE = 4  # of the memory limit that bounds may take
+_TOGETHER = 64  # rows whose least values are found at once
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,23 @@ def find_extent(source: Source) -> Extent:
     return source.fold(_extent)
 
 
+def _reduce(X: Any, least: np.ufunc) -> NDArray:
+    """Return the minimum or maximum of each column."""
+    if sparse.issparse(X):
+        bound = X.min(axis=0) if least is np.minimum else X.max(axis=0)
+        return as_array(bound).ravel()
+    n, d = X.shape
+    lines = n // _TOGETHER
+    if not X.flags.c_contiguous or not lines or not d:
+        return least.reduce(X, axis=0)
+    # many rows as one: columns are long enough for vectors
+    many = least.reduce(X[: lines * _TOGETHER].reshape(lines, -1), axis=0).reshape(_TOGETHER, d)
+    return least.reduce(np.concatenate([many, X[lines * _TOGETHER :]]), axis=0)
+
+
 def _extent(rows: Rows) -> Extent:
     X = rows.X
-    low, high = (as_array(bound).ravel() for bound in (X.min(axis=0), X.max(axis=0)))
+    low, high = (_reduce(X, least) for least in (np.minimum, np.maximum))
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         rows.assert_finite()
     heaviest = 1.0 if rows.weights is None else float(np.max(rows.weights))
@@ -107,6 +136,32 @@ def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
     return found
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How rows lie about the middle of their columns.
+
+    Attributes
+    ----------
+    variance : float
+        The mean variance of the columns, without weights.
+    total : float
+        Σ w ‖x − middle‖².
+    """
+
+    variance: float
+    total: float
+
+
+def find_spread(source: Source, extent: Extent, n_threads: int | None) -> Spread:
+    """Return how rows lie about the middle of their columns."""
+    none = extent.sums(1, weighted=False)
+    found = source.fold(partial(_square, none=none, n_threads=n_threads))
+    apart = found.sums.totals()[0] / extent.n_samples
+    scatter = found.squares.value - extent.n_samples * float((apart**2).sum())
+    numbers = extent.n_samples * max(1, source.n_features)
+    return Spread(max(scatter, 0.0) / numbers, found.weighted.value)
+
+
 def assign_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Labels:
     """Return which centre is nearest to each of some rows in memory."""
     return np.concatenate(
@@ -116,32 +171,42 @@ def assign_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Labels:
 
 def sum_squares_to(rows: Rows, centres: Matrix) -> ExactSum:
     """Return Σ w ‖x − m‖² of rows in memory and the centres that are nearest to them."""
-    return _finish(rows, centres, None).inertia
+    return measure_rows(rows, centres, None).inertia
 
 
 @dataclass(frozen=True)
-class _Ends:
-    """What the centres of the end say of rows."""
+class Ends:
+    """What centres say of rows.
+
+    Attributes
+    ----------
+    labels : list of ndarray of shape (n_part,), int32
+        Of parts of the rows, one after the other.
+    inertia : ExactSum
+        Σ w ‖x − m‖².
+    """
 
     labels: list[Labels]
     inertia: ExactSum
 
-    def __add__(self, other: "_Ends") -> "_Ends":
-        return _Ends(self.labels + other.labels, self.inertia + other.inertia)
+    def __add__(self, other: "Ends") -> "Ends":
+        return Ends(self.labels + other.labels, self.inertia + other.inertia)
 
 
-def _finish(rows: Rows, centres: Matrix, n_threads: int | None) -> _Ends:
+def measure_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Ends:
+    """Return the labels of rows in memory by some centres, and Σ w ‖x − m‖²."""
     labels, total = [], ExactSum.of(np.zeros(0))
     for block in dense_blocks(rows):
         X = as_array(block.X)
         labels.append(assign(X, centres, n_threads=n_threads))
-        total += _inertia(X, block.weights, centres, labels[-1], n_threads)
-    return _Ends(labels, total)
+        total += sum_own(X, block.weights, centres, labels[-1], n_threads)
+    return Ends(labels, total)
 
 
-def _inertia(
+def sum_own(
     X: NDArray, weights: NDArray | None, centres: Matrix, labels: Labels, n_threads: int | None
 ) -> ExactSum:
+    """Return Σ w ‖x − m‖² of rows and the centres that labels name."""
     squares = own_squares(X, centres, labels, n_threads=n_threads)
     return ExactSum.of(squares if weights is None else weights * squares)
 
@@ -214,13 +279,13 @@ class _Kept:
             )
         return self._sums
 
-    def finish(self, centres: Matrix) -> _Ends:
+    def finish(self, centres: Matrix) -> Ends:
         total = ExactSum.of(np.zeros(0))
         for block, known in zip(self._blocks, self._known, strict=True):
             X = as_array(block.X)
             labels = assign(X, centres, known, n_threads=self._n_threads)
-            total += _inertia(X, block.weights, centres, labels, self._n_threads)
-        return _Ends([known.labels for known in self._known], total)
+            total += sum_own(X, block.weights, centres, labels, self._n_threads)
+        return Ends([known.labels for known in self._known], total)
 
 
 @dataclass(frozen=True)
@@ -261,11 +326,13 @@ class Lloyd:
     n_clusters : int
     max_iter : int
     tol : float
-        Times the mean variance of the columns, without weights: the run ends when the squares of
-        the moves of all centres add up to no more.
+        The run ends when the squares of the moves of all centres add up to no more than this times
+        the mean variance of the columns, without weights.
     n_threads : int or None
     tell : callable
         Is told of each iteration.
+    relative : bool
+        Whether `tol` is in units of that variance, or else of the squares themselves.
 
     Examples
     --------
@@ -289,17 +356,15 @@ class Lloyd:
         tol: float,
         n_threads: int | None,
         tell: Callable[[str], None] = lambda text: None,
+        *,
+        relative: bool = True,
     ) -> None:
         self._source, self._extent, self._n_threads = source, extent, n_threads
         self._max_iter, self._tell = max_iter, tell
         self._none = extent.sums(n_clusters)
-        squares = source.fold(
-            partial(_square, none=extent.sums(1, weighted=False), n_threads=n_threads)
-        )
-        apart = squares.sums.totals()[0] / extent.n_samples
-        scatter = squares.squares.value - extent.n_samples * float((apart**2).sum())
-        self._total = squares.weighted.value
-        self._tol = tol * max(scatter, 0.0) / (extent.n_samples * max(1, source.n_features))
+        spread = find_spread(source, extent, n_threads)
+        self._total = spread.total
+        self._tol = tol * spread.variance if relative else tol
         self.engine = ops.choose("assign")
 
     def run(self, centres: Matrix) -> Clustering:
@@ -335,8 +400,8 @@ class Lloyd:
             partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)
         )
 
-    def _finish(self, centres: Matrix) -> _Ends:
-        return self._source.fold(partial(_finish, centres=centres, n_threads=self._n_threads))
+    def _finish(self, centres: Matrix) -> Ends:
+        return self._source.fold(partial(measure_rows, centres=centres, n_threads=self._n_threads))
 
     def _relocate(self, sums: Sums, centres: Matrix) -> Sums:
         """Return sums in which centres without weight have the rows that are farthest from theirs.

@@ -11,10 +11,10 @@ from scipy import sparse
 
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
-from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, find_potentials
+from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, estimate_gains, find_gains
 from rmodels.solvers.moments import as_array
 
-__all__ = ["dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
+__all__ = ["WeightedDraws", "dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -72,6 +72,35 @@ def _shares(rows: Rows) -> Matrix:
     return shares
 
 
+class WeightedDraws:
+    """Draws places of rows by their weights, with replacement, as `RandomState.choice` does.
+
+    What that finds for each draw anew is found once.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.data import Rows
+    >>> from rmodels.solvers.seeds import WeightedDraws
+    >>> rows = Rows(np.zeros((4, 1)), weights=np.array([0.0, 1.0, 0.0, 1.0]))
+    >>> WeightedDraws(rows).draw(5, np.random.RandomState(0))
+    array([3, 3, 3, 3, 1])
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._limits = np.cumsum(_shares(rows))
+        self._limits /= self._limits[-1]
+
+    def draw(self, size: int, random_state: np.random.RandomState) -> Places:
+        """Return as many places."""
+        found: Places = self._limits.searchsorted(random_state.random_sample(size), side="right")
+        return found
+
+
 def draw_uniformly(rows: Rows, n_clusters: int, random_state: np.random.RandomState) -> Matrix:
     """Return different rows, drawn by their weights, as scikit-learn draws them."""
     n = rows.X.shape[0]
@@ -114,60 +143,79 @@ def draw_plus_plus(
     trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
     n = rows.X.shape[0]
     parts = [Seeding.of(part.X, part.weights) for part in dense_blocks(rows)]
-    starts = np.cumsum([0] + [part.X.shape[0] for part in parts])
+    places = _Places(parts)
 
     def values(places: NDArray) -> Matrix:
         return as_array(rows.X[places]).astype(np.float64)
 
-    def join(place: int) -> list[Seeding]:
-        centre = values(np.array([place]))[0]
-        return [_as(part, add_centre(_dense(part), centre, n_threads=n_threads)) for part in parts]
+    def gains_of(candidates: Matrix) -> Matrix:
+        """Return what candidates take off the potential, exactly as it is defined."""
+        found = [find_gains(_dense(part), candidates, n_threads=n_threads) for part in parts]
+        gains: Matrix = np.add.accumulate(found, axis=0)[-1]
+        return gains
 
     chosen = [int(random_state.choice(n, p=_shares(rows)))]
-    parts = join(chosen[0])
-    potential = float(np.concatenate([part.potentials for part in parts]).sum())
+    first = values(np.array(chosen))[0]
+    parts = [_as(part, add_centre(_dense(part), first, n_threads=n_threads)) for part in parts]
     while len(chosen) < n_clusters:
-        drawn = _search(parts, starts, random_state.uniform(size=trials) * potential)
+        potentials = np.concatenate([part.potentials for part in parts])
+        wanted = random_state.uniform(size=trials) * float(potentials.sum())
+        drawn = places.search(parts, potentials, wanted)
         candidates = values(drawn)
-        sums = [find_potentials(_dense(part), candidates, n_threads=n_threads) for part in parts]
-        potentials = np.add.reduce(sums, axis=0)
-        best = int(np.argmin(potentials))
-        potential = float(potentials[best])
-        chosen.append(int(drawn[best]))
-        parts = join(chosen[-1])
-    places = np.array(chosen, dtype=np.int64)
-    return values(places), places
+        estimates = [
+            estimate_gains(_dense(part), candidates, n_threads=n_threads) for part in parts
+        ]
+        least: Matrix = np.add.reduce([each.values for each in estimates])
+        error = sum(each.error for each in estimates)
+        best = np.flatnonzero(least + error >= (least - error).max())
+        if len(best) > 1:
+            best = best[[np.argmax(gains_of(candidates[best]))]]
+        chosen.append(int(drawn[best[0]]))
+        parts = [
+            _as(
+                part,
+                add_centre(
+                    _dense(part), candidates[best[0]], each, int(best[0]), n_threads=n_threads
+                ),
+            )
+            for part, each in zip(parts, estimates, strict=True)
+        ]
+    rows_chosen = np.array(chosen, dtype=np.int64)
+    return values(rows_chosen), rows_chosen
 
 
 def _dense(part: Seeding) -> Seeding:
     """Return a state whose rows are an array."""
-    return replace(part, X=as_array(part.X))
+    return part if isinstance(part.X, np.ndarray) else replace(part, X=as_array(part.X))
 
 
 def _as(part: Seeding, found: Seeding) -> Seeding:
     """Return what was found with the rows as they were."""
-    return replace(found, X=part.X)
+    return found if isinstance(part.X, np.ndarray) else replace(found, X=part.X)
 
 
-def _search(parts: Sequence[Seeding], starts: Places, wanted: Matrix) -> Places:
-    """Return the first rows up to which Σ w closest is at least what is wanted."""
-    blocks = np.cumsum(np.concatenate([part.potentials for part in parts]))
-    firsts = np.concatenate(
-        [
-            start + np.arange(0, part.X.shape[0], SEED_ROWS)
-            for start, part in zip(starts, parts, strict=False)
-        ]
-    )
-    n, found = int(starts[-1]), np.empty(len(wanted), dtype=np.int64)
-    for i, value in enumerate(wanted):
-        block = min(int(np.searchsorted(blocks, value)), len(blocks) - 1)
-        first = int(firsts[block])
-        at = int(np.searchsorted(starts, first, side="right")) - 1
-        part, here = parts[at], slice(first - starts[at], first - starts[at] + SEED_ROWS)
-        closest = part.closest[here]
-        if part.weights is not None:
-            closest = part.weights[here] * closest
-        before = blocks[block - 1] if block else 0.0
-        place = int(np.searchsorted(np.cumsum(closest), value - before))
-        found[i] = min(first + min(place, len(closest) - 1), n - 1)
-    return found
+class _Places:
+    """Where the blocks of rows are whose potentials are summed."""
+
+    def __init__(self, parts: Sequence[Seeding]) -> None:
+        counts = [part.X.shape[0] for part in parts]
+        blocks = [np.arange(0, count, SEED_ROWS) for count in counts]
+        self._starts = np.cumsum([0, *counts])
+        self._owners = np.repeat(np.arange(len(parts)), [len(each) for each in blocks])
+        self._firsts = np.concatenate(blocks)
+
+    def search(self, parts: Sequence[Seeding], potentials: Matrix, wanted: Matrix) -> Places:
+        """Return the first rows up to which Σ w closest is at least what is wanted."""
+        limits = np.cumsum(potentials)
+        places = np.minimum(limits.searchsorted(wanted), len(limits) - 1)
+        found = []
+        for block, value in zip(places.tolist(), wanted.tolist(), strict=True):
+            owner, first = int(self._owners[block]), int(self._firsts[block])
+            part = parts[owner]
+            closest = part.closest[first : first + SEED_ROWS]
+            if part.weights is not None:
+                closest = part.weights[first : first + SEED_ROWS] * closest
+            before = limits[block - 1] if block else 0.0
+            place = int(closest.cumsum().searchsorted(value - before))
+            found.append(int(self._starts[owner]) + first + min(place, len(closest) - 1))
+        return np.array(found, dtype=np.int64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn import cluster, datasets
 from sklearn.model_selection import train_test_split
 
-from rmodels import KMeans, kmeans_plusplus
+from rmodels import BisectingKMeans, KMeans, MiniBatchKMeans, kmeans_plusplus
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
@@ -95,6 +95,29 @@ def _errors(name: str, found: Sequence[Any]) -> list[float]:
     return errors
 
 
+def _fit_batches(estimator: Any, name: str) -> Any:
+    X, centres = _start(name)
+    given = {"init": centres, "n_init": 1, "batch_size": 200, "random_state": 0}
+    model = estimator(len(centres), **given).fit(X)
+    return model.cluster_centers_, model.labels_, model.inertia_
+
+
+def _bisect(estimator: Any, name: str) -> Any:
+    X, _ = _start(name)
+    model = estimator(12, init="k-means++", random_state=0).fit(X)
+    return model.cluster_centers_, model.labels_, model.inertia_, model.predict(X)
+
+
+def _split_errors(name: str, found: Sequence[Any]) -> list[float]:
+    """Return the share of rows that `predict` and `labels_` differ on, and how the inertia errs."""
+    X, errors = _start(name)[0].astype(np.float64), []
+    for centres, labels, inertia, predicted in found:
+        squares = ((X - centres.astype(np.float64)[labels]) ** 2).sum()
+        apart = abs(float(inertia) - squares)
+        errors.append(float((labels != predicted).mean()) + (apart / squares if squares else apart))
+    return errors
+
+
 _CASES = (
     "plain",
     "grid",
@@ -104,6 +127,7 @@ _CASES = (
     "as many clusters as rows",
     "empty clusters",
 )
+_SPLITS = ("plain", "grid", "duplicates", "float64, mean 1e6", "float32, mean 1e4")
 
 
 def _cases(quick: bool) -> Iterator[Case]:
@@ -117,6 +141,27 @@ def _cases(quick: bool) -> Iterator[Case]:
             partial(_fit, KMeans, name),
             partial(_errors, name),
             {"scikit-learn": partial(_fit, cluster.KMeans, name)},
+        )
+        yield Case(
+            "MiniBatchKMeans",
+            name,
+            "labels and inertia",
+            "the nearest of its centres in float64",
+            1e-13,
+            partial(_fit_batches, MiniBatchKMeans, name),
+            partial(_errors, name),
+            {"scikit-learn": partial(_fit_batches, cluster.MiniBatchKMeans, name)},
+        )
+    for name in _SPLITS:
+        yield Case(
+            "BisectingKMeans",
+            name,
+            "labels and inertia",
+            "what it predicts, and the squares to its centres in float64",
+            1e-12,  # the squares are summed in another order
+            partial(_bisect, BisectingKMeans, name),
+            partial(_split_errors, name),
+            {"scikit-learn": partial(_bisect, cluster.BisectingKMeans, name)},
         )
 
 
@@ -163,6 +208,27 @@ def _check_seeds(data: Start, answers: Answers) -> dict[Contender, Agreement]:
     return {
         contender: Agreement(float((answer != truth).mean()), 0.0, "share of other rows")
         for contender, answer in answers.items()
+    }
+
+
+def _batching(estimator: Any, data: Start) -> Callable[[], Any]:
+    def fit() -> Any:
+        model = estimator(len(data[1]), random_state=0).fit(data[0])
+        return model.inertia_, model.n_steps_
+
+    return fit
+
+
+def _check_batches(data: Start, answers: Answers) -> dict[Contender, Agreement]:
+    """Compare the inertia after as many batches."""
+    truth = next(each for contender, each in answers.items() if contender.name == "scikit-learn")
+    return {
+        contender: Agreement(
+            float(abs(inertia / truth[0] - 1) + abs(steps - truth[1])),
+            1e-10,
+            "error of the inertia and batches",
+        )
+        for contender, (inertia, steps) in answers.items()
     }
 
 
@@ -223,6 +289,20 @@ def _problems(options: Options) -> Iterator[Problem]:
         _check_seeds,
         (Goal(("scikit-learn",), 8),),
         Work(n * 10 * 8 * 100, n * 10 * 100 * 7 * 3, "float64"),
+    )
+    n = options.rows(200_000)
+    yield Problem(
+        "k-means-batches",
+        f"MiniBatchKMeans {n:,} × 20, 100 clusters",
+        "cluster",
+        partial(_generate, n, 20, 100, 1.0),
+        (
+            Contender("rmodels", partial(_batching, MiniBatchKMeans), True),
+            Contender("scikit-learn", partial(_batching, cluster.MiniBatchKMeans)),
+        ),
+        _check_batches,
+        (Goal(("scikit-learn",), 4),),
+        Work(n * 20 * 8 * 2, n * 20 * 100 * 2 * 2, "float32"),
     )
     n = options.rows(1_000_000)
     yield Problem(

@@ -12,12 +12,14 @@ __all__ = [
     "LIMBS",
     "SEED_ROWS",
     "Assignment",
+    "Gains",
     "Seeding",
     "Sums",
     "add_centre",
     "add_sums",
     "assign",
-    "find_potentials",
+    "estimate_gains",
+    "find_gains",
     "own_squares",
     "split_rows",
 ]
@@ -343,12 +345,10 @@ class Seeding:
     Examples
     --------
     >>> import numpy as np
-    >>> from rmodels.ops.assign import Seeding, add_centre, find_potentials
+    >>> from rmodels.ops.assign import Seeding, add_centre
     >>> state = add_centre(Seeding.of(np.array([[0.0], [3.0], [9.0]])), np.array([0.0]))
     >>> state.closest, state.potentials
     (array([ 0.,  9., 81.]), array([90.]))
-    >>> find_potentials(state, np.array([[3.0], [9.0]]))
-    array([36.,  9.])
     """
 
     X: NDArray
@@ -388,14 +388,43 @@ class Seeding:
         return np.ascontiguousarray(np.einsum("cmd,cmd->cm", gaps, gaps) * (0.25 * (1 - 1e-6)))
 
 
-def find_potentials(
+@dataclass(frozen=True)
+class Gains:
+    """By how much each of some candidates would lower the potential.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_candidates,)
+        Each within `error` of what `find_gains` defines.
+    error : float
+    gainers : ndarray of shape (n_samples,), uint32, or None
+        Bit c is set where candidate c may be nearer than the nearest centre; None: anywhere.
+    """
+
+    values: Matrix
+    error: float
+    gainers: NDArray[np.uint32] | None
+
+    @classmethod
+    def of(cls, blocks: Matrix) -> "Gains":
+        """Return the gains that were found of each block: (n_blocks, n_candidates)."""
+        return cls(_add_up(blocks), 0.0, None)
+
+
+def _add_up(blocks: Matrix) -> Matrix:
+    """Return sums of blocks in their order, whatever stands beside them."""
+    found: Matrix = np.add.accumulate(blocks, axis=0)[-1]
+    return found
+
+
+def find_gains(
     state: Seeding,
     candidates: Matrix,
     *,
     engine: str | None = None,
     n_threads: int | None = None,
 ) -> Matrix:
-    """Return Σ w min(closest, |x − c|²) of each candidate c, as if it were a centre.
+    """Return Σ w max(closest − |x − c|², 0) of each candidate c: what it takes off the potential.
 
     Parameters
     ----------
@@ -408,7 +437,7 @@ def find_potentials(
     Returns
     -------
     ndarray of shape (n_candidates,)
-        The sums of blocks as `Seeding` has them, added in their order.
+        Sums of blocks as `Seeding` has them, added in their order: the same on every engine.
 
     Notes
     -----
@@ -417,19 +446,56 @@ def find_potentials(
     Examples
     --------
     >>> import numpy as np
-    >>> from rmodels.ops.assign import Seeding, add_centre, find_potentials
+    >>> from rmodels.ops.assign import Seeding, add_centre, find_gains
     >>> state = add_centre(Seeding.of(np.array([[0.0], [2.0]])), np.array([0.0]))
-    >>> find_potentials(state, np.array([[1.0]]))
-    array([1.])
+    >>> find_gains(state, np.array([[1.0], [2.0]]))
+    array([3., 4.])
     """
     name = ops.choose("assign", engine, state.X)
-    blocks = ops.implementation("assign", name).find_potentials(state, candidates, n_threads)
-    found: Matrix = np.add.reduce(blocks, axis=0)
+    return _add_up(ops.implementation("assign", name).find_gains(state, candidates, n_threads))
+
+
+def estimate_gains(
+    state: Seeding,
+    candidates: Matrix,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Gains:
+    """Return what `find_gains` does, to within an error.
+
+    Parameters
+    ----------
+    state, candidates, engine, n_threads
+        As in `find_gains`.
+
+    Notes
+    -----
+    Native: d products in float32 for each candidate and each row that by the triangle inequality
+    may be nearer to one of them; 4 bytes a row. The reference has no error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Seeding, add_centre, estimate_gains
+    >>> state = add_centre(Seeding.of(np.array([[0.0], [2.0]])), np.array([0.0]))
+    >>> found = estimate_gains(state, np.array([[1.0], [2.0]]))
+    >>> bool((abs(found.values - [3.0, 4.0]) <= found.error).all()), found.error < 1e-4
+    (True, True)
+    """
+    name = ops.choose("assign", engine, state.X)
+    found: Gains = ops.implementation("assign", name).estimate_gains(state, candidates, n_threads)
     return found
 
 
 def add_centre(
-    state: Seeding, centre: Matrix, *, engine: str | None = None, n_threads: int | None = None
+    state: Seeding,
+    centre: Matrix,
+    gains: Gains | None = None,
+    candidate: int = 0,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
 ) -> Seeding:
     """Return the state with one more centre; its arrays are changed in place.
 
@@ -437,6 +503,11 @@ def add_centre(
     ----------
     state : Seeding
     centre : ndarray of shape (n_features,), float64
+    gains : Gains, optional
+        What was estimated of this state, if the centre is among the candidates: rows that do not
+        gain are not read.
+    candidate : int
+        Which of them it is.
     engine, n_threads
         As in `assign`.
 
@@ -449,5 +520,5 @@ def add_centre(
     array([3.])
     """
     name = ops.choose("assign", engine, state.X)
-    ops.implementation("assign", name).add_centre(state, centre, n_threads)
+    ops.implementation("assign", name).add_centre(state, centre, gains, candidate, n_threads)
     return replace(state, centres=np.concatenate([state.centres, centre[np.newaxis]]))

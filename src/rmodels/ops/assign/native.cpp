@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t kBlock = 1024;  // rows of a task
 constexpr double kOut = 0x1p-22;      // by which float32 bounds are rounded outwards
-constexpr double kLargest = 0x1p50;   // norms from here on are not screened in float32
 constexpr double kUnknown = -1.0;     // a lower bound that holds nothing
 
 inline float rounded_up(double x) { return float(x * (1 + kOut) + 0x1p-130); }
@@ -50,7 +49,8 @@ double gap_square(const Real *x, std::ptrdiff_t stride, const double *m, std::si
 // The centres, laid out for both ways to hold a row against them.
 class Targets {
 public:
-    explicit Targets(const Clusters &to) : to_(to), d_(to.columns), shift_(to.columns), groups_(to.groups) {
+    explicit Targets(const Clusters &to)
+        : to_(to), d_(to.columns), shift_(to.columns), groups_(to.groups), bound_(to.columns) {
         const std::size_t k = to.count;
         for (std::size_t c = 0; c < k; c++)
             for (std::size_t j = 0; j < d_; j++) shift_[j] += to.centres[c * d_ + j] / double(k);
@@ -70,33 +70,21 @@ public:
             for (std::int32_t place = to.starts[g]; place < to.starts[g + 1]; place++) {
                 const std::size_t c = std::size_t(to.order[place]), i = std::size_t(place - to.starts[g]);
                 float *here = coefficients_.data() + (tiles + i / kScreenCentres) * kScreenCentres * d_;
-                double square = 0;
-                for (std::size_t j = 0; j < d_; j++) {
-                    const double value = (to.centres[c * d_ + j] - shift_[j]) * to.scale;
-                    square += value * value;
-                    here[j * kScreenCentres + i % kScreenCentres] = float(-2 * value);
-                }
-                norms_[at + i] = float(square);
-                farthest_ = std::max(farthest_, std::sqrt(square));
+                norms_[at + i] =
+                    bound_.add(pack_centre(to.centres + c * d_, shift_.data(), to.scale, d_, here, i % kScreenCentres));
                 group_of_[c] = std::int32_t(g);
             }
             tiles += tiles_of(g);
         }
-        unit_ = 1.01 * double(d_ + 12) * 0x1p-24;
-        screens_ = unit_ < 0.1 && farthest_ < kLargest;
     }
 
-    bool screens() const { return screens_; }
+    bool screens() const { return bound_.screens(); }
     const double *shift() const { return shift_.data(); }
     const PackedGroup &group(std::size_t g) const { return groups_[g]; }
     std::size_t group_of(std::int32_t centre) const { return std::size_t(group_of_[std::size_t(centre)]); }
 
     // E of a row, or infinity where float32 does not hold it.
-    double error(double square) const {
-        const double norm = std::sqrt(square);
-        if (!(norm < kLargest)) return std::numeric_limits<double>::infinity();
-        return unit_ * (norm + farthest_) * (norm + farthest_) + double(d_) * 0x1p-120;
-    }
+    double error(double square) const { return bound_.error(square); }
 
     // The centre that is nearest to a row by the defined squares, and that square.
     template <class Real>
@@ -138,8 +126,7 @@ private:
     std::vector<float, CacheLines<float>> coefficients_, norms_;
     std::vector<PackedGroup> groups_;
     std::vector<std::int32_t> group_of_;
-    double farthest_ = 0, unit_ = 0;
-    bool screens_ = false;
+    ErrorBound bound_;
 };
 
 // How far the centres of each group have moved at most, without one of them.

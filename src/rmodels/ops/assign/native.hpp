@@ -47,13 +47,20 @@ struct Seeding {
 
 constexpr std::size_t kSeedRows = 1024;  // whose potential is summed at once
 
-// Writes Σ w min(closest, |x − candidate|²) of each block of kSeedRows rows and each candidate: (blocks, count).
+// Writes Σ w max(closest − |x − candidate|², 0) of each block of kSeedRows rows and each candidate: (blocks, count).
 // quarters: of the squares of the distances of candidates to the centres so far, (count, chosen), rounded down.
-void find_potentials(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
-                     std::size_t chosen, double *potentials, int threads);
+void find_gains(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
+                std::size_t chosen, double *gains, int threads);
 
-// Makes a point the centre of number `chosen`, and writes the potential of each block.
-void add_centre(const Seeding &state, const double *centre, const double *quarters, std::size_t chosen,
-                double *potentials, int threads);
+// Writes the same to within the error of each block; and of each row which of at most 32 candidates may be nearer than
+// its centre, as bits. quarters: the least of all candidates, (chosen,). scale: a power of two that makes candidates
+// less their mean at most about 1.
+void estimate_gains(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
+                    double scale, double *gains, double *errors, std::uint32_t *gainers, int threads);
+
+// Makes a point the centre of number `chosen`, and writes the potential of each block in which a row has it. Rows
+// without the bit among their gainers are not nearer; null: any may be.
+void add_centre(const Seeding &state, const double *centre, const std::uint32_t *gainers, std::uint32_t bit,
+                std::size_t chosen, double *potentials, int threads);
 
 }  // namespace rmodels::RMODELS_ISA

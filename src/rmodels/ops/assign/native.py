@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rmodels import native
 from rmodels.config import thread_count
-from rmodels.ops.assign import SEED_ROWS, Assignment, Labels, Matrix, Seeding, Sums
+from rmodels.ops.assign import SEED_ROWS, Assignment, Gains, Labels, Matrix, Seeding, Sums
 from rmodels.ops.chunks import chunks
 
 _SECONDS = 0.07  # what a chunk should last
@@ -18,6 +18,7 @@ _ALONE = 1e5  # multiply-adds that take one thread less time than starting anoth
 _MOST_EXPONENT = 400  # of the scale: beyond, squares may underflow before scores do
 _MOVES = 1 + 2.0**-40  # more than the rounding of a distance between centres
 _ROUNDS = 4  # of grouping centres
+_MOST_CANDIDATES = 32  # bits of what says whose gain a row may be
 
 
 @dataclass
@@ -131,7 +132,7 @@ def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | No
     return found
 
 
-def find_potentials(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
+def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
     """Measure the rows that may be nearer to a candidate."""
     extension: Any = native.load()
     n = len(state.X)
@@ -141,24 +142,57 @@ def find_potentials(state: Seeding, candidates: Matrix, n_threads: int | None) -
     threads = _threads(float(n * candidates.size), n_threads)
     step = max(1, int(_FIRST_WORK / (3.0 * candidates.size * SEED_ROWS + 1))) * SEED_ROWS
     for rows in chunks(n, step, "seeds"):
-        extension.potentials(
+        extension.gains(
             *_part(state, rows), candidates, quarters, found[_block_places(rows)], threads
         )
     return found
 
 
-def add_centre(state: Seeding, centre: Matrix, n_threads: int | None) -> None:
+def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Gains:
+    """Score the rows that may be nearer to a candidate in float32, with a bound on the error."""
+    extension: Any = native.load()
+    n, d = state.X.shape
+    if len(candidates) > _MOST_CANDIDATES:
+        return Gains.of(find_gains(state, candidates, n_threads))
+    candidates = np.ascontiguousarray(candidates)
+    found = np.empty((len(state.potentials), len(candidates)))
+    errors, gainers = np.empty(len(found)), np.empty(n, dtype=np.uint32)
+    quarters, scale = state.quarters(candidates).min(axis=0), _find_scale(candidates)
+    threads = _threads(float(n * candidates.size), n_threads)
+    step = max(1, int(_FIRST_WORK / (candidates.size * SEED_ROWS + 1))) * SEED_ROWS
+    for rows in chunks(n, step, "seeds"):
+        blocks = _block_places(rows)
+        extension.estimate_gains(
+            *_part(state, rows),
+            candidates,
+            quarters,
+            scale,
+            found[blocks],
+            errors[blocks],
+            gainers[rows],
+            threads,
+        )
+    # sums of the definition are rounded: each of a block has an eighth of its rows
+    rounding = (len(found) + SEED_ROWS / 4 + d) * 2.0**-52 * float(state.potentials.sum())
+    return Gains(found.sum(axis=0), float(errors.sum()) * (1 + 2.0**-40) + rounding, gainers)
+
+
+def add_centre(
+    state: Seeding, centre: Matrix, gains: Gains | None, candidate: int, n_threads: int | None
+) -> None:
     """Measure the rows that may be nearer to the new centre."""
     extension: Any = native.load()
     n, d = state.X.shape
     centre = np.ascontiguousarray(centre)
-    quarters = state.quarters(centre[np.newaxis])[0]
+    gainers = None if gains is None else gains.gainers
     threads = _threads(float(n * (d + 4)), n_threads)
     for rows in chunks(n, max(1, _CHUNK // (SEED_ROWS * (d + 4))) * SEED_ROWS, "seeds"):
         extension.seed(
             *_part(state, rows),
             centre,
-            quarters,
+            None if gainers is None else gainers[rows],
+            0 if gainers is None else 1 << candidate,
+            len(state.centres),
             state.potentials[_block_places(rows)],
             threads,
         )

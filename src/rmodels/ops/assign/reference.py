@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rmodels.ops.assign import (
     SEED_ROWS,
     Assignment,
+    Gains,
     Labels,
     Matrix,
     Seeding,
@@ -71,13 +72,22 @@ def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | No
     return total
 
 
-def find_potentials(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
-    """Σ w min(closest, |x − c|²) of each block and candidate."""
-    least = np.minimum(state.closest[:, np.newaxis], _measure(state.X, candidates))
-    return np.column_stack([_sum_blocks(each, state.weights) for each in least.T])
+def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
+    """Σ w max(closest − |x − c|², 0) of each block and candidate."""
+    closest, squares = state.closest[:, np.newaxis], _measure(state.X, candidates)
+    with np.errstate(invalid="ignore"):  # what overflows
+        gains = np.where(squares < closest, closest - squares, 0.0)
+    return np.column_stack([_sum_blocks(each, state.weights) for each in gains.T])
 
 
-def add_centre(state: Seeding, centre: Matrix, n_threads: int | None) -> None:
+def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Gains:
+    """Find them."""
+    return Gains.of(find_gains(state, candidates, n_threads))
+
+
+def add_centre(
+    state: Seeding, centre: Matrix, gains: Gains | None, candidate: int, n_threads: int | None
+) -> None:
     """Have rows that are nearer to the new centre belong to it."""
     squares = _measure(state.X, centre[np.newaxis])[:, 0]
     nearer = squares < state.closest

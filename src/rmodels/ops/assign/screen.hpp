@@ -11,6 +11,8 @@
 // Operations: d products and 5 comparisons for a row and centre. Bytes: the centres once per panel.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -88,6 +90,68 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
         store(found.place + v * kF32, place[v]);
     }
 }
+
+// The scores of a panel against tiles of kScreenCentres centres: (tiles · kScreenCentres, kPanelRows).
+inline void score_all(const float *panel, std::size_t d, const float *c, const float *norms, std::size_t tiles,
+                      float *scores) {
+    for (std::size_t tile = 0; tile < tiles; tile++, norms += kScreenCentres) {
+        f32v sum[kScreenCentres][kScreenVectors];
+#pragma GCC unroll 8
+        for (int k = 0; k < kScreenCentres; k++)
+#pragma GCC unroll 8
+            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
+        const float *x = panel;
+        for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
+#pragma GCC unroll 8
+            for (int k = 0; k < kScreenCentres; k++) {
+                const f32v value = broadcast(c[k]);
+#pragma GCC unroll 8
+                for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(load<f32v>(x + v * kF32), value, sum[k][v]);
+            }
+        }
+        for (int k = 0; k < kScreenCentres; k++)
+            for (int v = 0; v < kScreenVectors; v++, scores += kF32) store(scores, sum[k][v]);
+    }
+}
+
+// Lays out a centre as number k of a tile, shifted, scaled and multiplied by −2, and returns |c|².
+inline double pack_centre(const double *centre, const double *shift, double scale, std::size_t d, float *tile,
+                          std::size_t k) {
+    double square = 0;
+    for (std::size_t j = 0; j < d; j++) {
+        const double value = (centre[j] - shift[j]) * scale;
+        square += value * value;
+        tile[j * kScreenCentres + k] = float(-2 * value);
+    }
+    return square;
+}
+
+constexpr double kLargest = 0x1p50;  // norms from here on are not screened in float32
+
+// E of rows, by the farthest of the centres.
+class ErrorBound {
+public:
+    explicit ErrorBound(std::size_t d) : d_(d), unit_(1.01 * double(d + 12) * 0x1p-24) {}
+
+    // Takes the |c|² of a centre, and returns it rounded.
+    float add(double square) {
+        farthest_ = std::max(farthest_, std::sqrt(square));
+        return float(square);
+    }
+
+    bool screens() const { return unit_ < 0.1 && farthest_ < kLargest; }
+
+    // E of a row of some |x|², or infinity where float32 does not hold it.
+    double error(double square) const {
+        const double norm = std::sqrt(square);
+        if (!(norm < kLargest)) return std::numeric_limits<double>::infinity();
+        return unit_ * (norm + farthest_) * (norm + farthest_) + double(d_) * 0x1p-120;
+    }
+
+private:
+    std::size_t d_;
+    double unit_, farthest_ = 0;
+};
 
 // Lays out kPanelRows rows of X, given by their numbers, shifted and scaled, and writes their |x|².
 template <class Real>
