@@ -16,6 +16,7 @@ from rmodels.base.sklearn import Interval, SparseCoefMixin, StrOptions
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
+from rmodels.linear_model._likelihood import LikelihoodModel
 from rmodels.linear_model._linear_classifier import LinearClassifier
 from rmodels.solvers.generalised import MISSED, GeneralisedFit, fit
 from rmodels.solvers.losses import Family, Penalties
@@ -26,7 +27,7 @@ _SOLVERS = {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
 _NEED = Need()
 
 
-class LogisticRegression(SparseCoefMixin, LinearClassifier):
+class LogisticRegression(LikelihoodModel, SparseCoefMixin, LinearClassifier):
     """Logistic regression: classes whose log-odds are linear, with a penalty.
 
     Minimises, with the scores s = coef x + intercept,
@@ -170,7 +171,18 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
     def _is_consistent(self) -> bool:
         n_classes = len(self.classes_)
         rows = 1 if n_classes == 2 else n_classes
-        return bool(self.coef_.shape == (rows, self.n_features_in_))
+        fits = bool(self.coef_.shape == (rows, self.n_features_in_))
+        return fits and self._holds_likelihood(rows)
+
+    def _refusal(self) -> str | None:
+        if self.penalty is not None and not np.isinf(self.C):
+            return f"a penalty, C={self.C!r}: set C=np.inf"
+        if self.class_weight is not None:
+            return (
+                f"class_weight={self.class_weight!r}, which is not how often the rows were seen: "
+                "set class_weight=None"
+            )
+        return None
 
     @all_or_nothing
     def fit(
@@ -219,8 +231,10 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
             class_weights=self._weigh(source, classes),
             start=self._start(n_outputs, source.n_features),
             n_threads=source.threads(self.n_jobs),
+            likelihood=self._refusal() is None,
         )
         warn_of_minimum(found)
+        self._keep_likelihood(found.likelihood)
         coefficients = found.coefficients
         self.classes_ = source.classes[0]
         self.coef_ = convert_like(coefficients[:, :-1], X, source.dtype)

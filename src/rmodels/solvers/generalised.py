@@ -13,6 +13,7 @@ from rmodels.data.arrays import on_host
 from rmodels.ops.glm import Matrix
 from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.likelihood import Likelihood, find_likelihood
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
 
 __all__ = ["MISSED", "GeneralisedFit", "fit"]
@@ -44,6 +45,8 @@ class GeneralisedFit:
     engine : str
     separated : bool
         Whether there is no minimum: the coefficients grow without bound.
+    likelihood : Likelihood or None
+        If asked for, there is a minimum, and the coefficients are not too many.
     """
 
     coefficients: Matrix
@@ -53,6 +56,7 @@ class GeneralisedFit:
     reads: int
     engine: str
     separated: bool
+    likelihood: Likelihood | None = None
 
 
 def fit(
@@ -64,6 +68,7 @@ def fit(
     class_weights: Matrix | None = None,
     start: Matrix | None = None,
     n_threads: int | None = None,
+    likelihood: bool = False,
 ) -> GeneralisedFit:
     """Minimise Σ w ℓ(z · θ) + ½ Σ l2 θ² + Σ l1 abs(θ).
 
@@ -79,6 +84,8 @@ def fit(
     start : ndarray of shape (n_outputs, n_features + 1), optional
         Where the search begins.
     n_threads : int or None
+    likelihood : bool
+        Whether to find, in one more read, what tests the coefficients; without penalties only.
     """
     width = len(penalties.l2)
     parameters = family.n_outputs * width
@@ -98,6 +105,9 @@ def fit(
     with blas_threads(parameters, n_threads or thread_count()):
         theta = _begin(objective, sample, start, has_magnitudes)
         found = _search(objective, theta, sample, has_magnitudes)
+        inference = None
+        if likelihood and not found.separated and _keeps_curvature(found.theta):
+            inference = find_likelihood(objective, found.theta)
     coefficients = found.theta.copy()
     if family.loss == "multinomial":
         _balance(coefficients, penalties)
@@ -111,6 +121,7 @@ def fit(
         objective.reads,
         objective.engine,
         found.separated,
+        inference,
     )
 
 
@@ -154,9 +165,13 @@ def _search(
     if has_magnitudes:
         return proximal.minimise(objective, theta)
     outputs, width = theta.shape
-    if theta.size > _PARAMETERS or 32 * theta.size**2 > get_config()["memory_limit"]:
+    if not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
     return newton.minimise(objective, theta, curve=_curve(objective, sample, outputs, width))
+
+
+def _keeps_curvature(theta: Matrix) -> bool:
+    return theta.size <= _PARAMETERS and 32 * theta.size**2 <= get_config()["memory_limit"]
 
 
 def _curve(objective: Objective, sample: Rows, outputs: int, width: int) -> Any:
