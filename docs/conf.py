@@ -72,6 +72,7 @@ copybutton_prompt_is_regexp = True
 # The figure of each notebook that the gallery shows.
 THUMBNAILS = {
     "linear_regression": 2,
+    "logistic_regression": 0,
     "stochastic_descent": 1,
     "nearest_neighbors": 1,
     "k_means": 0,

@@ -26,6 +26,7 @@ from rmodels.linear_model import Lasso as Lasso
 from rmodels.linear_model import LassoCV as LassoCV
 from rmodels.linear_model import LinearRegression as LinearRegression
 from rmodels.linear_model import LogisticRegression as LogisticRegression
+from rmodels.linear_model import LogisticRegressionCV as LogisticRegressionCV
 from rmodels.linear_model import MultiTaskElasticNet as MultiTaskElasticNet
 from rmodels.linear_model import MultiTaskElasticNetCV as MultiTaskElasticNetCV
 from rmodels.linear_model import MultiTaskLasso as MultiTaskLasso
@@ -33,6 +34,8 @@ from rmodels.linear_model import MultiTaskLassoCV as MultiTaskLassoCV
 from rmodels.linear_model import Perceptron as Perceptron
 from rmodels.linear_model import PoissonRegressor as PoissonRegressor
 from rmodels.linear_model import Ridge as Ridge
+from rmodels.linear_model import RidgeClassifier as RidgeClassifier
+from rmodels.linear_model import RidgeClassifierCV as RidgeClassifierCV
 from rmodels.linear_model import RidgeCV as RidgeCV
 from rmodels.linear_model import SGDClassifier as SGDClassifier
 from rmodels.linear_model import SGDOneClassSVM as SGDOneClassSVM
@@ -72,6 +75,7 @@ __all__ = [  # noqa: RUF022
     "LinearDiscriminantAnalysis",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MiniBatchKMeans",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
@@ -88,6 +92,8 @@ __all__ = [  # noqa: RUF022
     "RadiusNeighborsTransformer",
     "Ridge",
     "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
     "SGDClassifier",
     "SGDOneClassSVM",
     "SGDRegressor",

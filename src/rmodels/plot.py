@@ -451,7 +451,7 @@ def _residuals(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray
 
 def _standardize(model: Any, X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     """Return residuals over their standard deviation, e / (σ √(1 − h)), and leverages h: (n,)."""
-    if not hasattr(model, "summary"):
+    if not hasattr(model, "_factor"):
         raise TypeError(f"a {type(model).__name__} has no leverages: use LinearRegression")
     _, errors = _residuals(model, X, y)
     sigma = float(model.summary().residual_std)

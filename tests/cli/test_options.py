@@ -216,6 +216,10 @@ def test_summary(folder, run):
     assert said.startswith("LinearRegression(), fitted by the engine ")
     assert "columns: age, sex, bmi, bp, s1, s2, s3, s4 and 2 more\ntargets: target\n" in said
     assert str(rmodels.load("m").summary()) in said
+    run("fit poisson-regressor diabetes.csv --target target --alpha 0 -o m")
+    assert str(rmodels.load("m").summary()) in run("summary m")
+    run("fit poisson-regressor diabetes.csv --target target -o m")
+    assert "no tests of the coefficients: summary tests" in run("summary m")
     run(f"fit ridge iris.csv --target pw --target pl {NUMBERS} -o m")
     model = rmodels.load("m")
     said = run("summary m").splitlines()

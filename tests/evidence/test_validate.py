@@ -172,13 +172,7 @@ def test_cases_cover_estimators_and_data():
         assert name in data
     assert all(each.tolerance <= 1.2e-7 for each in cases)
     peers = {name for each in cases for name in each.peers}
-    assert peers == {
-        "scikit-learn",
-        "newton-cholesky",
-        "SciPy",
-        "statsmodels",
-        "FAISS float32",
-    }
+    assert peers == {"scikit-learn", "newton-cholesky", "SciPy", "statsmodels", "FAISS float32"}
 
 
 def test_command_line(tmp_path, capsys):

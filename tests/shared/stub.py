@@ -10,13 +10,14 @@ PATH = Path(__file__).parents[2] / "src" / "rmodels" / "__init__.pyi"
 def stub():
     """Return what the file must hold."""
     homes = sorted(
-        (module, not name.isupper(), name) for name, module in rmodels._homes().items()
+        (module, not name.isupper(), name[0].islower(), name.lower(), name)
+        for name, module in rmodels._homes().items()
     )  # as lint wants it
     return "\n".join(
         [
             "# Written by `make stub`, from the catalogue.",
             "",
-            *(_import(module, name) for module, _, name in homes),
+            *(_import(module, name) for module, *_, name in homes),
             "",
             "__all__ = [  # noqa: RUF022",
             *(f'    "{name}",' for name in rmodels.__all__),

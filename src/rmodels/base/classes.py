@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import compute_class_weight
 
-from rmodels.data import Source
+from rmodels.data import Rows, Source
 from rmodels.data.arrays import on_host
 
-__all__ = ["known_classes", "one_target"]
+__all__ = ["known_classes", "one_target", "weigh_classes"]
 
 
 def one_target(source: Source) -> Source:
@@ -32,3 +33,39 @@ def known_classes(estimator: Any, classes: ArrayLike | None) -> Any:
             f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
         )
     return known
+
+
+def weigh_classes(
+    source: Source, class_weight: dict | str | None
+) -> list[NDArray[np.float64]] | None:
+    """Return what weights of rows are multiplied by, for each target by the places of its classes.
+
+    "balanced" counts rows with their weights: a class's is Σ w / (n_classes · Σ w of the class).
+    None if nothing is multiplied.
+    """
+    if not class_weight:
+        return None
+    assert source.classes is not None
+    each = [on_host(classes) for classes in source.classes]
+    if class_weight != "balanced":
+        if len(each) > 1:
+            raise ValueError(
+                "For multi-output, class_weight should be a list of dicts, or the string "
+                "'balanced'."
+            )
+        given = compute_class_weight(class_weight, classes=each[0], y=each[0])
+        return [given.astype(np.float64)]
+    sizes = [len(classes) for classes in each]  # not the source, which would travel with tasks
+
+    def count(rows: Rows) -> NDArray[np.float64]:
+        weights = None if rows.weights is None else on_host(rows.weights)
+        places = on_host(rows.Y).astype(np.intp)
+        return np.concatenate(
+            [
+                np.bincount(column, weights, minlength=size).astype(np.float64)
+                for column, size in zip(places.T, sizes, strict=True)
+            ]
+        )
+
+    counts = np.split(source.fold(count), np.cumsum(sizes)[:-1])
+    return [of.sum() / (len(of) * np.where(of > 0, of, np.inf)) for of in counts]

@@ -53,11 +53,7 @@ def tally(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
         As in `score`.
     """
     classifies = is_classifier(estimator)
-    classes = None
-    if classifies:
-        classes = (
-            estimator.classes_ if isinstance(estimator.classes_, list) else [estimator.classes_]
-        )
+    classes = estimator._label_sets() if classifies else None
     kind = Hits if classifies else Residuals
     source = data.source(
         estimator,
@@ -89,8 +85,12 @@ class Classifier(Predictor, ClassifierMixin):
 
     classes_: Any
 
+    def _label_sets(self) -> list[Any]:
+        """Return the labels of each target."""
+        return self.classes_ if isinstance(self.classes_, list) else [self.classes_]
+
     def _width(self) -> int:
-        return len(self.classes_) if isinstance(self.classes_, list) else 1
+        return len(self._label_sets())
 
     def score(
         self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -22,6 +22,7 @@ from rmodels.data.arrays import as_dtype, as_kind_of, namespace, on_host
 
 __all__ = [
     "WEIGHTLESS",
+    "Changed",
     "Prepared",
     "Rows",
     "Source",
@@ -390,6 +391,73 @@ class Without(Source):
         if found is None:
             raise ValueError("a fold holds all rows")
         return found
+
+
+class Changed(Source):
+    """The rows of a source, with other targets or weights in memory.
+
+    Parameters
+    ----------
+    source : Source
+    change : callable
+        Of `Rows`; returns them changed.
+    n_targets : int
+    has_weights : bool
+    """
+
+    def __init__(
+        self, source: Source, change: Callable[[Rows], Rows], n_targets: int, has_weights: bool
+    ) -> None:
+        self._source = source
+        self._change = change
+        self._totals: Totals | None = None
+        self.n_features, self.dtype = source.n_features, source.dtype
+        self.n_targets, self.one_target, self.has_weights = n_targets, False, has_weights
+        self.target_dtype = source.dtype
+
+    def threads(self, n_jobs: int | None) -> int | None:
+        """Return most threads of a computation."""
+        return self._source.threads(n_jobs)
+
+    @property
+    def totals(self) -> Totals:
+        """How many rows have a weight that is not 0, and Σ w."""
+        if self._totals is None:  # no cached_property, whose lock all instances share
+            self._totals = self.fold(lambda rows: rows.totals)
+        return self._totals
+
+    def number_rows(self) -> int:
+        """Return how many rows there are; see `Source.number_rows`."""
+        return self._source.number_rows()
+
+    def fold(
+        self,
+        compute: Callable[[Rows], T],
+        combine: Callable[[T, T], T] = operator.add,
+        *,
+        resumable: bool = False,
+        large: bool = False,
+    ) -> T:
+        """Return what `compute` gives for the rows; see `Source.fold`."""
+        change = self._change  # not the source, which would travel with every task
+        return self._source.fold(lambda rows: compute(change(rows)), combine, large=large)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What takes some of the rows of a source, whose rows are numbered.
+
+    Attributes
+    ----------
+    mask : ndarray of shape (n_samples,), bool
+    """
+
+    mask: NDArray[np.bool_]
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Return those that are here."""
+        places = np.flatnonzero(self.mask[rows.first : rows.first + rows.X.shape[0]])
+        return rows.take(places)
 
 
 def concatenate(parts: list[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 - None, booleans, integers, finite floats, strings and lists are themselves;
 - {"float": "inf"}: a float that JSON has no word for;
-- {"tuple": [...]}, {"dict": {...}};
+- {"tuple": [...]}, {"dict": {...}}, {"pairs": [[key, value], ...]} of a dict with other keys;
 - {"array": NAME, "dtype": "<f8", "shape": [...], "order": "C" or "F"}: an array of numbers,
   booleans, strings or dates; {"scalar": ...} a NumPy scalar, written as an array;
 - {"objects": [...], "shape": [...]}: an array of Python objects;
@@ -62,6 +62,9 @@ def encode(value: Any, path: str, arrays: Arrays, parts: Parts) -> Any:
         return items if type(value) is list else {"tuple": items}
     if type(value) is dict and all(type(key) is str for key in value):
         return {"dict": _encode_each(value, path, arrays, parts)}
+    if type(value) is dict:
+        pairs = enumerate(value.items())
+        return {"pairs": [encode(list(p), f"{path}.{i}", arrays, parts) for i, p in pairs]}
     if isinstance(value, np.generic):
         return {"scalar": _encode_array(np.asarray(value), path, arrays)}
     if type(value) is np.ndarray and value.dtype == object:
@@ -136,6 +139,8 @@ def decode(node: Any, arrays: Arrays, parts: Parts) -> Any:
         return _make((_SPARSE | parts)[name], {k: decode(fields[k], arrays, parts) for k in fields})
     if "dict" in node:
         return {k: decode(v, arrays, parts) for k, v in node["dict"].items()}
+    if "pairs" in node:
+        return dict(decode(pair, arrays, parts) for pair in node["pairs"])
     if "tuple" in node:
         return tuple(decode(item, arrays, parts) for item in node["tuple"])
     return float(node["float"])

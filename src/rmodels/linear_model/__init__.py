@@ -9,6 +9,7 @@ from rmodels.linear_model._generalised import (
 from rmodels.linear_model._lasso import ElasticNet, Lasso
 from rmodels.linear_model._lasso_cv import ElasticNetCV, LassoCV
 from rmodels.linear_model._linear_regression import LinearRegression
+from rmodels.linear_model._logistic_cv import LogisticRegressionCV
 from rmodels.linear_model._logistic_regression import LogisticRegression
 from rmodels.linear_model._multi_task import (
     MultiTaskElasticNet,
@@ -20,6 +21,7 @@ from rmodels.linear_model._one_class import SGDOneClassSVM
 from rmodels.linear_model._paths import enet_path, lasso_path
 from rmodels.linear_model._perceptron import Perceptron
 from rmodels.linear_model._ridge import Ridge
+from rmodels.linear_model._ridge_classifier import RidgeClassifier, RidgeClassifierCV
 from rmodels.linear_model._ridge_cv import RidgeCV
 from rmodels.linear_model._stochastic_classifier import SGDClassifier
 from rmodels.linear_model._stochastic_regressor import SGDRegressor
@@ -32,6 +34,7 @@ __all__ = [
     "LassoCV",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
@@ -40,6 +43,8 @@ __all__ = [
     "PoissonRegressor",
     "Ridge",
     "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
     "SGDClassifier",
     "SGDOneClassSVM",
     "SGDRegressor",
@@ -62,6 +67,8 @@ pass_for(
     Perceptron,
     Ridge,
     RidgeCV,
+    RidgeClassifier,
+    RidgeClassifierCV,
     SGDClassifier,
     SGDOneClassSVM,
     SGDRegressor,

@@ -22,24 +22,15 @@ from rmodels.data.arrays import (
     on_host,
 )
 
-__all__ = ["LinearModel"]
+__all__ = ["Coefficients", "LinearModel"]
 
 
-class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator):
-    """A prediction X · coef + intercept."""
-
-    _attributes: ClassVar = {
-        "coef_": np.ndarray,
-        "intercept_": float | np.floating | np.ndarray,
-    }
+class Coefficients:
+    """What holds coefficients and an intercept."""
 
     fit_intercept: bool
-
-    def _is_consistent(self) -> bool:
-        return bool(self.coef_.shape[-1] == self.n_features_in_)
-
-    def _width(self) -> int:
-        return 1 if np.ndim(self.intercept_) == 0 and self.coef_.ndim == 1 else len(self.coef_)
+    coef_: Any
+    intercept_: Any
 
     def _set_coefficients(
         self, coefficients: NDArray[np.float64], dtype: Any, one_target: bool, X: Any = None
@@ -55,6 +46,23 @@ class LinearModel(HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEs
             slopes, intercept = kept[:-1].T, kept[-1]
         self.coef_ = as_kind_of(contiguous(slopes), X)
         self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
+
+
+class LinearModel(
+    Coefficients, HasState, CallbackSupport, MultiOutputMixin, Regressor, BaseEstimator
+):
+    """A prediction X · coef + intercept."""
+
+    _attributes: ClassVar = {
+        "coef_": np.ndarray,
+        "intercept_": float | np.floating | np.ndarray,
+    }
+
+    def _is_consistent(self) -> bool:
+        return bool(self.coef_.shape[-1] == self.n_features_in_)
+
+    def _width(self) -> int:
+        return 1 if np.ndim(self.intercept_) == 0 and self.coef_.ndim == 1 else len(self.coef_)
 
     def predict(self, X: ArrayLike) -> Any:
         """Predict by X · coef + intercept.

@@ -19,7 +19,8 @@ from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
-from rmodels.linear_model._logistic_regression import warn_of_minimum
+from rmodels.linear_model._likelihood import LikelihoodModel
+from rmodels.linear_model._logistic import warn_of_minimum
 from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import fit
 from rmodels.solvers.losses import Family, Penalties
@@ -29,7 +30,7 @@ __all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
 _NEED = Need()
 
 
-class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator):
+class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regressor, BaseEstimator):
     """A prediction that is a function of X · coef + intercept, of targets of a Tweedie family."""
 
     _attributes: ClassVar = {
@@ -60,7 +61,10 @@ class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator
         raise NotImplementedError
 
     def _is_consistent(self) -> bool:
-        return bool(self.coef_.shape == (self.n_features_in_,))
+        return bool(self.coef_.shape == (self.n_features_in_,)) and self._holds_likelihood(1)
+
+    def _refusal(self) -> str | None:
+        return f"a penalty, alpha={self.alpha!r}: set alpha=0" if self.alpha else None
 
     def _width(self) -> int:
         return 1
@@ -109,8 +113,10 @@ class GeneralisedLinearModel(HasState, CallbackSupport, Regressor, BaseEstimator
             fit_intercept=self.fit_intercept,
             start=self._start(source.n_features),
             n_threads=source.threads(None),
+            likelihood=not self.alpha,
         )
         warn_of_minimum(found)
+        self._keep_likelihood(found.likelihood)
         coefficients = found.coefficients[0]
         self.coef_ = convert_like(coefficients[:-1], X, source.dtype)
         self.intercept_ = (

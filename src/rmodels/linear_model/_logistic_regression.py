@@ -1,32 +1,28 @@
 """Logistic regression, binary and multinomial."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import compute_class_weight
 
 from rmodels import data
-from rmodels.base.classes import one_target
+from rmodels.base.classes import one_target, weigh_classes
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.sklearn import Interval, SparseCoefMixin, StrOptions
+from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn
-from rmodels.data import Need, Rows, Source
+from rmodels.data import Need
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
-from rmodels.linear_model._linear_classifier import LinearClassifier
-from rmodels.solvers.generalised import MISSED, GeneralisedFit, fit
-from rmodels.solvers.losses import Family, Penalties
+from rmodels.linear_model._likelihood import LikelihoodModel
+from rmodels.linear_model._logistic import SOLVERS, LogisticModel, family_of, warn_of_minimum
+from rmodels.solvers.generalised import fit
 
 __all__ = ["LogisticRegression"]
 
-_SOLVERS = {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
 _NEED = Need()
 
 
-class LogisticRegression(SparseCoefMixin, LinearClassifier):
+class LogisticRegression(LikelihoodModel, LogisticModel):
     """Logistic regression: classes whose log-odds are linear, with a penalty.
 
     Minimises, with the scores s = coef x + intercept,
@@ -127,7 +123,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "random_state": ["random_state"],
-        "solver": [StrOptions(_SOLVERS)],
+        "solver": [StrOptions(SOLVERS)],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
@@ -170,7 +166,18 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
     def _is_consistent(self) -> bool:
         n_classes = len(self.classes_)
         rows = 1 if n_classes == 2 else n_classes
-        return bool(self.coef_.shape == (rows, self.n_features_in_))
+        fits = bool(self.coef_.shape == (rows, self.n_features_in_))
+        return fits and self._holds_likelihood(rows)
+
+    def _refusal(self) -> str | None:
+        if self.penalty is not None and not np.isinf(self.C):
+            return f"a penalty, C={self.C!r}: set C=np.inf"
+        if self.class_weight is not None:
+            return (
+                f"class_weight={self.class_weight!r}, which is not how often the rows were seen: "
+                "set class_weight=None"
+            )
+        return None
 
     @all_or_nothing
     def fit(
@@ -209,18 +216,20 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         assert source.classes is not None
         classes = on_host(source.classes[0])
         self._check_classes(classes)
-        n_outputs = 1 if len(classes) == 2 else len(classes)
-        family = Family("logistic" if n_outputs == 1 else "multinomial", n_outputs=n_outputs)
+        family = family_of(classes)
+        factors = weigh_classes(source, self.class_weight)
         found = fit(
             source,
             family,
             self._penalties(source.n_features, C, l1_ratio),
             fit_intercept=self.fit_intercept,
-            class_weights=self._weigh(source, classes),
-            start=self._start(n_outputs, source.n_features),
+            class_weights=None if factors is None else factors[0],
+            start=self._start(family.n_outputs, source.n_features),
             n_threads=source.threads(self.n_jobs),
+            likelihood=self._refusal() is None,
         )
         warn_of_minimum(found)
+        self._keep_likelihood(found.likelihood)
         coefficients = found.coefficients
         self.classes_ = source.classes[0]
         self.coef_ = convert_like(coefficients[:, :-1], X, source.dtype)
@@ -279,69 +288,6 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
             return C, float(ratio or 0.0)
         return C, 1.0 if penalty == "l1" else 0.0
 
-    def _check_solver(self, penalty: str | None) -> None:
-        solver = self.solver
-        if solver not in ("liblinear", "saga") and penalty not in ("l2", None):
-            raise ValueError(
-                f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty."
-            )
-        if solver != "liblinear" and self.dual:
-            raise ValueError(f"Solver {solver} supports only dual=False, got dual={self.dual}")
-        if penalty == "elasticnet" and solver != "saga":
-            raise ValueError(
-                f"Only 'saga' solver supports elasticnet penalty, got solver={solver}."
-            )
-        if solver == "liblinear" and penalty is None:
-            raise ValueError(
-                "C=np.inf as well as penalty=None is not supported for the liblinear solver"
-            )
-        if solver == "liblinear" and penalty == "l1" and self.dual:
-            raise ValueError(
-                "Unsupported set of arguments: the combination of penalty='l1' and "
-                f"loss='logistic_regression' are not supported when dual={self.dual}, "
-                f"Parameters: penalty={penalty!r}, loss='logistic_regression', dual={self.dual}"
-            )
-
-    def _check_classes(self, classes: NDArray) -> None:
-        if self.solver == "liblinear" and len(classes) > 2:
-            raise ValueError(
-                "The 'liblinear' solver does not support multiclass classification (n_classes >= "
-                "3). Either use another solver or wrap the estimator in a OneVsRestClassifier to "
-                "keep applying a one-versus-rest scheme."
-            )
-        if len(classes) < 2:
-            raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data "
-                f"contains only one class: {classes[0]!r}"
-            )
-
-    def _penalties(self, n_features: int, C: float, l1_ratio: float) -> Penalties:
-        l2 = np.full(n_features + 1, (1 - l1_ratio) / C)
-        l1 = np.full(n_features + 1, l1_ratio / C)
-        if self.solver == "liblinear" and self.fit_intercept:
-            l2[-1] /= self.intercept_scaling**2
-            l1[-1] /= self.intercept_scaling
-        else:
-            l2[-1] = l1[-1] = 0.0
-        return Penalties(l2, l1)
-
-    def _weigh(self, source: Source, classes: NDArray) -> NDArray[np.float64] | None:
-        """Return the weights of the classes, if they are not all 1."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight != "balanced":
-            found: NDArray = compute_class_weight(self.class_weight, classes=classes, y=classes)
-            return found.astype(np.float64)
-        n_classes = len(classes)
-
-        def count(rows: Rows) -> NDArray[np.float64]:
-            weights = None if rows.weights is None else on_host(rows.weights)
-            places = on_host(rows.Y)[:, 0].astype(np.intp)
-            return np.bincount(places, weights, minlength=n_classes).astype(np.float64)
-
-        counts = source.fold(count)
-        return counts.sum() / (n_classes * np.where(counts > 0, counts, np.inf))
-
     def _start(self, n_outputs: int, n_features: int) -> NDArray[np.float64] | None:
         """Return where the last fit ended, if this one begins there."""
         if not self.warm_start or not hasattr(self, "coef_"):
@@ -357,84 +303,4 @@ class LogisticRegression(SparseCoefMixin, LinearClassifier):
         intercept = on_host(adopt(self.intercept_))
         return np.column_stack([coef, intercept if self.fit_intercept else 0 * intercept]).astype(
             np.float64
-        )
-
-    def predict_proba(self, X: ArrayLike) -> Any:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_classes)
-            In the order of `classes_`.
-
-        Examples
-        --------
-        >>> from rmodels import LogisticRegression
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
-        >>> LogisticRegression(C=10.0).fit(X, y).predict_proba([[1.5], [2.0]]).round(3)
-        array([[0.5 , 0.5 ],
-               [0.79, 0.21]])
-        """
-        return self._answer(X, "_probabilities", "predict_proba")
-
-    def _probabilities(self, rows: Rows) -> Any:
-        scores = on_host(self._decide(rows))
-        if scores.ndim == 1:
-            return np.column_stack([expit(-scores), expit(scores)])
-        return softmax(scores, axis=1)
-
-    def predict_log_proba(self, X: ArrayLike) -> Any:
-        """Return the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_classes)
-            In the order of `classes_`.
-
-        Examples
-        --------
-        >>> from rmodels import LogisticRegression
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
-        >>> LogisticRegression(C=10.0).fit(X, y).predict_log_proba([[1.5], [90.0]]).round(2)
-        array([[  -0.69,   -0.69],
-               [  -0.  , -234.62]])
-        """
-        return self._answer(X, "_log_probabilities", "predict_proba")
-
-    def _log_probabilities(self, rows: Rows) -> Any:
-        scores = on_host(self._decide(rows))
-        if scores.ndim == 1:
-            return np.column_stack([log_expit(-scores), log_expit(scores)])
-        return log_softmax(scores, axis=1)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        if self.solver == "liblinear":
-            tags.classifier_tags.multi_class = False
-        return tags
-
-
-def warn_of_minimum(found: GeneralisedFit) -> None:
-    """Warn of a fit that has not come to a minimum."""
-    if found.separated:
-        warn(
-            "the classes can be separated, and there is no penalty: no coefficients are best, and "
-            "those returned tell the classes apart without an error. Set a penalty, such as C=1",
-            ConvergenceWarning,
-        )
-    elif not found.violation <= MISSED:
-        warn(
-            f"the minimum was missed: a gradient is {found.violation:.1e} of the magnitudes that "
-            f"cancel in it, and should be at most {MISSED:.0e}. Scale the columns, or set a larger "
-            "penalty",
-            ConvergenceWarning,
         )

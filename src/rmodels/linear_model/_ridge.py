@@ -16,21 +16,18 @@ from rmodels.base.sklearn import (
 )
 from rmodels.base.warnings import warn
 from rmodels.data import Source
-from rmodels.linear_model._base import LinearModel
+from rmodels.linear_model._base import Coefficients, LinearModel
 from rmodels.ops.moments import Moments
 from rmodels.solvers import ridge
 
-__all__ = ["Ridge", "RidgeModel"]
+__all__ = ["PenalisedModel", "Ridge", "RidgeModel"]
 
 _SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}
 _DENSE_INTERCEPT = ("svd", "cholesky", "saga")  # scikit-learn's own restriction
 
 
-class RidgeModel(LinearModel):
+class RidgeModel(Coefficients):
     """What fits coefficients with penalties."""
-
-    coef_: NDArray
-    intercept_: Any
 
     def _fit_penalties(
         self,
@@ -59,7 +56,68 @@ class RidgeModel(LinearModel):
         return found.solver
 
 
-class Ridge(RidgeModel):
+class PenalisedModel(RidgeModel):
+    """The same with a penalty that is given, and scikit-learn's parameters."""
+
+    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
+
+    _parameter_constraints: dict = {
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "copy_X": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions(_SOLVERS)],
+        "positive": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    alpha: Any
+    solver: str
+    positive: bool
+
+    def _fit_alpha(self, source: Source, one_target: bool, X: Any) -> None:
+        """Set the coefficients, and what led to them."""
+        given = np.asarray(self.alpha, dtype=np.float64).ravel()
+        if len(given) not in (1, source.n_targets):
+            raise ValueError(
+                "Number of targets and number of penalties do not correspond: "
+                f"{len(given)} != {source.n_targets}"
+            )
+        if not (given >= 0).all():
+            raise ValueError(f"alpha must be at least 0; got {self.alpha!r}")
+        penalties = np.broadcast_to(given, source.n_targets)
+        solver = self._fit_penalties(source, penalties, self.positive, one_target, X)
+        self.solver_ = solver if self.solver == "auto" else self.solver
+        self.n_iter_ = None
+
+    def _check_solver(self, is_sparse: bool) -> None:
+        if self.solver == "lbfgs" and not self.positive:
+            raise ValueError(
+                "'lbfgs' solver can be used only when positive=True. Please use another solver."
+            )
+        if self.positive and self.solver not in ("auto", "lbfgs"):
+            raise ValueError(
+                f"solver='{self.solver}' does not support positive fitting. Please set the solver "
+                "to 'auto' or 'lbfgs', or set `positive=False`"
+            )
+        if is_sparse and self.fit_intercept and self.solver in _DENSE_INTERCEPT:
+            raise ValueError(
+                f"solver='{self.solver}' does not support fitting the intercept on sparse data. "
+                "Please set the solver to 'auto', or set `fit_intercept=False`"
+            )
+        if is_sparse and self.solver == "svd":
+            raise TypeError("SVD solver does not support sparse inputs: set the solver to 'auto'")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = self.solver != "svd" and not (
+            self.fit_intercept and self.solver in _DENSE_INTERCEPT
+        )
+        return tags
+
+
+class Ridge(PenalisedModel, LinearModel):
     """Least squares with a penalty on the squares of the coefficients.
 
     Minimises Σᵢ wᵢ (xᵢ·coef + intercept − yᵢ)² + α Σ coef², each target on its own. The
@@ -112,19 +170,6 @@ class Ridge(RidgeModel):
     (array([1.333333]), 1.666667)
     """
 
-    _attributes: ClassVar = {"n_iter_": type(None), "solver_": str}
-
-    _parameter_constraints: dict = {
-        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
-        "fit_intercept": ["boolean"],
-        "copy_X": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions(_SOLVERS)],
-        "positive": ["boolean"],
-        "random_state": ["random_state"],
-    }
-
     def __init__(
         self,
         alpha: float | Sequence[float] | NDArray = 1.0,
@@ -174,42 +219,5 @@ class Ridge(RidgeModel):
         """
         self._check_solver(sparse.issparse(X))
         source = data.source(self, X, y, sample_weight, targets="numbers")
-        one_target = source.one_target
-        penalties = np.asarray(self.alpha, dtype=np.float64).ravel()
-        if len(penalties) not in (1, source.n_targets):
-            raise ValueError(
-                "Number of targets and number of penalties do not correspond: "
-                f"{len(penalties)} != {source.n_targets}"
-            )
-        if not (penalties >= 0).all():
-            raise ValueError(f"alpha must be at least 0; got {self.alpha!r}")
-        penalties = np.broadcast_to(penalties, source.n_targets)
-        solver = self._fit_penalties(source, penalties, self.positive, one_target, X)
-        self.solver_ = solver if self.solver == "auto" else self.solver
-        self.n_iter_ = None
+        self._fit_alpha(source, source.one_target, X)
         return self
-
-    def _check_solver(self, is_sparse: bool) -> None:
-        if self.solver == "lbfgs" and not self.positive:
-            raise ValueError(
-                "'lbfgs' solver can be used only when positive=True. Please use another solver."
-            )
-        if self.positive and self.solver not in ("auto", "lbfgs"):
-            raise ValueError(
-                f"solver='{self.solver}' does not support positive fitting. Please set the solver "
-                "to 'auto' or 'lbfgs', or set `positive=False`"
-            )
-        if is_sparse and self.fit_intercept and self.solver in _DENSE_INTERCEPT:
-            raise ValueError(
-                f"solver='{self.solver}' does not support fitting the intercept on sparse data. "
-                "Please set the solver to 'auto', or set `fit_intercept=False`"
-            )
-        if is_sparse and self.solver == "svd":
-            raise TypeError("SVD solver does not support sparse inputs: set the solver to 'auto'")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.solver != "svd" and not (
-            self.fit_intercept and self.solver in _DENSE_INTERCEPT
-        )
-        return tags

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
@@ -29,11 +29,12 @@ from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
+from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._ridge import Ridge, RidgeModel
 from rmodels.ops.moments import Moments
 from rmodels.solvers import spectrum
 
-__all__ = ["RidgeCV"]
+__all__ = ["RidgeCV", "RidgeSearch"]
 
 
 class _Predicted(RegressorMixin, BaseEstimator):
@@ -74,58 +75,8 @@ def _tally(
     return total
 
 
-class RidgeCV(RidgeModel):
-    """Ridge regression whose penalty is chosen by cross-validation.
-
-    Every α is tried from one eigendecomposition of the moments, or of the products of the rows if
-    they are at most as many as the columns.
-
-    Parameters
-    ----------
-    alphas : float or array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
-        Penalties to try, above 0; with `cv`, at least 0.
-    fit_intercept : bool, default=True
-        Whether the model has an intercept.
-    scoring : str, callable, default=None
-        As in scikit-learn; None is the negative mean squared error if `cv` is None, else R². Of a
-        scan or a Dask collection "r2" or the negative mean squared, root mean squared or mean
-        absolute error.
-    cv : int, cross-validation generator or iterable, default=None
-        None leaves out each row in turn, by the exact formula. Of a scan or a Dask collection an
-        integer, or KFold without shuffle.
-    gcv_mode : {"auto", "svd", "eigen"}, default=None
-        Accepted for compatibility.
-    store_cv_results : bool, default=False
-        Whether to keep `cv_results_`; with cv=None only.
-    alpha_per_target : bool, default=False
-        Whether each target has its own α; with cv=None only.
-
-    Attributes
-    ----------
-    alpha_ : float or ndarray of shape (n_targets,)
-        The first of the best.
-    best_score_ : float or ndarray of shape (n_targets,)
-        Its score.
-    cv_results_ : ndarray of shape (n_samples, n_alphas) or (n_samples, n_targets, n_alphas)
-        If stored: without `scoring` the weighted squares of the errors of rows left out, else their
-        predictions.
-    coef_, intercept_, engine_, n_features_in_, feature_names_in_
-        As in `Ridge`.
-
-    Notes
-    -----
-    Leave one out: with h the leverage of a row, its error is its residual over 1 − h. That takes
-    one more pass over the rows. K-fold: the moments of the training rows are those of all rows less
-    those of the fold, or where that would lose more than a digit, the sum of the other folds'.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rmodels import RidgeCV
-    >>> X = np.random.default_rng(0).standard_normal((50, 3))
-    >>> RidgeCV(alphas=[1e-3, 1.0, 1e3]).fit(X, X @ [1.0, 2.0, 3.0]).alpha_
-    0.001
-    """
+class RidgeSearch(RidgeModel):
+    """What chooses a penalty by cross-validation, and fits coefficients with it."""
 
     _attributes: ClassVar = {
         "alpha_": float | np.ndarray,
@@ -138,88 +89,45 @@ class RidgeCV(RidgeModel):
         "fit_intercept": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "cv": ["cv_object"],
-        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
         "store_cv_results": ["boolean"],
-        "alpha_per_target": ["boolean"],
     }
 
-    def __init__(
-        self,
-        alphas: float | Sequence[float] | NDArray = (0.1, 1.0, 10.0),
-        *,
-        fit_intercept: bool = True,
-        scoring: str | Callable[..., float] | None = None,
-        cv: int | Any | None = None,
-        gcv_mode: str | None = None,
-        store_cv_results: bool = False,
-        alpha_per_target: bool = False,
-    ) -> None:
-        self.alphas = alphas
-        self.fit_intercept = fit_intercept
-        self.scoring = scoring
-        self.cv = cv
-        self.gcv_mode = gcv_mode
-        self.store_cv_results = store_cv_results
-        self.alpha_per_target = alpha_per_target
+    _default_scoring: ClassVar[str] = "r2"
+
+    alphas: Any
+    scoring: Any
+    cv: Any
+    store_cv_results: bool
+    alpha_per_target: bool = False
+    n_features_in_: int
 
     def _fits_in_batches(self) -> bool:
         return not self.store_cv_results and self.scoring in (None, *SUMMED)
 
-    @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
-    ) -> "RidgeCV":
-        """Choose the penalty, and fit the model with it.
+    def _identity(self) -> BaseEstimator:
+        """Return what a scorer is given for predictions that are already there."""
+        return _Predicted()
 
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `LinearRegression.fit`.
-        **params
-            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
-            Then the scorer gets weights if it asks for them; else if it takes them.
+    def _tell(self, Y: Any, one_target: bool) -> Any:
+        """Return what a scorer is given for targets."""
+        return Y[:, 0] if one_target else Y
 
-        Returns
-        -------
-        RidgeCV
-            The estimator itself.
+    def _new_model(self, penalty: float) -> Any:
+        """Return a model for a fold, without coefficients."""
+        return Ridge(penalty, fit_intercept=self.fit_intercept)
 
-        Raises
-        ------
-        ValueError
-            If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
-            parameters contradict each other.
-
-        Warns
-        -----
-        UserWarning
-            If there are weights that the scorer of folds does not take.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from rmodels import RidgeCV
-        >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
-        >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
-        0.01
-        """
-        raise_for_params(params, self, "fit")
-        penalties = self._penalties()
-        for name in ("store_cv_results", "alpha_per_target"):
-            if self.cv is not None and getattr(self, name):
-                raise ValueError(f"cv!=None and {name}=True are incompatible")
-        if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
-            warn(
-                "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
-                FutureWarning,
-            )
-        y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
-        source = data.source(self, X, y, sample_weight, targets="numbers")
-        one_target = source.one_target
+    def _search(
+        self,
+        source: Source,
+        penalties: NDArray[np.float64],
+        X: Any,
+        y: Any,
+        params: dict[str, Any],
+        one_target: bool,
+    ) -> None:
+        """Choose the penalty, and fit the model with it."""
         if not isinstance(source, Rows):
             self._check_batches()
-        if sample_weight is not None:
-            params["sample_weight"] = sample_weight
         score_params, split_params = self._route(params)
         self.__dict__.pop("cv_results_", None)
         if self.cv is None:
@@ -239,7 +147,6 @@ class RidgeCV(RidgeModel):
             self.best_score_ = float(np.ravel(scores[chosen])[0])
         chosen_penalties = np.broadcast_to(np.asarray(self.alpha_), source.n_targets)
         self._fit_penalties(source, chosen_penalties, False, one_target, X, moments)
-        return self
 
     def _check_batches(self) -> None:
         """Raise an error if choosing the penalty needs all rows at once."""
@@ -259,7 +166,7 @@ class RidgeCV(RidgeModel):
                 )
 
     def _penalties(self) -> NDArray[np.float64]:
-        """Return the checked penalties: (n_alphas,)."""
+        """Return the penalties: (n_alphas,); raise an error if parameters contradict each other."""
         given: Any = self.alphas
         alphas = [given] if np.ndim(given) == 0 else list(given)
         for index, alpha in enumerate(alphas):
@@ -270,6 +177,9 @@ class RidgeCV(RidgeModel):
                 min_val=0.0,
                 include_boundaries="neither" if self.cv is None else "left",
             )
+        for name in ("store_cv_results", "alpha_per_target"):
+            if self.cv is not None and getattr(self, name):
+                raise ValueError(f"cv!=None and {name}=True are incompatible")
         return np.asarray(alphas, dtype=np.float64)
 
     def _leave_one_out(
@@ -305,8 +215,8 @@ class RidgeCV(RidgeModel):
         if self.scoring is None:
             scores = -results.mean(axis=1)
             return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
-        scorer, identity = self._get_scorer(), _Predicted()
-        Y = targets[:, 0] if one_target else targets
+        scorer, identity = self._get_scorer(), self._identity()
+        Y = self._tell(targets, one_target)
         if one_target:
             results = results[:, :, 0]
         if self.alpha_per_target and source.n_targets > 1:
@@ -329,15 +239,15 @@ class RidgeCV(RidgeModel):
     ) -> NDArray[np.float64]:
         """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
-        splits = list(check_cv(self.cv, y).split(rows.X, y, **params["split"]))
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        splits = list(splitter.split(rows.X, y, **params["split"]))
         scorer = self._get_scorer()
         scores = np.empty((len(splits), len(penalties)))
         decomposed = spectrum.decompose_splits(
             source, splits, self.fit_intercept, float(penalties.min()), source.threads(None)
         )
         for fold, ((_, test), found) in enumerate(zip(splits, decomposed, strict=True)):
-            X, Y = rows.X[test], rows.Y[test]
-            Y = Y[:, 0] if one_target else Y
+            X, Y = rows.X[test], self._tell(rows.Y[test], one_target)
             given = check_method_params(rows.X, params["score"], test)
             if given.get("sample_weight") is not None:
                 check_weight(float(np.sum(given["sample_weight"])))
@@ -351,9 +261,9 @@ class RidgeCV(RidgeModel):
         penalties: NDArray[np.float64],
         source: Source,
         one_target: bool,
-    ) -> list["Ridge"]:
+    ) -> list[Any]:
         """Return a model for each penalty."""
-        models = [Ridge(float(penalty), fit_intercept=self.fit_intercept) for penalty in penalties]
+        models = [self._new_model(float(penalty)) for penalty in penalties]
         for model, penalty in zip(models, penalties, strict=True):
             model.n_features_in_ = source.n_features
             model._set_coefficients(found.coefficients(penalty), source.dtype, one_target)
@@ -407,13 +317,144 @@ class RidgeCV(RidgeModel):
         return {}, {}
 
     def _get_scorer(self) -> Any:
-        """Return the scorer; scikit-learn's default, R², gets the weights that `fit` gets."""
-        scorer = check_scoring(self, scoring="r2" if self.scoring is None else self.scoring)
+        """Return the scorer; scikit-learn's default gets the weights that `fit` gets."""
+        scorer = check_scoring(self, scoring=self.scoring or self._default_scoring)
         if self.scoring is None and is_routing_enabled():
             scorer.set_score_request(sample_weight=True)
         return scorer
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.sparse = True
         return tags
+
+
+class RidgeCV(RidgeSearch, LinearModel):
+    """Ridge regression whose penalty is chosen by cross-validation.
+
+    Every α is tried from one eigendecomposition of the moments, or of the products of the rows if
+    they are at most as many as the columns.
+
+    Parameters
+    ----------
+    alphas : float or array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
+        Penalties to try, above 0; with `cv`, at least 0.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    scoring : str, callable, default=None
+        As in scikit-learn; None is the negative mean squared error if `cv` is None, else R². Of a
+        scan or a Dask collection "r2" or the negative mean squared, root mean squared or mean
+        absolute error.
+    cv : int, cross-validation generator or iterable, default=None
+        None leaves out each row in turn, by the exact formula. Of a scan or a Dask collection an
+        integer, or KFold without shuffle.
+    gcv_mode : {"auto", "svd", "eigen"}, default=None
+        Accepted for compatibility.
+    store_cv_results : bool, default=False
+        Whether to keep `cv_results_`; with cv=None only.
+    alpha_per_target : bool, default=False
+        Whether each target has its own α; with cv=None only.
+
+    Attributes
+    ----------
+    alpha_ : float or ndarray of shape (n_targets,)
+        The first of the best.
+    best_score_ : float or ndarray of shape (n_targets,)
+        Its score.
+    cv_results_ : ndarray of shape (n_samples, n_alphas) or (n_samples, n_targets, n_alphas)
+        If stored: without `scoring` the weighted squares of the errors of rows left out, else their
+        predictions.
+    coef_, intercept_, engine_, n_features_in_, feature_names_in_
+        As in `Ridge`.
+
+    Notes
+    -----
+    Leave one out: with h the leverage of a row, its error is its residual over 1 − h. That takes
+    one more pass over the rows. K-fold: the moments of the training rows are those of all rows less
+    those of the fold, or where that would lose more than a digit, the sum of the other folds'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels import RidgeCV
+    >>> X = np.random.default_rng(0).standard_normal((50, 3))
+    >>> RidgeCV(alphas=[1e-3, 1.0, 1e3]).fit(X, X @ [1.0, 2.0, 3.0]).alpha_
+    0.001
+    """
+
+    _parameter_constraints: dict = {
+        **RidgeSearch._parameter_constraints,
+        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
+        "alpha_per_target": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        alphas: float | Sequence[float] | NDArray = (0.1, 1.0, 10.0),
+        *,
+        fit_intercept: bool = True,
+        scoring: str | Callable[..., float] | None = None,
+        cv: int | Any | None = None,
+        gcv_mode: str | None = None,
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+    ) -> None:
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.scoring = scoring
+        self.cv = cv
+        self.gcv_mode = gcv_mode
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+
+    @all_or_nothing
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
+    ) -> "RidgeCV":
+        """Choose the penalty, and fit the model with it.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `LinearRegression.fit`.
+        **params
+            For the scorer, and `groups` for the splitter, if scikit-learn's metadata routing is on.
+            Then the scorer gets weights if it asks for them; else if it takes them.
+
+        Returns
+        -------
+        RidgeCV
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the input is empty, has a NaN, infinity or wrong shape, an α is too small, or
+            parameters contradict each other.
+
+        Warns
+        -----
+        UserWarning
+            If there are weights that the scorer of folds does not take.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rmodels import RidgeCV
+        >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+        >>> float(RidgeCV(alphas=(0.01, 100.0)).fit(X, 3.0 * X[:, 0]).alpha_)
+        0.01
+        """
+        raise_for_params(params, self, "fit")
+        penalties = self._penalties()
+        if self.cv is None and self.gcv_mode == "svd" and sparse.issparse(X):
+            warn(
+                "The 'svd' mode is not supported for sparse X: set gcv_mode to 'auto'.",
+                FutureWarning,
+            )
+        y, sample_weight = on_host(adopt(y)), on_host(adopt(sample_weight))
+        source = data.source(self, X, y, sample_weight, targets="numbers")
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        self._search(source, penalties, X, y, params, source.one_target)
+        return self

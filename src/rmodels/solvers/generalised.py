@@ -1,10 +1,10 @@
 """Generalised linear models: which way their minimum is found, and finding it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import get_config, thread_count
@@ -13,9 +13,10 @@ from rmodels.data.arrays import on_host
 from rmodels.ops.glm import Matrix
 from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.likelihood import Likelihood, find_likelihood
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
 
-__all__ = ["MISSED", "GeneralisedFit", "fit"]
+__all__ = ["MISSED", "GeneralisedFit", "fit", "fit_path"]
 
 MISSED = 1e-11  # a violation above which the minimum was missed
 
@@ -44,6 +45,8 @@ class GeneralisedFit:
     engine : str
     separated : bool
         Whether there is no minimum: the coefficients grow without bound.
+    likelihood : Likelihood or None
+        If asked for, there is a minimum, and the coefficients are not too many.
     """
 
     coefficients: Matrix
@@ -53,6 +56,7 @@ class GeneralisedFit:
     reads: int
     engine: str
     separated: bool
+    likelihood: Likelihood | None = None
 
 
 def fit(
@@ -64,6 +68,7 @@ def fit(
     class_weights: Matrix | None = None,
     start: Matrix | None = None,
     n_threads: int | None = None,
+    likelihood: bool = False,
 ) -> GeneralisedFit:
     """Minimise Σ w ℓ(z · θ) + ½ Σ l2 θ² + Σ l1 abs(θ).
 
@@ -79,30 +84,101 @@ def fit(
     start : ndarray of shape (n_outputs, n_features + 1), optional
         Where the search begins.
     n_threads : int or None
+    likelihood : bool
+        Whether to find, in one more read, what tests the coefficients; without penalties only.
     """
-    width = len(penalties.l2)
-    parameters = family.n_outputs * width
-    sample = _sample(source, parameters)
-    X = sample.X
-    centre: NDArray | None = None
-    free = not (penalties.l2[-1] or penalties.l1[-1])
-    if fit_intercept and free and not sparse.issparse(X) and X.shape[0]:
-        centre = np.asarray(on_host(X).mean(axis=0, dtype=np.float64))
-        if not np.isfinite(centre).all():
-            sample.assert_finite()
-            centre = None
+    sample, centre = _prepare(source, family, penalties, fit_intercept)
     objective = Objective(
         source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
     )
     has_magnitudes = bool(penalties.l1.any())
-    with blas_threads(parameters, n_threads or thread_count()):
+    with blas_threads(family.n_outputs * len(penalties.l2), n_threads or thread_count()):
         theta = _begin(objective, sample, start, has_magnitudes)
         found = _search(objective, theta, sample, has_magnitudes)
+        inference = None
+        if likelihood and not found.separated and _keeps_curvature(found.theta):
+            inference = find_likelihood(objective, found.theta)
+    return _conclude(objective, found, inference)
+
+
+def fit_path(
+    source: Source,
+    family: Family,
+    path: Sequence[Penalties],
+    *,
+    fit_intercept: bool,
+    class_weights: Matrix | None = None,
+    n_threads: int | None = None,
+    sample: Rows | None = None,
+) -> list[GeneralisedFit]:
+    """Minimise the same under several penalties, of which each leads to the next.
+
+    Parameters
+    ----------
+    source, family, fit_intercept, class_weights, n_threads
+        As in `fit`.
+    path : sequence of Penalties
+        Best from the largest to the smallest.
+    sample : Rows, optional
+        Rows that stand for all, if some are known.
+    """
+    sample, centre = _prepare(source, family, path[0], fit_intercept, sample)
+    fits: list[GeneralisedFit] = []
+    before: newton.Search | None = None
+    with blas_threads(family.n_outputs * len(path[0].l2), n_threads or thread_count()):
+        for i, penalties in enumerate(path):
+            objective = Objective(
+                source,
+                family,
+                penalties,
+                centre,
+                class_weights,
+                n_threads,
+                fit_intercept=fit_intercept,
+            )
+            has_magnitudes = bool(penalties.l1.any())
+            known = None
+            if before is None or before.separated:
+                theta = _begin(objective, sample, None, has_magnitudes)
+            else:
+                theta, known = before.theta, before.curvature
+                if known is not None and not has_magnitudes:
+                    theta = newton.foresee(theta, objective, path[i - 1], known)
+            before = _search(objective, theta, sample, has_magnitudes, known)
+            fits.append(_conclude(objective, before, None))
+    return fits
+
+
+def _prepare(
+    source: Source,
+    family: Family,
+    penalties: Penalties,
+    fit_intercept: bool,
+    sample: Rows | None = None,
+) -> tuple[Rows, Matrix | None]:
+    """Return rows that stand for all, and what is subtracted from the columns."""
+    if sample is None:
+        sample = _sample(source, family.n_outputs * len(penalties.l2))
+    X = sample.X
+    free = not (penalties.l2[-1] or penalties.l1[-1])
+    if not fit_intercept or not free or sparse.issparse(X) or not X.shape[0]:
+        return sample, None
+    centre = np.asarray(on_host(X).mean(axis=0, dtype=np.float64))
+    if not np.isfinite(centre).all():
+        sample.assert_finite()
+        return sample, None
+    return sample, centre
+
+
+def _conclude(
+    objective: Objective, found: newton.Search, inference: Likelihood | None
+) -> GeneralisedFit:
+    """Return the coefficients of the columns as they are."""
     coefficients = found.theta.copy()
-    if family.loss == "multinomial":
-        _balance(coefficients, penalties)
-    if centre is not None:
-        coefficients[:, -1] -= coefficients[:, :-1] @ centre
+    if objective.family.loss == "multinomial":
+        _balance(coefficients, objective.penalties)
+    if objective.centre is not None:
+        coefficients[:, -1] -= coefficients[:, :-1] @ objective.centre
     return GeneralisedFit(
         coefficients,
         found.violation,
@@ -111,6 +187,7 @@ def fit(
         objective.reads,
         objective.engine,
         found.separated,
+        inference,
     )
 
 
@@ -149,14 +226,23 @@ def _begin(
 
 
 def _search(
-    objective: Objective, theta: Matrix, sample: Rows, has_magnitudes: bool
+    objective: Objective,
+    theta: Matrix,
+    sample: Rows,
+    has_magnitudes: bool,
+    known: Matrix | None = None,
 ) -> newton.Search:
     if has_magnitudes:
         return proximal.minimise(objective, theta)
     outputs, width = theta.shape
-    if theta.size > _PARAMETERS or 32 * theta.size**2 > get_config()["memory_limit"]:
+    if not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
-    return newton.minimise(objective, theta, curve=_curve(objective, sample, outputs, width))
+    curve = _curve(objective, sample, outputs, width)
+    return newton.minimise(objective, theta, curve=curve, known=known)
+
+
+def _keeps_curvature(theta: Matrix) -> bool:
+    return theta.size <= _PARAMETERS and 32 * theta.size**2 <= get_config()["memory_limit"]
 
 
 def _curve(objective: Objective, sample: Rows, outputs: int, width: int) -> Any:

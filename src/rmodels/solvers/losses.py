@@ -15,7 +15,7 @@ from rmodels.ops import glm
 from rmodels.ops.glm import Loss, Matrix, Sums
 from rmodels.ops.moments import sparse_products
 
-__all__ = ["Family", "Objective", "Penalties", "read_sample"]
+__all__ = ["Evaluation", "Family", "Objective", "Penalties", "read_sample", "respond"]
 
 _ROWS_AT_A_TIME = 4096
 
@@ -100,8 +100,11 @@ class Penalties:
 
 
 @dataclass(frozen=True, eq=False)
-class _Evaluation:
-    """Sums over rows in memory; it travels to the rows of a cluster."""
+class Evaluation:
+    """Sums over rows in memory; it travels to the rows of a cluster.
+
+    Attributes are as in `Objective`, and the coefficients.
+    """
 
     family: Family
     theta: Matrix
@@ -112,6 +115,7 @@ class _Evaluation:
     n_threads: int | None
 
     def __call__(self, rows: Rows) -> Sums:
+        """Return the sums over some rows."""
         y, weights = respond(self.family, rows, self.class_weights)
         X = rows.X
         if self.columns is not None:
@@ -243,7 +247,7 @@ class Objective:
         if centre is not None and self.columns is not None:
             centre = centre[self.columns]
         found = self.source.fold(
-            _Evaluation(
+            Evaluation(
                 self.family,
                 theta,
                 centre,

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import linalg
 
 from rmodels.ops.glm import Matrix, Sums
-from rmodels.solvers.losses import Objective
+from rmodels.solvers.losses import Objective, Penalties
 
-__all__ = ["EXACT", "Curvature", "Search", "minimise", "violations", "worst_of"]
+__all__ = ["EXACT", "Curvature", "Search", "foresee", "minimise", "violations", "worst_of"]
 
 EXACT = 1e-12  # of the magnitudes that cancel in the gradient: a minimum
 _STALE = 0.1  # of the decrement before: above, the curvature is read again
@@ -38,6 +38,10 @@ class Search:
     steps : int
     separated : bool
         Whether the search went on towards infinity.
+    sums : Sums or None
+        At the end.
+    curvature : ndarray or None
+        The last of the loss that was read, without penalties.
     """
 
     theta: Matrix
@@ -46,6 +50,7 @@ class Search:
     steps: int
     separated: bool = False
     sums: Sums | None = None
+    curvature: Matrix | None = None
 
 
 def violations(theta: Matrix, sums: Sums, objective: Objective) -> tuple[Matrix, Matrix]:
@@ -144,6 +149,7 @@ def minimise(
     *,
     exact: float = EXACT,
     curve: Any = None,
+    known: Matrix | None = None,
 ) -> Search:
     """Return where the objective is least, found from some coefficients on.
 
@@ -156,23 +162,26 @@ def minimise(
         The violation that ends the search.
     curve : callable, optional
         Returns the curvature at some coefficients, where that of all rows is not to be read.
+    known : ndarray, optional
+        The curvature of the loss somewhere near: then none is read before it leads too slowly.
     """
     theta = start
     full = curve is None
-    sums = objective.evaluate(theta, curvature=full)
+    first = full and known is None
+    sums = objective.evaluate(theta, curvature=first)
     value = sums.loss + objective.penalties.value(theta)
     if not np.isfinite(value):
-        theta = np.zeros_like(start)
+        theta, first = np.zeros_like(start), full
         sums = objective.evaluate(theta, curvature=full)
         value = sums.loss + objective.penalties.value(theta)
-    H = sums.curvature if curve is None else curve(theta)
+    H = sums.curvature if first else known if known is not None else curve(theta)
     assert H is not None
     model = Curvature(H, objective)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
     ends = False
     stale = _STALE if objective.family.is_convex else _STALE_EXPECTED
-    best, since, steps, contraction = worst, 0, 0, 1.0
+    best, since, steps, contraction = worst, 0, 0, 1.0 if first else 0.0
     while worst > exact and objective.reads < _MOST_READS:
         step = -model.solve(gradient.ravel()).reshape(theta.shape)
         slope = float((gradient * step).sum())
@@ -201,14 +210,16 @@ def minimise(
         moved, change = (trial - theta).ravel(), (following - gradient).ravel()
         theta, value, gradient = trial, new, following
         if refresh and sums.curvature is not None:
-            model = Curvature(sums.curvature, objective)
+            H = sums.curvature
+            model = Curvature(H, objective)
         else:
             model.add(moved, change)
         decrement = -slope
         reached = float(gradient.ravel() @ model.solve(gradient.ravel()))
         contraction = np.sqrt(max(reached, 0) / decrement)
         if not full and contraction > 0.5 and len(model.pairs) >= 3:
-            model = Curvature(curve(theta), objective)
+            H = curve(theta)
+            model = Curvature(H, objective)
         worst = worst_of(gradient, sizes)
         ends = 0 <= reached <= _NOTHING * abs(value)
         since = 0 if worst < 0.8 * best else since + 1
@@ -216,12 +227,31 @@ def minimise(
         if since >= _PATIENCE and decrement < _NOISE * abs(value):
             break
         if _runs_away(sums, objective, theta):
-            return Search(theta, value, worst, steps, True, sums)
+            return Search(theta, value, worst, steps, True, sums, H)
     if ends:  # where targets are met, magnitudes vanish with the gradient
         worst = min(worst, exact)
     if not objective.penalties.l2[:-1].any():
         theta = model.shorten(theta)
-    return Search(theta, value, worst, steps, False, sums)
+    return Search(theta, value, worst, steps, False, sums, H)
+
+
+def foresee(theta: Matrix, objective: Objective, before: Penalties, H: Matrix) -> Matrix:
+    """Return about where the objective is least, from where it was under other penalties.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_outputs, n_features + 1)
+        The minimum under those before.
+    objective : Objective
+    before : Penalties
+        Without those on magnitudes, as are the new ones.
+    H : ndarray
+        The curvature of the loss.
+    """
+    gradient = (objective.penalties.l2 - before.l2) * theta  # what the loss has met is −l2 θ
+    step = Curvature(H, objective).solve(gradient.ravel()).reshape(theta.shape)
+    found: Matrix = theta - step
+    return found
 
 
 def _runs_away(sums: Sums, objective: Objective, theta: Matrix) -> bool:

@@ -12,10 +12,11 @@ from scipy import linalg, sparse
 from sklearn import datasets
 from sklearn.linear_model import LinearRegression as Peer
 from sklearn.linear_model import Ridge as PeerRidge
+from sklearn.linear_model import RidgeClassifierCV as PeerRidgeClassifierCV
 from sklearn.linear_model import RidgeCV as PeerRidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from rmodels import LinearRegression, Ridge, RidgeCV
+from rmodels import LinearRegression, Ridge, RidgeClassifier, RidgeClassifierCV, RidgeCV
 from rmodels_evidence.case import Case, Errors, relative_to
 from rmodels_evidence.families.linear_model.comparisons import UNCUT
 from rmodels_evidence.families.linear_model.penalties import penalised_cases
@@ -363,6 +364,26 @@ def _ridge() -> Iterator[Case]:
         1e-10,
         partial(_fit, RidgeCV, X, y, alphas=alphas),
         _errors(partial(_fit, PeerRidgeCV, X, y, alphas=alphas)),
+    )
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    yield Case(
+        "RidgeClassifier",
+        "breast cancer",
+        "alpha 4",
+        _EXACT,
+        1e-12,
+        partial(_fit, RidgeClassifier, X, y, alpha=4.0),
+        _errors(cache(partial(_penalise, X, 2.0 * y - 1.0, 2.0))),
+    )
+    X, y = datasets.load_wine(return_X_y=True)
+    yield Case(
+        "RidgeClassifierCV",
+        "wine, the second class",
+        "alpha by leave-one-out",
+        "scikit-learn",
+        1e-10,
+        partial(_fit, RidgeClassifierCV, X, y == 1, alphas=alphas),
+        _errors(partial(_fit, PeerRidgeClassifierCV, X, y == 1, alphas=alphas)),
     )
 
 

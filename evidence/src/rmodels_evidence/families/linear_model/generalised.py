@@ -13,7 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from rmodels import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from rmodels import (
+    GammaRegressor,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    TweedieRegressor,
+)
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.labelled import Labelled, probabilities
@@ -30,6 +36,12 @@ from rmodels_evidence.problem import (
 __all__ = ["generalised_cases", "generalised_comparisons", "generalised_problems"]
 
 _CLOSE: dict[str, Any] = {"solver": "newton-cholesky", "tol": 1e-10}
+_CHOSEN: dict[str, Any] = {
+    "Cs": [1.0],
+    "l1_ratios": [0.0],
+    "scoring": "neg_log_loss",
+    "use_legacy_attributes": False,
+}
 _LONG = np.longdouble
 _POWERS = {"counts": 1.0, "sums of claims": 1.5, "positive numbers": 2.0}  # of the variance
 
@@ -119,18 +131,19 @@ def generalised_cases(quick: bool) -> Iterator[Case]:
     quick : bool
         Ignored: they take no time.
     """
-    for estimator, name, penalty, tolerance in (
-        (LogisticRegression, "plain", 1.0, 1e-11),
-        (LogisticRegression, "scales 1e-6 to 1e6", 1.0, 1e-11),
-        (LogisticRegression, "float64, mean 1e6", 1.0, 1e-9),  # an intercept has 16 digits
-        (LogisticRegression, "nearly separable", 1.0, 1e-11),
-        (LogisticRegression, "three classes", 1.0, 1e-11),
-        (LogisticRegression, "float32", 1.0, 1.2e-7),  # coefficients are of float32, too
-        (PoissonRegressor, "counts", 1.0, 1e-11),
-        (GammaRegressor, "positive numbers", 1.0, 1e-11),
-        (TweedieRegressor, "sums of claims", 1.0, 1e-11),
-    ):
-        plain = {"power": _POWERS[name]} if estimator is TweedieRegressor else {}
+    rows: tuple[tuple[Any, dict[str, Any], str, float, float], ...] = (
+        (LogisticRegression, {}, "plain", 1.0, 1e-11),
+        (LogisticRegression, {}, "scales 1e-6 to 1e6", 1.0, 1e-11),
+        (LogisticRegression, {}, "float64, mean 1e6", 1.0, 1e-9),  # an intercept has 16 digits
+        (LogisticRegression, {}, "nearly separable", 1.0, 1e-11),
+        (LogisticRegression, {}, "three classes", 1.0, 1e-11),
+        (LogisticRegression, {}, "float32", 1.0, 1.2e-7),  # coefficients are of float32, too
+        (PoissonRegressor, {}, "counts", 1.0, 1e-11),
+        (GammaRegressor, {}, "positive numbers", 1.0, 1e-11),
+        (TweedieRegressor, {"power": 1.5}, "sums of claims", 1.0, 1e-11),
+        (LogisticRegressionCV, _CHOSEN, "plain", 1.0, 1e-11),
+    )
+    for estimator, given, name, penalty, tolerance in rows:
         peer = getattr(peers, estimator.__name__)
         yield Case(
             estimator.__name__,
@@ -138,11 +151,11 @@ def generalised_cases(quick: bool) -> Iterator[Case]:
             "gradient at the minimum",
             "0, in extended precision",
             tolerance,
-            partial(_fit, estimator, plain, name),
+            partial(_fit, estimator, given, name),
             _errors(name, penalty),
             {
-                "scikit-learn": partial(_fit, peer, plain, name),
-                "newton-cholesky": partial(_fit, peer, _CLOSE | plain, name),
+                "scikit-learn": partial(_fit, peer, given, name),
+                "newton-cholesky": partial(_fit, peer, given | _CLOSE, name),
             },
         )
 

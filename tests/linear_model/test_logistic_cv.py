@@ -1,0 +1,177 @@
+"""Logistic regression whose penalty is chosen by cross-validation."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegressionCV as Peer
+from sklearn.metrics import log_loss, make_scorer, roc_auc_score
+from sklearn.model_selection import KFold, StratifiedKFold
+
+import rmodels
+from rmodels import LogisticRegression, LogisticRegressionCV
+
+NEW = {"l1_ratios": [0], "scoring": "neg_log_loss", "use_legacy_attributes": False}
+OLD = NEW | {"use_legacy_attributes": True}
+
+
+def rows(n_classes=2, n=300):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, 4)) * [1.0, 3.0, 0.1, 1.0]
+    scores = X @ rng.standard_normal((4, n_classes)) + rng.gumbel(size=(n, n_classes))
+    return X, scores.argmax(axis=1), rng.integers(0, 3, n)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "given", [{}, {"l1_ratios": [0.0, 0.7, 1.0], "solver": "saga", "Cs": [10.0, 0.05]}]
+)
+def test_each_fit_is_that_of_the_other_folds(n_classes, given):
+    X, y, w = rows(n_classes)
+    names = np.array(["a", "b", "c"])[y]
+    model = LogisticRegressionCV(**NEW | {"Cs": 4, "cv": 3} | given).fit(X, names, w)
+    ratios, Cs = model.l1_ratios_, model.Cs_
+    solver = given.get("solver", "lbfgs")
+    assert model.scores_.shape == model.n_iter_.shape == (3, len(ratios), len(Cs))
+    for fold, (train, test) in enumerate(StratifiedKFold(3).split(X, names)):
+        for r, ratio in enumerate(ratios):
+            for c, C in enumerate(Cs):
+                one = LogisticRegression(C=C, l1_ratio=ratio, solver=solver)
+                one.fit(X[train], names[train], w[train])
+                path = model.coefs_paths_[fold, r, c]
+                np.testing.assert_allclose(path[:, :-1], one.coef_, rtol=1e-7, atol=1e-9)
+                np.testing.assert_allclose(path[:, -1], one.intercept_, rtol=1e-7, atol=1e-9)
+                lost = log_loss(names[test], one.predict_proba(X[test]), sample_weight=w[test])
+                assert model.scores_[fold, r, c] == pytest.approx(-lost, rel=1e-8)
+    means = model.scores_.mean(axis=0)
+    r, c = np.unravel_index(means.argmax(), means.shape)
+    assert (model.C_, model.l1_ratio_) == (Cs[c], ratios[r])
+    best = LogisticRegression(C=Cs[c], l1_ratio=ratios[r], solver=solver).fit(X, names, w)
+    np.testing.assert_allclose(model.coef_, best.coef_, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(model.intercept_, best.intercept_, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("given", [{}, {"refit": False}, {"l1_ratios": None}])
+@pytest.mark.filterwarnings("ignore:'l1_ratios=None':FutureWarning")
+@pytest.mark.parametrize("legacy", [True, False])
+def test_attributes_are_scikit_learns(n_classes, given, legacy):
+    X, y, w = rows(n_classes)
+    given = NEW | {"Cs": 3, "cv": 3, "use_legacy_attributes": legacy} | given
+    given["solver"] = "newton-cholesky"  # theirs comes nearest
+    found = LogisticRegressionCV(**given).fit(X, y, w)
+    theirs = Peer(**given, tol=1e-10, max_iter=1000).fit(X, y, w)
+    for name in ("C_", "l1_ratio_", "Cs_", "l1_ratios_", "coef_", "intercept_", "n_iter_"):
+        ours, expected = np.asarray(getattr(found, name)), np.asarray(getattr(theirs, name))
+        assert ours.shape == expected.shape, name
+        if name != "n_iter_" and expected.dtype != object:
+            np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-7, err_msg=name)
+    for name in ("scores_", "coefs_paths_"):
+        ours, expected = getattr(found, name), getattr(theirs, name)
+        if legacy:
+            assert list(ours) == list(expected)
+            ours, expected = np.array(list(ours.values())), np.array(list(expected.values()))
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert found.score(X, y, sample_weight=w) == pytest.approx(theirs.score(X, y, sample_weight=w))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_batches_lead_to_the_same_in_few_reads(n_classes, tmp_path):
+    pd = pytest.importorskip("pandas")
+    X, y, w = rows(n_classes, 2000)
+    table = pd.DataFrame(X, columns=list("abcd")).assign(y=y, w=w)
+    table.to_parquet(tmp_path / "rows.parquet", row_group_size=300)
+    given = NEW | {"class_weight": "balanced"}
+    whole = LogisticRegressionCV(**given).fit(X, y, w)
+    with rmodels.config_context(memory_limit=2**20):
+        scan = rmodels.scan(tmp_path / "rows.parquet", columns=list("abcd"))
+        model = LogisticRegressionCV(**given).fit(scan, "y", "w")
+    np.testing.assert_allclose(model.coefs_paths_, whole.coefs_paths_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(model.scores_, whole.scores_, rtol=1e-9)
+    np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-9)
+    assert model.C_ == whole.C_
+    assert model.n_reads_ <= 25  # of 50 models, their scores, and the last
+    by_accuracy = given | {"scoring": "accuracy", "Cs": 2}
+    scored = LogisticRegressionCV(**by_accuracy).fit(scan, "y", "w")
+    expected = LogisticRegressionCV(**by_accuracy).fit(X, y, w)
+    np.testing.assert_allclose(scored.scores_, expected.scores_, rtol=1e-12)
+    assert scored.score(scan, "y") == expected.score(X, y)
+    with pytest.raises(ValueError, match="needs X as an array"):
+        LogisticRegressionCV(**given | {"scoring": "roc_auc"}).fit(scan, "y")
+
+
+def test_errors_of_a_search_side_by_side_are_raised():
+    X, y, _ = rows()
+    X[250, 2] = np.nan
+    with rmodels.config_context(memory_limit=2**20), pytest.raises(ValueError, match="NaN"):
+        LogisticRegressionCV(**NEW).fit(rmodels.scan(X), y)
+
+
+def test_sparse_rows_and_other_scorers():
+    X, y, w = rows()
+    thin = sparse.csr_array(np.where(abs(X) > 0.3, X, 0.0))
+    scorer = make_scorer(roc_auc_score, response_method="decision_function")
+    given = NEW | {"scoring": scorer, "cv": KFold(4), "Cs": 3}
+    found = LogisticRegressionCV(**given).fit(thin, y, w)
+    expected = LogisticRegressionCV(**given).fit(thin.toarray(), y, w)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.scores_, expected.scores_, rtol=1e-9)
+
+    def plain(model, X, y):
+        return model.score(X, y)
+
+    with pytest.warns(UserWarning, match="does not support sample_weight"):
+        LogisticRegressionCV(**NEW | {"scoring": plain, "Cs": 2}).fit(X, y, w)
+
+
+def test_a_class_that_a_fold_lacks():
+    X, y, _ = rows(3, 90)
+    y = np.sort(y)
+    given = NEW | {"cv": KFold(3), "Cs": [0.1, 1.0]}
+    model = LogisticRegressionCV(**given).fit(X, y)
+    assert np.isfinite(model.scores_).all()
+    assert np.isfinite(model.coef_).all()
+
+
+def test_files(tmp_path):
+    X, y, _ = rows(3)
+    for given in (NEW, OLD):
+        for labels in (y, np.array(["a", "b", "c"])[y]):
+            model = LogisticRegressionCV(**given | {"Cs": 2, "cv": 2}).fit(X, labels)
+            rmodels.save(model, tmp_path / "m")
+            loaded = rmodels.load(tmp_path / "m")
+            np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+            if given is OLD:
+                for key, value in model.scores_.items():
+                    np.testing.assert_array_equal(loaded.scores_[key], value)
+
+
+def test_warnings_of_defaults():
+    X, y, _ = rows()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        LogisticRegressionCV(Cs=2, cv=2).fit(X, y)
+    said = [str(each.message) for each in caught if each.category is FutureWarning]
+    for text in ("default value for l1_ratios", "'scoring' will change", "use_legacy_attributes"):
+        assert any(text in each for each in said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LogisticRegressionCV(**NEW | {"Cs": 2, "cv": 2}).fit(X, y)
+
+
+def test_refuses():
+    X, y, _ = rows()
+    with pytest.raises(ValueError, match="Cs must be numbers above 0"):
+        LogisticRegressionCV(**NEW | {"Cs": [1.0, 0.0]}).fit(X, y)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        LogisticRegressionCV(**NEW).fit(X, 0 * y)
+    with pytest.raises(ValueError, match="must have the class labels as keys"):
+        LogisticRegressionCV(**NEW, class_weight={7: 1.0}).fit(X, y)
+    with pytest.raises(ValueError, match="l1_ratios must be an array-like of numbers"):
+        LogisticRegressionCV(**NEW | {"l1_ratios": [0.2, 1.2], "solver": "saga"}).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="can be separated"):
+        LogisticRegressionCV(**NEW | {"Cs": [np.inf], "cv": 2}).fit(
+            [[0.0], [0.1], [3.0], [3.1]], [0, 0, 1, 1]
+        )
