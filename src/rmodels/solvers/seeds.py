@@ -97,7 +97,9 @@ class WeightedDraws:
 
     def draw(self, size: int, random_state: np.random.RandomState) -> Places:
         """Return as many places."""
-        found: Places = self._limits.searchsorted(random_state.random_sample(size), side="right")
+        values, found = random_state.random_sample(size), np.empty(size, dtype=np.int64)
+        order = values.argsort()  # limits are read in their order
+        found[order] = self._limits.searchsorted(values[order], side="right")
         return found
 
 

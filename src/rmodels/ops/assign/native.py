@@ -1,5 +1,6 @@
 """The nearest centre of each row by the compiled extension: rows go to it a chunk at a time."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,11 @@ def _threads(work: float, n_threads: int | None) -> int:
 def _find_scale(centres: Matrix) -> float:
     """Return the power of two that makes centres less their mean at most about 1."""
     with np.errstate(over="ignore", invalid="ignore"):
-        reach = abs(centres - centres.mean(axis=0)).max(initial=0.0)
+        middle = np.add.reduce(centres, axis=0) / len(centres)
+        reach = float(abs(centres - middle).max(initial=0.0))
     if not 0 < reach < np.inf:
         return 1.0
-    return float(2.0 ** np.clip(-np.frexp(reach)[1], -_MOST_EXPONENT, _MOST_EXPONENT))
+    return 2.0 ** min(max(-math.frexp(reach)[1], -_MOST_EXPONENT), _MOST_EXPONENT)
 
 
 def _one_group(n_centres: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
