@@ -29,7 +29,7 @@ from rmodels import LogisticRegression
 rng = np.random.default_rng(0)
 n = 300
 X = rng.standard_normal((n, 2)) @ [[1.0, 0.0], [1.2, 0.5]]
-y = (X @ [1.5, -1.0] + 0.5 > rng.logistic(size=n)).astype(float)
+y = (rng.logistic(size=n) < X @ [1.5, -1.0] + 0.5).astype(float)
 
 # %% [markdown]
 # ## The loss

@@ -14,11 +14,11 @@ COMMANDS = {name: command for command, name in ALGORITHMS.items()}
 
 def _options(parameters):
     for name, value in parameters.items():
-        flag = "--" + name.replace("_", "-")
+        flag = "--" + name.replace("_", "-").lower()
         if isinstance(value, bool):
             yield flag if value else "--no-" + flag.removeprefix("--")
         else:
-            yield from [flag, str(value)]
+            yield from [flag, *map(str, value if isinstance(value, list) else [value])]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)
