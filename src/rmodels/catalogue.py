@@ -84,7 +84,7 @@ class Entry:
 
 _DESCENT = {"iterations": 50}
 _BY_DISTANCE = {"weights": "distance"}
-_CHOSEN = {"Cs": 3, "l1_ratios": [0], "scoring": "accuracy", "use_legacy_attributes": False}
+_CHOSEN = {"Cs": 3, "l1_ratios": [0], "scoring": None, "use_legacy_attributes": False}
 _PENALTIES = {"alphas": [0.1, 0.05], "tol": 1e-14}  # a tolerance for scikit-learn's
 _IN_ORDER = {"shuffle": False}  # rows in parts can be taken in no other
 _ALL = {"radius": 9.0}  # no row is without neighbours
@@ -127,7 +127,7 @@ CATALOGUE = {
             "linear_model",
             "classify",
             "ridge",
-            variants=({"positive": True},),
+            variants=({"class_weight": "balanced"},),
             patch=True,
         ),
         Entry("RidgeClassifierCV", "linear_model", "classify", "ridge", patch=True),
@@ -146,7 +146,6 @@ CATALOGUE = {
             "logistic_regression",
             _CHOSEN | {"cv": 2},
             variants=(_CHOSEN | {"cv": 2, "l1_ratios": [0.5], "solver": "saga"},),
-            patch=True,
         ),
         Entry("PoissonRegressor", "linear_model", "regress", "generalised", patch=True),
         Entry("GammaRegressor", "linear_model", "regress", "generalised", patch=True),

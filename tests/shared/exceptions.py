@@ -44,9 +44,12 @@ EXCEPTIONS = {
         for check in ("check_sample_weights_shape", "check_sample_weights_not_overwritten")
     },
     ("check_sample_weight_equivalence_on_dense_data", "QuadraticDiscriminantAnalysis"): _SINGULAR,
-    ("check_non_transformer_estimators_n_iter", "Ridge"): (
-        "n_iter_ is None, as nothing iterates; scikit-learn's own is exempt as well"
-    ),
+    **{
+        ("check_non_transformer_estimators_n_iter", name): (
+            "n_iter_ is None, as nothing iterates; scikit-learn's own is exempt as well"
+        )
+        for name in ("Ridge", "RidgeClassifier")
+    },
     **{
         (f"check_sample_weight_equivalence_on_{kind}_data", name): (
             "integer weights are not repeated rows: k counts points, whatever their weights"

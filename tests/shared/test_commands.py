@@ -18,7 +18,7 @@ def _options(parameters):
         if isinstance(value, bool):
             yield flag if value else "--no-" + flag.removeprefix("--")
         else:
-            yield from [flag, str(value)]
+            yield from [flag, *map(str, value if isinstance(value, list) else [value])]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.entry.predicts], ids=str)

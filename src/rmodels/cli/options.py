@@ -210,7 +210,9 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
             pair = f"{flag}/--no-{flag[2:]}"
             options.append(click.Option([pair, name], default=None, help=about))
         elif Sequence[float] in get_args(hints[name]):
-            several = Many(value, _is_number, alone=True)
+            single = bool({int, float} & {*get_args(hints[name])})
+            numbers = _Value(kinds | {float}, words)
+            several = Many(numbers, _is_number, alone=single)
             options.append(click.Option(names, type=several, metavar="NUMBER …", help=about))
         else:
             options.append(click.Option(names, type=value, metavar=value.shown, help=about))

@@ -411,7 +411,8 @@ class LogisticRegressionCV(LogisticModel):
     def _get_scorer(self) -> Any:
         scoring: Any = self.scoring
         if scoring is None or (isinstance(scoring, str) and scoring == "warn"):
-            return get_scorer("accuracy")
+            scorer = get_scorer("accuracy")
+            return scorer.set_score_request(sample_weight=True) if is_routing_enabled() else scorer
         return get_scorer(scoring)
 
     def _score_rows(
