@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV as Peer
 from sklearn.metrics import log_loss, make_scorer, roc_auc_score
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
 import rmodels
 from rmodels import LogisticRegression, LogisticRegressionCV
@@ -175,3 +175,22 @@ def test_refuses():
         LogisticRegressionCV(**NEW | {"Cs": [np.inf], "cv": 2}).fit(
             [[0.0], [0.1], [3.0], [3.1]], [0, 0, 1, 1]
         )
+
+
+@pytest.mark.parametrize("frame", ["pandas", "polars"])
+def test_a_function_scores_models_and_frames_as_in_a_grid_search(frame):
+    library = pytest.importorskip(frame, reason=f"{frame} is not installed")
+    X, y, _ = rows()
+    X = library.DataFrame(X, schema=[*"abcd"]) if frame == "polars" else library.DataFrame(X)
+    X = X.set_axis([*"abcd"], axis=1) if frame == "pandas" else X
+
+    def weighed_by_a_column(model, X, y):
+        assert model.n_features_in_ == 4
+        return float(((model.predict(X) == y) * np.asarray(X["b"])).sum())
+
+    given = NEW | {"scoring": weighed_by_a_column, "Cs": [0.01, 1.0]}
+    model = LogisticRegressionCV(cv=3, **given).fit(X, y)
+    grid = GridSearchCV(LogisticRegression(), {"C": given["Cs"]}, cv=3, scoring=weighed_by_a_column)
+    found = grid.fit(X, y).cv_results_
+    expected = [[found[f"split{fold}_test_score"][c] for c in range(2)] for fold in range(3)]
+    np.testing.assert_allclose(model.scores_[:, 0], expected, rtol=1e-12)

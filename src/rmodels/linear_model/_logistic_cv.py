@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels import data
@@ -281,7 +282,8 @@ class LogisticRegressionCV(LogisticModel):
             score_params, split_params = self._route(params, sample_weight)
             splits = self._split(rows.X, labels, split_params)
             fits = search.fit_rows(source, [train for train, _ in splits])
-            scores = self._score_rows(search, fits, rows, labels, splits, classes, score_params)
+            frame = X if callable(self.scoring) and "feature_names_in_" in vars(self) else rows.X
+            scores = self._score_rows(search, fits, frame, labels, splits, classes, score_params)
         else:
             if self.scoring not in ("warn", None, *_SUMMED):
                 raise ValueError(
@@ -419,26 +421,33 @@ class LogisticRegressionCV(LogisticModel):
         self,
         search: PathSearch,
         fits: Fits,
-        rows: Rows,
+        X: Any,
         labels: NDArray,
         splits: Splits,
         classes: NDArray,
         params: dict[str, Any],
     ) -> Matrix:
-        """Return the scores of folds: (n_folds, n_l1_ratios, n_cs)."""
+        """Return the scores of folds: (n_folds, n_l1_ratios, n_cs).
+
+        A function that scores is given rows of the kind that was fitted, and models that have what
+        `fit` leaves, as in a grid search.
+        """
         scorer = _name_labels(self._get_scorer(), classes)
         scores = np.empty((len(splits), len(search.ratios), len(search.Cs)))
         for fold, (_, test) in enumerate(splits):
-            given = check_method_params(rows.X, params, test)
+            given = check_method_params(X, params, test)
+            held = _safe_indexing(X, test)
             if given.get("sample_weight") is not None:
                 check_weight(float(np.sum(given["sample_weight"])))
             for place in np.ndindex(scores.shape[1:]):
                 found = fits[fold][place[0]][place[1]]
                 model = LogisticRegression(C=float(search.Cs[place[1]]), solver=self.solver)
-                model.classes_, model.n_features_in_ = classes, rows.n_features
+                model.classes_, model.n_features_in_ = classes, self.n_features_in_
+                if hasattr(X, "columns"):
+                    model.feature_names_in_ = self.feature_names_in_
                 model.coef_ = found.coefficients[:, :-1]
                 model.intercept_ = found.coefficients[:, -1]
-                scores[fold][place] = scorer(model, rows.X[test], labels[test], **given)
+                scores[fold][place] = scorer(model, held, labels[test], **given)
         return scores
 
     def _keep(
