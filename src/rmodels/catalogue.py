@@ -145,7 +145,7 @@ CATALOGUE = {
             "classify",
             "logistic_regression",
             _CHOSEN | {"cv": 2},
-            variants=(_CHOSEN | {"cv": 2, "l1_ratios": [0.5], "solver": "saga"},),
+            variants=(_CHOSEN | {"cv": 2, "Cs": [0.1, 1.0], "l1_ratios": [0.5], "solver": "saga"},),
         ),
         Entry("PoissonRegressor", "linear_model", "regress", "generalised", patch=True),
         Entry("GammaRegressor", "linear_model", "regress", "generalised", patch=True),

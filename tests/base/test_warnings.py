@@ -29,6 +29,7 @@ from rmodels import (
     LinearDiscriminantAnalysis,
     LinearRegression,
     LogisticRegression,
+    LogisticRegressionCV,
     MiniBatchKMeans,
     NearestCentroid,
     NearestNeighbors,
@@ -46,6 +47,7 @@ from rmodels.files.container import read_container, write_container
 X = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [4.0, 7.0]])
 y = np.array([0, 1, 1, 0])
 NEAR = np.column_stack([X[:, 0], X[:, 0] + 1e-6 * X[:, 1]])
+CHOSEN = {"Cs": 2, "cv": 2, "l1_ratios": [0.0], "use_legacy_attributes": False}
 DUMMY = np.array([[0.0], [0.0], [0.0], [1.0]])
 POWERS = sparse.csr_array(np.linspace(0, 1, 1000)[:, None] ** np.linspace(1, 30, 200))
 
@@ -125,7 +127,7 @@ CASES = {
         UserWarning,
     ),
     "RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
-    "RidgeCV._route": (
+    "RidgeSearch._route": (
         lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
         UserWarning,
     ),
@@ -196,6 +198,22 @@ CASES = {
     ),
     "LogisticRegression._check_combination of l1_ratio": (
         lambda: LogisticRegression(l1_ratio=None).fit(X, y),
+        FutureWarning,
+    ),
+    "LogisticRegressionCV._route": (
+        lambda: LogisticRegressionCV(**CHOSEN, scoring=lambda model, X, y: 0.0).fit(
+            X, y > 0, [1, 2, 1, 1]
+        ),
+        UserWarning,
+    ),
+    "LogisticRegressionCV._ratios": (
+        lambda: LogisticRegressionCV(**CHOSEN | {"l1_ratios": None}, scoring="accuracy").fit(
+            X, y > 0
+        ),
+        FutureWarning,
+    ),
+    "LogisticRegressionCV._warn_of_defaults": (
+        lambda: LogisticRegressionCV(**CHOSEN).fit(X, y > 0),
         FutureWarning,
     ),
     "warn_of_minimum": (

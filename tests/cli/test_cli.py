@@ -473,11 +473,12 @@ def test_options_are_the_parameters(run, algorithm):
     printed = run("fit", algorithm, "--help")
     parameters = getattr(rmodels, ALGORITHMS[algorithm])().get_params()
     for name, default in parameters.items():
-        flag = "--" + name.replace("_", "-").lower()
+        flag = "--" + name.replace("_", "-")
         if name in ("metric_params", "covariance_estimator"):
             assert flag not in printed
         else:
-            assert f"{flag} " in printed
+            assert re.search(rf"{flag}[ ,]", printed)
+            assert re.search(rf"{flag.lower()} ", printed)  # and of --copy-X, --copy-x
             assert f"default: {str(default).lower()}" in printed
 
 

@@ -106,7 +106,7 @@ def test_rungs_are_labelled_by_the_instruction_set_that_they_run_on(name):
     for ladder in ladders:
         labels = [each.name.rpartition(", ")[2] for each in ladder.contenders if "C++" in each.name]
         threads = [each.name for each in ladder.contenders if "2 threads" in each.name]
-        assert threads
+        assert bool(threads) is (ladder.name != "ladder-stochastic")  # whose steps have an order
         assert all(each.endswith(f", {name}") for each in threads)
         assert set(labels) <= {*slower, "scalar"}
         one_thread = [label for label in labels if label != "scalar"][: len(slower)]

@@ -4,13 +4,16 @@ import importlib
 import inspect
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.metrics import make_scorer
 from sklearn.neighbors._base import (
     KNeighborsMixin,
     NeighborsBase,
     RadiusNeighborsMixin,
     _check_precomputed,
 )
+from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import (
@@ -37,8 +40,10 @@ __all__ = [
     "check_sample_weight",
     "has_callbacks",
     "is_routing_enabled",
+    "name_labels",
     "pass_for",
     "raise_for_params",
+    "take_rows",
     "takes_weights",
     "tree_of",
     "validate_params",
@@ -51,6 +56,7 @@ check_precomputed = _check_precomputed
 check_sample_weight = _check_sample_weight
 is_routing_enabled = _routing_enabled
 raise_for_params = _raise_for_params
+take_rows = _safe_indexing
 
 
 def pass_for(module: str, *estimators: type) -> None:
@@ -91,3 +97,21 @@ def has_callbacks(estimator: Any) -> bool:
 def begin_callbacks(estimator: Any) -> Any:
     """Return the context whose tasks the callbacks of an estimator are told of."""
     return estimator._init_callback_context(max_subtasks=None)
+
+
+def name_labels(scorer: Any, classes: NDArray) -> Any:
+    """Return a scorer that knows all classes, of which a fold may lack some."""
+    metric = getattr(scorer, "_score_func", None)
+    takes: Any = () if metric is None else inspect.signature(metric).parameters
+    if "labels" not in takes:
+        return scorer
+    given = dict(getattr(scorer, "_kwargs", {}))
+    if len(classes) == 2 and "pos_label" in takes:
+        given["pos_label"] = classes[-1]
+    return make_scorer(
+        metric,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        labels=classes,
+        **given,
+    )

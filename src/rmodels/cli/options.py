@@ -207,8 +207,8 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
         about = f"default: {str(parameter.default).lower()}{'. ' if text else ''}{text}"
         value = _Value(kinds, words, find and partial(_find_words, find, name, words))
         if bool in kinds:
-            pair = f"{flag}/--no-{flag[2:]}"
-            options.append(click.Option([pair, name], default=None, help=about))
+            pairs = [f"{each}/--no-{each[2:]}" for each in names[:-1]]
+            options.append(click.Option([*pairs, name], default=None, help=about))
         elif Sequence[float] in get_args(hints[name]):
             single = bool({int, float} & {*get_args(hints[name])})
             numbers = _Value(kinds | {float}, words)

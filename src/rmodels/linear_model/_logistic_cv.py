@@ -1,6 +1,5 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -8,9 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from rmodels import data
@@ -22,7 +20,9 @@ from rmodels.base.sklearn import (
     StrOptions,
     check_method_params,
     is_routing_enabled,
+    name_labels,
     raise_for_params,
+    take_rows,
     takes_weights,
 )
 from rmodels.base.warnings import warn
@@ -432,11 +432,11 @@ class LogisticRegressionCV(LogisticModel):
         A function that scores is given rows of the kind that was fitted, and models that have what
         `fit` leaves, as in a grid search.
         """
-        scorer = _name_labels(self._get_scorer(), classes)
+        scorer = name_labels(self._get_scorer(), classes)
         scores = np.empty((len(splits), len(search.ratios), len(search.Cs)))
         for fold, (_, test) in enumerate(splits):
             given = check_method_params(X, params, test)
-            held = _safe_indexing(X, test)
+            held = take_rows(X, test)
             if given.get("sample_weight") is not None:
                 check_weight(float(np.sum(given["sample_weight"])))
             for place in np.ndindex(scores.shape[1:]):
@@ -465,6 +465,7 @@ class LogisticRegressionCV(LogisticModel):
         last = None if self.fit_intercept else -1
         paths = np.array([[[f.coefficients for f in path] for path in fold] for fold in fits])
         n_iter = np.array([[[f.steps for f in path] for path in fold] for fold in fits], np.int32)
+        n_iter = np.maximum(n_iter, 1)  # where a path foretells the minimum, it is looked at
         by_C = scores.swapaxes(1, 2)  # of equal scores the first C, then the first ratio
         reads = search.reads
         if self.refit:
@@ -575,21 +576,3 @@ def _collect_labels(source: Source) -> NDArray[np.intp]:
 
     parts = sorted(source.fold(collect), key=lambda part: part[0])
     return np.concatenate([codes for _, codes in parts]).astype(np.intp)
-
-
-def _name_labels(scorer: Any, classes: NDArray) -> Any:
-    """Return a scorer that knows all classes, of which a fold may lack some."""
-    metric = getattr(scorer, "_score_func", None)
-    takes: Any = () if metric is None else inspect.signature(metric).parameters
-    if "labels" not in takes:
-        return scorer
-    given = dict(getattr(scorer, "_kwargs", {}))
-    if len(classes) == 2 and "pos_label" in takes:
-        given["pos_label"] = classes[-1]
-    return make_scorer(
-        metric,
-        greater_is_better=scorer._sign == 1,
-        response_method=scorer._response_method,
-        labels=classes,
-        **given,
-    )

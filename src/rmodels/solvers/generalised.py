@@ -175,10 +175,10 @@ def _conclude(
 ) -> GeneralisedFit:
     """Return the coefficients of the columns as they are."""
     coefficients = found.theta.copy()
-    if objective.family.loss == "multinomial":
-        _balance(coefficients, objective.penalties)
     if objective.centre is not None:
         coefficients[:, -1] -= coefficients[:, :-1] @ objective.centre
+    if objective.family.loss == "multinomial":
+        _balance(coefficients, objective.penalties)
     return GeneralisedFit(
         coefficients,
         found.violation,

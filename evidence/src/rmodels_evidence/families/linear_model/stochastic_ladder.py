@@ -115,8 +115,8 @@ def stochastic_ladder(options: Options) -> Problem:
     if chosen is not None:
         rungs = [
             textbook("scalar", wide=False, ahead=0),
-            textbook("scalar, rows fetched ahead", wide=False, ahead=_AHEAD),
-            textbook(f"{chosen}, rows fetched ahead", wide=True, ahead=_AHEAD),
+            textbook("rows fetched ahead, scalar", wide=False, ahead=_AHEAD),
+            textbook(f"rows fetched ahead, {chosen}", wide=True, ahead=_AHEAD),
             Contender(
                 f"SGDRegressor, {chosen}: the penalty by a factor, the objective watched",
                 partial(
