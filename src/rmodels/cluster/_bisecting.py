@@ -174,9 +174,7 @@ class BisectingKMeans(SeededCentres):
         >>> BisectingKMeans(2, random_state=0).fit([[0.0], [1.0], [9.0], [10.0]]).inertia_
         1.0
         """
-        source = data.source(self, X, None, sample_weight, need=Need())
-        if isinstance(source, Rows):
-            source = source.on_host()
+        source = data.source(self, X, None, sample_weight, need=Need()).on_host()
         threads, n = source.threads(None), find_extent(source).n_samples
         self._check_count(n)
         random_state = check_random_state(self.random_state)

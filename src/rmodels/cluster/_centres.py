@@ -201,9 +201,7 @@ class Centres(
         """
         check_is_fitted(self)
         source = data.source(self, X, None, sample_weight, need=_QUERIES, reset=False, task="score")
-        if isinstance(source, Rows):
-            source = source.on_host()
-        return -source.fold(partial(sum_squares_to, centres=self._centres())).value
+        return -source.on_host().fold(partial(sum_squares_to, centres=self._centres())).value
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

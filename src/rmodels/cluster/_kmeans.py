@@ -13,7 +13,7 @@ from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import StrOptions
 from rmodels.base.warnings import warn
 from rmodels.cluster._seeded import SeededCentres
-from rmodels.data import Need, Rows, Source
+from rmodels.data import Need, Source
 from rmodels.data.arrays import as_kind_of, convert_like
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
 from rmodels.solvers.seeds import sample_rows
@@ -172,9 +172,7 @@ class KMeans(SeededCentres):
         >>> model.inertia_history_.round(6)
         array([48.666667,  1.      ,  1.      ])
         """
-        source = data.source(self, X, None, sample_weight, need=Need())
-        if isinstance(source, Rows):
-            source = source.on_host()
+        source = data.source(self, X, None, sample_weight, need=Need()).on_host()
         extent, threads = find_extent(source), source.threads(None)
         self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()

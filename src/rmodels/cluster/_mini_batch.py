@@ -201,7 +201,7 @@ class MiniBatchKMeans(SeededCentres):
         """
         source = data.source(self, X, None, sample_weight, need=_CHECKED)
         random_state, threads = check_random_state(self.random_state), source.threads(None)
-        sample = sample_rows(source.on_host() if isinstance(source, Rows) else source, random_state)
+        sample = sample_rows(source.on_host(), random_state)
         n = sample.X.shape[0]
         if n < self.n_clusters and n < source.number_rows():
             self._check_sample(sample, self.n_clusters)
@@ -317,8 +317,7 @@ class MiniBatchKMeans(SeededCentres):
         self._counts, self._since = batches.weights, batches.since
         self._batch_rows, self.engine_ = batches.batch_size, ops.choose("assign")
         if self.compute_labels:
-            rows = source.on_host() if isinstance(source, Rows) else source
-            ends = rows.fold(
+            ends = source.on_host().fold(
                 partial(measure_rows, centres=self._centres(), n_threads=batches.n_threads)
             )
             self.labels_ = as_kind_of(np.concatenate(ends.labels), X)

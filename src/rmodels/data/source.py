@@ -91,6 +91,10 @@ class Source(ABC):
         """Return most threads of a computation, by an estimator's `n_jobs`; None: all."""
         return thread_count(n_jobs)
 
+    def on_host(self) -> "Source":
+        """Return the rows with tensors in memory copied to the processor."""
+        return self
+
     @abstractmethod
     def number_rows(self) -> int:
         """Have the parts that a fold meets know the number of their first row; count the rows."""

@@ -50,11 +50,27 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         "verbose": ["verbose"],
     }
 
-    alpha: float
-    fit_intercept: bool
-    warm_start: bool
     coef_: Any
     intercept_: Any
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
 
     def _family(self) -> Family:
         """Return what is lost by a prediction."""
@@ -303,25 +319,6 @@ class PoissonRegressor(GeneralisedLinearModel):
     (array([0.889]), -0.038, array([13.86]))
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        fit_intercept: bool = True,
-        solver: str = "lbfgs",
-        max_iter: int = 100,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        verbose: int = 0,
-    ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.verbose = verbose
-
     def _family(self) -> Family:
         return Family("tweedie", 1.0, name="HalfPoissonLoss")
 
@@ -380,25 +377,6 @@ class GammaRegressor(GeneralisedLinearModel):
     >>> model.coef_.round(3), round(float(model.intercept_), 3), model.predict([[3.0]]).round(2)
     (array([0.785]), 0.052, array([11.1]))
     """
-
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        fit_intercept: bool = True,
-        solver: str = "lbfgs",
-        max_iter: int = 100,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        verbose: int = 0,
-    ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.verbose = verbose
 
     def _family(self) -> Family:
         return Family("tweedie", 2.0, name="HalfGammaLoss")
@@ -487,15 +465,17 @@ class TweedieRegressor(GeneralisedLinearModel):
         warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
+        super().__init__(
+            alpha=alpha,
+            fit_intercept=fit_intercept,
+            solver=solver,
+            max_iter=max_iter,
+            tol=tol,
+            warm_start=warm_start,
+            verbose=verbose,
+        )
         self.power = power
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
         self.link = link
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.verbose = verbose
 
     def _family(self) -> Family:
         power = float(self.power)

@@ -143,9 +143,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
         """
         check_rates(self)
         source = self._source(X, sample_weight, reset=True)
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            offset_init = self.offset_ if offset_init is None else offset_init
+        coef_init, offset_init = self._begin_with(coef_init, offset_init, "offset_")
         shape = 1, source.n_features
         start = self._start(shape, source.dtype, coef_init, offset_init, alone=True)
         if offset_init is None:

@@ -149,6 +149,17 @@ class StochasticModel(SparseCoefMixin):
         b, a = wide
         return Place(np.ascontiguousarray(W), b, np.ascontiguousarray(A), a, self.t_)
 
+    def _begin_with(self, coef: Any, intercept: Any, name: str = "intercept_") -> tuple[Any, Any]:
+        """Return what a fit is given to begin with, else with `warm_start` what the last one left.
+
+        `name` is that of the attribute of the intercept.
+        """
+        me: Any = self
+        if me.warm_start and hasattr(self, "coef_"):
+            coef = self.coef_ if coef is None else coef
+            intercept = getattr(self, name) if intercept is None else intercept
+        return coef, intercept
+
     def _start(
         self, shape: tuple[int, int], dtype: Any, coef_init: Any, intercept_init: Any, alone: bool
     ) -> Place:

@@ -101,9 +101,7 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
         check_rates(self)
         source = self._source(X, y, sample_weight, reset=True)
         classes = source.classes[0]  # type: ignore[index]
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        coef_init, intercept_init = self._begin_with(coef_init, intercept_init)
         shape = self._shape(classes), source.n_features
         start = self._start(shape, source.dtype, coef_init, intercept_init, alone=shape[0] == 1)
         self._descend(source, classes, start, X, once=False)

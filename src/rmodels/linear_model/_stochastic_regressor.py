@@ -226,9 +226,7 @@ class SGDRegressor(StochasticModel, LinearModel):
         """
         check_rates(self)
         source = self._source(X, y, sample_weight, reset=True)
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        coef_init, intercept_init = self._begin_with(coef_init, intercept_init)
         shape = 1, source.n_features
         start = self._start(shape, source.dtype, coef_init, intercept_init, alone=True)
         self._descend(source, start, X, once=False)

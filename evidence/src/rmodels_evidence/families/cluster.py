@@ -16,6 +16,7 @@ from rmodels_evidence.families import Family
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
+    Check,
     Contender,
     Goal,
     Options,
@@ -276,48 +277,55 @@ def _problems(options: Options) -> Iterator[Problem]:
             (Goal(("scikit-learn", "scikit-learn, elkan"), goal),),
             Work(n * d * 8 * _ITERATIONS, n * d * k * 2 * _ITERATIONS, "float32"),
         )
-    n = options.rows(100_000)
-    yield Problem(
+    n, k = options.rows(100_000), 100
+    yield _beside(
         "k-means-seeds",
-        f"k-means++ {n:,} × 10, 100 clusters",
-        "cluster",
-        partial(_generate, n, 10, 100, 1.0),
-        (
-            Contender("rmodels", partial(_seeding, kmeans_plusplus), True),
-            Contender("scikit-learn", partial(_seeding, cluster.kmeans_plusplus)),
-        ),
+        f"k-means++ {n:,} × 10, {k} clusters",
+        partial(_generate, n, 10, k, 1.0),
+        partial(_seeding, kmeans_plusplus),
+        partial(_seeding, cluster.kmeans_plusplus),
         _check_seeds,
-        (Goal(("scikit-learn",), 8),),
-        Work(n * 10 * 8 * 100, n * 10 * 100 * 7 * 3, "float64"),
+        8,
+        Work(n * 10 * 8 * k, n * 10 * k * 7 * 3, "float64"),
     )
     n = options.rows(200_000)
-    yield Problem(
+    yield _beside(
         "k-means-batches",
-        f"MiniBatchKMeans {n:,} × 20, 100 clusters",
-        "cluster",
-        partial(_generate, n, 20, 100, 1.0),
-        (
-            Contender("rmodels", partial(_batching, MiniBatchKMeans), True),
-            Contender("scikit-learn", partial(_batching, cluster.MiniBatchKMeans)),
-        ),
+        f"MiniBatchKMeans {n:,} × 20, {k} clusters",
+        partial(_generate, n, 20, k, 1.0),
+        partial(_batching, MiniBatchKMeans),
+        partial(_batching, cluster.MiniBatchKMeans),
         _check_batches,
-        (Goal(("scikit-learn",), 4),),
-        Work(n * 20 * 8 * 2, n * 20 * 100 * 2 * 2, "float32"),
+        4,
+        Work(n * 20 * 8 * 2, n * 20 * k * 2 * 2, "float32"),
     )
     n = options.rows(1_000_000)
-    yield Problem(
+    yield _beside(
         "k-means-predict",
-        f"KMeans, predict, {n:,} × 20, 100 clusters",
-        "cluster",
-        partial(_generate, n, 20, 100, 1.0),
-        (
-            Contender("rmodels", partial(_predicting, KMeans), True),
-            Contender("scikit-learn", partial(_predicting, cluster.KMeans)),
-        ),
+        f"KMeans, predict, {n:,} × 20, {k} clusters",
+        partial(_generate, n, 20, k, 1.0),
+        partial(_predicting, KMeans),
+        partial(_predicting, cluster.KMeans),
         _check_labels,
-        (Goal(("scikit-learn",), 3),),
-        Work(n * 20 * 8, n * 20 * 100 * 2, "float32"),
+        3,
+        Work(n * 20 * 8, n * 20 * k * 2, "float32"),
     )
+
+
+def _beside(
+    name: str,
+    title: str,
+    data: Callable[[], Any],
+    ours: Callable[[Any], Callable[[], Any]],
+    theirs: Callable[[Any], Callable[[], Any]],
+    check: Check,
+    goal: float,
+    work: Work,
+) -> Problem:
+    """Return a problem of ours and scikit-learn."""
+    contenders = Contender("rmodels", ours, True), Contender("scikit-learn", theirs)
+    goals = (Goal(("scikit-learn",), goal),)
+    return Problem(name, title, "cluster", data, contenders, check, goals, work)
 
 
 FAMILY = Family(comparisons=_comparisons, cases=_cases, suite="cluster", problems=_problems)
