@@ -127,7 +127,7 @@ CASES = {
         UserWarning,
     ),
     "RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
-    "RidgeSearch._route": (
+    "route_parameters of ridge regression": (
         lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),
         UserWarning,
     ),
@@ -200,7 +200,7 @@ CASES = {
         lambda: LogisticRegression(l1_ratio=None).fit(X, y),
         FutureWarning,
     ),
-    "LogisticRegressionCV._route": (
+    "route_parameters of logistic regression": (
         lambda: LogisticRegressionCV(**CHOSEN, scoring=lambda model, X, y: 0.0).fit(
             X, y > 0, [1, 2, 1, 1]
         ),

@@ -138,3 +138,13 @@ def test_every_split_lowers_the_inertia():
 def test_errors(on_engine, parameters, rows, weights, message):
     with pytest.raises(ValueError, match=message):
         BisectingKMeans(random_state=0, **parameters).fit(rows, sample_weight=weights)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, sparse.csr_array, "scan"])
+def test_a_single_cluster_of_any_rows(kind, engine):
+    X = np.random.default_rng(3).integers(0, 9, (40, 3)).astype(np.float64)
+    given = rmodels.scan(X) if kind == "scan" else kind(X)
+    with rmodels.config_context(engine=engine):
+        model = BisectingKMeans(1).fit(given)
+    np.testing.assert_allclose(model.cluster_centers_, [X.mean(axis=0)], rtol=1e-6)
+    assert not model.labels_.any()

@@ -13,6 +13,7 @@ import rmodels
 from rmodels import KMeans, k_means, kmeans_plusplus, native
 from rmodels.config import config_context
 from rmodels.data import Rows
+from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.lloyd import find_extent
 
 POINTS = np.array([[0.0], [1.0], [9.0], [10.0], [100.0]])
@@ -312,3 +313,12 @@ def test_extent_is_of_all_rows(n):
         wrong[place, 1] = np.nan
         with pytest.raises(ValueError, match="contains NaN"):
             KMeans(2, random_state=0).fit(wrong)
+
+
+def test_what_draws_rows_says_what_it_lacks():
+    X = np.arange(6.0).reshape(6, 1)
+    with pytest.raises(ValueError, match="draws 3 different rows, and 2 have a weight above 0"):
+        KMeans(3, init="random").fit(X, sample_weight=[1, 1, 0, 0, 0, 0])
+    da = pytest.importorskip("dask.array", reason="the extra dask is not installed: Dask")
+    with pytest.raises(NotCoveredError, match="give an array, or have KMeans draw"):
+        kmeans_plusplus(da.from_array(X), 2)

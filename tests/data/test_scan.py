@@ -813,3 +813,24 @@ def test_a_boolean_is_no_column():
         rmodels.LinearRegression().fit(rmodels.scan(X), True)
     weighted = rmodels.LinearRegression().fit(rmodels.scan(X), 0, sample_weight=True)
     assert weighted.n_features_in_ == 1  # a weight of 1 for every row, as of an array
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        rmodels.LogisticRegression(),
+        rmodels.PoissonRegressor(),
+        rmodels.SGDRegressor(shuffle=False),
+        rmodels.RidgeClassifier(),
+        rmodels.KMeans(2),
+        rmodels.KNeighborsClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_reads_rows_several_times_has_no_checkpoint(model, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("a,y\n" + "\n".join(f"{i},{i % 2}" for i in range(20)))
+    rows = rmodels.scan(file, checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match="has no sums that a checkpoint could hold"):
+        model.fit(rows) if isinstance(model, rmodels.KMeans) else model.fit(rows, "y")
+    assert not (tmp_path / "c").exists()

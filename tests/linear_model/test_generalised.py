@@ -94,3 +94,10 @@ def test_more_columns_than_rows_have_least_norm(fit_intercept):
     A = X - X.mean(axis=0) if fit_intercept else X
     b = np.log(y) - np.log(y).mean() if fit_intercept else np.log(y)
     np.testing.assert_allclose(model.coef_, np.linalg.lstsq(A, b)[0], rtol=1e-6)
+
+
+def test_a_score_is_of_one_target():
+    X, y = np.arange(8.0).reshape(8, 1), np.arange(1.0, 9.0)
+    model = PoissonRegressor().fit(X, y)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        model.score(X, np.column_stack([y, y]))

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV as Peer
-from sklearn.metrics import log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import f1_score, log_loss, make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
 import rmodels
@@ -194,3 +194,31 @@ def test_a_function_scores_models_and_frames_as_in_a_grid_search(frame):
     found = grid.fit(X, y).cv_results_
     expected = [[found[f"split{fold}_test_score"][c] for c in range(2)] for fold in range(3)]
     np.testing.assert_allclose(model.scores_[:, 0], expected, rtol=1e-12)
+
+
+def test_masks_of_a_splitter_name_the_same_rows_of_a_scan():
+    X, y, _ = rows()
+    mask = np.arange(len(X)) % 3 > 0
+    given = NEW | {"Cs": 3}
+    wanted = LogisticRegressionCV(cv=[(mask, ~mask)], **given).fit(X, y).scores_
+    frame = np.column_stack([X, y])
+    scan = rmodels.scan(lambda: (frame[i : i + 70] for i in range(0, len(frame), 70)))
+    for cv in ([(mask, ~mask)], [(np.flatnonzero(mask), np.flatnonzero(~mask))]):
+        found = LogisticRegressionCV(cv=cv, **given).fit(scan, 4).scores_
+        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_a_scorer_keeps_what_its_maker_said():
+    X, y, _ = rows()
+    words = np.array(["no", "yes"])[y]
+    scores = {}
+    for label in ("no", "yes"):
+        scorer = make_scorer(f1_score, pos_label=label)
+        model = LogisticRegressionCV(cv=3, **NEW | {"Cs": [1.0], "scoring": scorer}).fit(X, words)
+        grid = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=3, scoring=scorer)
+        expected = grid.fit(X, words).cv_results_
+        scores[label] = model.scores_.ravel()
+        np.testing.assert_allclose(
+            scores[label], [expected[f"split{fold}_test_score"][0] for fold in range(3)]
+        )
+    assert (scores["no"] != scores["yes"]).all()

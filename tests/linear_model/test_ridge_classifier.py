@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import RidgeClassifier as PeerClassifier
 from sklearn.linear_model import RidgeClassifierCV as PeerClassifierCV
@@ -183,3 +184,11 @@ def test_refuses():
     X[3, 2] = np.inf
     with pytest.raises(ValueError, match="infinity"):
         RidgeClassifier().fit(X, y)
+
+
+@pytest.mark.parametrize("weight", [-2.0, np.nan, np.inf])
+@pytest.mark.parametrize("model", [RidgeClassifier(), rmodels.LogisticRegression()])
+def test_weights_of_classes_are_numbers_that_count(model, weight):
+    model = clone(model).set_params(class_weight={1: weight})
+    with pytest.raises(ValueError, match="class_weight must be finite and at least 0"):
+        model.fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])

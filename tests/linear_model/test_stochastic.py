@@ -426,3 +426,17 @@ def test_ctrl_c_is_answered_within_a_moment_and_takes_nothing_away():
     assert model.t_ == t
     model.partial_fit(X, y)
     assert model.t_ == t + 2000
+
+
+def test_an_order_that_cannot_be_drawn_is_refused_before_rows_are_read():
+    reads = []
+
+    def batches():
+        reads.append(1)
+        yield FRAME
+
+    rows = rmodels.scan(batches)
+    before = len(reads)
+    with pytest.raises(ValueError, match="shuffle=True needs all rows in memory"):
+        SGDRegressor().fit(rows, FRAME.columns[0])
+    assert len(reads) == before

@@ -54,7 +54,10 @@ def weigh_classes(
                 "'balanced'."
             )
         given = compute_class_weight(class_weight, classes=each[0], y=each[0])
-        return [given.astype(np.float64)]
+        given = given.astype(np.float64)
+        if not (np.isfinite(given) & (given >= 0)).all():
+            raise ValueError(f"class_weight must be finite and at least 0; got {class_weight!r}")
+        return [given]
     sizes = [len(classes) for classes in each]  # not the source, which would travel with tasks
 
     def count(rows: Rows) -> NDArray[np.float64]:

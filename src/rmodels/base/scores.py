@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import assert_all_finite
 
+from rmodels.base.sklearn import is_routing_enabled, takes_weights
 from rmodels.base.warnings import warn
 from rmodels.data.labels import check_kinds
 
-__all__ = ["SUMMED", "Hits", "Residuals", "check_weight"]
+__all__ = ["SUMMED", "Hits", "Residuals", "check_weight", "route_parameters"]
 
 Matrix = NDArray[np.float64]
 
@@ -33,6 +35,22 @@ def check_weight(weight: float) -> None:
             "sample_weight is 0 for every sample that is scored, or for all of a fold: at least "
             "one must be positive"
         )
+
+
+def route_parameters(
+    estimator: Any, params: dict[str, Any], scorer: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what of the parameters of `fit` the scorer and the splitter of folds get."""
+    if is_routing_enabled():
+        routed = process_routing(estimator, "fit", **params)
+        return routed.scorer.score, routed.splitter.split
+    if not params or takes_weights(scorer):
+        return params, {}
+    warn(
+        f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
+        "which may choose another penalty."
+    )
+    return {}, {}
 
 
 @dataclass(frozen=True, eq=False)

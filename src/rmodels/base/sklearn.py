@@ -105,13 +105,13 @@ def name_labels(scorer: Any, classes: NDArray) -> Any:
     takes: Any = () if metric is None else inspect.signature(metric).parameters
     if "labels" not in takes:
         return scorer
-    given = dict(getattr(scorer, "_kwargs", {}))
+    given: dict[str, Any] = {"labels": classes}
     if len(classes) == 2 and "pos_label" in takes:
         given["pos_label"] = classes[-1]
+    given |= getattr(scorer, "_kwargs", {})  # what its maker said
     return make_scorer(
         metric,
         greater_is_better=scorer._sign == 1,
         response_method=scorer._response_method,
-        labels=classes,
         **given,
     )

@@ -33,6 +33,10 @@ class HasState:
         """Return whether `fit` reads rows in batches and keeps none; else all must be in memory."""
         return True
 
+    def _has_checkpoint(self) -> bool:
+        """Return whether `fit` reads a scan once, for sums that a checkpoint can hold."""
+        return True
+
     def _is_consistent(self) -> bool:
         """Return whether attributes, each of its type, fit together."""
         return True

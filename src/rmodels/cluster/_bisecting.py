@@ -18,6 +18,7 @@ from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import as_kind_of, beside, convert_like
 from rmodels.solvers.bisection import Bisection, assign_leaves, measure_leaves, order_leaves
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
+from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import sample_rows
 
 __all__ = ["BisectingKMeans"]
@@ -183,7 +184,8 @@ class BisectingKMeans(SeededCentres):
         tree = Bisection(source, sample, by_count=by_count, n_threads=threads)
         centres = np.empty((1, source.n_features))
         if self.n_clusters == 1:
-            centres = self._run(source, sample.X[:1], 1, threads).centres
+            first = as_array(sample.X[:1]).astype(np.float64)
+            centres = self._run(source, first, 1, threads).centres
         for _ in range(self.n_clusters - 1):
             node = tree.choose()
             pair = self._split(tree, node, random_state, threads)
@@ -212,7 +214,8 @@ class BisectingKMeans(SeededCentres):
         n_threads: int | None,
     ) -> Matrix:
         """Return the centres of both halves of a cluster."""
-        rows, sample = tree.rows_of(node), tree.sample_of(node)
+        rows = tree.rows_of(node)
+        sample = rows if isinstance(rows, Rows) else tree.sample_of(node)
         if not rows.in_memory:
             self._check_sample(sample, 2)
         if self._is("random") and sample.X.shape[0] < 2:

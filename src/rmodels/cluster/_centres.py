@@ -50,6 +50,9 @@ class Centres(
     cluster_centers_: Any
     labels_: Any
 
+    def _has_checkpoint(self) -> bool:
+        return False
+
     def _is_consistent(self) -> bool:
         return self.cluster_centers_.ndim == 2 and bool(
             self.cluster_centers_.shape[1] == self.n_features_in_

@@ -13,6 +13,7 @@ from rmodels.base.sklearn import Interval, validate_params
 from rmodels.cluster._kmeans import KMeans
 from rmodels.data import Need, Rows
 from rmodels.data.arrays import as_kind_of
+from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.seeds import draw_plus_plus
 
 __all__ = ["k_means", "kmeans_plusplus"]
@@ -141,7 +142,10 @@ def kmeans_plusplus(
            [9.]]), array([1, 2]))
     """
     source = data.source(KMeans(n_clusters), X, None, sample_weight, need=Need(missing="refuse"))
-    assert isinstance(source, Rows)
+    if not isinstance(source, Rows):
+        raise NotCoveredError(
+            "kmeans_plusplus draws from rows in memory: give an array, or have KMeans draw from X"
+        )
     rows = source.on_host()
     n = rows.X.shape[0]
     if n < n_clusters:

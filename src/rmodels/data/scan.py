@@ -395,8 +395,9 @@ def scan(
         What becomes of text that was not in the fit: "zeros" makes zeros of it in all columns that
         its own has become. None is "error" in a fit, and else what the model was fitted with.
     checkpoint : str or path-like, default=None
-        Where to keep what is known of the rows read so far, for fits of linear models to files: a
-        fit that was stopped goes on from there, with the same result. It stays after the fit.
+        Where to keep what is known of the rows read so far, for fits to files by sums of one read,
+        as of least squares: a fit that was stopped goes on from there, with the same result. It
+        stays after the fit. What reads the rows several times has none, and says so.
     separator : str, default=None
         What parts the cells of CSV files; the default is a tab in ``.tsv`` and else a comma.
 

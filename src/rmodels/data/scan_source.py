@@ -49,6 +49,11 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def _has_checkpoint(estimator: Any) -> bool:
+    """Return whether a fit to a scan may go on after a stop."""
+    return not hasattr(estimator, "_has_checkpoint") or bool(estimator._has_checkpoint())
+
+
 def are_columns(y: Any) -> bool:
     """Return whether y names columns, and is not an array of targets."""
     if isinstance(y, str) or _is_place(y):
@@ -130,6 +135,11 @@ class ScanSource(Source):
         refuse: bool,
         task: str,
     ) -> None:
+        if scan.checkpoint is not None and reset and not _has_checkpoint(estimator):
+            raise ValueError(
+                f"{type(estimator).__name__} has no sums that a checkpoint could hold: leave "
+                "checkpoint out"
+            )
         y, sample_weight = as_column(y), as_column(sample_weight)
         named = targets != "none" and are_columns(y)
         one = isinstance(y, (str, Integral))

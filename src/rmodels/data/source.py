@@ -458,6 +458,13 @@ class Chosen:
 
     mask: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, rows: NDArray, n_samples: int) -> "Chosen":
+        """Return what takes rows that a splitter names, by their places or by a mask."""
+        mask = np.zeros(n_samples, dtype=bool)
+        mask[rows] = True
+        return cls(mask)
+
     def __call__(self, rows: Rows) -> Rows:
         """Return those that are here."""
         places = np.flatnonzero(self.mask[rows.first : rows.first + rows.X.shape[0]])

@@ -22,7 +22,7 @@ from rmodels.data.arrays import (
     on_host,
 )
 
-__all__ = ["Coefficients", "LinearModel"]
+__all__ = ["Coefficients", "LinearModel", "bring_together"]
 
 
 class Coefficients:
@@ -46,6 +46,18 @@ class Coefficients:
             slopes, intercept = kept[:-1].T, kept[-1]
         self.coef_ = as_kind_of(contiguous(slopes), X)
         self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
+
+
+def bring_together(X: Any, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
+    """Return rows and coefficients as arrays that can be multiplied: where X is."""
+    coef, intercept = adopt(coef), adopt(intercept)
+    if on_gpu(X):
+        coef, intercept = beside(coef, X), beside(intercept, X)
+        dtype = namespace(X).promote_types(X.dtype, coef.dtype)
+        X, coef = X.to(dtype), coef.to(dtype)
+    else:
+        coef, intercept = on_host(coef), on_host(intercept)
+    return X, coef, intercept
 
 
 class LinearModel(
@@ -86,14 +98,7 @@ class LinearModel(
 
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""
-        samples = rows.X
-        coef, intercept = adopt(self.coef_), adopt(self.intercept_)
-        if on_gpu(samples):
-            coef, intercept = beside(coef, samples), beside(intercept, samples)
-            dtype = namespace(samples).promote_types(samples.dtype, coef.dtype)
-            samples, coef = samples.to(dtype), coef.to(dtype)
-        else:
-            coef, intercept = on_host(coef), on_host(intercept)
-        predicted = samples @ (coef if coef.ndim == 1 else coef.T)
+        X, coef, intercept = bring_together(rows.X, self.coef_, self.intercept_)
+        predicted = X @ (coef if coef.ndim == 1 else coef.T)
         predicted += intercept
         return predicted

@@ -19,6 +19,7 @@ from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
+from rmodels.linear_model._base import bring_together
 from rmodels.linear_model._likelihood import LikelihoodModel
 from rmodels.linear_model._logistic import warn_of_minimum
 from rmodels.ops.glm import measure
@@ -71,6 +72,9 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         self.tol = tol
         self.warm_start = warm_start
         self.verbose = verbose
+
+    def _has_checkpoint(self) -> bool:
+        return False
 
     def _family(self) -> Family:
         """Return what is lost by a prediction."""
@@ -155,9 +159,8 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
 
     def _linear(self, rows: Rows) -> NDArray:
         """Return X · coef + intercept of checked rows, on the processor."""
-        found: NDArray = rows.on_host().X @ on_host(adopt(self.coef_)) + on_host(
-            adopt(self.intercept_)
-        )
+        X, coef, intercept = bring_together(rows.X, self.coef_, self.intercept_)
+        found: NDArray = on_host(X @ coef + intercept)
         return found
 
     def predict(self, X: ArrayLike) -> Any:
@@ -212,8 +215,10 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         """
         check_is_fitted(self)
         family = self._family()
-        source = data.source(
-            self, X, y, sample_weight, targets="numbers", need=_NEED, reset=False, task="score"
+        source = one_target(
+            data.source(
+                self, X, y, sample_weight, targets="numbers", need=_NEED, reset=False, task="score"
+            )
         )
         sums = source.fold_answers(hold(self, X)._linear, partial(_sum_deviances, family))
         weight, total, lost, least = sums

@@ -12,7 +12,8 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import Rows, hold, map_rows
-from rmodels.data.arrays import adopt, beside, namespace, on_gpu, on_host
+from rmodels.data.arrays import beside, on_host
+from rmodels.linear_model._base import bring_together
 
 __all__ = ["LinearClassifier"]
 
@@ -30,6 +31,9 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     coef_: Any
     intercept_: Any
 
+    def _has_checkpoint(self) -> bool:
+        return False
+
     def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
         """Return what a method of checked rows says of each row of X."""
         check_is_fitted(self)
@@ -43,13 +47,7 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
             scores = scores.toarray() if sparse.issparse(scores) else scores
             scores = scores + self.intercept_
         else:
-            coef, intercept = adopt(self.coef_), adopt(self.intercept_)
-            if on_gpu(X):
-                coef, intercept = beside(coef, X), beside(intercept, X)
-                dtype = namespace(X).promote_types(X.dtype, coef.dtype)
-                X, coef = X.to(dtype), coef.to(dtype)
-            else:
-                coef, intercept = on_host(coef), on_host(intercept)
+            X, coef, intercept = bring_together(X, self.coef_, self.intercept_)
             scores = X @ coef.T + intercept
         return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
@@ -96,6 +94,10 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
 
     def _predict(self, rows: Rows) -> Any:
         """Return the classes of checked rows."""
-        scores = on_host(self._decide(rows))
+        return self._decode(self._decide(rows))
+
+    def _decode(self, scores: Any) -> Any:
+        """Return the classes of scores (n_samples,) or (n_samples, n_classes)."""
+        scores = on_host(scores)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[beside(codes, self.classes_)]

@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from rmodels import data
 from rmodels.base.classes import one_target, weigh_classes
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.scores import check_weight
+from rmodels.base.scores import check_weight, route_parameters
 from rmodels.base.sklearn import (
     Interval,
     StrOptions,
@@ -23,7 +23,6 @@ from rmodels.base.sklearn import (
     name_labels,
     raise_for_params,
     take_rows,
-    takes_weights,
 )
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
@@ -279,13 +278,15 @@ class LogisticRegressionCV(LogisticModel):
             rows = source.on_host()
             codes = rows.Y[:, 0].astype(np.intp)
             labels = classes[codes]
-            score_params, split_params = self._route(params, sample_weight)
+            if sample_weight is not None:
+                params["sample_weight"] = sample_weight
+            score_params, split_params = route_parameters(self, params, self._get_scorer())
             splits = self._split(rows.X, labels, split_params)
             fits = search.fit_rows(source, [train for train, _ in splits])
             frame = X if callable(self.scoring) and "feature_names_in_" in vars(self) else rows.X
             scores = self._score_rows(search, fits, frame, labels, splits, classes, score_params)
         else:
-            if self.scoring not in ("warn", None, *_SUMMED):
+            if not self._fits_in_batches():
                 raise ValueError(
                     f"scoring={self.scoring!r} needs X as an array: what can be added up over "
                     f"batches is {', '.join(_SUMMED)}"
@@ -392,23 +393,6 @@ class LogisticRegressionCV(LogisticModel):
     def _split(self, X: Any, labels: NDArray, params: dict[str, Any]) -> Splits:
         splitter = check_cv(self.cv, labels, classifier=True)
         return list(splitter.split(X, labels, **params))
-
-    def _route(
-        self, params: dict[str, Any], sample_weight: Any
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what of the parameters of `fit` the scorer and the splitter get."""
-        if is_routing_enabled():
-            routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
-            return routed.scorer.score, routed.splitter.split
-        if sample_weight is not None:
-            params = {**params, "sample_weight": sample_weight}
-        if not params or takes_weights(self._get_scorer()):
-            return params, {}
-        warn(
-            f"The scoring {self._get_scorer()} does not support sample_weight: the folds are "
-            "scored without, which may choose another penalty."
-        )
-        return {}, {}
 
     def _get_scorer(self) -> Any:
         scoring: Any = self.scoring

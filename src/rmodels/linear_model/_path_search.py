@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit, log_softmax
 
 from rmodels.base.scores import check_weight
 from rmodels.data import Rows, Source
 from rmodels.data.source import Changed, Chosen
+from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import GeneralisedFit, fit, fit_path
 from rmodels.solvers.lockstep import run_together
 from rmodels.solvers.losses import Family, Penalties, read_sample
@@ -65,7 +65,7 @@ class PathSearch:
         sample = read_sample(source, 0)
         searches = []
         for train in training:
-            chosen = Chosen(np.isin(np.arange(n), train))
+            chosen = Chosen.of(train, n)
             for ratio in self.ratios:
                 for C in self.Cs:
                     penalties = self._penalise(float(C), ratio)
@@ -98,12 +98,12 @@ class PathSearch:
         n = source.number_rows()
         models = [
             (
-                Chosen(np.isin(np.arange(n), test)),
+                Chosen.of(test, n),
                 np.array([[f.coefficients for f in path] for path in of_fold]),
             )
             for test, of_fold in zip(tests, fits, strict=True)
         ]
-        total = source.fold(partial(_add_scores, models, scoring == "neg_log_loss"))
+        total = source.fold(partial(_add_scores, models, self._family, scoring == "neg_log_loss"))
         self.reads += 1
         check_weight(float(total[..., 1].min()))
         scores: Matrix = total[..., 0] / total[..., 1]
@@ -111,7 +111,7 @@ class PathSearch:
 
 
 def _add_scores(
-    models: list[tuple[Chosen, Matrix]], by_losses: bool, rows: Rows
+    models: list[tuple[Chosen, Matrix]], family: Family, by_losses: bool, rows: Rows
 ) -> NDArray[np.float64]:
     """Return sums of scores of rows, and of their weights: (n_folds, n_l1_ratios, n_cs, 2)."""
     found = []
@@ -124,18 +124,10 @@ def _add_scores(
             theta = coefficients[place]
             scores = np.asarray(part.X @ theta[:, :-1].T) + theta[:, -1]
             if by_losses:
-                sums[place] = w @ _log_probabilities(scores, codes), w.sum()
+                lost = measure(scores, codes.astype(np.float64), family.loss, weights=w).loss
+                sums[place] = -lost, w.sum()
             else:
                 told = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0
                 sums[place] = w @ (told == codes), w.sum()
         found.append(sums)
     return np.array(found)
-
-
-def _log_probabilities(scores: Matrix, codes: NDArray[np.intp]) -> Matrix:
-    """Return the logarithms of the probabilities of the classes that rows have."""
-    if scores.shape[1] == 1:
-        logs: Matrix = log_expit(np.where(codes == 1, scores[:, 0], -scores[:, 0]))
-        return logs
-    each: Matrix = log_softmax(scores, axis=1)[np.arange(len(codes)), codes]
-    return each

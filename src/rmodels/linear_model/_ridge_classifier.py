@@ -121,16 +121,10 @@ class SignClassifier(LinearClassifier):
 
     def _decode(self, scores: Any) -> Any:
         """Return the labels of scores (n_samples,) or (n_samples, n_outputs)."""
-        scores = on_host(scores)
         if self._several_labels:
-            return (scores > 0).astype(np.int64)
-        if scores.ndim == 2 and scores.shape[1] == 1:
-            scores = scores[:, 0]
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[beside(codes, self.classes_)]
-
-    def _predict(self, rows: Rows) -> Any:
-        return self._decode(self._decide(rows))
+            return (on_host(scores) > 0).astype(np.int64)
+        alone = scores.ndim == 2 and scores.shape[1] == 1
+        return super()._decode(scores[:, 0] if alone else scores)
 
     def predict(self, X: ArrayLike) -> Any:
         """Predict the class of each row, that of the largest score; of several labels, each.
@@ -357,7 +351,7 @@ class RidgeClassifierCV(RidgeSearch, SignClassifier):
     def _check_batches(self) -> None:
         for name in ("store_cv_results", "scoring", "cv"):
             value = getattr(self, name)
-            if value not in (None, False):
+            if value is not None and value is not False:
                 raise ValueError(
                     f"{name}={value!r} needs X as an array: of batches, the penalty is chosen by "
                     "the squared errors of rows left out"

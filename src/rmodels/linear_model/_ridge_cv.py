@@ -12,18 +12,17 @@ from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.scores import SUMMED, Residuals, check_weight
+from rmodels.base.scores import SUMMED, Residuals, check_weight, route_parameters
 from rmodels.base.sklearn import (
     Interval,
     StrOptions,
     check_method_params,
     is_routing_enabled,
     raise_for_params,
-    takes_weights,
 )
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
@@ -128,7 +127,10 @@ class RidgeSearch(RidgeModel):
         """Choose the penalty, and fit the model with it."""
         if not isinstance(source, Rows):
             self._check_batches()
-        score_params, split_params = self._route(params)
+        score_params: dict[str, Any] = params
+        split_params: dict[str, Any] = {}
+        if self.cv is not None or is_routing_enabled():
+            score_params, split_params = route_parameters(self, params, self._get_scorer())
         self.__dict__.pop("cv_results_", None)
         if self.cv is None:
             scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
@@ -301,20 +303,6 @@ class RidgeSearch(RidgeModel):
             .add(scorer=self._get_scorer(), method_mapping=caller)
             .add(splitter=self.cv, method_mapping=splitting)
         )
-
-    def _route(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what of the parameters of `fit` the scorer and the splitter get."""
-        if is_routing_enabled():
-            routed = process_routing(self, "fit", **params)
-            return routed.scorer.score, routed.splitter.split
-        scorer = self._get_scorer()
-        if not params or self.cv is None or takes_weights(scorer):
-            return params, {}
-        warn(
-            f"The scoring {scorer} does not support sample_weight: the folds are scored without, "
-            "which may choose another penalty."
-        )
-        return {}, {}
 
     def _get_scorer(self) -> Any:
         """Return the scorer; scikit-learn's default gets the weights that `fit` gets."""

@@ -15,7 +15,7 @@ from rmodels.base.warnings import warn
 from rmodels.data import Need, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.ops.ordered import Place, Rule
-from rmodels.solvers.stochastic import Descent
+from rmodels.solvers.stochastic import Descent, check_order
 
 __all__ = ["MOST_SEED", "NEED", "SPARSE_DECAY", "StochasticModel", "check_rates"]
 
@@ -105,9 +105,13 @@ class StochasticModel(SparseCoefMixin):
     penalty: Any = None
     l1_ratio: Any = 0.0
 
+    def _has_checkpoint(self) -> bool:
+        return False
+
     def _rule(self, source: Source, alpha: float, *, once: bool, one_class: bool = False) -> Rule:
         """Return what a step does; `once` is of `partial_fit`."""
         me: Any = self
+        check_order(source, shuffle=bool(me.shuffle))
         loss, edge = self.loss_functions[me.loss]
         return Rule(
             loss,

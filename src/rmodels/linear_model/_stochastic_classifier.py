@@ -200,7 +200,6 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
 
     def _descend(self, source: Source, classes: Any, start: Place, X: Any, *, once: bool) -> None:
         rule = self._rule(source, self.alpha, once=once)
-        weights = self._weigh(source, on_host(classes))
         negative = 0.0 if self.loss == "log_loss" else -1.0
         random = check_random_state(self.random_state)
         alone = len(classes) == 2
@@ -212,6 +211,7 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
             validation = hold_out(
                 source, self.validation_fraction, self.random_state, classifies=True, labels=labels
             )
+        weights = self._weigh(source, on_host(classes))
         if alone:
             seed = int(random.randint(MOST_SEED))
             problems = [Problem(1, negative, float(weights[1]), float(weights[0]), seed)]

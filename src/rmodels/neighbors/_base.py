@@ -82,6 +82,9 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     def _fits_in_batches(self) -> bool:
         return False  # the points are kept
 
+    def _has_checkpoint(self) -> bool:
+        return False
+
     def _is_consistent(self) -> bool:
         return bool(self._fit_X.shape == (self.n_samples_fit_, self.n_features_in_))
 

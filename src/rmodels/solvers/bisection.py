@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rmodels.data import Rows, Source
 from rmodels.ops.assign import assign, own_squares
 from rmodels.solvers.exact_sum import ExactSum
-from rmodels.solvers.lloyd import Ends, assign_rows, sum_own
+from rmodels.solvers.lloyd import Ends, assign_rows, measure_rows
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import dense_blocks
 
@@ -78,12 +78,10 @@ def measure_leaves(
     rows: Rows, splits: Sequence[int] | Nodes, pairs: Matrix, centres: Matrix, n_threads: int | None
 ) -> Ends:
     """Return the leaves of rows in memory, and Σ w ‖x − m‖² to their centres."""
-    labels, total = [], ExactSum.of(np.zeros(0))
-    for block in dense_blocks(rows):
-        X = as_array(block.X)
-        labels.append(order_leaves(splits)[_descend(X, splits, pairs, n_threads)])
-        total += sum_own(X, block.weights, centres, labels[-1], n_threads)
-    return Ends(labels, total)
+    numbers = order_leaves(splits)
+    return measure_rows(
+        rows, centres, n_threads, lambda X: numbers[_descend(X, splits, pairs, n_threads)]
+    )
 
 
 @dataclass(frozen=True)
@@ -242,10 +240,12 @@ class Bisection:
 
     def split(self, node: int, pair: Matrix) -> None:
         """Split a leaf by the centres of its halves."""
-        halves = self.rows_of(node).fold(partial(_halve, pair=pair, n_threads=self._threads))
+        sample = self.sample_of(node)
+        rows = sample if self._source.in_memory else self.rows_of(node)
+        halves = rows.fold(partial(_halve, pair=pair, n_threads=self._threads))
         here, first = np.flatnonzero(self._nodes == node), 2 * len(self.splits) + 1
         if len(here):
-            self._nodes[here] = first + assign_rows(self._sample.take(here), pair, self._threads)
+            self._nodes[here] = first + assign_rows(sample, pair, self._threads)
         del self._sizes[node]
         for side in (0, 1):
             size = halves.counts[side] if self._by_count else halves.squares[side].value

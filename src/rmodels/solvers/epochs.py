@@ -143,14 +143,9 @@ def follow(epoch: EpochMap, rule: Rule, start: Place, steps: Steps) -> Place:
                 v, objective = _step(v, ends.epochs, steps)
             last_doubt = max(doubt, last_doubt) if watches and known else last_doubt
             v[-1] = 1.0
-            if ends.judge(objective) if watches else _count(ends):
+            if ends.judge(objective):
                 return _place(v, start, ends.epochs, objective)
     raise AssertionError("the last epoch ends")
-
-
-def _count(ends: Ends) -> bool:
-    ends.epochs += 1
-    return ends.epochs >= ends.rule.max_iter
 
 
 def _step(v: Vector, epochs: int, steps: Steps) -> tuple[Vector, float]:

@@ -193,12 +193,17 @@ class Ends:
         return Ends(self.labels + other.labels, self.inertia + other.inertia)
 
 
-def measure_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Ends:
-    """Return the labels of rows in memory by some centres, and Σ w ‖x − m‖²."""
+def measure_rows(
+    rows: Rows,
+    centres: Matrix,
+    n_threads: int | None,
+    label: Callable[[NDArray], Labels] | None = None,
+) -> Ends:
+    """Return the labels of rows in memory, by the nearest centre or as told, and Σ w ‖x − m‖²."""
     labels, total = [], ExactSum.of(np.zeros(0))
     for block in dense_blocks(rows):
         X = as_array(block.X)
-        labels.append(assign(X, centres, n_threads=n_threads))
+        labels.append(assign(X, centres, n_threads=n_threads) if label is None else label(X))
         total += sum_own(X, block.weights, centres, labels[-1], n_threads)
     return Ends(labels, total)
 

@@ -53,8 +53,10 @@ class _Reads:
 class _Shared(Source):
     """The rows of a source as one of the searches sees them."""
 
-    def __init__(self, source: Source, reads: _Reads, number: int, totals: Totals) -> None:
-        self._reads, self._number, self._totals = reads, number, totals
+    def __init__(
+        self, source: Source, reads: _Reads, number: int, totals: Totals, count: int
+    ) -> None:
+        self._reads, self._number, self._totals, self._count = reads, number, totals, count
         self.n_features, self.n_targets = source.n_features, source.n_targets
         self.one_target, self.dtype, self.classes = source.one_target, source.dtype, source.classes
         self.target_dtype, self.has_weights = source.target_dtype, source.has_weights
@@ -66,7 +68,7 @@ class _Shared(Source):
 
     def number_rows(self) -> int:
         """Do nothing but return how many rows there are: they are numbered."""
-        return int(self._totals[0])
+        return self._count
 
     def fold(self, compute: Any, combine: Any = lambda a, b: a + b, **_: Any) -> Any:
         """Return what `compute` gives for all rows; see `Source.fold`."""
@@ -85,13 +87,14 @@ def run_together(source: Source, searches: Sequence[Callable[[Source], T]]) -> t
         everything of the rows computed, by the thread of the caller.
     """
     reads, settings = _Reads(len(searches)), get_config()
+    known = source.totals, source.number_rows()  # before threads ask for them
     found: list[Any] = [None] * len(searches)
     errors: list[BaseException] = []
 
     def run(number: int) -> None:
         try:
             with config_context(**settings):
-                found[number] = searches[number](_Shared(source, reads, number, source.totals))
+                found[number] = searches[number](_Shared(source, reads, number, *known))
         except _StoppedError:
             pass
         except BaseException as error:

@@ -13,15 +13,25 @@ from scipy import linalg
 from rmodels.ops.glm import Matrix, Sums
 from rmodels.solvers.losses import Objective, Penalties
 
-__all__ = ["EXACT", "Curvature", "Search", "foresee", "minimise", "violations", "worst_of"]
+__all__ = [
+    "EXACT",
+    "NOISE",
+    "PATIENCE",
+    "Curvature",
+    "Search",
+    "foresee",
+    "minimise",
+    "violations",
+    "worst_of",
+]
 
 EXACT = 1e-12  # of the magnitudes that cancel in the gradient: a minimum
 _STALE = 0.1  # of the decrement before: above, the curvature is read again
 _STALE_EXPECTED = 0.7  # the same of one that is only expected, and that steps come to correct
 _MOST_READS = 200
-_NOISE = 2e-14  # of the objective: differences below are rounding
+NOISE = 2e-14  # of the objective: differences below are rounding
 _NOTHING = 1e-22  # of the objective, to be gained by another step: 11 digits of predictions
-_PATIENCE = 4  # reads without progress
+PATIENCE = 4  # reads without progress
 
 
 @dataclass(eq=False)
@@ -196,14 +206,14 @@ def minimise(
             trial = theta + length * step
             sums = objective.evaluate(trial, curvature=refresh)
             new = sums.loss + objective.penalties.value(trial)
-            if new <= value + 1e-4 * length * slope + _NOISE * abs(value):
+            if new <= value + 1e-4 * length * slope + NOISE * abs(value):
                 break
             rise = (new - value) - length * slope
             shorter = -0.5 * length * slope / rise if np.isfinite(rise) and rise > 0 else 0.25
             length *= min(0.5, max(0.1, shorter)) if np.isfinite(new) else 0.25
             if length < 1e-12 or objective.reads >= _MOST_READS:
                 break
-        if not new <= value + _NOISE * abs(value):
+        if not new <= value + NOISE * abs(value):
             break
         steps += 1
         following, sizes = violations(trial, sums, objective)
@@ -224,7 +234,7 @@ def minimise(
         ends = 0 <= reached <= _NOTHING * abs(value)
         since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
-        if since >= _PATIENCE and decrement < _NOISE * abs(value):
+        if since >= PATIENCE and decrement < NOISE * abs(value):
             break
         if _runs_away(sums, objective, theta):
             return Search(theta, value, worst, steps, True, sums, H)

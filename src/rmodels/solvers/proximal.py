@@ -9,14 +9,12 @@ import numpy as np
 from rmodels.ops.coordinate import minimise as minimise_quadratic
 from rmodels.ops.glm import Matrix, Sums
 from rmodels.solvers.losses import Objective
-from rmodels.solvers.newton import EXACT, Search, worst_of
+from rmodels.solvers.newton import EXACT, NOISE, PATIENCE, Search, worst_of
 
 __all__ = ["minimise", "violations"]
 
 _MOST_STEPS = 100
 _STALE = 0.05
-_NOISE = 2e-14
-_PATIENCE = 4  # reads without progress
 _LARGEST = 1500  # columns whose curvature is kept at a time
 
 
@@ -94,10 +92,10 @@ def _minimise(objective: Objective, start: Matrix, exact: float) -> Search:
             trial = theta + length * step
             found = objective.evaluate(trial, curvature=refresh)
             new = found.loss + objective.penalties.value(trial)
-            if new <= value + 1e-4 * length * slope + _NOISE * abs(value) or length < 1e-12:
+            if new <= value + 1e-4 * length * slope + NOISE * abs(value) or length < 1e-12:
                 break
             length *= 0.5
-        if not new <= value + _NOISE * abs(value):
+        if not new <= value + NOISE * abs(value):
             break
         steps += 1
         theta, value, sums = trial, new, found
@@ -109,7 +107,7 @@ def _minimise(objective: Objective, start: Matrix, exact: float) -> Search:
         worst = following
         since = 0 if worst < 0.5 * best else since + 1
         best = min(best, worst)
-        if since >= _PATIENCE and abs(slope) < _NOISE * abs(value):
+        if since >= PATIENCE and abs(slope) < NOISE * abs(value):
             break
     return Search(theta, value, worst, steps, False, sums)
 

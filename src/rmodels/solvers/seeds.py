@@ -105,8 +105,14 @@ class WeightedDraws:
 
 def draw_uniformly(rows: Rows, n_clusters: int, random_state: np.random.RandomState) -> Matrix:
     """Return different rows, drawn by their weights, as scikit-learn draws them."""
-    n = rows.X.shape[0]
-    drawn = random_state.choice(n, size=n_clusters, replace=False, p=_shares(rows))
+    n, shares = rows.X.shape[0], _shares(rows)
+    weighted = np.count_nonzero(shares)
+    if weighted < n_clusters:
+        raise ValueError(
+            f'init="random" draws {n_clusters} different rows, and {weighted} have a weight above '
+            '0: ask for fewer clusters, or for init="k-means++"'
+        )
+    drawn = random_state.choice(n, size=n_clusters, replace=False, p=shares)
     return as_array(rows.X[drawn]).astype(np.float64)
 
 

@@ -19,7 +19,7 @@ from rmodels.data.arrays import on_host
 from rmodels.ops.ordered import Epoch, Place, Problem, Rule, begin
 from rmodels.solvers import epochs
 
-__all__ = ["Descent", "Validation", "descend", "hold_out"]
+__all__ = ["Descent", "Validation", "check_order", "descend", "hold_out"]
 
 Mask = NDArray[np.bool_]
 
@@ -60,6 +60,15 @@ class Descent:
     n_samples: int
     engine: str
     solver: str = "steps"
+
+
+def check_order(source: Source, *, shuffle: bool) -> None:
+    """Raise if rows are to be shuffled that are not in memory."""
+    if shuffle and not isinstance(source, Rows):
+        raise ValueError(
+            "shuffle=True needs all rows in memory, and X is read in parts: set shuffle=False, "
+            "which takes rows in their order, and have them written in random order"
+        )
 
 
 def hold_out(
@@ -186,11 +195,6 @@ def _step(
     """Make each step."""
     if isinstance(source, Rows):
         return _walk_rows(source, rule, problems, start, validation, n_threads, verbose)
-    if rule.shuffle:
-        raise ValueError(
-            "shuffle=True needs all rows in memory, and X is read in parts: set shuffle=False, "
-            "which takes rows in their order, and have them written in random order"
-        )
     walk = begin(rule, problems, start)
     count = 0
     goes_on = True

@@ -8,13 +8,12 @@ import numpy as np
 
 from rmodels.ops.glm import Matrix
 from rmodels.solvers.losses import Objective
-from rmodels.solvers.newton import EXACT, Search, violations, worst_of
+from rmodels.solvers.newton import EXACT, NOISE, Search, violations, worst_of
 
 __all__ = ["minimise"]
 
 _MOST_STEPS = 200
 _MOST_PRODUCTS = 2000  # of a step
-_NOISE = 2e-14
 
 
 def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Search:
@@ -36,18 +35,18 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
             trial = theta + length * step
             sums = objective.evaluate(trial)
             new = sums.loss + objective.penalties.value(trial)
-            if new <= value + 1e-4 * length * slope + _NOISE * abs(value) or length < 1e-12:
+            if new <= value + 1e-4 * length * slope + NOISE * abs(value) or length < 1e-12:
                 break
             length *= 0.25
-        if not new <= value + _NOISE * abs(value):
+        if not new <= value + NOISE * abs(value):
             break
         steps += 1
         theta, value = trial, new
         gradient, sizes = violations(theta, sums, objective)
         following = worst_of(gradient, sizes)
-        stalled = 0 if following < 0.8 * best or -slope > _NOISE * abs(value) else stalled + 1
+        stalled = 0 if following < 0.8 * best or -slope > NOISE * abs(value) else stalled + 1
         worst, best = following, min(best, following)
-    return Search(theta, value, worst_of(gradient, sizes), steps, False, sums)
+    return Search(theta, value, worst, steps, False, sums)
 
 
 def _solve(objective: Objective, theta: Matrix, gradient: Matrix, near: float) -> Matrix:
