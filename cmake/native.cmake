@@ -8,6 +8,7 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 option(RMODELS_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(RMODELS_SETS "" CACHE STRING "Instruction sets to build for; empty for all of the architecture")
 
 set(DEVELOPMENT_MODULE Development.Module)
 if(SKBUILD_SABI_COMPONENT)
@@ -28,6 +29,9 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(SETS neon)
 else()
   set(SETS baseline)
+endif()
+if(RMODELS_SETS)
+  set(SETS ${RMODELS_SETS})
 endif()
 
 # add_native_modules(folder source...): where in the wheel the modules go, and what they are compiled from.

@@ -27,13 +27,15 @@ def _ours(name: str) -> Any:
     return getattr(rmodels, name)
 
 
+def _loaded() -> list[Any]:
+    """Return the modules of scikit-learn that are loaded."""
+    paths = sorted(path for path in sys.modules if path.startswith("sklearn."))
+    return [sys.modules[path] for path in paths]
+
+
 def _holders(name: str, value: Any) -> list[Any]:
     """Return the loaded modules of scikit-learn that call `value` by `name`."""
-    return [
-        module
-        for path, module in sorted(sys.modules.items())
-        if path.startswith("sklearn.") and vars(module).get(name) is value
-    ]
+    return [module for module in _loaded() if vars(module).get(name) is value]
 
 
 def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False) -> None:
@@ -131,8 +133,10 @@ def patched() -> dict[str, list[str]]:
     True
     >>> rmodels.unpatch_sklearn()
     """
+    loaded = [(module.__name__, vars(module)) for module in _loaded()]
     return {
-        name: [module.__name__ for module in _holders(name, _ours(name))] for name in _originals
+        name: [path for path, held in loaded if held.get(name) is ours]
+        for name, ours in ((name, _ours(name)) for name in _originals)
     }
 
 

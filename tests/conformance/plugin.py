@@ -7,7 +7,7 @@ not have what the fit needs.
 
 import functools
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -91,7 +91,8 @@ def _watch_fits(name):
     estimator.fit = watched
 
 
-for _name in rmodels.patched():
+_NAMES = list(rmodels.patched())
+for _name in _NAMES:
     _watch_fits(_name)
 
 
@@ -120,18 +121,23 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=others)
     if not any(ONE_OF_MANY in item.nodeid for item in chosen):
         problems.add(f"no test of {ONE_OF_MANY} is of an estimator of ours")
-    missing = dict(EXPECTED_FAILURES)
-    for item in chosen:
-        for name in rmodels.patched():
-            held = getattr(item.module, name, None)
-            own = {"rmodels", item.module.__name__}  # a test may make ours by a function of its own
+    for module in {item.module for item in chosen}:
+        own = {"rmodels", module.__name__}  # a test may make ours by a function of its own
+        for name in _NAMES:
+            held = getattr(module, name, None)
             if held is not None and not {held.__module__, held.__module__.split(".")[0]} & own:
-                problems.add(f"{item.nodeid} tests scikit-learn's own {name}")
+                problems.add(f"{module.__name__} tests scikit-learn's own {name}")
+    missing = dict(EXPECTED_FAILURES)
+    expected = defaultdict(list)  # by the file of a test
+    for pattern, reason in EXPECTED_FAILURES.items():
+        whole = "sklearn/" + pattern.replace("[", "[[]", 1)
+        expected[whole.partition("::")[0]].append((pattern, whole, reason))
+    for item in chosen:
         for pattern, reason in LONG.items():
             if ENGINE == "reference" and fnmatchcase(item.nodeid, pattern):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        for pattern, reason in EXPECTED_FAILURES.items():
-            if fnmatchcase(item.nodeid, "sklearn/" + pattern.replace("[", "[[]", 1)):
+        for pattern, whole, reason in expected[item.nodeid.partition("::")[0]]:
+            if fnmatchcase(item.nodeid, whole):
                 missing.pop(pattern, None)
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
     problems.update(f"no test is {pattern}, which is expected to fail" for pattern in missing)
@@ -142,7 +148,7 @@ def pytest_sessionfinish(session):
     if output is not None:
         output["fits"], output["problems"] = dict(fits), list(problems)
         return
-    for name in rmodels.patched():
+    for name in _NAMES:
         if isinstance(getattr(rmodels, name), type) and not fits[f"{name} on {ENGINE}"]:
             problems.add(f"no test fitted {name} on the engine {ENGINE}")
     if problems:
