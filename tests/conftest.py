@@ -10,11 +10,15 @@ from rmodels import native, ops
 from rmodels.config import config_context
 from rmodels.ops import device
 
-ENGINES = ["reference", *(f"native-{name}" for name in native.instruction_sets())]
-# The interpreter is slow: on it, only the operations are tested.
+# Operations are tested on each instruction set, and in the interpreter, which is slow. What is
+# built on them is tested on each engine: the native one on the best set, or that of RMODELS_ISA.
+SETS = [f"native-{name}" for name in native.instruction_sets()]
 INTERPRETED = [pytest.param("gpu-interpreter", marks=pytest.mark.gpu)] * device.is_interpreted()
-if ops.unavailable("gpu") is None and not INTERPRETED:
-    ENGINES.append(pytest.param("gpu", marks=pytest.mark.gpu))
+GPU = [pytest.param("gpu", marks=pytest.mark.gpu)]
+if ops.unavailable("gpu") is not None or INTERPRETED:
+    GPU = []
+ON_EACH_SET = ["reference", *SETS, *GPU, *INTERPRETED]
+ON_EACH_ENGINE = ["reference", *(["native"] if SETS else []), *GPU]
 
 # The same examples on every machine, however slow or busy it is; fixtures of a function hold for
 # all of its examples.
@@ -33,14 +37,14 @@ def pytest_generate_tests(metafunc):
     own = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "engine" in metafunc.fixturenames and not own:
         operations = Path(metafunc.module.__file__).parent == _OPERATIONS
-        metafunc.parametrize("engine", ENGINES + INTERPRETED * operations, indirect=True)
+        metafunc.parametrize("engine", ON_EACH_SET if operations else ON_EACH_ENGINE, indirect=True)
 
 
 @pytest.fixture
 def engine(request, monkeypatch):
-    """Each engine, and the native one on each instruction set that this processor runs."""
+    """Each engine, and of operations each instruction set that this processor runs."""
     name, _, variant = request.param.partition("-")
-    if name == "native":
+    if name == "native" and variant:
         monkeypatch.setenv("RMODELS_ISA", variant)
     assert ops.unavailable(name) is None
     # the interpreter is NumPy, which warns where a GPU does not

@@ -176,7 +176,9 @@ def test_folders_patterns_and_several_files(folder, run, algorithm):
     said = run(fit.format("parts"))
     predicted = run("predict m parts")
     assert predicted.count("\n") == 151
-    for data in ("parts/*.csv", "parts/0.csv parts/1.csv parts/2.csv", "./parts/"):
+    # how paths are found is the same for all
+    every = ("parts/*.csv", "./parts/") if algorithm == "linear" else ()
+    for data in ("parts/0.csv parts/1.csv parts/2.csv", *every):
         assert run(fit.format(data)) == said
         assert run(f"predict m {data}") == predicted
         if task in target:

@@ -30,8 +30,8 @@ def _problem(d, offset):
 
 
 @pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
-@pytest.mark.parametrize("offset", [0.0, 1e2, 1e3, 1e4, 1e5])
-@pytest.mark.parametrize("d", [3, 10, 40, 64, 128, 768])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e5])
+@pytest.mark.parametrize("d", [3, 10, 64, 768])
 def test_indices_and_distances_are_those_of_float64(engine, d, offset, algorithm):
     X, Q, distances, indices = _problem(d, offset)
     model = NearestNeighbors(n_neighbors=K, algorithm=algorithm).fit(X)
