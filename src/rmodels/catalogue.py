@@ -146,6 +146,7 @@ CATALOGUE = {
             "logistic_regression",
             _CHOSEN | {"cv": 2},
             variants=(_CHOSEN | {"cv": 2, "Cs": [0.1, 1.0], "l1_ratios": [0.5], "solver": "saga"},),
+            patch=True,
         ),
         Entry("PoissonRegressor", "linear_model", "regress", "generalised", patch=True),
         Entry("GammaRegressor", "linear_model", "regress", "generalised", patch=True),

@@ -143,11 +143,10 @@ EXPECTED_FAILURES = {
     "linear_model/tests/test_logistic.py::test_logistic_regression_callback_support_warning": (
         'wants a warning that callbacks follow solver="lbfgs" alone; ours follow each fit'
     ),
-    "linear_model/tests/test_logistic.py::test_logistic_cv[*]": (
-        "holds our minimum against where scikit-learn's LogisticRegressionCV stops, to six digits"
-    ),
     "linear_model/tests/test_logistic.py::test_logistic_cv_multinomial_score"
-    "[neg_log_loss-multiclass_agg_list3]": "as above",
+    "[neg_log_loss-multiclass_agg_list3]": (
+        "holds our minimum against where a private function of scikit-learn stops, to six digits"
+    ),
     "linear_model/_glm/tests/test_glm.py::test_warm_start[*]": (
         "wants a warning that max_iter=1 stopped early; ours finds the minimum"
     ),

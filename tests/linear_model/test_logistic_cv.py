@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV as Peer
-from sklearn.metrics import f1_score, log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import f1_score, get_scorer, log_loss, make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
 import rmodels
@@ -222,3 +223,17 @@ def test_a_scorer_keeps_what_its_maker_said():
             scores[label], [expected[f"split{fold}_test_score"][0] for fold in range(3)]
         )
     assert (scores["no"] != scores["yes"]).all()
+
+
+def test_weights_that_the_scorer_does_not_ask_for():
+    X, y, w = rows()
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked, not_asked = (
+            LogisticRegressionCV(
+                **NEW | {"Cs": 2, "scoring": scorer.set_score_request(sample_weight=wanted)}
+            ).fit(X, y, sample_weight=w)
+            for scorer, wanted in [(get_scorer("accuracy"), True), (get_scorer("accuracy"), False)]
+        )
+        assert asked.score(X, y, w) != not_asked.score(X, y)
+        with pytest.raises(TypeError, match="score got unexpected argument"):
+            not_asked.score(X, y, w)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 
 from rmodels import data
 from rmodels.base.classes import one_target, weigh_classes
@@ -172,6 +172,9 @@ class LogisticRegressionCV(LogisticModel):
         "penalty": [StrOptions({"l1", "l2", "elasticnet", "deprecated"})],
         "use_legacy_attributes": ["boolean", StrOptions({"warn"})],
     }
+
+    # the scorer's, if it asks for them
+    __metadata_request__score: ClassVar = {"sample_weight": UNUSED}
 
     def __init__(
         self,
