@@ -1,9 +1,11 @@
 # Written by `make stub`, from the catalogue.
 
 from rmodels import plot as plot
+from rmodels.cluster import DBSCAN as DBSCAN
 from rmodels.cluster import BisectingKMeans as BisectingKMeans
 from rmodels.cluster import KMeans as KMeans
 from rmodels.cluster import MiniBatchKMeans as MiniBatchKMeans
+from rmodels.cluster import dbscan as dbscan
 from rmodels.cluster import k_means as k_means
 from rmodels.cluster import kmeans_plusplus as kmeans_plusplus
 from rmodels.config import config_context as config_context
@@ -61,6 +63,7 @@ from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
     "BisectingKMeans",
+    "DBSCAN",
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
@@ -100,6 +103,7 @@ __all__ = [  # noqa: RUF022
     "TruncatedSVD",
     "TweedieRegressor",
     "config_context",
+    "dbscan",
     "enet_path",
     "get_config",
     "k_means",

@@ -17,6 +17,7 @@ TESTS = (
     "decomposition/tests/test_truncated_svd.py",
     "cluster/tests/test_k_means.py",
     "cluster/tests/test_bisect_k_means.py",
+    "cluster/tests/test_dbscan.py",
     "tests/test_naive_bayes.py",
     "tests/test_discriminant_analysis.py",
     "neighbors/tests/test_neighbors.py",
