@@ -49,6 +49,7 @@ from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
+from rmodels.neighbors import LocalOutlierFactor as LocalOutlierFactor
 from rmodels.neighbors import NearestCentroid as NearestCentroid
 from rmodels.neighbors import NearestNeighbors as NearestNeighbors
 from rmodels.neighbors import RadiusNeighborsClassifier as RadiusNeighborsClassifier
@@ -77,6 +78,7 @@ __all__ = [  # noqa: RUF022
     "LassoCV",
     "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "LocalOutlierFactor",
     "LogisticRegression",
     "LogisticRegressionCV",
     "MiniBatchKMeans",

@@ -391,6 +391,15 @@ CATALOGUE = {
             patch=True,
         ),
         Entry(
+            "LocalOutlierFactor",
+            "neighbors",
+            "detect",
+            "local_outlier_factor",
+            {"n_neighbors": 7, "novelty": True},
+            variants=({"n_neighbors": 7, "contamination": 0.2},),
+            patch=True,
+        ),
+        Entry(
             "KNeighborsTransformer",
             "neighbors",
             "transform",

@@ -24,6 +24,7 @@ TESTS = (
     "neighbors/tests/test_neighbors_pipeline.py",
     "neighbors/tests/test_graph.py",
     "neighbors/tests/test_nearest_centroid.py",
+    "neighbors/tests/test_lof.py",
     "linear_model/tests/test_base.py",
     "linear_model/tests/test_ridge.py",
     "linear_model/tests/test_coordinate_descent.py",

@@ -275,9 +275,11 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         n = self._count_searched()
         if k > n - (X is None):
             sign = "<" if X is None else "<="
+            queries = n if X is None else getattr(X, "shape", (None,))[0]
+            counted = f", n_samples = {queries}" if isinstance(queries, Integral) else ""
             raise ValueError(
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {n}"
+                f"n_samples_fit = {n}{counted}"
             )
         return Asked(k)
 
