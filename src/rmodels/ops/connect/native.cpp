@@ -33,7 +33,7 @@ struct Connection::Work {
     std::array<double, kGroup> sums, magnitudes, counts;
     std::array<std::int32_t, kGroup> best;
     std::vector<float> coordinates;  // (kAxes, kGroup)
-    float low[kAxes], high[kAxes];   // of the open lanes
+    float box[2 * kAxes];            // of the open lanes
     float box_limit;                 // the largest of the open lanes
 
     Work(std::size_t d, std::size_t steps)
@@ -57,21 +57,33 @@ Connection::Connection(const NearestIndex &index, double radius, double enough, 
     const Searched &searched = index.searched();
     const std::size_t n = searched.X.n, grouped = searched.rows.size();
     if (weights) positive_ = std::all_of(weights, weights + n, [](double w) { return w >= 0; });
+    const double most = index.frame().largest, square = double(searched.X.d) * most * most;
+    fixed_ = limits_of({square, most, std::sqrt(square)});  // as no point exceeds
+    if (const Tree *tree = index.tree()) {
+        leaves_.resize(index.groups());
+        for (std::size_t node = 0; node < tree->nodes(); node++)
+            if (tree->is_there(node) && tree->is_leaf(node)) leaves_[tree->leaf(node)] = std::uint32_t(node);
+    }
     if (searched.zeros.empty()) return;
     if (radius < 1) {  // rows of zeros are alone
         for (std::size_t i = grouped; i < n; i++) settle(i, weight(i), std::fabs(weight(i)), 1);
         return;
     }
     double sum = 0, magnitude = 0;
-    for (std::size_t i = 0; i < n; i++) {
-        if (i == grouped) zeros_sum_ = sum, zeros_magnitude_ = magnitude;
+    for (std::size_t i = n; i-- > 0;) {
         sum += weight(i);
         magnitude += std::fabs(weight(i));
+        if (i == grouped) zeros_sum_ = sum, zeros_magnitude_ = magnitude;
     }
-    zeros_sum_ = sum - zeros_sum_;
-    zeros_magnitude_ = magnitude - zeros_magnitude_;
     zeros_ = double(n - grouped);
     for (std::size_t i = grouped; i < n; i++) settle(i, sum, magnitude, double(n));
+}
+
+Connection::Limits Connection::limits_of(const QuerySize &size) const {
+    const Bounds &bounds = index_->searched().bounds;
+    const double reach = bounds.reach(radius_);
+    return {bounds.limit(size, reach), bounds.sure_limit(size, radius_), bounds.box_limit(size, reach),
+            bounds.screens(size)};
 }
 
 std::uint32_t Connection::row(std::size_t i) const {
@@ -283,6 +295,39 @@ void Connection::visit(Work &work, std::size_t group, std::uint64_t who) {
     }
 }
 
+// The score of two boxes.
+template <Fold fold>
+float box_gap(const float *a, const float *b, std::size_t axes, int p) {
+    f32v near{};
+    for (std::size_t i = 0; i < 2 * axes; i += 2)
+        near = add_gap<fold>(near, broadcast(std::max({0.0f, a[i] - b[i + 1], b[i] - a[i + 1]})), p);
+    float score[kF32];
+    store(score, near);
+    return score[0];
+}
+
+// Whether cores of a group, all of one component, may be neighbours of cores of another.
+template <Fold fold>
+bool Connection::meets_others(std::size_t group) const {
+    const Tree &tree = *index_->tree();
+    const float *box = tree.box(leaves_[group]);
+    const std::uint32_t root = sets_.find(groups_[group].point);
+    if (root == sets_.find(main_)) return false;
+    std::size_t stack[64], depth = 0;
+    stack[depth++] = 0;
+    while (depth) {
+        const std::size_t node = stack[--depth];
+        const std::uint32_t point = nodes_[node].point;
+        if (point == Shared::kNone || (point != Shared::kMixed && sets_.find(point) == root)) continue;
+        if (box_gap<fold>(box, tree.box(node), tree.axes().count(), index_->searched().bounds.power()) > fixed_.box)
+            continue;
+        if (tree.is_leaf(node)) return true;
+        stack[depth++] = 2 * node + 1;
+        stack[depth++] = 2 * node + 2;
+    }
+    return false;
+}
+
 // Visits the groups that may hold neighbours of the open lanes, their own first.
 template <Fold fold, Connection::Phase phase>
 void Connection::walk(Work &work) {
@@ -305,17 +350,7 @@ void Connection::walk(Work &work) {
     const std::size_t axes = tree->axes().count();
     const int p = index_->searched().bounds.power();
     // How near the box of a node is to that of the lanes.
-    auto gap = [&](std::size_t node) {
-        const float *box = tree->box(node);
-        f32v near{};
-        for (std::size_t a = 0; a < axes; a++) {
-            const f32v apart = broadcast(std::max({0.0f, box[2 * a] - work.high[a], work.low[a] - box[2 * a + 1]}));
-            near = add_gap<fold>(near, apart, p);
-        }
-        float score[kF32];
-        store(score, near);
-        return score[0];
-    };
+    auto gap = [&](std::size_t node) { return box_gap<fold>(work.box, tree->box(node), axes, p); };
     // The lanes that a box is near enough to.
     auto lanes = [&](std::size_t node) {
         const float *box = tree->box(node);
@@ -363,12 +398,11 @@ bool Connection::open(Work &work) const {
     const std::size_t first = work.group * kGroup, n = std::min(kGroup, searched.rows.size() - first);
     const std::size_t d = searched.X.d, axes = tree ? tree->axes().count() : 0;
     const std::uint32_t main = phase == Phase::join ? sets_.find(main_) : 0;
-    const double reach = searched.bounds.reach(radius_);
+    constexpr float infinity = std::numeric_limits<float>::infinity();
     work.open = work.unscreened = 0;
-    work.box_limits.fill(-std::numeric_limits<float>::infinity());
-    std::fill_n(work.low, axes, std::numeric_limits<float>::infinity());
-    std::fill_n(work.high, axes, -std::numeric_limits<float>::infinity());
-    work.box_limit = -std::numeric_limits<float>::infinity();
+    work.box_limits.fill(-infinity);
+    for (std::size_t i = 0; i < 2 * axes; i += 2) work.box[i] = infinity, work.box[i + 1] = -infinity;
+    work.box_limit = -infinity;
     for (std::size_t i = 0; i < n; i++) {
         const std::size_t point = first + i;
         if constexpr (phase == Phase::count) {
@@ -394,21 +428,21 @@ bool Connection::open(Work &work) const {
         for (std::size_t c = 0; c < d; c++) work.scaled[c] = index_->frame().place(query[c], c);
         const QuerySize size = index_->round(work.scaled.data(), work.pairs.data(),
                                              work.rounded.data() + i * index_->steps(), work.factors[i]);
+        const Limits limits = searched.bounds.has_norms() ? limits_of(size) : fixed_;
         const std::uint64_t bit = std::uint64_t(1) << i;
         work.open |= bit;
-        if (!searched.bounds.screens(size)) work.unscreened |= bit;
-        work.limits[i] = searched.bounds.limit(size, reach);
-        work.sures[i] = searched.bounds.sure_limit(size, radius_);
+        if (!limits.screens) work.unscreened |= bit;
+        work.limits[i] = limits.near;
+        work.sures[i] = limits.sure;
         if (!tree) continue;
-        work.box_limits[i] =
-            work.unscreened & bit ? std::numeric_limits<float>::infinity() : searched.bounds.box_limit(size, reach);
+        work.box_limits[i] = limits.screens ? fixed_.box : infinity;
         work.box_limit = std::max(work.box_limit, work.box_limits[i]);
         float at[kAxes];
         tree->axes().project(work.scaled.data(), at);
         for (std::size_t a = 0; a < axes; a++) {
             work.coordinates[a * kGroup + i] = at[a];
-            work.low[a] = std::min(work.low[a], at[a]);
-            work.high[a] = std::max(work.high[a], at[a]);
+            work.box[2 * a] = std::min(work.box[2 * a], at[a]);
+            work.box[2 * a + 1] = std::max(work.box[2 * a + 1], at[a]);
         }
     }
     return work.open != 0;
@@ -433,8 +467,11 @@ void Connection::run(std::size_t first, std::size_t last, std::int64_t *labels, 
         if (!works[thread]) works[thread] = std::make_unique<Work>(index_->searched().X.d, index_->steps());
         Work &work = *works[thread];
         work.group = first + block;
-        if (open<phase>(work))
-            with_fold(index_->searched().bounds.fold(), [&]<Fold fold>() { walk<fold, phase>(work); });
+        with_fold(index_->searched().bounds.fold(), [&]<Fold fold>() {
+            const bool uniform = phase == Phase::join && leaves_.size() && groups_[work.group].point < Shared::kMixed;
+            if (uniform && fixed_.screens && !meets_others<fold>(work.group)) return;
+            if (open<phase>(work)) walk<fold, phase>(work);
+        });
         close<phase>(work, labels);
     });
 }

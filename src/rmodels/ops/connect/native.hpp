@@ -42,9 +42,17 @@ private:
         std::int32_t least;   // of their labels
     };
     struct Work;
+    // Largest scores of what may be a neighbour, surely is one, and of a box that may hold one.
+    struct Limits {
+        float near, sure, box;
+        bool screens;  // whether scores say anything
+    };
 
     template <Phase phase>
     void run(std::size_t first, std::size_t last, std::int64_t *labels, int threads);
+    Limits limits_of(const QuerySize &size) const;
+    template <Fold fold>
+    bool meets_others(std::size_t group) const;
     template <Phase phase>
     bool open(Work &work) const;
     template <Fold fold, Phase phase>
@@ -79,6 +87,8 @@ private:
     std::vector<std::uint8_t> notes_;   // (n): how many; kNoted + 1: there were more
     std::vector<std::int32_t> labels_;  // (n), once they are numbered
     std::vector<Shared> groups_, nodes_;
+    std::vector<std::uint32_t> leaves_;  // (groups): their nodes, in a tree
+    Limits fixed_;                       // of any point, where scores have no norms; its box always
     Union sets_;
     std::uint32_t main_ = 0;  // a point of a large component
 };

@@ -10,10 +10,11 @@ from rmodels.config import get_config, thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.connect import Labels, Mask, Weights, is_exact
 from rmodels.ops.nearest import Index, within
-from rmodels.ops.nearest.native import state_of
+from rmodels.ops.nearest.native import FIRST_WORK, state_of
 
 _SECONDS = 0.07  # what a chunk should last
-_FIRST = 16  # blocks of a first chunk
+_BLOCK = 64  # points
+_FIRST = 256  # blocks of a first chunk that walks a tree
 
 
 def connect(
@@ -26,18 +27,20 @@ def connect(
     exact = is_exact(weights)
     state = extension.Connection(state_of(index, n_threads), radius, min_weight, weights, exact)
     n = len(index.X)
-    blocks = state.blocks
-    for part in chunks(blocks, _FIRST, "neighbourhoods", seconds=_SECONDS):
+    blocks, first = state.blocks, _FIRST
+    if index.algorithm != "tree":
+        first = max(1, int(FIRST_WORK / (_BLOCK * n * (index.X.shape[1] + 4))))
+    for part in chunks(blocks, first, "neighbourhoods", seconds=_SECONDS):
         state.count(part.start, part.stop, threads)
     if weights is not None and not exact:
         rows = state.doubtful()
         state.decide(_decide(index, radius, min_weight, weights, rows, threads))
     state.seed(threads)
-    for part in chunks(blocks, _FIRST, "components", seconds=_SECONDS):
+    for part in chunks(blocks, first, "components", seconds=_SECONDS):
         state.join(part.start, part.stop, threads)
     core, labels = np.empty(n, dtype=bool), np.empty(n, dtype=np.int64)
     state.number(labels, core)
-    for part in chunks(blocks, _FIRST, "labels", seconds=_SECONDS):
+    for part in chunks(blocks, first, "labels", seconds=_SECONDS):
         state.label(part.start, part.stop, labels, threads)
     return core, labels
 
