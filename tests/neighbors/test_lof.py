@@ -127,8 +127,14 @@ def test_what_there_is():
 def test_rows_that_are_not_in_memory():
     names = list("abc")
     table = pd.DataFrame(X, columns=names)
-    rows = rmodels.scan(lambda: (table[i : i + 70] for i in range(0, 300, 70)))
-    model = LocalOutlierFactor(9).fit(rows)
+    passes = []
+
+    def read():
+        passes.append(1)
+        return (table[i : i + 70] for i in range(0, 300, 70))
+
+    model = LocalOutlierFactor(9).fit(rmodels.scan(read))
+    assert len(passes) == 2
     expected = LocalOutlierFactor(9).fit(X)
     np.testing.assert_array_equal(model.negative_outlier_factor_, expected.negative_outlier_factor_)
     big = pd.DataFrame(np.zeros((50_000, 3)), columns=names)

@@ -189,7 +189,7 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         """
         source = self._fit(X)
         if isinstance(self._search, PartedSearch):
-            rows = collect(source, type(self).__name__)
+            rows = collect(source, type(self).__name__, self.n_samples_fit_)
             self._search = self._new_search(np.ascontiguousarray(rows.X))
             self.engine_, self.algorithm_ = self._search.engine, self._search.algorithm
         n = self.n_samples_fit_

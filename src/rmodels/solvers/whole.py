@@ -16,7 +16,7 @@ __all__ = ["collect", "copy_rows"]
 Places = NDArray[np.int64]
 
 
-def collect(source: Source, who: str) -> Rows:
+def collect(source: Source, who: str, n_samples: int | None = None) -> Rows:
     """Return all rows in memory, on the processor.
 
     Parameters
@@ -24,6 +24,8 @@ def collect(source: Source, who: str) -> Rows:
     source : Source
     who : str
         What needs them there.
+    n_samples : int, default=None
+        How many there are, if the source has numbered them.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def collect(source: Source, who: str) -> Rows:
     """
     if isinstance(source, Rows):
         return source.on_host()
-    n = source.number_rows()
+    n = source.number_rows() if n_samples is None else n_samples
     size, limit = n * source.n_features * source.dtype.itemsize, get_config()["memory_limit"]
     if size > limit:
         raise NotCoveredError(
