@@ -76,6 +76,7 @@ THUMBNAILS = {
     "stochastic_descent": 1,
     "nearest_neighbors": 1,
     "k_means": 0,
+    "density": 0,
     "one_read": 0,
     "from_a_table": 0,
     "benchmarks": 0,

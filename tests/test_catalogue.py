@@ -40,6 +40,7 @@ def test_tasks_are_what_the_classes_do():
             "regress": ["predict"],
             "cluster": ["predict", "transform"],
             "transform": ["transform"],
+            "group": [],
             "detect": ["predict"],
             "search": [],
             "function": [],
@@ -51,6 +52,7 @@ def test_tasks_are_what_the_classes_do():
             "classify": "classifier",
             "regress": "regressor",
             "cluster": "clusterer",
+            "group": "clusterer",
             "detect": "outlier_detector",
         }
         if entry.task in kinds:

@@ -1,9 +1,11 @@
 # Written by `make stub`, from the catalogue.
 
 from rmodels import plot as plot
+from rmodels.cluster import DBSCAN as DBSCAN
 from rmodels.cluster import BisectingKMeans as BisectingKMeans
 from rmodels.cluster import KMeans as KMeans
 from rmodels.cluster import MiniBatchKMeans as MiniBatchKMeans
+from rmodels.cluster import dbscan as dbscan
 from rmodels.cluster import k_means as k_means
 from rmodels.cluster import kmeans_plusplus as kmeans_plusplus
 from rmodels.config import config_context as config_context
@@ -47,6 +49,7 @@ from rmodels.naive_bayes import GaussianNB as GaussianNB
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
+from rmodels.neighbors import LocalOutlierFactor as LocalOutlierFactor
 from rmodels.neighbors import NearestCentroid as NearestCentroid
 from rmodels.neighbors import NearestNeighbors as NearestNeighbors
 from rmodels.neighbors import RadiusNeighborsClassifier as RadiusNeighborsClassifier
@@ -61,6 +64,7 @@ from rmodels.versions import show_versions as show_versions
 
 __all__ = [  # noqa: RUF022
     "BisectingKMeans",
+    "DBSCAN",
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
@@ -74,6 +78,7 @@ __all__ = [  # noqa: RUF022
     "LassoCV",
     "LinearDiscriminantAnalysis",
     "LinearRegression",
+    "LocalOutlierFactor",
     "LogisticRegression",
     "LogisticRegressionCV",
     "MiniBatchKMeans",
@@ -100,6 +105,7 @@ __all__ = [  # noqa: RUF022
     "TruncatedSVD",
     "TweedieRegressor",
     "config_context",
+    "dbscan",
     "enet_path",
     "get_config",
     "k_means",

@@ -31,8 +31,9 @@ class Entry:
     name : str
     family : str
         One of `FAMILIES`: the folder of rmodels that has it.
-    task : {"classify", "regress", "cluster", "detect", "search", "transform", "function"}
-        "detect" tells which rows are unlike the others.
+    task : {"classify", "regress", "cluster", "group", "detect", "search", "transform", "function"}
+        "group" tells the clusters of the rows that it is fitted to, and nothing of others; "detect"
+        which rows are unlike the others.
     page : str
         Of the user guide.
     example : dict
@@ -79,7 +80,7 @@ class Entry:
     @property
     def has_command(self) -> bool:
         """Whether it is fitted to a table and answers with one: the command line has it."""
-        return self.tabular and self.task not in ("detect", "search", "function")
+        return self.tabular and self.task not in ("group", "detect", "search", "function")
 
 
 _DESCENT = {"iterations": 50}
@@ -335,6 +336,16 @@ CATALOGUE = {
             {"n_clusters": 3, "random_state": 0},
             patch=True,
         ),
+        Entry(
+            "DBSCAN",
+            "cluster",
+            "group",
+            "dbscan",
+            {"eps": 0.6},
+            variants=({"eps": 1.2, "min_samples": 8, "metric": "manhattan"},),
+            patch=True,
+        ),
+        Entry("dbscan", "cluster", "function", "dbscan", {"eps": 0.9}, patch=True),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes", patch=True),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
@@ -378,6 +389,15 @@ CATALOGUE = {
                 {"shrink_threshold": 0.2, "priors": "empirical"},
                 {"metric": "manhattan"},
             ),
+            patch=True,
+        ),
+        Entry(
+            "LocalOutlierFactor",
+            "neighbors",
+            "detect",
+            "local_outlier_factor",
+            {"n_neighbors": 7, "novelty": True},
+            variants=({"n_neighbors": 7, "contamination": 0.2},),
             patch=True,
         ),
         Entry(

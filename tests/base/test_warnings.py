@@ -140,11 +140,11 @@ CASES = {
         UserWarning,
     ),
     "truths": (lambda: NearestNeighbors(metric="jaccard").fit(X), DataConversionWarning),
-    "NeighborsBase._set_effective_metric": (
+    "choose_metric": (
         lambda: NearestNeighbors(p=3, metric_params={"p": 1}).fit(X),
         SyntaxWarning,
     ),
-    "NeighborsBase._new_search": (lambda: NearestNeighbors(p=0.5).fit(X), UserWarning),
+    "new_search": (lambda: NearestNeighbors(p=0.5).fit(X), UserWarning),
     "RadiusNeighborsClassifier._shares": (outlier, UserWarning),
     "NeighborsRegressor._decide": (
         lambda: KNeighborsRegressor(2, weights=np.zeros_like).fit(X, y).predict(X),

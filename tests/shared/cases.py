@@ -70,12 +70,16 @@ EXAMPLES = [Case(entry, dict(entry.example)) for entry in ENTRIES]
 
 
 def answers(model, queries, *methods):
-    """All that a fitted estimator says of rows: lists of arrays without objects, by method."""
-    return {
+    """All that a fitted estimator says of rows: lists of arrays without objects, by method.
+
+    Of one that says nothing of others, what it found in those that it was fitted to.
+    """
+    found = {
         name: list(_arrays(getattr(model, name)(queries)))
         for name in methods or METHODS
         if hasattr(model, name)
     }
+    return found or {"labels_": list(_arrays(model.labels_))}
 
 
 def assert_close(ours, expected):

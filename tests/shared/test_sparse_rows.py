@@ -12,6 +12,7 @@ KINDS = (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix, sparse.csc_arr
 
 
 @pytest.mark.filterwarnings("ignore:cannot use tree with sparse input:UserWarning")
+@pytest.mark.filterwarnings("ignore:Duplicate values are leading:UserWarning")  # rows of zeros
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("case", taking, ids=str)

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.metrics import make_scorer
+from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.neighbors._base import (
     KNeighborsMixin,
     NeighborsBase,
@@ -24,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "PAIRWISE_METRICS",
     "HasMethods",
     "Interval",
     "KNeighborsMixin",
@@ -48,6 +50,8 @@ __all__ = [
     "tree_of",
     "validate_params",
 ]
+
+PAIRWISE_METRICS = frozenset(_VALID_METRICS)
 
 check_feature_names = _check_feature_names
 check_method_params = _check_method_params

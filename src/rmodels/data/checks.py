@@ -75,6 +75,8 @@ class Need:
         Whether the rows must be C-contiguous.
     distances : bool
         Whether X holds distances to the points, which are its rows in a fit.
+    signed : bool
+        Whether weights of rows in memory may be negative.
     """
 
     sparse: bool = True
@@ -83,6 +85,7 @@ class Need:
     missing: Missing = "later"
     contiguous: bool = False
     distances: bool = False
+    signed: bool = False
 
 
 def is_plain(A: Any) -> bool:
@@ -344,7 +347,7 @@ def constant_weight(sample_weight: Any) -> bool:
 
 
 def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, part: bool) -> Any:
-    """Return weights, at least 0 and not all 0 unless these are a part of the rows."""
+    """Return weights, at least 0 unless signed, and not all 0 unless a part of the rows."""
     sample_weight = adopt(sample_weight)
     if on_gpu(X):
         if constant_weight(sample_weight):
@@ -352,7 +355,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
         weights = _check_target_tensor(estimator, sample_weight, X, "sample_weight")
         if weights.ndim != 1:
             raise ValueError("Sample weights must be 1D array or scalar")
-        if bool((weights < 0).any()):
+        if not need.signed and bool((weights < 0).any()):
             raise ValueError("Negative values in data passed to `sample_weight`")
         if not part and not bool(weights.any()):
             raise ValueError(WEIGHTLESS)
@@ -365,7 +368,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
         1.0 + np.asarray(sample_weight) if blank else sample_weight,
         X,
         dtype=X.dtype if need.missing == "later" else np.float64,
-        ensure_non_negative=True,
+        ensure_non_negative=not need.signed,
     )
     if blank:
         return np.zeros_like(checked)

@@ -15,6 +15,7 @@
 
 #include "native/strided.hpp"
 #include "ops/assign/native.hpp"
+#include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/glm/native.hpp"
@@ -281,6 +282,39 @@ nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, do
                           array(std::move(found.indices)));
 }
 
+using Mask = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void bind_connection(nb::module_ &module) {
+    nb::class_<Connection>(module, "Connection")
+        .def(
+            "__init__",
+            [](Connection *self, const NearestIndex &index, double radius, double enough,
+               const std::optional<Input> &weights, bool exact) {
+                new (self) Connection(index, radius, enough, weights ? weights->data() : nullptr, exact);
+            },
+            nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), "index"_a, "radius"_a, "enough"_a,
+            "weights"_a.noconvert().none(), "exact"_a)
+        .def_prop_ro("blocks", &Connection::blocks)
+        .def("count", &Connection::count, nb::call_guard<nb::gil_scoped_release>(), "first"_a, "last"_a, "threads"_a)
+        .def("doubtful", [](const Connection &self) { return array(self.doubtful()); })
+        .def(
+            "decide", [](Connection &self, const Mask &core) { self.decide(core.data()); }, "core"_a.noconvert())
+        .def("seed", &Connection::seed, nb::call_guard<nb::gil_scoped_release>(), "threads"_a)
+        .def("join", &Connection::join, nb::call_guard<nb::gil_scoped_release>(), "first"_a, "last"_a, "threads"_a)
+        .def(
+            "number",
+            [](Connection &self, const Whole &labels, const Mask &core) { self.number(labels.data(), core.data()); },
+            "labels"_a.noconvert(), "core"_a.noconvert())
+        .def(
+            "label",
+            [](Connection &self, std::size_t first, std::size_t last, const Whole &labels, int threads) {
+                nb::gil_scoped_release release;
+                self.label(first, last, labels.data(), threads);
+            },
+            "first"_a, "last"_a, "labels"_a.noconvert(), "threads"_a);
+}
+
 Family family(const std::string &loss, double power) {
     if (loss == "logistic") return {Likelihood::logistic, power};
     if (loss == "multinomial") return {Likelihood::multinomial, power};
@@ -498,6 +532,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_walks<float>(module, "WalksOfFloats");
     bind_walks<double>(module, "WalksOfDoubles");
 
+    bind_connection(module);
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),

@@ -8,6 +8,7 @@ from rmodels.neighbors._graph import (
     kneighbors_graph,
     radius_neighbors_graph,
 )
+from rmodels.neighbors._lof import LocalOutlierFactor
 from rmodels.neighbors._nearest_centroid import NearestCentroid
 from rmodels.neighbors._regression import KNeighborsRegressor, RadiusNeighborsRegressor
 from rmodels.neighbors._unsupervised import NearestNeighbors
@@ -16,6 +17,7 @@ __all__ = [
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "LocalOutlierFactor",
     "NearestCentroid",
     "NearestNeighbors",
     "RadiusNeighborsClassifier",

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rmodels.base import metrics
+from rmodels.base.metrics import Metric
 from rmodels.data import Prepared, Rows, Source
 from rmodels.data.arrays import on_host
-from rmodels.neighbors import _metrics
-from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
 
@@ -129,7 +129,7 @@ class PartedSearch:
     source : Source
         Its rows are numbered.
     metric, parameters
-        As `_metrics.effective_metric` returns them.
+        As `metrics.choose_metric` returns them.
     algorithm : {"auto", "brute", "tree"}
     n_jobs : int or None
     """
@@ -147,7 +147,7 @@ class PartedSearch:
         algorithm: str,
         n_jobs: int | None,
     ) -> None:
-        name, p = _metrics.find_indexed(metric, parameters)
+        name, p = metrics.find_indexed(metric, parameters)
         self._source = source
         options: dict[str, Any] = {"metric": name, "p": p, "algorithm": algorithm, "n_jobs": n_jobs}
         self._options = options

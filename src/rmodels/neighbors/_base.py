@@ -14,32 +14,31 @@ from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDT
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
+from rmodels.base import metrics
 from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import HasState
-from rmodels.base.warnings import warn
-from rmodels.config import thread_count
-from rmodels.data import Need, Rows, Source
-from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
-from rmodels.data.checks import Targets
-from rmodels.neighbors import _metrics
-from rmodels.neighbors._answers import Answer, Asked, PartedSearch
-from rmodels.neighbors._metrics import Metric
-from rmodels.neighbors._search import (
+from rmodels.base.metrics import Metric
+from rmodels.base.search import (
     Blockwise,
     Indexed,
     Precomputed,
     Present,
     Search,
     SparseRows,
+    new_search,
     search,
 )
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import HasState
+from rmodels.config import thread_count
+from rmodels.data import Need, Rows, Source
+from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
+from rmodels.data.checks import Targets
+from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
-_ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree": "tree"}
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
@@ -57,7 +56,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "radius": [Interval(Real, 0, None, closed="both"), None],
-        "algorithm": [StrOptions(set(_ALGORITHMS))],
+        "algorithm": [StrOptions(set(metrics.ALGORITHMS))],
         "leaf_size": [Interval(Integral, 1, None, closed="left")],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric": [
@@ -98,7 +97,9 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         metric: Metric | None = None
         if fitted is not None:
             X, metric = _points_of(fitted)
-        self._set_effective_metric()
+        self.effective_metric_, self.effective_metric_params_ = metrics.choose_metric(
+            self.metric, self.algorithm, self.p, self.metric_params
+        )
         source = data.source(
             self, X, y, sample_weight, targets=self._targets(), need=self._need(), task="fit"
         )
@@ -107,7 +108,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
                 source,
                 self.effective_metric_,
                 self.effective_metric_params_,
-                _ALGORITHMS[self.algorithm],
+                metrics.ALGORITHMS[self.algorithm],
                 self.n_jobs,
             )
             self.n_samples_fit_ = source.number_rows()
@@ -132,48 +133,15 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     def _need(self) -> Need:
         """Return what points and queries have to be."""
-        named = isinstance(self.metric, str)
-        return Need(
-            floats=not named or self.metric in _metrics.INDEXED,
-            # a function of two rows would wrap small integers around, and lose digits of float32
-            doubles=not named,
-            missing="allow" if named and self.metric == "nan_euclidean" else "refuse",
-            contiguous=True,
-            distances=named and self.metric == "precomputed",
-        )
-
-    def _set_effective_metric(self) -> None:
-        _metrics.check_algorithm(self.metric, self.algorithm, self.metric_params)
-        if "p" in (self.metric_params or {}) and self.p is not None:
-            warn(
-                "Parameter p is found in metric_params. The corresponding parameter from __init__ "
-                "is ignored.",
-                SyntaxWarning,
-            )
-        self.effective_metric_, self.effective_metric_params_ = _metrics.effective_metric(
-            self.metric, self.p, self.metric_params
-        )
+        return metrics.need_of(self.metric)
 
     def _new_search(self, points: Any) -> Search:
-        algorithm = _ALGORITHMS[self.algorithm]
-        if sparse.issparse(points) and self.metric != "precomputed":
-            _metrics.check_sparse(self.effective_metric_, self.algorithm)
-        elif self.effective_metric_ == "minkowski" and self.effective_metric_params_["p"] < 1:
-            if algorithm == "tree":
-                raise ValueError(
-                    f'algorithm="{self.algorithm}" does not support 0 < p < 1 for the Minkowski '
-                    'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
-                )
-            algorithm = "brute"
-            warn(
-                "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
-                "the execution with `algorithm='brute'`.",
-            )
-        return search(
+        return new_search(
             points,
+            self.metric,
+            self.algorithm,
             self.effective_metric_,
             self.effective_metric_params_,
-            algorithm,
             thread_count(self.n_jobs),
         )
 
@@ -307,9 +275,11 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         n = self._count_searched()
         if k > n - (X is None):
             sign = "<" if X is None else "<="
+            queries = n if X is None else getattr(X, "shape", (None,))[0]
+            counted = f", n_samples = {queries}" if isinstance(queries, Integral) else ""
             raise ValueError(
                 f"Expected n_neighbors {sign} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {n}"
+                f"n_samples_fit = {n}{counted}"
             )
         return Asked(k)
 

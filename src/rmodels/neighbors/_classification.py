@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Classifier
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import beside, namespace, on_host
 from rmodels.neighbors._base import NeighborsBase
-from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._predictors import (
     KNeighborsPredictor,
     NeighborsPredictor,

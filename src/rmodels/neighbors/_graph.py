@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base import sklearn as scikit_learn
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
-from rmodels.neighbors._metrics import Metric
 from rmodels.neighbors._unsupervised import NearestNeighbors
 
 __all__ = [

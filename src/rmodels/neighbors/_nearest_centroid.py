@@ -12,6 +12,7 @@ from rmodels import data
 from rmodels.base.classes import one_target
 from rmodels.base.densities import ScoringClassifier, measure
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.search import Search, SparseRows, search
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn
 from rmodels.config import get_config, thread_count
@@ -27,7 +28,6 @@ from rmodels.data.arrays import (
     on_host,
 )
 from rmodels.exceptions import NotCoveredError
-from rmodels.neighbors._search import Search, SparseRows, search
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.medians import find_medians
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments

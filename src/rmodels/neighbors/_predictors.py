@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rmodels.base.search import Present
 from rmodels.base.tasks import Predictor
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import beside, count_to, on_host
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
-from rmodels.neighbors._search import Present
 from rmodels.neighbors._weights import Neighbours, Weights
 
 __all__ = ["KNeighborsPredictor", "NeighborsPredictor", "RadiusNeighborsPredictor"]

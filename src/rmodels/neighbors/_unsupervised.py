@@ -5,8 +5,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from rmodels.base.estimator import all_or_nothing
+from rmodels.base.metrics import Metric
 from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
-from rmodels.neighbors._metrics import Metric
 
 __all__ = ["NearestNeighbors"]
 

@@ -13,6 +13,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
     "assign": ("reference", "native"),
+    "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
     "nearest": ("reference", "native", "gpu"),
@@ -38,8 +39,8 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     Parameters
     ----------
     operation : str
-        One of "assign", "moments", "descent", "nearest", "coordinate", "glm", "mahalanobis" and
-        "ordered".
+        One of "assign", "connect", "moments", "descent", "nearest", "coordinate", "glm",
+        "mahalanobis" and "ordered".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

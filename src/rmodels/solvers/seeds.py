@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from rmodels.config import get_config
 from rmodels.data import Rows, Source
 from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, estimate_gains, find_gains
 from rmodels.solvers.moments import as_array
+from rmodels.solvers.whole import copy_rows
 
 __all__ = ["WeightedDraws", "dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
 
@@ -46,22 +45,7 @@ def sample_rows(source: Source, random_state: np.random.RandomState) -> Rows:
     if size < n:
         draws = np.random.default_rng(random_state.randint(1 << 31))
         numbers = np.sort(draws.choice(n, size, replace=False, shuffle=False))
-    parts = source.fold(partial(_take, numbers))
-    weights = [part[1] for part in parts]
-    return Rows(
-        np.concatenate([part[0] for part in parts]),
-        weights=None if weights[0] is None else np.concatenate(weights),
-    )
-
-
-def _take(numbers: Places | None, rows: Rows) -> list[tuple[Any, Any]]:
-    """Return copies of those of the rows that have some numbers, and of their weights."""
-    X, w = as_array(rows.X), rows.weights
-    if numbers is None:
-        return [(X.copy(), None if w is None else np.array(w))]
-    low, high = np.searchsorted(numbers, (rows.first, rows.first + len(X)))
-    here = numbers[low:high] - rows.first
-    return [(X[here], None if w is None else np.asarray(w)[here])]
+    return copy_rows(source, numbers)
 
 
 def _shares(rows: Rows) -> Matrix:

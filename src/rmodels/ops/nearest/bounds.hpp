@@ -138,6 +138,17 @@ public:
         return above(raised(reach / alpha_ + shift(q)) * (1 + error_) + underflow(), 0);
     }
 
+    // Largest score (raised by its slack) of a point that is surely reported at `distance` or less.
+    float sure_limit(const QuerySize &q, double distance) const {
+        constexpr float none = -std::numeric_limits<float>::infinity();
+        if (!(distance < ceiling_)) return none;
+        const double whole = std::ldexp(cosine_ ? std::sqrt(2 * distance) : distance, exponent_);
+        const double reach = (whole - 2 * lost_) / (1 + 2 * relative_) * (1 - 0x1p-40);
+        if (has_norms()) return reach > 0 ? below(reach * reach - q.square - doubt(q), q.square + doubt(q)) : none;
+        const double norm = reach / beta_ - shift(q);
+        return norm > 0 ? below(raised(norm) / (1 + error_) - underflow(), raised(norm)) : none;
+    }
+
     // How far the rounding of a query and a point can move their distance, in the fold's norm.
     double shift(const QuerySize &q) const { return spread_ * (2.1 * 0x1p-24 * (largest_ + q.largest) + 0x1p-146); }
 
@@ -154,6 +165,12 @@ private:
         if (!(value < 0x1p127)) return std::numeric_limits<float>::infinity();
         return std::nextafter(float(value + extra + std::fabs(value) * 0x1p-40),
                               std::numeric_limits<float>::infinity());
+    }
+
+    // A float32 below a value that came from numbers of a size, each rounded.
+    static float below(double value, double size) {
+        const double low = std::min(value, 0x1p126) - (std::fabs(value) + size) * 0x1p-40;
+        return std::nextafter(float(low), -std::numeric_limits<float>::infinity());
     }
 
     double widen(double distance) const {

@@ -188,27 +188,25 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
     return larger * std::pow(double(X.n) / double(size), slope) < kPays;
 }
 
-// Rounds the scaled query as the tile wants it.
-QuerySize NearestIndex::round(Workspace &work, std::size_t i) const {
+QuerySize NearestIndex::round(const double *scaled, std::int16_t *pairs, float *out, float &factor) const {
     const std::size_t d = searched_.X.d;
     QuerySize size{0, 0, 0};
     for (std::size_t c = 0; c < d; c++) {
-        size.square += work.scaled[c] * work.scaled[c];
-        size.largest = std::max(size.largest, std::fabs(work.scaled[c]));
+        size.square += scaled[c] * scaled[c];
+        size.largest = std::max(size.largest, std::fabs(scaled[c]));
     }
-    float *out = work.queries.data() + i * steps_;
     if (searched_.bounds.fold() == Fold::pairs) {
         if (!(size.square < 0x1p120)) return size;
         const double scale = pairs_scale(std::sqrt(size.square), size.largest, d);
-        size.lost = round_to_pairs(work.scaled.data(), d, scale, work.pairs.data()).lost;
-        std::memcpy(out, work.pairs.data(), steps_ * sizeof(float));
-        work.factors[i] = float(-2 / scale);
+        size.lost = round_to_pairs(scaled, d, scale, pairs).lost;
+        std::memcpy(out, pairs, steps_ * sizeof(float));
+        factor = float(-2 / scale);
         return size;
     }
     const bool product = searched_.bounds.fold() == Fold::product;
     size.square = 0;
     for (std::size_t c = 0; c < d; c++) {
-        const float value = float(work.scaled[c]);
+        const float value = float(scaled[c]);
         size.square += double(value) * value;
         out[c] = product ? -2 * value : value;
     }
@@ -222,7 +220,8 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
     for (std::size_t i = 0; i < queries; i++) {
         const double *q = Q + who[i] * d;
         for (std::size_t c = 0; c < d; c++) work.scaled[c] = frame_.place(q[c], c);
-        const QuerySize size = round(work, i);
+        const QuerySize size =
+            round(work.scaled.data(), work.pairs.data(), work.queries.data() + i * steps_, work.factors[i]);
         work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i],
                                  work.candidates.data() + i * work.room);
         work.screened[i] = searched_.bounds.screens(size);
@@ -236,36 +235,16 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
     }
 }
 
-// Calls hit(which of at most kTile queries, group, first point, scores) where a score is at most the query's limit.
 template <Fold fold, class Hit>
-void NearestIndex::for_scores(const Workspace &work, const std::size_t *who, std::size_t queries,
-                              std::size_t first_group, std::size_t last_group, const float *limits, Hit hit) const {
-    const int p = searched_.bounds.power();
+void NearestIndex::for_scores_of(const Workspace &work, const std::size_t *who, std::size_t queries,
+                                 std::size_t first_group, std::size_t last_group, const float *limits, Hit hit) const {
     const float *rows[kTile];
     float factors[kTile];
-    for (std::size_t m = 0; m < queries; m++) rows[m] = work.queries.data() + who[m] * steps_;
-    auto scan_all = [&]<int M>() {
-        for (std::size_t g = first_group; g < last_group; g++) {
-            if constexpr (fold == Fold::pairs)
-                for (int m = 0; m < M; m++) factors[m] = work.factors[who[m]] * scales_[g];
-            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, steps_, p, factors, limits,
-                          [&](int m, std::size_t offset, const float *scores) { hit(m, g, offset, scores); });
-        }
-    };
-    switch (queries) {
-        case 1:
-            return scan_all.template operator()<1>();
-        case 2:
-            return scan_all.template operator()<2>();
-        case 3:
-            return scan_all.template operator()<3>();
-        case 4:
-            return scan_all.template operator()<4>();
-        case 5:
-            return scan_all.template operator()<5>();
-        default:
-            return scan_all.template operator()<kTile>();
+    for (std::size_t m = 0; m < queries; m++) {
+        rows[m] = work.queries.data() + who[m] * steps_;
+        factors[m] = work.factors[who[m]];
     }
+    for_scores<fold>(rows, factors, queries, first_group, last_group, limits, hit);
 }
 
 // Scans groups for at most kTile queries.
@@ -275,14 +254,14 @@ void NearestIndex::scan_groups(Workspace &work, const std::size_t *who, std::siz
     const std::size_t n = searched_.rows.size();
     float limits[kTile];
     for (std::size_t m = 0; m < queries; m++) limits[m] = work.limits[who[m]];
-    for_scores<fold>(work, who, queries, first_group, last_group, limits,
-                     [&](int m, std::size_t g, std::size_t offset, const float *scores) {
-                         const std::size_t position = g * kGroup + offset;
-                         if (position >= n) return;
-                         work.collectors[who[m]].collect(scores, std::uint32_t(position),
-                                                         std::min(kTilePoints, n - position), slack_[g]);
-                         limits[m] = work.limits[who[m]];
-                     });
+    for_scores_of<fold>(work, who, queries, first_group, last_group, limits,
+                        [&](int m, std::size_t g, std::size_t offset, const float *scores) {
+                            const std::size_t position = g * kGroup + offset;
+                            if (position >= n) return;
+                            work.collectors[who[m]].collect(scores, std::uint32_t(position),
+                                                            std::min(kTilePoints, n - position), slack_[g]);
+                            limits[m] = work.limits[who[m]];
+                        });
 }
 
 // Scans the first groups for at most kTile queries: all scores are kept until their least ones tell the limits.
@@ -291,11 +270,11 @@ void NearestIndex::seed_groups(Workspace &work, const std::size_t *who, std::siz
                                std::size_t last_group) const {
     float limits[kTile];
     std::fill(limits, limits + kTile, std::numeric_limits<float>::infinity());
-    for_scores<fold>(work, who, queries, first_group, last_group, limits,
-                     [&](int m, std::size_t g, std::size_t offset, const float *scores) {
-                         float *to = work.seeds.data() + (m * kSeedGroups + g - first_group) * kGroup + offset;
-                         for (std::size_t v = 0; v < kTilePoints; v += kF32) store(to + v, load<f32v>(scores + v));
-                     });
+    for_scores_of<fold>(work, who, queries, first_group, last_group, limits,
+                        [&](int m, std::size_t g, std::size_t offset, const float *scores) {
+                            float *to = work.seeds.data() + (m * kSeedGroups + g - first_group) * kGroup + offset;
+                            for (std::size_t v = 0; v < kTilePoints; v += kF32) store(to + v, load<f32v>(scores + v));
+                        });
     const std::size_t first = first_group * kGroup, last = std::min(searched_.rows.size(), last_group * kGroup);
     for (std::size_t m = 0; m < queries; m++)
         work.collectors[who[m]].seed(work.seeds.data() + m * kSeedGroups * kGroup, std::uint32_t(first), last - first,
@@ -438,26 +417,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
         start(work, Q, &order[begin], count, wanted);
         work.scans = 0;
         auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
-        if (first < last && !work.open.empty()) switch (searched_.bounds.fold()) {
-                case Fold::pairs:
-                    run.template operator()<Fold::pairs>();
-                    break;
-                case Fold::product:
-                    run.template operator()<Fold::product>();
-                    break;
-                case Fold::squares:
-                    run.template operator()<Fold::squares>();
-                    break;
-                case Fold::magnitudes:
-                    run.template operator()<Fold::magnitudes>();
-                    break;
-                case Fold::largest:
-                    run.template operator()<Fold::largest>();
-                    break;
-                case Fold::powers:
-                    run.template operator()<Fold::powers>();
-                    break;
-            }
+        if (first < last && !work.open.empty()) with_fold(searched_.bounds.fold(), run);
         for (std::size_t i = 0; i < count; i++) {
             if (!work.screened[i])
                 work.collectors[i].scan(first * kGroup, std::min(searched_.rows.size(), last * kGroup));

@@ -30,6 +30,20 @@ public:
                  int threads) const;
     Found within(const double *Q, std::size_t queries, double radius, int threads) const;
 
+    // What other operations screen the groups by.
+    const Searched &searched() const { return searched_; }
+    const Frame &frame() const { return frame_; }
+    const Tree *tree() const { return is_tree_ && groups_ ? &tree_ : nullptr; }
+    std::size_t groups() const { return groups_; }
+    std::size_t steps() const { return steps_; }
+    float slack(std::size_t g) const { return slack_[g]; }
+    // Rounds a scaled query to `steps` values; factor: what its integers are multiplied by. pairs: d + 1 of scratch.
+    QuerySize round(const double *scaled, std::int16_t *pairs, float *out, float &factor) const;
+    // Calls hit(which of at most kTile queries, group, first point, scores) where a score is at most the query's limit.
+    template <Fold fold, class Hit>
+    void for_scores(const float *const *rows, const float *factors, std::size_t queries, std::size_t first_group,
+                    std::size_t last_group, const float *limits, Hit hit) const;
+
 private:
     struct Workspace;
     struct Cost {
@@ -46,8 +60,8 @@ private:
     template <Fold fold>
     void search_tree(Workspace &work) const;
     template <Fold fold, class Hit>
-    void for_scores(const Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
-                    std::size_t last_group, const float *limits, Hit hit) const;
+    void for_scores_of(const Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
+                       std::size_t last_group, const float *limits, Hit hit) const;
     template <Fold fold>
     void seed_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
@@ -57,7 +71,6 @@ private:
     void pack_all(int threads);
     void pack(std::size_t group, std::size_t count);
     bool too_coarse(int threads) const;
-    QuerySize round(Workspace &work, std::size_t i) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
 
     const float *group(std::size_t g) const { return packed_.data() + g * kGroup * steps_; }
@@ -73,5 +86,34 @@ private:
     std::vector<float> slack_;   // (groups): by how much a score may be too low
     std::vector<float> scales_;  // (groups): pairs: what a unit of the integers stands for
 };
+
+template <Fold fold, class Hit>
+void NearestIndex::for_scores(const float *const *rows, const float *factors, std::size_t queries,
+                              std::size_t first_group, std::size_t last_group, const float *limits, Hit hit) const {
+    const int p = searched_.bounds.power();
+    auto scan_all = [&]<int M>() {
+        float products[kTile];
+        for (std::size_t g = first_group; g < last_group; g++) {
+            if constexpr (fold == Fold::pairs)
+                for (int m = 0; m < M; m++) products[m] = factors[m] * scales_[g];
+            scan<fold, M>(rows, group(g), norms_.data() + g * kGroup, steps_, p, products, limits,
+                          [&](int m, std::size_t offset, const float *scores) { hit(m, g, offset, scores); });
+        }
+    };
+    switch (queries) {
+        case 1:
+            return scan_all.template operator()<1>();
+        case 2:
+            return scan_all.template operator()<2>();
+        case 3:
+            return scan_all.template operator()<3>();
+        case 4:
+            return scan_all.template operator()<4>();
+        case 5:
+            return scan_all.template operator()<5>();
+        default:
+            return scan_all.template operator()<kTile>();
+    }
+}
 
 }  // namespace rmodels::RMODELS_ISA

@@ -33,11 +33,11 @@ if hasattr(os, "register_at_fork"):
 def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
     """Pack the points, and order them along a tree if that pays."""
     built = Index(X, metric, p, algorithm, "native")
-    built.algorithm = _state(built, n_threads).algorithm
+    built.algorithm = state_of(built, n_threads).algorithm
     return built
 
 
-def _state(index: Index, n_threads: int | None) -> Any:
+def state_of(index: Index, n_threads: int | None) -> Any:
     """Return what the extension has built for an index; build it if a copy has lost it."""
     if index.state is None:
         extension = native.load()
@@ -66,7 +66,7 @@ def _step(index: Index) -> int:
 
 def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
     """Keep the points that float32 scores leave open, and compare their float64 distances."""
-    state, threads = _state(index, n_threads), n_threads or thread_count()
+    state, threads = state_of(index, n_threads), n_threads or thread_count()
     distances = np.empty((len(Q), k))
     indices = np.empty((len(Q), k), dtype=np.int64)
     for rows in chunks(len(Q), _step(index), "neighbours", seconds=_SECONDS):
@@ -78,7 +78,7 @@ def within(
     index: Index, Q: NDArray, radius: float, n_threads: int | None
 ) -> tuple[Indices, Distances, Indices]:
     """Keep the points that float32 scores leave open, and compare their float64 distances."""
-    state, threads = _state(index, n_threads), n_threads or thread_count()
+    state, threads = state_of(index, n_threads), n_threads or thread_count()
     counts: list[Indices] = [np.zeros(1, dtype=np.int64)]
     distances: list[Distances] = [np.empty(0)]
     indices: list[Indices] = [np.empty(0, dtype=np.int64)]

@@ -71,7 +71,7 @@ def _distances(Q: Distances, X: Distances, metric: str, p: float) -> Distances:
     return total
 
 
-def _blocks(index: Index, Q: NDArray) -> Iterator[tuple[slice, Distances]]:
+def blocks(index: Index, Q: NDArray) -> Iterator[tuple[slice, Distances]]:
     """Yield the distances of as many queries at a time as the memory limit allows."""
     X = index.X.astype(np.float64)
     step = max(1, get_config()["memory_limit"] // (32 * len(X)))
@@ -89,7 +89,7 @@ def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Di
     """Sort all points by (distance, index) and keep the first k."""
     distances = np.empty((len(Q), k))
     indices = np.empty((len(Q), k), dtype=np.int64)
-    for rows, block in _blocks(index, Q):
+    for rows, block in blocks(index, Q):
         order = np.argsort(block, axis=1, kind="stable")[:, :k]
         indices[rows] = order
         distances[rows] = np.take_along_axis(block, order, axis=1)
@@ -103,7 +103,7 @@ def within(
     counts = np.zeros(len(Q) + 1, dtype=np.int64)
     distances: list[Distances] = []
     indices: list[Indices] = []
-    for rows, block in _blocks(index, Q):
+    for rows, block in blocks(index, Q):
         for row, line in enumerate(block, start=rows.start):
             near = np.flatnonzero(line <= radius)
             near = near[np.argsort(line[near], kind="stable")]

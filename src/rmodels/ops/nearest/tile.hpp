@@ -29,6 +29,25 @@ static_assert(kGroup % kTilePoints == 0);
 // the integers' scales do); otherwise the sum over the features of |x - q|^p, or its maximum.
 enum class Fold { pairs, product, squares, magnitudes, largest, powers };
 
+// Calls run, a template over the fold.
+template <class Run>
+void with_fold(Fold fold, Run run) {
+    switch (fold) {
+        case Fold::pairs:
+            return run.template operator()<Fold::pairs>();
+        case Fold::product:
+            return run.template operator()<Fold::product>();
+        case Fold::squares:
+            return run.template operator()<Fold::squares>();
+        case Fold::magnitudes:
+            return run.template operator()<Fold::magnitudes>();
+        case Fold::largest:
+            return run.template operator()<Fold::largest>();
+        case Fold::powers:
+            return run.template operator()<Fold::powers>();
+    }
+}
+
 // Adds a gap, not below 0, to a sum.
 template <Fold fold>
 inline f32v add_gap(f32v sum, f32v gap, int p) {

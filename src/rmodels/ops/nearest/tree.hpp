@@ -17,6 +17,8 @@ public:
 
     const Axes &axes() const { return axes_; }
     std::size_t leaves() const { return leaves_; }
+    std::size_t nodes() const { return nodes_.size(); }
+    bool is_there(std::size_t node) const { return nodes_[node].leaves > 0; }
     // Children of node i are 2 i + 1 and 2 i + 2.
     bool is_leaf(std::size_t node) const { return nodes_[node].leaves == 1; }
     std::size_t leaf(std::size_t node) const { return nodes_[node].first; }

@@ -6,6 +6,7 @@ from rmodels_evidence.families.neighbors.centroids import centroid_cases, centro
 from rmodels_evidence.families.neighbors.comparisons import neighbors_comparisons
 from rmodels_evidence.families.neighbors.gpu import neighbors_on_gpu
 from rmodels_evidence.families.neighbors.ladder import neighbors_ladder
+from rmodels_evidence.families.neighbors.outliers import outlier_cases, outlier_problems
 from rmodels_evidence.families.neighbors.problems import neighbors_problems
 from rmodels_evidence.families.neighbors.series import neighbors_series
 
@@ -13,11 +14,12 @@ __all__ = ["FAMILY"]
 
 FAMILY = Family(
     comparisons=neighbors_comparisons,
-    cases=lambda quick: [*neighbors_cases(quick), *centroid_cases(quick)],
+    cases=lambda quick: [*neighbors_cases(quick), *centroid_cases(quick), *outlier_cases()],
     suite="neighbors",
     problems=lambda options: [
         *neighbors_problems(options),
         *centroid_problems(options),
+        *outlier_problems(options),
         neighbors_ladder(options),
     ],
     series=neighbors_series,

@@ -13,14 +13,16 @@ from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE
 
 from rmodels.base.warnings import warn
+from rmodels.data import Need
 
 __all__ = [
+    "ALGORITHMS",
     "INDEXED",
     "Metric",
-    "check_algorithm",
     "check_sparse",
+    "choose_metric",
     "distances",
-    "effective_metric",
+    "need_of",
     "truths",
 ]
 
@@ -43,14 +45,50 @@ INDEXED = {
 }
 
 
-def check_algorithm(metric: Metric, algorithm: str, parameters: dict[str, Any] | None) -> None:
-    """Raise scikit-learn's error if it does not allow a metric with an algorithm.
+# scikit-learn's names of the operation's algorithms.
+ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree": "tree"}
+
+
+def need_of(metric: Metric) -> Need:
+    """Return what points and queries have to be for a metric."""
+    named = isinstance(metric, str)
+    return Need(
+        floats=not named or metric in INDEXED,
+        # a function of two rows would wrap small integers around, and lose digits of float32
+        doubles=not named,
+        missing="allow" if named and metric == "nan_euclidean" else "refuse",
+        contiguous=True,
+        distances=named and metric == "precomputed",
+    )
+
+
+def choose_metric(
+    metric: Metric, algorithm: str, p: float | None, metric_params: dict[str, Any] | None
+) -> tuple[Metric, dict[str, Any]]:
+    """Return a metric's simplest name and its parameters: scikit-learn's effective metric.
 
     Parameters
     ----------
-    metric, algorithm, parameters
-        An estimator's `metric`, `algorithm` and `metric_params`.
+    metric, algorithm, p, metric_params
+        As of an estimator.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn does not allow the metric with the algorithm.
     """
+    _check_algorithm(metric, algorithm, metric_params)
+    if "p" in (metric_params or {}) and p is not None:
+        warn(
+            "Parameter p is found in metric_params. The corresponding parameter from __init__ "
+            "is ignored.",
+            SyntaxWarning,
+        )
+    return _effective_metric(metric, p, metric_params)
+
+
+def _check_algorithm(metric: Metric, algorithm: str, parameters: dict[str, Any] | None) -> None:
+    """Raise scikit-learn's error if it does not allow a metric with an algorithm."""
     if isinstance(metric, DistanceMetric):
         return
     if callable(metric):
@@ -83,10 +121,9 @@ def check_sparse(metric: Metric, algorithm: str) -> None:
         )
 
 
-def effective_metric(
+def _effective_metric(
     metric: Metric, p: float | None, metric_params: dict[str, Any] | None
 ) -> tuple[Metric, dict[str, Any]]:
-    """Return a metric's simplest name and its parameters: scikit-learn's effective metric."""
     parameters = dict(metric_params or {})
     if metric != "minkowski":
         return metric, parameters
@@ -106,7 +143,7 @@ def distances(
     Parameters
     ----------
     metric, parameters
-        As `effective_metric` returns them.
+        As `choose_metric` returns them.
     """
     if isinstance(metric, DistanceMetric):
         return metric.pairwise

@@ -1,4 +1,4 @@
-"""Clusters."""
+"""k-means: centres, and the rows nearest to them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -12,7 +12,6 @@ from sklearn.model_selection import train_test_split
 from rmodels import BisectingKMeans, KMeans, MiniBatchKMeans, kmeans_plusplus
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
-from rmodels_evidence.families import Family
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
@@ -24,7 +23,7 @@ from rmodels_evidence.problem import (
     Work,
 )
 
-__all__ = ["FAMILY"]
+__all__ = ["k_means_cases", "k_means_comparisons", "k_means_problems"]
 
 Matrix = NDArray[np.float64]
 Start = tuple[NDArray, NDArray]  # rows, and centres to begin with
@@ -36,7 +35,8 @@ def _predict(model: Any, X: NDArray) -> NDArray:
     return np.asarray(model.predict(X))
 
 
-def _comparisons() -> Iterator[Comparison]:
+def k_means_comparisons() -> Iterator[Comparison]:
+    """Yield the lines of the demonstration."""
     X, y = datasets.load_digits(return_X_y=True)
     yield Comparison(
         "10 clusters",
@@ -131,7 +131,8 @@ _CASES = (
 _SPLITS = ("plain", "grid", "duplicates", "float64, mean 1e6", "float32, mean 1e4")
 
 
-def _cases(quick: bool) -> Iterator[Case]:
+def k_means_cases() -> Iterator[Case]:
+    """Yield what is checked of each estimator."""
     for name in _CASES:
         yield Case(
             "KMeans",
@@ -258,7 +259,8 @@ _FITS = (
 )
 
 
-def _problems(options: Options) -> Iterator[Problem]:
+def k_means_problems(options: Options) -> Iterator[Problem]:
+    """Yield what is measured."""
     for name, rows, d, k, spread, goal in _FITS:
         n = options.rows(rows)
         yield Problem(
@@ -326,6 +328,3 @@ def _beside(
     contenders = Contender("rmodels", ours, True), Contender("scikit-learn", theirs)
     goals = (Goal(("scikit-learn",), goal),)
     return Problem(name, title, "cluster", data, contenders, check, goals, work)
-
-
-FAMILY = Family(comparisons=_comparisons, cases=_cases, suite="cluster", problems=_problems)

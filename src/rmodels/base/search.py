@@ -12,21 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rmodels.base import metrics
+from rmodels.base.components import connect_lists
+from rmodels.base.metrics import Metric
+from rmodels.base.warnings import warn
 from rmodels.config import get_config
 from rmodels.data.arrays import beside, on_gpu, on_host
 from rmodels.exceptions import NotCoveredError
-from rmodels.neighbors import _metrics
-from rmodels.neighbors._metrics import Metric
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
+from rmodels.ops.connect import connect
 
-__all__ = ["Present", "Search", "search"]
+__all__ = [
+    "Blockwise",
+    "Indexed",
+    "Precomputed",
+    "Present",
+    "Search",
+    "SparseRows",
+    "new_search",
+    "search",
+]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _SPARSEST = 0.1  # share of entries above which sparse points are searched as an array
+
+
+Components = tuple[NDArray[np.bool_], Indices]
 
 
 class Search(Protocol):
@@ -57,9 +72,46 @@ class Search(Protocol):
         """Return what `rmodels.ops.nearest.within` returns; Q may be a CSR matrix, or None."""
 
 
+def new_search(
+    X: Any,
+    metric: Metric,
+    algorithm: str,
+    effective: Metric,
+    parameters: dict[str, Any],
+    n_threads: int,
+) -> "Indexed | Blockwise":
+    """Prepare points for searching as an estimator's parameters say, with scikit-learn's warnings.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        As of `search`.
+    metric, algorithm
+        As of an estimator.
+    effective, parameters
+        As `metrics.choose_metric` returns them.
+    n_threads : int
+    """
+    chosen = metrics.ALGORITHMS[algorithm]
+    if sparse.issparse(X) and metric != "precomputed":
+        metrics.check_sparse(effective, algorithm)
+    elif effective == "minkowski" and parameters["p"] < 1:
+        if chosen == "tree":
+            raise ValueError(
+                f'algorithm="{algorithm}" does not support 0 < p < 1 for the Minkowski '
+                'metric. To resolve this problem either set p >= 1 or algorithm="brute".'
+            )
+        chosen = "brute"
+        warn(
+            "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
+            "the execution with `algorithm='brute'`.",
+        )
+    return search(X, effective, parameters, chosen, n_threads)
+
+
 def search(
     X: Any, metric: Metric, parameters: dict[str, Any], algorithm: str, n_threads: int
-) -> Search:
+) -> "Indexed | Blockwise":
     """Prepare points for searching.
 
     Parameters
@@ -67,7 +119,7 @@ def search(
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         "precomputed": distances of shape (n_samples, n_samples).
     metric, parameters
-        As `_metrics.effective_metric` returns them.
+        As `metrics.choose_metric` returns them.
     algorithm : {"auto", "brute", "tree"}
     n_threads : int
 
@@ -76,7 +128,7 @@ def search(
     NotCoveredError
         If the setting `engine` is "native" or "gpu", and that engine does not have the metric.
     """
-    indexed = _metrics.INDEXED.get(metric) if isinstance(metric, str) else None
+    indexed = metrics.INDEXED.get(metric) if isinstance(metric, str) else None
     if indexed is not None and parameters.get("w") is None and _as_array(X):
         unknown = parameters.keys() - {"p", "w"}
         if unknown:
@@ -90,7 +142,7 @@ def search(
     if engine not in ("auto", "reference"):
         raise NotCoveredError(
             f"engine={engine!r} cannot run: it searches points that fit in memory_limit as an "
-            f"array, by the metrics {', '.join(_metrics.INDEXED)} without weights, and not "
+            f"array, by the metrics {', '.join(metrics.INDEXED)} without weights, and not "
             f"{X.shape[0]} x {X.shape[1]} points by metric={metric!r}; SciPy computes these "
             "distances with engine='auto' for data on the processor"
         )
@@ -186,6 +238,12 @@ class Indexed:
             for rows in _blocks(Q.shape[0], Q.shape[1])
         )
 
+    def connect(
+        self, radius: float, min_weight: float, weights: NDArray | None, n_threads: int
+    ) -> Components:
+        """Return which points are core, and the components that they are in."""
+        return connect(self._index, radius, min_weight, weights, n_threads=n_threads)
+
 
 class Present:
     """Searches some of the points: those whose weight is not 0.
@@ -252,18 +310,19 @@ class Blockwise:
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     metric, parameters
-        As `_metrics.effective_metric` returns them.
+        As `metrics.choose_metric` returns them.
     """
 
     algorithm = "brute"
     engine = "scipy"
     remote = False
+    _itself = True  # a point is its own neighbour, whatever the rounding of its distance
 
     def __init__(self, X: Any, metric: Metric, parameters: dict[str, Any]) -> None:
-        self.X = _short(X) if sparse.issparse(X) else _metrics.truths(X, metric)
+        self.X = _short(X) if sparse.issparse(X) else metrics.truths(X, metric)
         self._points = self.X
         self._metric, self._parameters = metric, parameters
-        self._distances = _metrics.distances(metric, parameters)
+        self._distances = metrics.distances(metric, parameters)
 
     def fields(self) -> dict[str, Any]:
         """Return what the class takes."""
@@ -273,7 +332,7 @@ class Blockwise:
         """Return queries in the form of the points."""
         if sparse.issparse(self.X):
             return _short(sparse.csr_matrix(Q))
-        return _metrics.truths(Q, self._metric)
+        return metrics.truths(Q, self._metric)
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
         """Return lower and upper bounds of scores, which grow with the distance.
@@ -331,6 +390,21 @@ class Blockwise:
         if Q is None:
             return ops.all_without_itself(*self.within(self.X, radius, n_threads))
         return _join(self._find(Q, lambda high: self._score(radius), radius))
+
+    def _lists(self, rows: Indices, radius: float) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the neighbours of some of the points: offsets and indices of a few at a time."""
+        for offsets, _, indices in self._find(self.X[rows], lambda _: self._score(radius), radius):
+            yield offsets, indices
+
+    def connect(
+        self, radius: float, min_weight: float, weights: NDArray | None, n_threads: int
+    ) -> Components:
+        """Return which points are core, and the components that they are in."""
+
+        def lists(rows: Indices) -> Iterator[tuple[Indices, Indices]]:
+            return self._lists(rows, radius)
+
+        return connect_lists(self.X.shape[0], lists, min_weight, weights, itself=self._itself)
 
 
 class SparseRows(Blockwise):
@@ -399,6 +473,8 @@ class Precomputed(Blockwise):
     X : ndarray or CSR matrix of shape (n_samples, n_samples)
     """
 
+    _itself = False  # unless its distance says so
+
     def __init__(self, X: Any) -> None:
         self.X = self._points = X
 
@@ -433,6 +509,13 @@ class Precomputed(Blockwise):
         rows = np.repeat(np.arange(Q.shape[0]), np.diff(offsets))
         near = distances <= radius
         return _sort(rows[near], distances[near], indices[near], Q.shape[0])
+
+    def _lists(self, rows: Indices, radius: float) -> Iterator[tuple[Indices, Indices]]:
+        if not sparse.issparse(self.X):
+            yield from super()._lists(rows, radius)
+            return
+        offsets, _, indices = self.within(self.X[rows], radius, 1)
+        yield offsets, indices
 
 
 def _blocks(n_rows: int, columns: int) -> Iterator[slice]:

@@ -1,0 +1,116 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Density from scratch
+#
+# k-means asks which centre is near. Density asks how many points are near: clusters are where many
+# points lie, of any shape, and what lies apart is noise. We write DBSCAN and the local outlier
+# factor in NumPy, and get `rmodels.DBSCAN` and `rmodels.LocalOutlierFactor` to the last label.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from rmodels import DBSCAN, LocalOutlierFactor
+
+rng = np.random.default_rng(0)
+angles = rng.uniform(0, 2 * np.pi, 500)
+radii = np.repeat([1.0, 3.0], [150, 350]) + 0.12 * rng.standard_normal(500)
+rings = radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+X = np.vstack([rings, rng.uniform(-4, 4, (40, 2))])
+
+# %% [markdown]
+# ## Core points
+# Two points are neighbours if their distance is at most $\varepsilon$. A point is *core* if it has
+# enough neighbours, itself among them.
+
+# %%
+eps, enough = 0.5, 6
+distances = np.sqrt(((X[:, None] - X) ** 2).sum(axis=2))
+near = distances <= eps
+core = near.sum(axis=1) >= enough
+
+# %% [markdown]
+# ## Clusters
+# Core points that are neighbours belong together. A label spreads from a core point to all that are
+# near, and on from those that are core; a point that is not passes nothing on.
+
+
+# %%
+def spread(near, core):
+    """Return the label of each point, -1 of noise."""
+    labels = np.full(len(core), -1)
+    for start in np.flatnonzero(core):
+        if labels[start] >= 0:
+            continue
+        number, reached = labels.max() + 1, np.array([start])
+        while len(reached):
+            labels[reached] = number
+            around = near[reached[core[reached]]].any(axis=0)
+            reached = np.flatnonzero(around & (labels < 0))
+    return labels
+
+
+labels = spread(near, core)
+model = DBSCAN(eps, min_samples=enough).fit(X)
+assert (model.labels_ == labels).all()
+assert (model.core_sample_indices_ == np.flatnonzero(core)).all()
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True, layout="constrained")
+axes[0].scatter(*X.T, s=12, c=np.where(core, "C0", "C1"))
+axes[0].set(title="core points, and others", xlabel="x (length)", ylabel="y (length)")
+axes[1].scatter(*X[labels >= 0].T, s=12, c=labels[labels >= 0], cmap="tab10")
+axes[1].scatter(*X[labels < 0].T, s=14, marker="x", c="grey")
+axes[1].set(title=f"{labels.max() + 1} clusters, and noise", xlabel="x (length)")
+plt.show()
+
+# %% [markdown]
+# The matrix `near` has a value for each pair of points, and no large data set has room for it. The
+# library keeps none of its rows: a point is done when it has neighbours enough, and core points are
+# joined as they are met. In what order does not matter, as being connected has none.
+#
+# ## How far is near?
+# The distance of each point to its k-th neighbour, sorted, has a knee where noise begins.
+
+# %%
+kth = np.sort(np.sort(distances, axis=1)[:, enough - 1])[::-1]
+figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+axis.plot(kth)
+axis.axhline(eps, color="C1", label="eps")
+axis.set(xlabel="points (count)", ylabel="distance to the 6th nearest (length)")
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# ## Outliers where densities differ
+# One $\varepsilon$ is one density. The local outlier factor compares the density about a point with
+# that about its neighbours: with $d_k(z)$ the distance of z to its k-th nearest,
+#
+# $$\text{density}(x)^{-1} = \text{mean}_{z \in N(x)} \max(d(x, z), d_k(z)), \qquad
+# \text{LOF}(x) = \text{mean}_{z \in N(x)} \text{density}(z) / \text{density}(x).$$
+
+# %%
+k = 20
+order = np.argsort(distances, axis=1, kind="stable")[:, 1 : k + 1]
+to_near = np.take_along_axis(distances, order, axis=1)
+reach = np.maximum(to_near, to_near[order, -1])
+density = 1 / (reach.mean(axis=1) + 1e-10)
+factor = density[order].mean(axis=1) / density
+
+outliers = LocalOutlierFactor(n_neighbors=k).fit(X)
+np.testing.assert_allclose(-outliers.negative_outlier_factor_, factor, rtol=1e-12)
+
+figure, axis = plt.subplots(figsize=(6, 5), layout="constrained")
+shown = axis.scatter(*X.T, s=18 * factor, c=factor, cmap="viridis")
+figure.colorbar(shown, label="local outlier factor (ratio)")
+axis.set(xlabel="x (length)", ylabel="y (length)")
+plt.show()
