@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
-SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp')
+SOURCES := $(shell find src evidence/src -name '*.cpp' -o -name '*.hpp' -o -name '*.h')
 PYTHON_FILES := $(shell find src evidence/src -name '*.py')
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) src/rmodels/__init__.py $(SOURCES)
 # A build with other settings is another build.
@@ -109,6 +109,18 @@ build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 	  -C cmake.define.RMODELS_SANITIZE=ON -C 'cmake.define.RMODELS_SETS=$(RUNS)' \
 	  -C build-dir=build/sanitizing .
 	@touch $@
+
+# The library for other languages, and its examples in C++ and Rust, run.
+.PHONY: native-examples
+LIBRARY := build/library
+native-examples: .venv/tools
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cmake -S src/librmodels -B $(LIBRARY)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cmake --build $(LIBRARY) --parallel --target all example_cpp
+	$(LIBRARY)/example_cpp
+	@if command -v rustc >/dev/null; then \
+	  rustc --edition 2021 -O src/librmodels/examples/models.rs -L $(LIBRARY) -o $(LIBRARY)/example_rs && \
+	  LD_LIBRARY_PATH=$(LIBRARY) DYLD_LIBRARY_PATH=$(LIBRARY) $(LIBRARY)/example_rs; \
+	else echo "no rustc: the example in Rust was not run"; fi
 
 format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff check --fix .

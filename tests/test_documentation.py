@@ -125,7 +125,8 @@ def test_console(page, tmp_path, monkeypatch, capsys):
 def test_every_block_is_of_a_kind_that_is_checked(page):
     fences = re.findall(r"^ *`{3,}(.*)$", text_of(page), flags=re.MULTILINE)
     assert not any(fences[1::2])  # what closes
-    assert {kind for kind in fences[::2] if not re.match(r"\{(toctree|include)\}", kind)} <= CHECKED
+    others = re.compile(r"\{(toctree|include|literalinclude)\}")
+    assert {kind for kind in fences[::2] if not others.match(kind)} <= CHECKED
     if page in PAGES:
         assert not re.search(r"^\s*\n {4,}\S", page.read_text("utf-8"), flags=re.MULTILINE)
 

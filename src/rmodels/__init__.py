@@ -21,6 +21,7 @@ def _homes() -> dict[str, str]:
         "scan": "rmodels.data.scan",
         "set_config": "rmodels.config",
         "show_versions": "rmodels.versions",
+        "to_onnx": "rmodels.export",
         "unpatch_sklearn": "rmodels.patch",
     }
 

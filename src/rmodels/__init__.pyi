@@ -19,6 +19,7 @@ from rmodels.discriminant_analysis import LinearDiscriminantAnalysis as LinearDi
 from rmodels.discriminant_analysis import (
     QuadraticDiscriminantAnalysis as QuadraticDiscriminantAnalysis,
 )
+from rmodels.export import to_onnx as to_onnx
 from rmodels.files import load as load
 from rmodels.files import save as save
 from rmodels.linear_model import ElasticNet as ElasticNet
@@ -121,6 +122,7 @@ __all__ = [  # noqa: RUF022
     "scan",
     "set_config",
     "show_versions",
+    "to_onnx",
     "unpatch_sklearn",
 ]
 

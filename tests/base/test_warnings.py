@@ -28,6 +28,7 @@ from rmodels import (
     LassoCV,
     LinearDiscriminantAnalysis,
     LinearRegression,
+    LocalOutlierFactor,
     LogisticRegression,
     LogisticRegressionCV,
     MiniBatchKMeans,
@@ -40,6 +41,7 @@ from rmodels import (
     config_context,
     native,
     scan,
+    to_onnx,
 )
 from rmodels.base.warnings import warn
 from rmodels.files.container import read_container, write_container
@@ -111,6 +113,18 @@ CASES = {
     "Residuals.each": (
         lambda: LinearRegression().fit(X, y).score(scan(X[:1]), y[:1]),
         UndefinedMetricWarning,
+    ),
+    "LocalOutlierFactor.fit of neighbours": (
+        lambda: LocalOutlierFactor(20).fit(X),
+        UserWarning,
+    ),
+    "LocalOutlierFactor.fit of duplicates": (
+        lambda: LocalOutlierFactor(2).fit([[0.0]] * 4 + [[1.0]]),
+        UserWarning,
+    ),
+    "_convert": (
+        lambda: to_onnx(KNeighborsClassifier(1, p=3).fit(X, y)),
+        UserWarning,
     ),
     "LinearRegression._set_fit": (ill_conditioned, linalg.LinAlgWarning),
     "LinearRegression._set_fit of rank": (
@@ -251,6 +265,7 @@ def test_names_the_line_of_the_caller(name):
             ".summary(",
             ".load(",
             "_path(",
+            "to_onnx(",
         )
     )
 

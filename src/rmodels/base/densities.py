@@ -1,7 +1,7 @@
 """What classifiers by densities have in common: log p(x, c) of every class c decides."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,9 +14,12 @@ from rmodels.base.classes import known_classes, one_target
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
-from rmodels.data.arrays import beside, namespace, on_host
+from rmodels.data.arrays import adopt, beside, namespace, on_host
 from rmodels.ops import mahalanobis
 from rmodels.ops.moments import GroupMoments
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = [
     "DensityClassifier",
@@ -195,6 +198,15 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _probabilities(self, rows: Rows) -> Any:
         found = self._log_probabilities(rows)
         return namespace(found).exp(found)
+
+    def _joint_graph(self, X: "Value") -> "Value":
+        """Return what `_joint` says, in a graph."""
+        raise NotImplementedError
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        joint = self._joint_graph(X)
+        label = X.graph.label(on_host(adopt(self.classes_)), joint.argmax())
+        return {"label": label, "probabilities": joint.softmax()}
 
 
 class ScoringClassifier(DensityClassifier):

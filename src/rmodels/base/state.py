@@ -1,10 +1,14 @@
 """What `fit` leaves in an estimator: model files keep it, and read nothing else."""
 
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 
 from rmodels.data.preparation import Preparation
+from rmodels.exceptions import NotCoveredError
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["Absent", "HasState", "attributes_of"]
 
@@ -43,6 +47,14 @@ class HasState:
 
     def _bring_up_to_date(self) -> None:
         """Have attributes that an earlier version left follow the rules of this one."""
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        """Return what is said of rows in a graph of ONNX, by name."""
+        raise NotCoveredError(f"{type(self).__name__} has no form in ONNX")
+
+    def _to_graph_transform(self, X: "Value") -> "Value":
+        """Return what `transform` makes of rows in a graph of ONNX."""
+        return self._to_graph(X)["transformed"]
 
 
 def attributes_of(kind: type) -> dict[str, tuple[type, ...]]:

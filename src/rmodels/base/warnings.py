@@ -6,8 +6,8 @@ import warnings
 __all__ = ["warn"]
 
 # Between the caller and the place that warns: the package, what calls it for the caller (pipelines,
-# searches), and what it calls itself through (callbacks, checks of parameters).
-_BETWEEN = {"rmodels", "sklearn", "joblib", "contextlib"}
+# searches, exports), and what it calls itself through (callbacks, checks of parameters).
+_BETWEEN = {"rmodels", "sklearn", "joblib", "contextlib", "skl2onnx"}
 
 
 def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:

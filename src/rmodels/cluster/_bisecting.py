@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,9 @@ from rmodels.solvers.bisection import Bisection, assign_leaves, measure_leaves, 
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import sample_rows
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["BisectingKMeans"]
 
@@ -248,6 +251,23 @@ class BisectingKMeans(SeededCentres):
 
     def _predict(self, rows: Rows) -> Any:
         return beside(assign_leaves(rows.on_host(), self._splits, self._pairs, None), rows.X)
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        graph, splits = X.graph, np.asarray(self._splits, dtype=np.int64)
+        numbers = order_leaves(self._splits)
+        nodes = graph.full(X, 1, np.int64(0)).reshape(-1)
+        if len(splits):
+            squares = X.measure(self._pairs.reshape(-1, self.n_features_in_))
+            sides = squares.reshape(-1, len(splits), 2).argmin().transpose(1, 0)
+            children = 2 * np.arange(len(splits)) + 1
+
+            def descend(nodes: "Value", side: "Value", split: "Value", child: "Value") -> "Value":
+                return nodes.graph.where(nodes.equals(split), side + child, nodes)
+
+            pairs = (graph.constant(each) for each in (splits, children))
+            nodes = graph.scan(descend, nodes, sides, *pairs)
+        label = graph.constant(numbers).take(nodes)
+        return {"label": label, "distances": self._to_graph_transform(X)}
 
     def predict(self, X: ArrayLike) -> Any:
         """Return the cluster of each row: at each split it goes to the nearer of both centres.

@@ -1,7 +1,7 @@
 """What estimators with `cluster_centers_` say of rows."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,9 @@ from rmodels.ops.mahalanobis import diagonal
 from rmodels.solvers.lloyd import assign_rows, sum_squares_to
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import dense_blocks
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["Centres"]
 
@@ -205,6 +208,13 @@ class Centres(
         check_is_fitted(self)
         source = data.source(self, X, None, sample_weight, need=_QUERIES, reset=False, task="score")
         return -source.on_host().fold(partial(sum_squares_to, centres=self._centres())).value
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        squares = X.measure(self._centres())
+        return {"label": squares.argmin(), "distances": squares.sqrt().astype(X.dtype)}
+
+    def _to_graph_transform(self, X: "Value") -> "Value":
+        return X.measure(self._centres()).sqrt().astype(X.dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

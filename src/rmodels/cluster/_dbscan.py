@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,11 @@ from rmodels.base.sklearn import PAIRWISE_METRICS, Interval, StrOptions, validat
 from rmodels.base.state import HasState
 from rmodels.config import thread_count
 from rmodels.data.arrays import as_kind_of
+from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.whole import collect
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["DBSCAN", "dbscan"]
 
@@ -236,6 +240,9 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         array([ 0,  0, -1])
         """
         return self.fit(X, sample_weight=sample_weight).labels_
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        raise NotCoveredError("DBSCAN tells the clusters of its own rows, and a graph of others")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, join, namespace, on_host
 from rmodels.solvers.principal import Axes
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["QUERIES", "ROWS_AT_A_TIME", "Matrix", "Projection"]
 
@@ -95,6 +98,11 @@ class Projection(
             return rows.X @ components.T - self._centre @ components.T
         components = beside(components, rows.X)
         return join([D @ components.T for D in self._subtract_mean(rows, components)])
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        components = on_host(adopt(self.components_)) / self._scales()
+        gaps = (X - self._centre).astype(np.result_type(components, X.dtype))
+        return {"transformed": gaps @ components.T}
 
     def _subtract_mean(self, rows: Rows, like: Any) -> Iterator[Any]:
         """Yield the rows less their mean, a block at a time, in the wider of the two dtypes."""

@@ -1,7 +1,7 @@
 """Linear discriminant analysis: classes with one covariance."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,9 @@ from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 from rmodels.solvers.principal import turn
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["LinearDiscriminantAnalysis"]
 
@@ -384,6 +387,28 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         found = join([(part.X - centre) @ slopes + constants for part in parts])
         return assert_finite(rows, found)
 
+    def _joint_graph(self, X: "Value") -> "Value":
+        return (X - self._centre) @ self._slopes.T + self._constants
+
+    def _to_graph_transform(self, X: "Value") -> "Value":
+        self._check_directions()
+        scalings = self._kept_scalings()
+        moved = (X - self._centre) @ scalings
+        if self.solver == "eigen":
+            moved = moved + self._centre @ scalings
+        return moved.astype(X.dtype)
+
+    def _check_directions(self) -> None:
+        """Raise scikit-learn's error if the solver finds no directions."""
+        if self.solver == "lsqr":
+            raise NotImplementedError(
+                "transform not implemented for 'lsqr' solver (use 'svd' or 'eigen')."
+            )
+
+    def _kept_scalings(self) -> Matrix:
+        found: Matrix = on_host(adopt(self.scalings_)).astype(np.float64)
+        return found[:, : self._n_features_out]
+
     def transform(self, X: ArrayLike) -> Any:
         """Project rows on the directions in which the means are farthest apart.
 
@@ -409,17 +434,13 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         array([[0.],
                [2.]])
         """
-        if self.solver == "lsqr":
-            raise NotImplementedError(
-                "transform not implemented for 'lsqr' solver (use 'svd' or 'eigen')."
-            )
+        self._check_directions()
         check_is_fitted(self)
         return map_rows(self, X, hold(self, X)._transform, need=_QUERIES, task="transform")
 
     def _transform(self, rows: Rows) -> Any:
         """Return the projections of checked rows."""
-        kept = on_host(adopt(self.scalings_)).astype(np.float64)[:, : self._n_features_out]
-        scalings, centre = beside(kept, rows.X), beside(self._centre, rows.X)
+        scalings, centre = beside(self._kept_scalings(), rows.X), beside(self._centre, rows.X)
         found = join([(part.X - centre) @ scalings for part in rows.blocks(ROWS_AT_A_TIME)])
         if self.solver == "eigen":
             found = found + centre @ scalings

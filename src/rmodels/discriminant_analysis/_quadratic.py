@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,9 @@ from rmodels.solvers.conditioning import factorize
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 from rmodels.solvers.principal import decompose_moments
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["QuadraticDiscriminantAnalysis"]
 
@@ -249,13 +252,23 @@ class QuadraticDiscriminantAnalysis(Discriminant):
 
     def _joint(self, rows: Rows) -> Any:
         """Return log p(x, c) of checked rows, but for what all classes share."""
-        with np.errstate(divide="ignore"):  # a prior of 0
-            constants = np.log(self.priors_) - 0.5 * self._determinants
         joint = mahalanobis.full(rows.X, self.means_, np.array(self._whitenings))
         joint = assert_finite(rows, joint)
         joint *= -0.5
-        joint += beside(constants, rows.X)
+        joint += beside(self._logarithms(), rows.X)
         return joint
+
+    def _logarithms(self) -> Matrix:
+        """Return log π_c − ½ log det S of each class."""
+        with np.errstate(divide="ignore"):  # a prior of 0
+            found: Matrix = np.log(self.priors_) - 0.5 * self._determinants
+        return found
+
+    def _joint_graph(self, X: "Value") -> "Value":
+        gaps = X.astype(np.float64).expand(0) - self.means_[:, np.newaxis]
+        whitened = gaps @ np.array(self._whitenings)  # a matrix for each class
+        squares = (whitened * whitened).sum(2).transpose(1, 0)
+        return squares * -0.5 + self._logarithms()
 
 
 def _whiten(S: Matrix) -> tuple[Matrix, float]:

@@ -1,9 +1,10 @@
 """What the linear models share: coefficients, and predicting with them."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,7 +23,10 @@ from rmodels.data.arrays import (
     on_host,
 )
 
-__all__ = ["Coefficients", "LinearModel", "bring_together"]
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
+
+__all__ = ["Coefficients", "LinearModel", "bring_together", "dense_coefficients"]
 
 
 class Coefficients:
@@ -58,6 +62,13 @@ def bring_together(X: Any, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
     else:
         coef, intercept = on_host(coef), on_host(intercept)
     return X, coef, intercept
+
+
+def dense_coefficients(model: Any) -> tuple[NDArray, Any]:
+    """Return coefficients and intercept as arrays on the processor."""
+    coef = adopt(model.coef_)
+    coef = coef.toarray() if sparse.issparse(coef) else coef
+    return on_host(coef), on_host(adopt(model.intercept_))
 
 
 class LinearModel(
@@ -102,3 +113,8 @@ class LinearModel(
         predicted = X @ (coef if coef.ndim == 1 else coef.T)
         predicted += intercept
         return predicted
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        coef, intercept = dense_coefficients(self)
+        product = X @ coef.T
+        return {"prediction": (product + intercept).astype(product.dtype)}

@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +19,15 @@ from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
-from rmodels.linear_model._base import bring_together
+from rmodels.linear_model._base import bring_together, dense_coefficients
 from rmodels.linear_model._likelihood import LikelihoodModel
 from rmodels.linear_model._logistic import warn_of_minimum
 from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import fit
 from rmodels.solvers.losses import Family, Penalties
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
 
@@ -188,6 +191,12 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         """Return the predictions of checked rows."""
         linear = self._linear(rows)
         return linear if self._family().loss == "tweedie_identity" else np.exp(linear)
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        coef, intercept = dense_coefficients(self)
+        linear = X @ coef + intercept
+        straight = self._family().loss == "tweedie_identity"
+        return {"prediction": linear if straight else linear.exp()}
 
     def score(
         self, X: ArrayLike | None, y: ArrayLike, sample_weight: ArrayLike | None = None

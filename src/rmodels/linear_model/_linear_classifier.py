@@ -1,6 +1,6 @@
 """What linear classifiers share: a score for each class, of which the largest decides."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,8 +12,11 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState
 from rmodels.base.tasks import Classifier
 from rmodels.data import Rows, hold, map_rows
-from rmodels.data.arrays import beside, on_host
-from rmodels.linear_model._base import bring_together
+from rmodels.data.arrays import adopt, beside, on_host
+from rmodels.linear_model._base import bring_together, dense_coefficients
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["LinearClassifier"]
 
@@ -101,3 +104,18 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         scores = on_host(scores)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[beside(codes, self.classes_)]
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        coef, intercept = dense_coefficients(self)
+        alone = coef.ndim == 1 or len(coef) == 1
+        scores = X @ (coef.reshape(-1) if alone else coef.T)
+        scores = scores + (np.reshape(intercept, ()) if alone else intercept)
+        codes = (scores > 0).astype(np.int64) if alone else scores.argmax()
+        return {
+            "label": X.graph.label(on_host(adopt(self.classes_)), codes),
+            **self._graph_scores(scores, alone),
+        }
+
+    def _graph_scores(self, scores: "Value", alone: bool) -> "dict[str, Value]":
+        """Return what a graph says beside labels; `alone` are the scores of two classes."""
+        return {"scores": scores}

@@ -1,6 +1,6 @@
 """What logistic regressions share: which parameters go together, and probabilities."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from rmodels.data.arrays import on_host
 from rmodels.linear_model._linear_classifier import LinearClassifier
 from rmodels.solvers.generalised import MISSED, GeneralisedFit
 from rmodels.solvers.losses import Family, Penalties
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["SOLVERS", "LogisticModel", "family_of", "warn_of_minimum"]
 
@@ -135,6 +138,10 @@ class LogisticModel(SparseCoefMixin, LinearClassifier):
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
+
+    def _graph_scores(self, scores: "Value", alone: bool) -> "dict[str, Value]":
+        columns = scores.graph.stack([scores * 0.0, scores]) if alone else scores
+        return {"probabilities": columns.softmax()}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,7 +1,7 @@
 """A support vector machine of one class, by stochastic gradient descent."""
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from rmodels.data.arrays import on_host
 from rmodels.linear_model._stochastic import MOST_SEED, NEED, StochasticModel, check_rates
 from rmodels.ops.ordered import Place, Problem
 from rmodels.solvers.stochastic import descend
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["SGDOneClassSVM"]
 
@@ -275,6 +278,10 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
     def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
         check_is_fitted(self)
         return map_rows(self, X, getattr(hold(self, X), method), task=task)
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        scores = X @ self._held("coef_") - self._held("offset_")
+        return {"label": X.graph.where(scores >= 0.0, 1, -1), "scores": scores}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,13 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, beside, on_gpu, on_host
 from rmodels.data.checks import warn_of_a_column
 from rmodels.data.source import Changed
+from rmodels.linear_model._base import dense_coefficients
 from rmodels.linear_model._linear_classifier import LinearClassifier
 from rmodels.linear_model._ridge import PenalisedModel
 from rmodels.linear_model._ridge_cv import RidgeSearch
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["RidgeClassifier", "RidgeClassifierCV"]
 
@@ -144,6 +148,13 @@ class SignClassifier(LinearClassifier):
         ['right']
         """
         return super().predict(X)
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        if not self._several_labels:
+            return super()._to_graph(X)
+        coef, intercept = dense_coefficients(self)
+        scores = X @ coef.T + intercept
+        return {"label": (scores > 0).astype(np.int64), "scores": scores}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,7 +1,7 @@
 """Classification by stochastic gradient descent."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from rmodels.linear_model._linear_classifier import LinearClassifier
 from rmodels.linear_model._stochastic import MOST_SEED, NEED, StochasticModel, check_rates
 from rmodels.ops.ordered import Place, Problem
 from rmodels.solvers.stochastic import descend, hold_out
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["SGDClassifier", "StochasticClassifier"]
 
@@ -424,3 +427,16 @@ class SGDClassifier(StochasticClassifier):
     def _log_probabilities(self, rows: Rows) -> NDArray:
         with np.errstate(divide="ignore"):
             return np.log(self._probabilities(rows))
+
+    def _graph_scores(self, scores: "Value", alone: bool) -> "dict[str, Value]":
+        graph = scores.graph
+        if not hasattr(self, "predict_proba"):
+            return {"scores": scores}
+        if self.loss == "log_loss":
+            likely = 1.0 / ((-scores).exp() + 1.0)
+        else:
+            likely = (scores.maximum(-1.0).minimum(1.0) + 1.0) / 2.0
+        if alone:
+            return {"probabilities": graph.stack([1.0 - likely, likely])}
+        likely = graph.where(likely.sum(1, keep=True) > 0.0, likely, 1.0)
+        return {"probabilities": likely / likely.sum(1, keep=True)}

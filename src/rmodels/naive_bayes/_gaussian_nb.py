@@ -1,10 +1,10 @@
 """Naive Bayes with normal distributions."""
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rmodels import data
 from rmodels.base.classes import one_target
@@ -15,6 +15,11 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
+
+Matrix = NDArray[np.float64]
 
 __all__ = ["GaussianNB"]
 
@@ -211,13 +216,21 @@ class GaussianNB(DensityClassifier):
         """
         return self._answer(X, "_joint", "predict_proba")
 
-    def _joint(self, rows: Rows) -> Any:
-        """Return log p(x, c) of checked rows."""
+    def _densities(self) -> tuple[Matrix, Matrix]:
+        """Return log π_c − ½ Σ log 2π v of each class, and one over its variances."""
         variances, priors = (on_host(adopt(A)) for A in (self.var_, self.class_prior_))
         with np.errstate(divide="ignore"):  # a class without weight, or that does not vary
             constants = np.log(priors) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
-            precisions = 1.0 / variances
+            return constants, 1.0 / variances
+
+    def _joint(self, rows: Rows) -> Any:
+        """Return log p(x, c) of checked rows."""
+        constants, precisions = self._densities()
         joint = measure(rows, adopt(self.theta_), precisions)
         joint *= -0.5
         joint += beside(constants, rows.X)
         return joint
+
+    def _joint_graph(self, X: "Value") -> "Value":
+        constants, precisions = self._densities()
+        return X.measure(on_host(adopt(self.theta_)), precisions) * -0.5 + constants

@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,14 +14,20 @@ from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Classifier
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
-from rmodels.data.arrays import beside, namespace, on_host
+from rmodels.data.arrays import adopt, beside, namespace, on_host
+from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors._base import NeighborsBase
+from rmodels.neighbors._in_graph import GraphNeighbours
+from rmodels.neighbors._in_graph import votes as graph_votes
 from rmodels.neighbors._predictors import (
     KNeighborsPredictor,
     NeighborsPredictor,
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, votes
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["KNeighborsClassifier", "RadiusNeighborsClassifier"]
 
@@ -49,6 +55,23 @@ class NeighborsClassifier(Classifier, NeighborsPredictor):
             votes(neighbours, near[:, output], len(labels))
             for output, labels in enumerate(self._labels())
         ]
+
+    def _graph_votes(self, X: "Value") -> "list[Value]":
+        """Return what `_votes` says, in a graph."""
+        found = GraphNeighbours.of(self, X, self._ask(()))
+        weights = found.weigh(self)
+        codes = on_host(adopt(self._y)).astype(np.int64).reshape(self.n_samples_fit_, -1)
+        pairs = zip(codes.T, self._labels(), strict=True)
+        return [graph_votes(found.take(each), weights, len(labels)) for each, labels in pairs]
+
+    def _name_outputs(
+        self, labels: "list[Value]", probabilities: "list[Value]"
+    ) -> "dict[str, Value]":
+        """Return what a graph says of each output, by name."""
+        if not self.outputs_2d_:
+            return {"label": labels[0], "probabilities": probabilities[0]}
+        named = {f"probabilities_{i}": each for i, each in enumerate(probabilities)}
+        return {"label": labels[0].graph.stack(labels), **named}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -273,6 +296,14 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         """Return the share of each class in each query's weights."""
         shares = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(found)]
         return shares if self.outputs_2d_ else shares[0]
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        sums = self._graph_votes(X)
+        labels = [
+            X.graph.label(on_host(adopt(classes)), each.argmax())
+            for classes, each in zip(self._labels(), sums, strict=True)
+        ]
+        return self._name_outputs(labels, [each / each.sum(1, keep=True) for each in sums])
 
 
 class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
@@ -503,3 +534,24 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         """Return the share of each class in each query's weights."""
         shares = self._shares(found)
         return shares if self.outputs_2d_ else shares[0]
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        if self.outlier_label_ is None:
+            raise NotCoveredError(
+                "a row without neighbours is an error, which ONNX cannot raise: set outlier_label, "
+                "and fit anew"
+            )
+        sums = self._graph_votes(X)
+        outliers = sums[0].max(1, keep=True) <= 0.0
+        labels, shares = [], []
+        for classes, label, each in zip(self._labels(), self.outlier_label_, sums, strict=True):
+            known = on_host(adopt(classes))
+            mine = (known == label).astype(np.float64)
+            likely = X.graph.where(outliers, mine, each)
+            total = likely.sum(1, keep=True)
+            shares.append(likely / X.graph.where(total.equals(0.0), 1.0, total))
+            codes = shares[-1].argmax()
+            if not mine.any():
+                codes = X.graph.where(outliers.reshape(-1), len(known), codes)
+            labels.append(X.graph.label(np.append(known, [label]), codes))
+        return self._name_outputs(labels, shares)

@@ -12,6 +12,7 @@ from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
+from rmodels.neighbors._in_graph import refuse_graphs
 from rmodels.neighbors._unsupervised import NearestNeighbors
 
 __all__ = [
@@ -262,6 +263,9 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
         k = self._check_n_neighbors(None)
         return self.kneighbors_graph(X, k + (self.mode == "distance"), self.mode)
 
+    def _to_graph(self, X: Any) -> Any:
+        refuse_graphs(self)
+
     def fit_transform(self, X: ArrayLike, y: object = None) -> Any:
         """Fit, then transform the same points; each is a neighbour of itself.
 
@@ -389,6 +393,9 @@ class RadiusNeighborsTransformer(
         """
         check_is_fitted(self)
         return self.radius_neighbors_graph(X, mode=self.mode, sort_results=True)
+
+    def _to_graph(self, X: Any) -> Any:
+        refuse_graphs(self)
 
     def fit_transform(self, X: ArrayLike, y: object = None) -> Any:
         """Fit, then transform the same points; each is a neighbour of itself.

@@ -1,7 +1,7 @@
 """Outliers by the density of their neighbours: the local outlier factor."""
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +15,14 @@ from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn
 from rmodels.data import Rows
 from rmodels.data.arrays import adopt, as_dtype, as_kind_of, on_host
+from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors._answers import PartedSearch
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase
+from rmodels.neighbors._in_graph import GraphNeighbours
 from rmodels.solvers.whole import collect
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["LocalOutlierFactor"]
 
@@ -314,7 +319,7 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         >>> from rmodels import LocalOutlierFactor
         >>> model = LocalOutlierFactor(2, novelty=True).fit([[0.0], [1.0], [2.0], [3.0]])
         >>> model.decision_function([[1.5], [9.0]]).round(2)
-        array([ 0.5 , -2.83])
+        array([ 0.83, -2.83])
         """
         return self._answer_queries(X, "decision_function")
 
@@ -341,7 +346,7 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         >>> from rmodels import LocalOutlierFactor
         >>> model = LocalOutlierFactor(2, novelty=True).fit([[0.0], [1.0], [2.0], [3.0]])
         >>> model.score_samples([[1.5], [9.0]]).round(2)
-        array([-1.  , -4.33])
+        array([-0.67, -4.33])
         """
         return self._answer_queries(X, "score_samples")
 
@@ -351,6 +356,20 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
     def _answer_queries(self, X: Any, method: str) -> Any:
         check_is_fitted(self)
         return self._answer(X, self._ask_queries(X), "_judge", method, said=method)
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        if not self.novelty:
+            raise NotCoveredError(
+                "LocalOutlierFactor with novelty=False tells of the points that it is fitted to, "
+                "and a graph of others: fit with novelty=True"
+            )
+        near, k = GraphNeighbours.of(self, X, self._ask_queries(())), float(self.n_neighbors_)
+        reach = near.distances.maximum(near.take(self._reaches))
+        densities = 1.0 / (reach.sum(1) / k + _LEAST)
+        factors = near.take(self._densities).sum(1) / k / densities
+        scores = (-factors).astype(X.dtype) - self.offset_
+        scores = scores.astype(X.dtype)
+        return {"label": X.graph.where(scores >= 0.0, 1, -1), "scores": scores}
 
     def _judge(self, found: Any, queries: Rows | None, said: str) -> Any:
         """Return what a method says of queries whose neighbours are found."""

@@ -1,7 +1,7 @@
 """Classification by the nearest centroid of a class."""
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,9 @@ from rmodels.exceptions import NotCoveredError
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.medians import find_medians
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["NearestCentroid"]
 
@@ -323,12 +326,7 @@ class NearestCentroid(ScoringClassifier):
 
     def _joint(self, rows: Rows) -> Any:
         """Return 2 log π_c − d(x, m_c)² of checked rows, in columns divided by s."""
-        spread = on_host(adopt(self.within_class_std_dev_))
-        spread = np.where(spread > 0, spread, 1.0)
-        centroids = on_host(adopt(self.centroids_))
-        with np.errstate(divide="ignore"):  # a prior of 0
-            constants = 2.0 * np.log(on_host(adopt(self.class_prior_)))
-        constants[self._moments.weight == 0] = -np.inf
+        centroids, spread, constants = self._densities()
         if self.metric == "manhattan" or sparse.issparse(rows.X):
             rows.assert_finite()
         if self.metric == "manhattan":
@@ -338,6 +336,38 @@ class NearestCentroid(ScoringClassifier):
         else:
             squares = measure(rows, centroids, np.broadcast_to(spread**-2, centroids.shape))
         return beside(constants, squares) - squares
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        priors, classes = on_host(adopt(self.class_prior_)), on_host(adopt(self.classes_))
+        centroids = on_host(adopt(self.centroids_)).astype(np.float64)
+        present = np.flatnonzero(self._moments.weight > 0)
+        joint = self._joint_graph(X)
+        if np.isclose(priors, 1 / len(priors)).all():
+            near = centroids[present]
+            gaps = X.measure(near) if self._is_euclidean() else X.nearness(near, self.metric, 1.0)
+            label = X.graph.label(classes[present], gaps.argmin())
+        else:
+            label = X.graph.label(classes, joint.argmax())
+        return {"label": label} | (
+            {"probabilities": joint.softmax()} if self._is_euclidean() else {}
+        )
+
+    def _joint_graph(self, X: "Value") -> "Value":
+        centroids, spread, constants = self._densities()
+        if self._is_euclidean():
+            squares = X.measure(centroids, np.broadcast_to(spread**-2, centroids.shape))
+        else:
+            away = (X.astype(np.float64).expand(1) - centroids).abs() @ (1 / spread)
+            squares = away * away
+        return constants - squares
+
+    def _densities(self) -> tuple[Matrix, Matrix, Matrix]:
+        """Return m, s (1 where it is 0), and 2 log π_c, which is −∞ of a class without rows."""
+        spread = on_host(adopt(self.within_class_std_dev_))
+        with np.errstate(divide="ignore"):  # a prior of 0
+            constants = 2.0 * np.log(on_host(adopt(self.class_prior_)))
+        constants[self._moments.weight == 0] = -np.inf
+        return on_host(adopt(self.centroids_)), np.where(spread > 0, spread, 1.0), constants
 
     def _is_euclidean(self) -> bool:
         return self.metric == "euclidean"

@@ -1,7 +1,8 @@
 """Regression by the means of neighbours."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,14 +12,19 @@ from rmodels.base.sklearn import StrOptions
 from rmodels.base.tasks import Regressor
 from rmodels.base.warnings import warn
 from rmodels.data import Rows
-from rmodels.data.arrays import as_dtype, beside
+from rmodels.data.arrays import adopt, as_dtype, beside, on_host
 from rmodels.neighbors._base import NeighborsBase
+from rmodels.neighbors._in_graph import GraphNeighbours
+from rmodels.neighbors._in_graph import means as graph_means
 from rmodels.neighbors._predictors import (
     KNeighborsPredictor,
     NeighborsPredictor,
     RadiusNeighborsPredictor,
 )
 from rmodels.neighbors._weights import Weights, means
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 
@@ -65,6 +71,15 @@ class NeighborsRegressor(Regressor, NeighborsPredictor):
         if neighbours.weights is None and str(self._y.dtype) in ("float32", "torch.float32"):
             predicted = as_dtype(predicted, beside(self._y[:0], predicted).dtype)
         return predicted[:, 0] if self._y.ndim == 1 else predicted
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        found = GraphNeighbours.of(self, X, self._ask(()))
+        Y = on_host(adopt(self._y))
+        near = found.take(Y.reshape(len(Y), -1))
+        predicted = graph_means(near, found.weigh(self), self._width())
+        if self._sample_weight is None and self.weights != "distance" and Y.dtype == np.float32:
+            predicted = predicted.astype(np.float32)
+        return {"prediction": predicted.reshape(-1) if Y.ndim == 1 else predicted}
 
 
 class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):

@@ -1,12 +1,16 @@
 """Searching for neighbours, without targets."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
+from rmodels.neighbors._in_graph import GraphNeighbours
+
+if TYPE_CHECKING:
+    from rmodels.export.graph import Value
 
 __all__ = ["NearestNeighbors"]
 
@@ -88,3 +92,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
         """
         self._fit(X)
         return self
+
+    def _to_graph(self, X: "Value") -> "dict[str, Value]":
+        found = GraphNeighbours.of(self, X, self._ask_nearest(()))
+        return {"distances": found.distances, "indices": found.places}
