@@ -794,6 +794,21 @@ def test_damaged_values_in_pages_with_checksums(tmp_path):
         LinearRegression().fit(scan(path), "y")
 
 
+def _reading():
+    return [thread for thread in threading.enumerate() if "rmodels-scan" in thread.name]
+
+
+def test_an_error_of_a_batch_that_is_kept_keeps_no_thread(monkeypatch):
+    monkeypatch.setattr("rmodels.data.scan.LARGEST_BATCH", 8)  # a row at a time
+    frame = pd.DataFrame({"a": np.arange(9.0), "town": ["b", "c", "d"] * 3})
+    model = LinearRegression().fit(scan(frame, encode="onehot"), "a")
+    unknown = frame.assign(town="e")
+    with pytest.raises(ValueError, match="'e' is none of the categories") as kept:
+        model.score(scan(unknown), "a")
+    assert kept.traceback
+    assert not _reading()
+
+
 def test_an_error_that_is_kept_keeps_no_thread(folder):
     def fails(rows):
         raise RuntimeError("of the consumer")
@@ -804,7 +819,7 @@ def test_an_error_that_is_kept_keeps_no_thread(folder):
             rows.fold(fails)
         assert rmodels.get_config()["progress"]
     assert kept.traceback
-    assert not [thread for thread in threading.enumerate() if "rmodels-scan" in thread.name]
+    assert not _reading()
 
 
 def test_a_boolean_is_no_column():

@@ -6,6 +6,7 @@ A batch is read and turned into an array by a thread while the one before is com
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -174,10 +175,11 @@ class Scan:
         size = self.batch_size(asked.width + len(asked.labels))
         texts = [*asked.categories, *asked.labels]
         tables = self.read_tables([*asked.columns, *asked.labels], texts, start, size)
-        for batch in show_progress(self._read(read_ahead(tables), asked, size), task):
-            met += len(batch.rows)
-            left_out += 0 if batch.lacks is None else int(batch.lacks.sum())
-            yield batch, batch.rows
+        with closing(read_ahead(tables)) as ahead:  # an error that is kept keeps no thread
+            for batch in show_progress(self._read(ahead, asked, size), task):
+                met += len(batch.rows)
+                left_out += 0 if batch.lacks is None else int(batch.lacks.sum())
+                yield batch, batch.rows
         if not met:
             raise ValueError(f"{self.reader.name} has no rows")
         if left_out and left_out == met:

@@ -32,6 +32,7 @@ pass_for(
     KNeighborsClassifier,
     KNeighborsRegressor,
     KNeighborsTransformer,
+    LocalOutlierFactor,
     NearestNeighbors,
     RadiusNeighborsClassifier,
     RadiusNeighborsRegressor,
