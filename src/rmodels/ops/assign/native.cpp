@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -22,7 +23,7 @@ constexpr double kOut = 0x1p-22;      // by which float32 bounds are rounded out
 constexpr double kUnknown = -1.0;     // a lower bound that holds nothing
 
 inline float rounded_up(double x) { return float(x * (1 + kOut) + 0x1p-130); }
-inline float rounded_down(double x) { return float(x > 0 ? x * (1 - kOut) - 0x1p-130 : x * (1 + kOut) - 0x1p-130); }
+inline float rounded_down(double x) { return float(x - std::fabs(x) * kOut - 0x1p-130); }
 
 // Σ (x − m)² to a few roundings, in any order.
 template <class Real>
@@ -36,8 +37,10 @@ double gap_square(const Real *x, std::ptrdiff_t stride, const double *m, std::si
                 const f64v gap = load_f64(x + j + v * kF64) - load<f64v>(m + j + v * kF64);
                 sums[v] = fma(gap, gap, sums[v]);
             }
-        sums[0] += sums[1];
-        for (int lane = 0; lane < kF64; lane++) sum += sums[0][lane];
+        if (j > 0) {
+            sums[0] += sums[1];
+            for (int lane = 0; lane < kF64; lane++) sum += sums[0][lane];
+        }
     }
     for (; j < d; j++) {
         const double gap = double(x[std::ptrdiff_t(j) * stride]) - m[j];
@@ -156,6 +159,7 @@ std::vector<GroupDrift> group_drifts(const Clusters &to) {
 struct Scratch {
     std::vector<std::uint32_t> open, list;
     std::vector<double> own, squares;  // scaled square to the own centre, or below 0; |x|²
+    std::vector<float> reach, rest;    // to the own centre, and to any other at least
     std::vector<float> least, next;    // (rows, groups)
     std::vector<std::int32_t> place;   // below 0: not scored
     std::vector<float, CacheLines<float>> panel;
@@ -180,6 +184,7 @@ public:
         open(rows);
         const std::size_t n = s_.open.size(), g = to_.groups;
         if (n == 0) return;
+        if (g == 1 && targets_.screens()) return settle_panels();
         s_.squares.assign(n, std::numeric_limits<double>::infinity());
         s_.least.resize(n * g);
         s_.next.resize(n * g);
@@ -193,16 +198,18 @@ private:
     const Real *row(std::uint32_t r) const { return X_ + std::ptrdiff_t(r) * shape_.row_stride; }
     float *bounds(std::uint32_t r) const { return bounds_ + std::size_t(r) * (1 + to_.groups); }
 
-    // Lists the rows whose bounds do not hold.
+    // Lists the rows whose bounds do not hold; without branches that depend on a row, which cannot be foreseen.
     void open(std::size_t rows) {
-        s_.open.clear();
-        s_.own.clear();
+        s_.open.resize(rows);
+        s_.own.assign(rows, -1);
+        if (!to_.drift) {
+            std::iota(s_.open.begin(), s_.open.end(), 0);
+            return;
+        }
+        s_.rest.resize(rows);
+        s_.reach.resize(rows);
+        std::size_t moved = 0, open = 0;
         for (std::uint32_t r = 0; r < rows; r++) {
-            if (!to_.drift) {
-                s_.open.push_back(r);
-                s_.own.push_back(-1);
-                continue;
-            }
             float *b = bounds(r);
             const std::int32_t label = labels_[r];
             b[0] = rounded_up(double(b[0]) + to_.drift[label]);
@@ -211,14 +218,71 @@ private:
                 b[1 + g] = rounded_down(double(b[1 + g]) - drifts_[g].without(label));
                 least = std::min(least, b[1 + g]);
             }
-            if (b[0] < least) continue;
-            const double square =
-                gap_square(row(r), shape_.column_stride, to_.centres + std::size_t(label) * to_.columns, to_.columns) *
-                to_.scale * to_.scale;
-            b[0] = rounded_up(std::sqrt(square));
-            if (b[0] < least) continue;
-            s_.open.push_back(r);
-            s_.own.push_back(square);
+            s_.open[moved] = r;
+            s_.rest[moved] = least;
+            moved += !(b[0] < least);
+        }
+        for (std::size_t i = 0; i < moved; i++) {
+            const double *own = to_.centres + std::size_t(labels_[s_.open[i]]) * to_.columns;
+            s_.own[i] = gap_square(row(s_.open[i]), shape_.column_stride, own, to_.columns) * to_.scale * to_.scale;
+        }
+        for (std::size_t i = 0; i < moved; i++) s_.reach[i] = rounded_up(std::sqrt(s_.own[i]));
+        for (std::size_t i = 0; i < moved; i++) {
+            const std::uint32_t r = s_.open[i];
+            bounds(r)[0] = s_.reach[i];
+            s_.open[open] = r;
+            s_.own[open] = s_.own[i];
+            open += !(s_.reach[i] < s_.rest[i]);
+        }
+        s_.open.resize(open);
+        s_.own.resize(open);
+    }
+
+    // Scores a panel of open rows against a group; returns how many there are, and writes |x|².
+    template <class Place>
+    std::size_t score_rows(std::size_t group, std::size_t first, std::size_t end, Place place, double *squares) {
+        const std::size_t count = std::min(kPanelRows, end - first);
+        std::uint32_t rows[kPanelRows];
+        for (std::size_t i = 0; i < kPanelRows; i++) rows[i] = s_.open[place(first + std::min(i, count - 1))];
+        s_.panel.resize(kPanelRows * to_.columns);
+        pack_panel(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, targets_.shift(), to_.scale,
+                   s_.panel.data(), squares);
+        score_panel(s_.panel.data(), to_.columns, targets_.group(group), s_.scores);
+        return count;
+    }
+
+    // Finds the labels and bounds of the open rows where all centres are one group: a panel at a time.
+    void settle_panels() {
+        const LeastScores &found = s_.scores;
+        for (std::size_t first = 0; first < s_.open.size(); first += kPanelRows) {
+            double squares[kPanelRows], apart[kPanelRows], upper[kPanelRows], lower[kPanelRows];
+            const auto same = [](std::size_t i) { return i; };
+            const std::size_t count = score_rows(0, first, s_.open.size(), same, squares);
+            for (std::size_t i = 0; i < kPanelRows; i++) {
+                const double error = targets_.error(squares[i]), least = found.least[i], next = found.next[i];
+                apart[i] = next - least - 2 * error;
+                upper[i] = std::sqrt(std::max(least + squares[i] + error, 0.0));
+                lower[i] = std::sqrt(std::max(next + squares[i] - error, 0.0));
+            }
+            for (std::size_t i = 0; i < count; i++) {
+                const std::uint32_t r = s_.open[first + i];
+                const std::int32_t before = s_.own[first + i] < 0 ? -1 : labels_[r], place = found.place[i];
+                const std::int32_t nearest = place < 0 ? -1 : to_.order[place];
+                double reach = upper[i], other = lower[i];
+                std::int32_t label = nearest;
+                if (!(apart[i] > 0)) {
+                    double exact;
+                    label = targets_.find(row(r), shape_.column_stride, exact);
+                    reach = std::sqrt(exact) * to_.scale;
+                    if (label != nearest)
+                        other = std::sqrt(std::max(found.least[i] + squares[i] - targets_.error(squares[i]), 0.0));
+                }
+                labels_[r] = label;
+                if (!bounds_) continue;
+                float *b = bounds(r);
+                if (label != before) b[0] = rounded_up(reach);  // else it is that of the own square
+                b[1] = other > 0 ? rounded_down(other) : float(kUnknown);
+            }
         }
     }
 
@@ -228,15 +292,10 @@ private:
         for (std::size_t i = 0; i < s_.open.size(); i++)
             if (s_.own[i] < 0 || bounds(s_.open[i])[1 + group] <= bounds(s_.open[i])[0])
                 s_.list.push_back(std::uint32_t(i));
-        s_.panel.resize(kPanelRows * to_.columns);
         for (std::size_t first = 0; first < s_.list.size(); first += kPanelRows) {
-            const std::size_t count = std::min(kPanelRows, s_.list.size() - first);
-            std::uint32_t rows[kPanelRows];
-            for (std::size_t i = 0; i < kPanelRows; i++) rows[i] = s_.open[s_.list[first + std::min(i, count - 1)]];
             double squares[kPanelRows];
-            pack_panel(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, targets_.shift(), to_.scale,
-                       s_.panel.data(), squares);
-            score_panel(s_.panel.data(), to_.columns, targets_.group(group), s_.scores);
+            const auto listed = [&](std::size_t i) { return s_.list[i]; };
+            const std::size_t count = score_rows(group, first, s_.list.size(), listed, squares);
             for (std::size_t i = 0; i < count; i++) {
                 const std::size_t at = s_.list[first + i], cell = at * to_.groups + group;
                 s_.squares[at] = squares[i];

@@ -144,8 +144,8 @@ public:
     // E of a row of some |x|², or infinity where float32 does not hold it.
     double error(double square) const {
         const double norm = std::sqrt(square);
-        if (!(norm < kLargest)) return std::numeric_limits<double>::infinity();
-        return unit_ * (norm + farthest_) * (norm + farthest_) + double(d_) * 0x1p-120;
+        const double error = unit_ * (norm + farthest_) * (norm + farthest_) + double(d_) * 0x1p-120;
+        return norm < kLargest ? error : std::numeric_limits<double>::infinity();
     }
 
 private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -74,9 +75,13 @@ void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labe
         Values &row = rows[std::size_t(thread)];
         if (part.empty()) part.assign(size, 0);
         const std::size_t last = std::min(X.rows, (task + 1) * kBlock);
+        std::size_t moved[kBlock], n = 0;
         for (std::size_t i = task * kBlock; i < last; i++) {
+            moved[n] = i;
+            n += !previous || labels[i] != previous[i];
+        }
+        for (const std::size_t i : std::span(moved, n)) {
             const std::int32_t label = labels[i], before = previous ? previous[i] : -1;
-            if (label == before) continue;
             const double weight = weights.data ? weights.at(i) : 1.0;
             X.visit(i, 0, [&](auto *x) { row.set(x, X.column_stride, d, grid, weights.data ? &weight : nullptr); });
             auto at = [&](std::int32_t c) { return c < 0 ? nullptr : part.data() + std::size_t(c) * kLimbs * stride; };
