@@ -4,29 +4,10 @@
 #include <cstdlib>
 
 #include "library.hpp"
+#include "native/processor.hpp"
 
 namespace rmodels {
 namespace {
-
-// Names of the instruction sets that this processor and its operating system run, the best first.
-std::vector<std::string> supported_sets() {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    std::vector<std::string> sets{"baseline"};
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
-        return sets;
-    sets.insert(sets.begin(), "avx2");
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512vnni"))
-        sets.insert(sets.begin(), "avx512");
-    return sets;
-#elif defined(__aarch64__)
-    return {"neon"};
-#else
-    return {"baseline"};
-#endif
-}
 
 std::string folder() {
     Dl_info info;
@@ -39,7 +20,7 @@ std::string folder() {
 
 Chosen choose() {
     const std::vector<std::string> sets = supported_sets();
-    std::string set = sets.front();
+    std::string set = sets.back();
     if (const char *forced = std::getenv("RMODELS_ISA"); forced && *forced) {
         set = forced;
         std::string known;

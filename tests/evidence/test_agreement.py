@@ -15,6 +15,7 @@ from rmodels_evidence.families.linear_model.problems import (
     literal_loop,
 )
 from rmodels_evidence.families.neighbors.problems import normal
+from rmodels_evidence.problem import Agreement
 
 TOLERANCE = 1e-9
 
@@ -135,3 +136,8 @@ def test_a_point_is_not_its_own_neighbour():
 def test_an_answer_to_the_first_queries_only(data, right):
     part = (right[0][:10], right[1][:10])
     assert all(found.holds for found in agreement(data, right, part, counts=[40, 10]))
+
+
+def test_errors_of_numpy_give_what_a_file_takes():
+    assert Agreement(np.float64(1e-12), TOLERANCE, "error").holds is True
+    assert Agreement(np.float64(np.nan), TOLERANCE, "error").holds is False

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from functools import partial
 
 import cases
 import numpy as np
@@ -9,7 +10,6 @@ import onnxruntime
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression as Theirs
@@ -19,10 +19,10 @@ from sklearn.preprocessing import (
     KBinsDiscretizer,
     Normalizer,
     OneHotEncoder,
-    OrdinalEncoder,
     PolynomialFeatures,
     StandardScaler,
 )
+from tables import columns
 
 from rmodels import (
     PCA,
@@ -224,24 +224,15 @@ FRAME = pd.DataFrame(
 )
 FRAME.loc[3, "n"] = np.nan
 
-
-def columns():
-    return ColumnTransformer(
-        [
-            ("colour", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["colour"]),
-            ("size", OrdinalEncoder(categories=[["s", "m", "l"]]), ["size"]),
-            ("n", make_pipeline(SimpleImputer(), StandardScaler()), ["n"]),
-        ],
-        remainder="passthrough",
-    )
+dense = partial(columns, sparse_output=False)
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        make_pipeline(columns(), Ridge(2.0)),
-        make_pipeline(columns(), PCA(3), KNeighborsClassifier(3)),
-        make_pipeline(columns(), make_union(PCA(2), StandardScaler()), GaussianNB()),
+        make_pipeline(dense(), Ridge(2.0)),
+        make_pipeline(dense(), PCA(3), KNeighborsClassifier(3)),
+        make_pipeline(dense(), make_union(PCA(2), StandardScaler()), GaussianNB()),
     ],
     ids=["ridge", "neighbours", "union"],
 )
@@ -331,7 +322,7 @@ class Own(Ridge):
         (make_pipeline(KBinsDiscretizer(2, strategy="uniform"), Ridge()).fit(X, Y), NotCoveredError,
          "skl2onnx cannot write this Pipeline"),
         (make_pipeline(Own()).fit(X, Y), NotCoveredError, "Own"),
-        (make_pipeline(columns()).fit(FRAME), ValueError, "give to_onnx some rows of the table"),
+        (make_pipeline(dense()).fit(FRAME), ValueError, "give to_onnx some rows of the table"),
         (make_pipeline("passthrough", PCA()).fit(X), ValueError, "give to_onnx some rows as X"),
     ],
     ids=lambda value: value.__class__.__name__,

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import preprocessing
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold, LeaveOneOut, RepeatedKFold, ShuffleSplit
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from tables import columns
 
 from rmodels import PCA, KNeighborsClassifier, KNeighborsRegressor, LinearRegression, Ridge, RidgeCV
 from rmodels.cli import main
@@ -32,17 +32,6 @@ FRAME = pd.DataFrame(
 )
 FRAME.loc[3, "n"] = np.nan
 Y = RNG.normal(size=60)
-
-
-def columns(**options):
-    return ColumnTransformer(
-        [
-            ("colour", OneHotEncoder(handle_unknown="ignore", **options), ["colour"]),
-            ("size", OrdinalEncoder(categories=[["s", "m", "l"]]), ["size"]),
-            ("n", make_pipeline(SimpleImputer(), StandardScaler()), ["n"]),
-        ],
-        remainder="passthrough",
-    )
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Agreement:
     @property
     def holds(self) -> bool:
         """Whether the error is within the tolerance."""
-        return self.error <= self.tolerance
+        return bool(self.error <= self.tolerance)
 
 
 @dataclass(frozen=True, eq=False)

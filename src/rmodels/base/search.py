@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.base import metrics
-from rmodels.base.components import connect_lists
 from rmodels.base.metrics import Metric
 from rmodels.base.warnings import warn
 from rmodels.config import get_config
@@ -22,6 +21,7 @@ from rmodels.exceptions import NotCoveredError
 from rmodels.ops import choose
 from rmodels.ops import nearest as ops
 from rmodels.ops.connect import connect
+from rmodels.ops.connect.lists import connect_lists
 
 __all__ = [
     "Blockwise",

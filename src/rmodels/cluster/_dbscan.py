@@ -203,10 +203,10 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         given = X
         if precomputed and sparse.issparse(X):
             X = _with_diagonal(X)
-        need = replace(metrics.need_of(self.metric), signed=True)
-        rows = collect(data.source(self, X, None, sample_weight, need=need), "DBSCAN")
         if not precomputed:
             ops.choose("connect")
+        need = replace(metrics.need_of(self.metric), signed=True)
+        rows = collect(data.source(self, X, None, sample_weight, need=need), "DBSCAN")
         threads = thread_count(self.n_jobs)
         search = new_search(rows.X, self.metric, self.algorithm, effective, parameters, threads)
         weights = None if rows.weights is None else np.asarray(rows.weights, np.float64)

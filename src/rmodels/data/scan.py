@@ -53,6 +53,18 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
             yield item  # type: ignore[misc]
 
 
+def give_back_after_each(batches: Iterator[T]) -> Iterator[T]:
+    """Yield batches; give back after each the memory of those that were let go.
+
+    Arrow's pool keeps what was freed, several batches of it, unless it is told to give it back.
+    """
+    pool = require("pyarrow", "files").default_memory_pool()
+    for batch in batches:
+        yield batch
+        del batch
+        pool.release_unused()
+
+
 def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
     """Yield batches; show their progress if the setting says so."""
     if not get_config()["progress"]:
@@ -160,7 +172,8 @@ class Scan:
         size: int | None = None,
     ) -> Iterator[Batch]:
         """Yield batches as they are read, of as many rows as the memory limit allows."""
-        return self.reader.batches(columns, size or self.batch_size(len(columns)), start, texts)
+        size = size or self.batch_size(len(columns))
+        return give_back_after_each(self.reader.batches(columns, size, start, texts))
 
     def arrays(
         self, asked: Asked, task: str, start: int = 0, left_out: int = 0

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "native/processor.hpp"
 #include "native/strided.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/connect/native.hpp"
@@ -32,25 +33,6 @@ using namespace nb::literals;
 
 namespace rmodels::RMODELS_ISA {
 namespace {
-
-// Names of the instruction sets that this processor and its operating system run.
-std::vector<std::string> supported_sets() {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    std::vector<std::string> sets{"baseline"};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
-        sets.push_back("avx2");
-    if (sets.size() == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
-        sets.push_back("avx512");
-    return sets;
-#elif defined(__aarch64__)
-    return {"neon"};
-#else
-    return {"baseline"};
-#endif
-}
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Vector = std::optional<Array>;
@@ -435,7 +417,7 @@ void bind_walks(nb::module_ &module, const char *name) {
 
 NB_MODULE(RMODELS_MODULE, module) {
     using namespace rmodels::RMODELS_ISA;
-    module.def("supported_sets", &supported_sets);
+    module.def("supported_sets", &rmodels::supported_sets);
 
     nb::class_<Moments>(module, "Moments")
         .def(nb::init<std::size_t>(), "columns"_a)

@@ -260,20 +260,14 @@ def name_unreadable(place: str) -> Iterator[None]:
 
 
 def name_each(batches: Any, place: str) -> Iterator[Any]:
-    """Yield batches; name the place of what cannot be read.
-
-    Arrow's pool keeps what was freed, several batches of it, unless it is told to give it back.
-    """
+    """Yield batches; name the place of what cannot be read."""
     batches = iter(batches)
-    pool = require("pyarrow", "files").default_memory_pool()
     while True:
         with name_unreadable(place):
             batch = next(batches, None)
         if batch is None:
             return
         yield batch
-        del batch
-        pool.release_unused()
 
 
 def signature(paths: Sequence[Any]) -> str:

@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["connect_lists"]
+__all__ = ["Indices", "Neighbours", "connect_lists"]
 
 Indices = NDArray[np.int64]
-Lists = Callable[[Indices], Iterator[tuple[Indices, Indices]]]
+Neighbours = Iterator[tuple[Indices, Indices]]
 
 
 def connect_lists(
-    n: int, lists: Lists, min_weight: float, weights: NDArray | None, *, itself: bool
+    n: int,
+    lists: Callable[[Indices], Neighbours],
+    min_weight: float,
+    weights: NDArray | None,
+    *,
+    itself: bool,
 ) -> tuple[NDArray[np.bool_], Indices]:
     """Return which points are core, and the components that they are in.
 
