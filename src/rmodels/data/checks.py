@@ -430,12 +430,12 @@ def array_rows(
         if encoded:
             warn_of_a_column(Y)
             one_target = one_target or Y.shape[1] == 1
-            if not on_gpu(Y):
-                check_classification_targets(Y)
         Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
         if encoded and classes is None:
             labels, Y = encode(Y)
         elif encoded:
+            if not on_gpu(Y):
+                check_classification_targets(Y)
             labels = list(classes or ())
             Y = encode_by(Y, [Encoding.of(each, each) for each in labels], "")
     weights = None

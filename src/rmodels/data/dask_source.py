@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.data.checks import (
@@ -27,7 +26,13 @@ from rmodels.data.checks import (
     warn_of_a_column,
 )
 from rmodels.data.formats import TableReader
-from rmodels.data.labels import Encoding, check_kinds, find_labels, merge_labels
+from rmodels.data.labels import (
+    Encoding,
+    check_classes,
+    check_kinds,
+    find_labels,
+    merge_labels,
+)
 from rmodels.data.parts import Part
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
@@ -311,19 +316,11 @@ def _combine(combine: Callable[[T, T], T], found: Sequence[Any]) -> Any:
     return total
 
 
-def _merge_found(found: Sequence[Any]) -> Any:
-    total = None
-    for each in found:
-        if each is not None:
-            total = each if total is None else merge_labels(total, each)
-    return total
-
-
-def _find_labels(part: Part, y: Any, number: int) -> list[NDArray] | None:
-    """Return the labels of a partition."""
+def _find_labels(part: Part, y: Any, number: int) -> tuple[list[NDArray], int] | None:
+    """Return the labels of a partition, and how many rows it has."""
     Y = part.rows(np.empty((len(y), 0)), y, None, f"partition {number}").Y
     check_kinds(*Y.T)
-    return find_labels(Y) if len(Y) else None
+    return (find_labels(Y), len(Y)) if len(Y) else None
 
 
 def _answer(answer: Any, empty: Any, rows: Rows, *prepared: Any) -> Any:
@@ -433,14 +430,15 @@ class DaskSource(Source):
             blocks = [each[0] for each in _cut_frames([y])] if _is_frame(y) else _cut_array(y)
         task = _task(partial(_find_labels, part))
         tasks = [task(block, number) for number, block in enumerate(blocks)]
-        (found,) = require("dask", "dask").compute(_tree(tasks, _merge_found))
+        (found,) = require("dask", "dask").compute(_tree(tasks, partial(_combine, merge_labels)))
         if found is None:
             raise ValueError(self._no_rows())
-        known = found if classes is None else classes
+        labels, n_rows = found
+        known = labels if classes is None else classes
         self.classes = list(known)
-        for each in self.classes:
-            check_classification_targets(each)
-        return [Encoding.of(e, e, c) for e, c in zip(found, known, strict=True)]
+        for each in known:
+            check_classes(each, n_rows)
+        return [Encoding.of(e, e, c) for e, c in zip(labels, known, strict=True)]
 
     def _no_rows(self) -> str:
         return (

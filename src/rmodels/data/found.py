@@ -104,18 +104,20 @@ def find_used(scan: Scan, used: Used, n_rows: int) -> NDArray[np.bool_]:
     return rows
 
 
-def find_labels(scan: Scan, used: Used) -> list[Encoding]:
-    """Return how labels become places among their classes."""
+def find_labels(scan: Scan, used: Used) -> tuple[list[Encoding], int]:
+    """Return how labels become places among their classes, and how many rows have any."""
     found: list[NDArray] | None = None
+    n_rows = 0
     with closing(_read(scan, (), used.labels, used)) as batches:
         for _, _, labels, lacks in batches:
             kept = slice(None) if lacks is None else ~lacks
             part = [np.unique(each[kept]) for each in labels]
+            n_rows += len(labels[0][kept])
             found = part if found is None else merge_labels(found, part)
     assert found is not None
     size = scan.batch_size(1)
     values = [values_of(scan.reader, *each, size) for each in zip(used.labels, found, strict=True)]
-    return [Encoding.of(*each) for each in zip(found, values, strict=True)]
+    return [Encoding.of(*each) for each in zip(found, values, strict=True)], n_rows
 
 
 def find_categories(scan: Scan, used: Used, *, gaps: bool) -> dict[str, NDArray]:

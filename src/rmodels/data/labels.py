@@ -12,6 +12,7 @@ from rmodels.data.arrays import namespace, on_gpu, on_host
 
 __all__ = [
     "Encoding",
+    "check_classes",
     "check_kinds",
     "describe_mix",
     "encode",
@@ -22,6 +23,8 @@ __all__ = [
 
 _MIX = "Mix of label input types (string and number)"
 _TRUTHS = {"true", "false"}
+_CLOSE = 256  # between the least and the largest of whole numbers that always have a table
+_LARGEST = 1 << 52  # of whole numbers in float64, with room for such a distance
 
 
 def _are_text(labels: NDArray) -> bool:
@@ -85,6 +88,14 @@ class Encoding:
         return cls(labels, values, places)
 
 
+def check_classes(labels: NDArray, n_samples: int) -> None:
+    """Raise scikit-learn's error if sorted labels are no classes; warn if most rows have their own.
+
+    What it asks of all rows is asked of as few as tell the same.
+    """
+    check_classification_targets(np.resize(labels, min(n_samples, 3 * len(labels))))
+
+
 def encode(Y: Any) -> tuple[list[Any], Any]:
     """Return the sorted classes of each column of labels, and the labels' places among them.
 
@@ -97,17 +108,42 @@ def encode(Y: Any) -> tuple[list[Any], Any]:
     classes : list of ndarray or tensor
     codes : ndarray or tensor of shape (n_samples, n_outputs)
         Where Y is.
+
+    Raises
+    ------
+    ValueError
+        If labels are no classes.
     """
     if on_gpu(Y):
         found = [namespace(Y).unique(column, return_inverse=True) for column in Y.T]
         for labels, _ in found:
-            check_classification_targets(on_host(labels))
+            check_classes(on_host(labels), len(Y))
         return [labels for labels, _ in found], namespace(Y).stack([c for _, c in found], 1)
+    if Y.dtype == object:
+        check_classification_targets(Y)  # before they are compared
     classes, codes = [], np.empty(Y.shape, dtype=np.intp)
     for output, column in enumerate(Y.T):
-        labels, codes[:, output] = np.unique(column, return_inverse=True)
+        labels, codes[:, output] = _place(column)
+        check_classes(labels, len(Y))
         classes.append(labels)
     return classes, codes
+
+
+def _place(column: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
+    """Return what `np.unique` does with inverses; of whole numbers that lie close by a table."""
+    if column.dtype.kind not in "biuf" or not len(column):
+        return np.unique(column, return_inverse=True)
+    least, most = float(column.min()), float(column.max())
+    if not (most - least <= max(_CLOSE, 2 * len(column)) and abs(least) < _LARGEST):
+        return np.unique(column, return_inverse=True)
+    whole = column.astype(np.intp)
+    if column.dtype.kind == "f" and not (whole == column).all():
+        return np.unique(column, return_inverse=True)
+    whole -= int(least)
+    used = np.flatnonzero(np.bincount(whole))
+    table = np.empty(int(used[-1]) + 1, dtype=np.intp)
+    table[used] = np.arange(len(used))
+    return (used + int(least)).astype(column.dtype), table[whole]
 
 
 def encode_by(Y: NDArray, encodings: Sequence[Encoding], place: str) -> NDArray[np.intp]:

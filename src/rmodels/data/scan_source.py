@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
 from rmodels.config import get_config
 from rmodels.data.arrays import on_host
@@ -31,7 +30,7 @@ from rmodels.data.found import (
     find_used,
     find_words,
 )
-from rmodels.data.labels import Encoding, encode, encode_by
+from rmodels.data.labels import Encoding, check_classes, encode, encode_by
 from rmodels.data.parts import Part
 from rmodels.data.preparation import Preparation, preparation_of
 from rmodels.data.scan import Asked, Scan
@@ -177,8 +176,6 @@ class ScanSource(Source):
         if targets == "labels" and encoded:
             self.one_target = self.n_targets == 1
             encodings = self._encode(classes)
-            for each in self.classes or ():
-                check_classification_targets(each)
         elif targets == "labels" and named:
             # labels to compare with others: text if those are
             kinds = {each.dtype.kind for each in classes or ()}
@@ -268,7 +265,6 @@ class ScanSource(Source):
         """Find the classes, unless they are known, and how labels become places among them."""
         if self._given is not None:
             if classes is None:
-                check_classification_targets(self._given)
                 used = find_used(self._scan, self._used, len(self._given))
                 self.classes, codes = encode(self._given[used])
                 self._given = np.zeros(self._given.shape, codes.dtype)
@@ -277,10 +273,12 @@ class ScanSource(Source):
             self.classes = list(classes)
             self._given = encode_by(self._given, [Encoding.of(each, each) for each in classes], "")
             return None
-        encodings = find_labels(self._scan, self._used)
+        encodings, n_rows = find_labels(self._scan, self._used)
         self._as_text = not self._scan.has_types
         if classes is None:
             self.classes = [np.unique(each.values) for each in encodings]
+            for each in self.classes:
+                check_classes(each, n_rows)
             return encodings
         self.classes = list(classes)
         return [
