@@ -38,6 +38,24 @@ inline void pack_rows(const Strip<Real> &s, std::size_t first, std::size_t last,
     }
 }
 
+// Rows of `columns` adjacent elements, to memory of the same order: each as it lies.
+template <class Real>
+inline void pack_lines(const Real *from, std::ptrdiff_t stride, std::size_t rows, std::size_t columns,
+                       const double *shift, const double *scale, double *to, std::size_t width) {
+    const std::size_t whole = columns / kF64 * kF64;
+    const int rest = int(columns - whole);
+    for (std::size_t k = 0; k < rows; k++, from += stride, to += width) {
+        for (std::size_t j = 0; j < whole; j += kF64) {
+            const f64v centre = shift ? load<f64v>(shift + j) : f64v{};
+            store(to + j, scaled(load_f64(from + j) - centre, scale, k));
+        }
+        if (rest) {
+            const f64v centre = shift ? load_first(shift + whole, rest) : f64v{};
+            store_first(to + whole, scaled(load_first(from + whole, rest) - centre, scale, k), rest);
+        }
+    }
+}
+
 // kF64 rows from `first` on, the elements of a column adjacent.
 template <class Real>
 inline void pack_columns(const Strip<Real> &s, std::size_t first, const double *scale) {
@@ -82,7 +100,9 @@ void pack(const Strided &source, std::size_t first, std::size_t rows, const doub
                 j += std::size_t(count);
             }
         };
-        if (source.columns > 1 && source.column_stride == 1) {
+        if (source.columns > 1 && source.column_stride == 1 && column + source.columns <= packed.width) {
+            pack_lines(p, source.row_stride, rows, source.columns, shift, scale, packed.at(row, column), packed.width);
+        } else if (source.columns > 1 && source.column_stride == 1) {
             for (std::size_t k = 0; k < rows; k += kF64)  // few rows at a time: each cache line is read once
                 for_strips([&](const auto &strip) { pack_rows(strip, k, std::min(rows, k + kF64), scale); });
         } else if (source.columns > 1 && source.row_stride == 1) {

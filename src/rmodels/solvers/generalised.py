@@ -23,7 +23,7 @@ MISSED = 1e-11  # a violation above which the minimum was missed
 _ROUGH = 1e-3  # where the search among a sample ends
 _SAMPLE = 16  # rows of the sample: one of so many
 _PARAMETERS = 3000  # above, no curvature is kept
-_DEAR = 40.0  # reads that a read of the curvature may cost, else that of a sample is taken
+_DEAR = 4.0  # reads that a read of the curvature may cost, else that of a sample is taken
 _FUNCTIONS = 40.0  # multiply-adds that the functions of a margin take
 
 

@@ -17,7 +17,7 @@ namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr std::size_t kBlockNumbers = 1 << 14;  // of a block: 128 KB
-constexpr std::size_t kMostRows = 256, kLeastRows = 32;
+constexpr std::size_t kMostRows = 64, kLeastRows = 32;
 constexpr std::size_t kSlabWork = 1 << 20;  // multiply-adds of margins in a task, about
 constexpr std::size_t kSlabs = 32;          // sums held at a time, before they are merged
 
