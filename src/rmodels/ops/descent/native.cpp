@@ -18,13 +18,14 @@
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr int kTargets = 3;                  // whose residuals are computed together
-constexpr std::size_t kBlockRows = 64;       // whose targets, and values where they must be, are copied together
-constexpr std::size_t kAhead = 8192;         // bytes from the row in work to the one that is prefetched
-constexpr std::size_t kSlabs = 64;           // most parts that the rows are cut in, each with a slope of its own
-constexpr std::size_t kSlabWork = 1 << 15;   // fewest multiply-adds in a part
-constexpr std::size_t kMergeColumns = 4096;  // of the slope, in one task
-constexpr std::size_t kShortRows = 8;        // that are taken up together
+constexpr int kTargets = 3;                      // whose residuals are computed together
+constexpr std::size_t kBlockRows = 64;           // whose targets, and values where they must be, are copied together
+constexpr std::size_t kPackedNumbers = 1 << 15;  // of them, about, so that they stay in the L2 cache
+constexpr std::size_t kAhead = 8192;             // bytes from the row in work to the one that is prefetched
+constexpr std::size_t kSlabs = 64;               // most parts that the rows are cut in, each with a slope of its own
+constexpr std::size_t kSlabWork = 1 << 15;       // fewest multiply-adds in a part
+constexpr std::size_t kMergeColumns = 4096;      // of the slope, in one task
+constexpr std::size_t kShortRows = 8;            // that are taken up together
 static_assert(kShortRows % kF64 == 0 && kBlockRows % kShortRows == 0);
 constexpr int kShort = 6;  // vectors of each, at most: their part of the slope stays in registers
 
@@ -43,15 +44,13 @@ struct Shape {
 
 // What one thread works with.
 struct Bench {
-    Doubles rows;     // (kBlockRows, width)
+    Doubles rows;     // (packed, width)
     Doubles targets;  // (targets, kBlockRows)
     Doubles sums;     // (targets, 2, kF64): w r, and w r²
     double weights[kBlockRows] = {};
 
-    Bench(const Shape &shape, bool packs)
-        : rows(packs ? kBlockRows * shape.width : 0),
-          targets(shape.targets * kBlockRows),
-          sums(shape.targets * 2 * kF64) {}
+    Bench(const Shape &shape, std::size_t packed)
+        : rows(packed * shape.width), targets(shape.targets * kBlockRows), sums(shape.targets * 2 * kF64) {}
 };
 
 // kF64 rows and Targets targets: y (Targets, kBlockRows), weights (kF64), slope (Targets, width).
@@ -205,13 +204,20 @@ void add_rows(const Real *x, std::ptrdiff_t stride, std::size_t rows, const Shap
 
 bool must_pack(const Regression &data) { return data.shift || data.X.column_stride != 1; }
 
+// How many rows are taken up together.
+std::size_t block_rows(const Regression &data, const Shape &shape) {
+    if (!must_pack(data)) return kBlockRows;
+    return std::clamp(kPackedNumbers / (shape.width + 1) / kF64 * kF64, std::size_t(kF64), kBlockRows);
+}
+
 // Slope of the rows [first, last).
 void slope_of(const Regression &data, const Shape &shape, std::size_t first, std::size_t last,
               const double *coefficients, Bench &bench, double *slope) {
     std::fill(slope, slope + shape.size(), 0.0);
     std::fill(bench.sums.begin(), bench.sums.end(), 0.0);
-    for (std::size_t at = first; at < last; at += kBlockRows) {
-        const std::size_t rows = std::min(kBlockRows, last - at);
+    const std::size_t block = block_rows(data, shape);
+    for (std::size_t at = first; at < last; at += block) {
+        const std::size_t rows = std::min(block, last - at);
         for (std::size_t t = 0; t < shape.targets; t++)
             data.Y.visit(at, t, [&](auto *y) {
                 double *to = bench.targets.data() + t * kBlockRows;
@@ -225,7 +231,7 @@ void slope_of(const Regression &data, const Shape &shape, std::size_t first, std
             add_rows(x, stride, rows, shape, coefficients, bench, slope, bench.sums.data());
         };
         if (must_pack(data)) {
-            pack(data.X, at, rows, data.shift, nullptr, Panels{bench.rows.data(), kBlockRows, shape.width}, 0, 0);
+            pack(data.X, at, rows, data.shift, nullptr, Panels{bench.rows.data(), block, shape.width}, 0, 0);
             add(static_cast<const double *>(bench.rows.data()), std::ptrdiff_t(shape.width));
         } else {
             data.X.visit(at, 0, [&](auto *x) { add(x, data.X.row_stride); });
@@ -250,7 +256,7 @@ public:
           slopes_(parts_ * shape_.size()),
           total_(shape_.size()),
           coefficients_(shape_.size()),
-          benches_(std::size_t(std::max(1, threads)), Bench(shape_, must_pack(data))) {}
+          benches_(std::size_t(std::max(1, threads)), Bench(shape_, must_pack(data) ? block_rows(data, shape_) : 0)) {}
 
     const Shape &shape() const { return shape_; }
     double *coefficients() { return coefficients_.data(); }
