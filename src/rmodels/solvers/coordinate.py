@@ -141,9 +141,9 @@ def fit_columns(
         else:
             grown = np.zeros((len(penalties.l1), len(used), rows.n_targets))
             grown[:, np.searchsorted(used, before)] = state.B
-            state = replace(state, B=grown)
+            state = fit.step(penalties, replace(state, B=grown))
         state = fit.correct(penalties, state)
-        excess = (state.outside - penalties.l1[:, np.newaxis]).max(axis=0)
+        excess = (fit.pulls_outside(state) - penalties.l1[:, np.newaxis]).max(axis=0)
         if not (excess > 0).any():
             return fit.finish(penalties, state)
         before = used
@@ -201,17 +201,14 @@ class _State:
     B : ndarray of shape (n_penalties, n_used, n_targets)
     centre : ndarray of shape (n_penalties, n_targets)
         Intercepts of centred columns.
-    g : ndarray like B
-        Slopes, over Σ w: products of the columns with the residuals.
-    outside : ndarray of shape (n_penalties, n_features)
-        The largest pull of each column that is not used; 0 of those that are.
+    slopes : ndarray of shape (n_penalties, n_features, n_targets)
+        Of all columns, over Σ w: their products with the residuals. 0 where they are not known.
     steps, violations : ndarray of shape (n_penalties, n_groups)
     """
 
     B: Matrix
     centre: Matrix
-    g: Matrix
-    outside: Matrix
+    slopes: Matrix
     steps: NDArray[np.int64]
     violations: Matrix
 
@@ -276,17 +273,31 @@ class _Fit:
             part[0].copy() for part in (minima.coefficients, minima.steps, minima.violations)
         )
         centre = np.tile(sums.offset[len(sums.Q) :], (len(B), 1))
-        outside = np.zeros((len(B), self.source.n_features))
-        return _State(B, centre, sums.q - sums.Q @ B, outside, steps, violations)
+        slopes = np.zeros((len(B), self.source.n_features, B.shape[2]))
+        slopes[:, self.used] = sums.q - sums.Q @ B
+        return _State(B, centre, slopes, steps, violations)
+
+    def step(self, penalties: Penalties, state: _State) -> _State:
+        """Return the minima of the sums, with slopes that are those of the state where it is.
+
+        They are nearer to those of the rows by as many digits as the sums have.
+        """
+        Q = self.sums.Q[np.newaxis]
+        l1, l2 = (part[:, np.newaxis] for part in penalties)
+        q = state.slopes[:, self.used] + Q @ state.B
+        squares = np.tile(self.sums.squares, (len(q), 1))
+        found = follow(Q, q, squares, l1, l2, self.form, state.B, self.n_threads)
+        return replace(state, B=found.coefficients[:, 0], steps=state.steps + found.steps[:, 0])
+
+    def pulls_outside(self, state: _State) -> Matrix:
+        """Return the largest pull of each column, 0 of those that are used."""
+        found: Matrix = self.form.pulls(state.slopes).max(axis=2)
+        found[:, self.used] = 0.0
+        return found
 
     def correct(self, penalties: Penalties, state: _State) -> _State:
-        """Return minima for the slopes that the rows give.
-
-        The minimum of the sums, of which the slopes here are those of the rows, is nearer by as
-        many digits as the sums have.
-        """
-        Q, best, last = self.sums.Q[np.newaxis], None, np.inf
-        l1, l2 = (part[:, np.newaxis] for part in penalties)
+        """Return minima for the slopes that the rows give."""
+        best, last = None, np.inf
         for _ in range(_MOST_CORRECTIONS):
             state = self._read(penalties, state)
             worst = float(state.violations.max(initial=0.0))
@@ -295,12 +306,7 @@ class _Fit:
             if worst <= _ENOUGH or not worst <= 0.5 * last:
                 break
             last = worst
-            q = state.g + Q @ state.B
-            squares = np.tile(self.sums.squares, (len(q), 1))
-            found = follow(Q, q, squares, l1, l2, self.form, state.B, self.n_threads)
-            state = replace(
-                state, B=found.coefficients[:, 0], steps=state.steps + found.steps[:, 0]
-            )
+            state = self.step(penalties, state)
         assert best is not None
         return best
 
@@ -328,17 +334,14 @@ class _Fit:
                 given, coefficients.reshape(d + 1, -1), shift, engine, self.n_threads
             ).reshape(d + 1, several, t)
             slopes[part], means[part] = -found[:d].transpose(1, 0, 2), found[d]
-        outside = form.pulls(slopes).max(axis=2)
-        outside[:, self.used] = 0.0
-        g = slopes[:, self.used]
         centre = state.centre - means if form.fit_intercept else state.centre
-        state = replace(state, g=g, centre=centre, outside=outside)
+        state = replace(state, slopes=slopes, centre=centre)
         return replace(state, violations=self._violations(penalties, state))
 
     def _violations(self, penalties: Penalties, state: _State) -> Matrix:
         """Return how far the conditions of optimality are from being met."""
         l1, l2 = (part[:, np.newaxis, np.newaxis] for part in penalties)
-        h = state.g - l2 * state.B
+        h = state.slopes[:, self.used] - l2 * state.B
         norms = self.form.norms(state.B)
         active = norms > 0
         ways = state.B / np.where(active, norms, 1.0)
@@ -371,7 +374,7 @@ class _Fit:
         With h = g − l2 B and s the largest factor, at most 1, for which ‖s hⱼ‖ ≤ l1 for all j:
         ½ (1 − s)² (‖r‖² + l2 ‖B‖²) + Σⱼ (l1 ‖bⱼ‖ − s bⱼ·hⱼ), r the residuals.
         """
-        form, B, g = self.form, state.B, state.g
+        form, B, g = self.form, state.B, state.slopes[:, self.used]
         l1, l2 = (part[:, np.newaxis] for part in penalties)
         h = g - l2[..., np.newaxis] * B
 
@@ -381,7 +384,7 @@ class _Fit:
 
         squares = self.sizes**2 - total(B * (2 * g + self.sums.Q @ B)) + l2 * total(B * B)
         top = form.pulls(h).max(axis=1, initial=0.0)
-        top = np.maximum(top, state.outside.max(axis=1, initial=0.0)[:, np.newaxis])
+        top = np.maximum(top, self.pulls_outside(state).max(axis=1, initial=0.0)[:, np.newaxis])
         s = np.where(top > l1, l1 / np.where(top > l1, top, 1.0), 1.0)
         rest = l1 * form.norms(B).sum(axis=1) - s * total(B * h)
         found: Matrix = 0.5 * (1 - s) ** 2 * squares + np.maximum(rest, 0.0)

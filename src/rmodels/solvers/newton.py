@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg
+from scipy.linalg import lapack
 
 from rmodels.ops.glm import Matrix, Sums
 from rmodels.solvers.losses import Objective, Penalties
@@ -88,15 +88,10 @@ class Curvature:
         diagonal = np.diag(H).copy()
         self._scale = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1)), 0)
         scaled = H * self._scale * self._scale[:, np.newaxis]
-        self._factor: Any = None
-        try:
-            self._factor = linalg.cho_factor(scaled, lower=True, check_finite=False)
-            least = np.min(np.diag(self._factor[0]))
-            if not least**2 > len(H) * 1e-15:
-                self._factor = None
-        except linalg.LinAlgError:
-            pass
-        if self._factor is None:
+        # SciPy's functions above LAPACK's take longer than small factors do
+        self._factor, info = lapack.dpotrf(scaled, lower=1, clean=0)
+        self._definite = not info and self._factor.diagonal().min() ** 2 > len(H) * 1e-15
+        if not self._definite:
             values, vectors = np.linalg.eigh(scaled)
             kept = values > len(H) * 1e-15 * max(values[-1], 0)
             self._inverse = (vectors[:, kept], 1 / values[kept])
@@ -117,15 +112,15 @@ class Curvature:
         return q
 
     def _solve(self, q: Matrix) -> Matrix:
-        if self._factor is not None:
-            found: Matrix = linalg.cho_solve(self._factor, q, check_finite=False)
+        if self._definite:
+            found: Matrix = lapack.dpotrs(self._factor, q, lower=1)[0]
             return found
         vectors, inverse = self._inverse
         return vectors @ (inverse * (vectors.T @ q))
 
     def shorten(self, theta: Matrix) -> Matrix:
         """Return the coefficients of least norm that predict the same: intercepts have none."""
-        if self._factor is not None:
+        if self._definite:
             return theta
         outputs, width = theta.shape
         counted = np.arange(theta.size) % width != width - 1
