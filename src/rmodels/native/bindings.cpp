@@ -199,6 +199,19 @@ void estimates(const Array &X, const Vector &weights, const Result &closest, con
                    gainers.data(), threads);
 }
 
+void new_seed_panels(SeedPanels *self, const Array &X, const Input &shift, double scale, int threads) {
+    new (self) SeedPanels(strided(X), shift.data(), scale, threads);
+}
+
+void estimate_kept(const SeedPanels &self, const Vector &weights, const Result &closest, const Input &candidates,
+                   std::size_t first, std::size_t last, const Result &found, const Result &errors,
+                   const Gainers &gainers, int threads) {
+    const Seeding state{{}, strided(weights), closest.data(), nullptr};
+    nb::gil_scoped_release release;
+    self.estimate(state, candidates.data(), candidates.shape(0), first, last, found.data(), errors.data(),
+                  gainers.data(), threads);
+}
+
 void seed(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &centre,
           const std::optional<Gainers> &gainers, unsigned bit, std::size_t chosen, const Result &found, int threads) {
     const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
@@ -470,6 +483,10 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("estimate_gains", &estimates, "X"_a, "weights"_a.none(), "closest"_a.noconvert(),
                "nearest"_a.noconvert(), "candidates"_a.noconvert(), "quarters"_a.noconvert(), "scale"_a,
                "found"_a.noconvert(), "errors"_a.noconvert(), "gainers"_a.noconvert(), "threads"_a);
+    nb::class_<SeedPanels>(module, "SeedPanels")
+        .def("__init__", &new_seed_panels, "X"_a, "shift"_a.noconvert(), "scale"_a, "threads"_a)
+        .def("estimate", &estimate_kept, "weights"_a.none(), "closest"_a.noconvert(), "candidates"_a.noconvert(),
+             "first"_a, "last"_a, "found"_a.noconvert(), "errors"_a.noconvert(), "gainers"_a.noconvert(), "threads"_a);
     module.def("seed", &seed, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
                "centre"_a.noconvert(), "gainers"_a.none(), "bit"_a, "chosen"_a, "found"_a.noconvert(), "threads"_a);
 

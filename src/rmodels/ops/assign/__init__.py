@@ -341,6 +341,8 @@ class Seeding:
     potentials : ndarray of shape (n_blocks,)
         Σ w closest of each `SEED_ROWS` rows: eight sums, of which row i has that of i mod 8, added
         in their order. The same on every engine.
+    kept : dict
+        What an engine keeps of X from one call to the next.
 
     Examples
     --------
@@ -357,6 +359,7 @@ class Seeding:
     closest: Matrix
     nearest: Labels
     potentials: Matrix
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, X: NDArray, weights: NDArray | None = None) -> "Seeding":
@@ -471,8 +474,10 @@ def estimate_gains(
 
     Notes
     -----
-    Native: d products in float32 for each candidate and each row that by the triangle inequality
-    may be nearer to one of them; 4 bytes a row. The reference has no error.
+    Native: d products in float32 for each candidate and row. Rows of up to 64 columns are kept in
+    float32, if that takes an eighth of the setting `memory_limit` at most; of others only those are
+    read that by the triangle inequality may be nearer to a candidate. 4 bytes a row beside that.
+    The reference has no error.
 
     Examples
     --------

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "native/aligned.hpp"
 #include "native/strided.hpp"
 
 namespace rmodels::RMODELS_ISA {
@@ -57,6 +59,26 @@ void find_gains(const Seeding &state, const double *candidates, std::size_t coun
 // less their mean at most about 1.
 void estimate_gains(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
                     double scale, double *gains, double *errors, std::uint32_t *gainers, int threads);
+
+// Rows less a shift and times a power of two, kept in float32 by panels, for estimates of one set of candidates after
+// the other.
+class SeedPanels {
+public:
+    SeedPanels(const Strided &X, const double *shift, double scale, int threads);
+
+    // As estimate_gains, of the blocks [first, last). The state is that of the same rows.
+    void estimate(const Seeding &state, const double *candidates, std::size_t count, std::size_t first,
+                  std::size_t last, double *gains, double *errors, std::uint32_t *gainers, int threads) const;
+
+    std::size_t columns() const { return columns_; }
+
+private:
+    std::size_t rows_, columns_;
+    double scale_;
+    std::vector<double> shift_;
+    std::vector<float, CacheLines<float>> values_;  // (panels, columns, rows of a panel)
+    std::vector<double> squares_;                   // (panels, rows of a panel)
+};
 
 // Makes a point the centre of number `chosen`, and writes the potential of each block in which a row has it. Rows
 // without the bit among their gainers are not nearer; null: any may be.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels import native
-from rmodels.config import thread_count
+from rmodels.config import get_config, thread_count
 from rmodels.ops.assign import SEED_ROWS, Assignment, Gains, Labels, Matrix, Seeding, Sums
 from rmodels.ops.chunks import chunks
 
@@ -20,6 +20,9 @@ _MOST_EXPONENT = 400  # of the scale: beyond, squares may underflow before score
 _MOVES = 1 + 2.0**-40  # more than the rounding of a distance between centres
 _ROUNDS = 4  # of grouping centres
 _MOST_CANDIDATES = 32  # bits of what says whose gain a row may be
+_KEPT_COLUMNS = 64  # of rows that are kept in float32; of wider ones it pays to read only some
+_SHARE = 8  # of the memory limit that they may take
+_SOME = 1000  # of them, which tell where they are
 
 
 @dataclass
@@ -159,11 +162,26 @@ def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) ->
     candidates = np.ascontiguousarray(candidates)
     found = np.empty((len(state.potentials), len(candidates)))
     errors, gainers = np.empty(len(found)), np.empty(n, dtype=np.uint32)
-    quarters, scale = state.quarters(candidates).min(axis=0), _find_scale(candidates)
     threads = _threads(float(n * candidates.size), n_threads)
+    panels = _keep_panels(state, threads)
+    if panels is None:
+        quarters, scale = state.quarters(candidates).min(axis=0), _find_scale(candidates)
     step = max(1, int(_FIRST_WORK / (candidates.size * SEED_ROWS + 1))) * SEED_ROWS
     for rows in chunks(n, step, "seeds"):
         blocks = _block_places(rows)
+        if panels is not None:
+            panels.estimate(
+                state.weights,
+                state.closest,
+                candidates,
+                blocks.start,
+                blocks.stop,
+                found,
+                errors,
+                gainers,
+                threads,
+            )
+            continue
         extension.estimate_gains(
             *_part(state, rows),
             candidates,
@@ -177,6 +195,21 @@ def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) ->
     # sums of the definition are rounded: each of a block has an eighth of its rows
     rounding = (len(found) + SEED_ROWS / 4 + d) * 2.0**-52 * float(state.potentials.sum())
     return Gains(found.sum(axis=0), float(errors.sum()) * (1 + 2.0**-40) + rounding, gainers)
+
+
+def _keep_panels(state: Seeding, threads: int) -> Any:
+    """Return the rows in float32 if they are kept, laid out when they are first asked for."""
+    n, d = state.X.shape
+    if "panels" not in state.kept:
+        kept = d <= _KEPT_COLUMNS and n * (4 * d + 8) <= get_config()["memory_limit"] // _SHARE
+        panels: Any = None
+        if kept:
+            extension: Any = native.load()
+            some = np.asarray(state.X[:: 1 + n // _SOME], dtype=np.float64)
+            shift = np.add.reduce(some, axis=0) / len(some)
+            panels = extension.SeedPanels(state.X, shift, _find_scale(some), threads)
+        state.kept["panels"] = panels
+    return state.kept["panels"]
 
 
 def add_centre(

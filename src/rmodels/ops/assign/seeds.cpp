@@ -2,7 +2,8 @@
 // sums on every instruction set, whatever rows without a gain are left out. Bytes: of X only rows that may gain.
 // Operations: d products in float32 for a row and candidate (screen.hpp bounds their error), unless the triangle
 // inequality shows that none is nearer than the centre that the row has: |x − c| ≥ |c − m| − |x − m| ≥ |x − m| if
-// |c − m| ≥ 2 |x − m|; 3 d in float64 where a row may gain by the candidate that was chosen.
+// |c − m| ≥ 2 |x − m| (rows that are kept in float32 are not asked: reading them takes less); 3 d in float64 where a
+// row may gain by the candidate that was chosen.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -72,32 +73,112 @@ void measure(const Seeding &state, std::size_t first, const List &list, const do
     });
 }
 
-// Candidates, laid out for scores in float32.
+// Candidates less a shift, laid out for scores in float32.
 struct Packed {
-    std::vector<double> shift;
+    std::size_t count, columns, tiles;
+    double square_scale;
     std::vector<float, CacheLines<float>> coefficients, norms;
-    std::size_t tiles;
     ErrorBound bound;
 
-    Packed(const double *candidates, std::size_t count, std::size_t d, double scale)
-        : shift(d), tiles((count + kScreenCentres - 1) / kScreenCentres), bound(d) {
+    Packed(const double *candidates, std::size_t count, std::size_t d, const double *shift, double scale)
+        : count(count),
+          columns(d),
+          tiles((count + kScreenCentres - 1) / kScreenCentres),
+          square_scale(scale * scale),
+          coefficients(tiles * kScreenCentres * d, 0.0F),
+          norms(tiles * kScreenCentres, 0.0F),
+          bound(d) {
         for (std::size_t c = 0; c < count; c++)
-            for (std::size_t j = 0; j < d; j++) shift[j] += candidates[c * d + j] / double(count);
-        coefficients.assign(tiles * kScreenCentres * d, 0.0F);
-        norms.assign(tiles * kScreenCentres, 0.0F);
-        for (std::size_t c = 0; c < count; c++)
-            norms[c] = bound.add(pack_centre(candidates + c * d, shift.data(), scale, d,
+            norms[c] = bound.add(pack_centre(candidates + c * d, shift, scale, d,
                                              coefficients.data() + c / kScreenCentres * kScreenCentres * d,
                                              c % kScreenCentres));
     }
 };
 
-// What is found of kPanelRows rows.
+std::vector<double> mean_of(const double *candidates, std::size_t count, std::size_t d) {
+    std::vector<double> mean(d);
+    for (std::size_t c = 0; c < count; c++)
+        for (std::size_t j = 0; j < d; j++) mean[j] += candidates[c * d + j] / double(count);
+    return mean;
+}
+
+// kPanelRows rows, of which those that are not there weigh 0: the squares of their distances to their centres and of
+// themselves, less the shift; and the candidates by which each may gain, as bits.
 struct Panel {
-    alignas(64) double squares[kPanelRows], base[kPanelRows], weights[kPanelRows];
-    alignas(64) float limits[kPanelRows];  // scores above it cannot gain
+    alignas(64) double closest[kPanelRows] = {}, squares[kPanelRows] = {}, weights[kPanelRows] = {};
     alignas(64) std::uint32_t bits[kPanelRows];
-    std::uint32_t rows[kPanelRows];
+};
+
+// The gains of the panels of a block.
+class BlockGains {
+public:
+    explicit BlockGains(const Packed &candidates)
+        : candidates_(candidates),
+          scores_(candidates.tiles * kScreenCentres * kPanelRows),
+          sums_(candidates.count, f64v{}) {}
+
+    // Takes up a panel, whose values are (columns, kPanelRows), and writes its bits.
+    void add(const float *values, Panel &panel) {
+        alignas(64) double base[kPanelRows];
+        alignas(64) float limits[kPanelRows];  // scores above it cannot gain
+        f64v farthest{}, widest{}, heavy{};
+        for (std::size_t r = 0; r < kPanelRows; r += kF64) {
+            const f64v square = load<f64v>(panel.squares + r);
+            const f64v closest = load<f64v>(panel.closest + r) * broadcast(candidates_.square_scale);
+            farthest = square > farthest ? square : farthest;
+            widest = closest > widest ? closest : widest;
+            heavy += load<f64v>(panel.weights + r);
+            store(base + r, closest - square);
+        }
+        const double far = largest(farthest), wide = largest(widest);
+        const double slack = candidates_.bound.error(far) + wide * 0x1p-50;
+        if (!candidates_.bound.screens() || !std::isfinite(slack)) {
+            error_ = std::numeric_limits<double>::infinity();
+            std::fill(panel.bits, panel.bits + kPanelRows, ~0U);
+            return;
+        }
+        error_ += lane_sum(heavy) * slack;
+        const double rounding = slack + (wide + far) * 0x1p-22 + 0x1p-130;
+        for (std::size_t r = 0; r < kPanelRows; r++) limits[r] = float(base[r] + rounding);
+        score_all(values, candidates_.columns, candidates_.coefficients.data(), candidates_.norms.data(),
+                  candidates_.tiles, scores_.data());
+        i32v bits[kScreenVectors]{};
+        for (std::size_t c = 0; c < candidates_.count; c++) {
+            const float *score = scores_.data() + c * kPanelRows;
+            for (std::size_t r = 0; r < kPanelRows; r += kF64) {
+                const f64v gain = load<f64v>(base + r) - load_f64(score + r);
+                sums_[c] = fma(gain > 0 ? gain : f64v{}, load<f64v>(panel.weights + r), sums_[c]);
+            }
+            for (int v = 0; v < kScreenVectors; v++) {
+                const i32v nearer = load<f32v>(score + v * kF32) <= load<f32v>(limits + v * kF32);
+                bits[v] |= nearer & int(1U << c);
+            }
+        }
+        for (int v = 0; v < kScreenVectors; v++) store(panel.bits + v * kF32, bits[v]);
+    }
+
+    void finish(double *gains, double &error) const {
+        for (std::size_t c = 0; c < candidates_.count; c++) gains[c] = lane_sum(sums_[c]) / candidates_.square_scale;
+        error = error_ / candidates_.square_scale;
+    }
+
+private:
+    static double lane_sum(f64v v) {
+        double sum = 0;
+        for (int lane = 0; lane < kF64; lane++) sum += v[lane];
+        return sum;
+    }
+
+    static double largest(f64v v) {
+        double most = v[0];
+        for (int lane = 1; lane < kF64; lane++) most = std::max(most, double(v[lane]));
+        return most;
+    }
+
+    const Packed &candidates_;
+    std::vector<float, CacheLines<float>> scores_;
+    std::vector<f64v, CacheLines<f64v>> sums_;
+    double error_ = 0;
 };
 
 }  // namespace
@@ -122,65 +203,79 @@ void find_gains(const Seeding &state, const double *candidates, std::size_t coun
 void estimate_gains(const Seeding &state, const double *candidates, std::size_t count, const double *quarters,
                     double scale, double *gains, double *errors, std::uint32_t *gainers, int threads) {
     const std::size_t d = state.X.columns;
-    const Packed packed(candidates, count, d, scale);
-    const double square_scale = scale * scale;
+    const std::vector<double> shift = mean_of(candidates, count, d);
+    const Packed packed(candidates, count, d, shift.data(), scale);
     for_blocks(state.X, threads, [&](std::size_t block, std::size_t first, std::size_t last) {
-        std::vector<float, CacheLines<float>> values(d * kPanelRows),
-            scores(packed.tiles * kScreenCentres * kPanelRows);
-        std::vector<f64v, CacheLines<f64v>> sums(count, f64v{});
+        std::vector<float, CacheLines<float>> values(d * kPanelRows);
         const List list(first, last, [&](std::size_t r) { return quarters[state.nearest[r]] < state.closest[r]; });
         std::fill(gainers + first, gainers + last, 0U);
-        double error = 0;
+        BlockGains found(packed);
         Panel panel;
-        std::fill(panel.weights, panel.weights + kPanelRows, 1.0);
         for (std::size_t i = 0; i < list.count; i += kPanelRows) {
             const std::size_t here = std::min(kPanelRows, list.count - i);
-            for (std::size_t r = 0; r < kPanelRows; r++) panel.rows[r] = list.rows[i + std::min(r, here - 1)];
-            state.X.visit(first, 0, [&](auto *x) {
-                pack_panel(x, state.X.row_stride, state.X.column_stride, d, panel.rows, packed.shift.data(), scale,
-                           values.data(), panel.squares);
-            });
-            double farthest = 0, widest = 0, heavy = 0;
+            std::uint32_t rows[kPanelRows];
             for (std::size_t r = 0; r < kPanelRows; r++) {
-                const double closest = state.closest[first + panel.rows[r]] * square_scale;
-                farthest = std::max(farthest, panel.squares[r]);
-                widest = std::max(widest, closest);
-                panel.base[r] = closest - panel.squares[r];
+                rows[r] = list.rows[i + std::min(r, here - 1)];
+                panel.closest[r] = state.closest[first + rows[r]];
+                panel.weights[r] = r < here ? weight(state, first + rows[r]) : 0.0;
             }
-            if (state.weights.data)
-                for (std::size_t r = 0; r < here; r++) panel.weights[r] = weight(state, first + panel.rows[r]);
-            for (std::size_t r = here; r < kPanelRows; r++) panel.weights[r] = 0.0;
-            for (std::size_t r = 0; r < here; r++) heavy += panel.weights[r];
-            const double slack = packed.bound.error(farthest) + widest * 0x1p-50;
-            if (!packed.bound.screens() || !std::isfinite(slack)) {
-                error = std::numeric_limits<double>::infinity();
-                for (std::size_t r = 0; r < here; r++) gainers[first + panel.rows[r]] = ~0U;
-                continue;
-            }
-            error += heavy * slack;
-            const double rounding = slack + (widest + farthest) * 0x1p-22 + 0x1p-130;
-            for (std::size_t r = 0; r < kPanelRows; r++) panel.limits[r] = float(panel.base[r] + rounding);
-            std::fill(panel.bits, panel.bits + kPanelRows, 0U);
-            score_all(values.data(), d, packed.coefficients.data(), packed.norms.data(), packed.tiles, scores.data());
-            for (std::size_t c = 0; c < count; c++) {
-                const float *score = scores.data() + c * kPanelRows;
-                for (std::size_t r = 0; r < kPanelRows; r += kF64) {
-                    const f64v gain = load<f64v>(panel.base + r) - load_f64(score + r);
-                    sums[c] = fma(gain > 0 ? gain : f64v{}, load<f64v>(panel.weights + r), sums[c]);
-                }
-                for (std::size_t r = 0; r < kPanelRows; r += kF32) {
-                    const i32v nearer = load<f32v>(score + r) <= load<f32v>(panel.limits + r);
-                    store(panel.bits + r, load<i32v>(panel.bits + r) | (nearer & int(1U << c)));
-                }
-            }
-            for (std::size_t r = 0; r < here; r++) gainers[first + panel.rows[r]] = panel.bits[r];
+            state.X.visit(first, 0, [&](auto *x) {
+                pack_panel(x, state.X.row_stride, state.X.column_stride, d, rows, shift.data(), scale, values.data(),
+                           panel.squares);
+            });
+            found.add(values.data(), panel);
+            for (std::size_t r = 0; r < here; r++) gainers[first + rows[r]] = panel.bits[r];
         }
-        for (std::size_t c = 0; c < count; c++) {
-            double sum = 0;
-            for (int lane = 0; lane < kF64; lane++) sum += sums[c][lane];
-            gains[block * count + c] = sum / square_scale;
-        }
-        errors[block] = error / square_scale;
+        found.finish(gains + block * count, errors[block]);
+    });
+}
+
+namespace {
+
+constexpr std::size_t kBlockPanels = (kSeedRows + kPanelRows - 1) / kPanelRows;
+
+// Calls body(number of the panel, its first row, rows in it) for the panels of a block.
+template <class Body>
+void for_panels(std::size_t block, std::size_t rows, Body &&body) {
+    const std::size_t end = std::min(rows, (block + 1) * kSeedRows);
+    std::size_t number = block * kBlockPanels;
+    for (std::size_t row = block * kSeedRows; row < end; row += kPanelRows)
+        body(number++, row, std::min(kPanelRows, end - row));
+}
+
+}  // namespace
+
+SeedPanels::SeedPanels(const Strided &X, const double *shift, double scale, int threads)
+    : rows_(X.rows), columns_(X.columns), scale_(scale), shift_(shift, shift + X.columns) {
+    const std::size_t blocks = (rows_ + kSeedRows - 1) / kSeedRows;
+    values_.resize(blocks * kBlockPanels * columns_ * kPanelRows);
+    squares_.resize(blocks * kBlockPanels * kPanelRows);
+    parallel_for(blocks, threads, [&](std::size_t block, int) {
+        for_panels(block, rows_, [&](std::size_t panel, std::size_t row, std::size_t here) {
+            std::uint32_t places[kPanelRows];
+            for (std::size_t r = 0; r < kPanelRows; r++) places[r] = std::uint32_t(std::min(r, here - 1));
+            X.visit(row, 0, [&](auto *x) {
+                pack_panel(x, X.row_stride, X.column_stride, columns_, places, shift_.data(), scale_,
+                           values_.data() + panel * columns_ * kPanelRows, squares_.data() + panel * kPanelRows);
+            });
+        });
+    });
+}
+
+void SeedPanels::estimate(const Seeding &state, const double *candidates, std::size_t count, std::size_t first,
+                          std::size_t last, double *gains, double *errors, std::uint32_t *gainers, int threads) const {
+    const Packed packed(candidates, count, columns_, shift_.data(), scale_);
+    parallel_for(last - first, threads, [&](std::size_t task, int) {
+        BlockGains found(packed);
+        Panel panel;
+        for_panels(first + task, rows_, [&](std::size_t number, std::size_t row, std::size_t here) {
+            std::copy_n(state.closest + row, here, panel.closest);
+            std::copy_n(squares_.data() + number * kPanelRows, kPanelRows, panel.squares);
+            for (std::size_t r = 0; r < kPanelRows; r++) panel.weights[r] = r < here ? weight(state, row + r) : 0.0;
+            found.add(values_.data() + number * columns_ * kPanelRows, panel);
+            std::copy_n(panel.bits, here, gainers + row);
+        });
+        found.finish(gains + (first + task) * count, errors[first + task]);
     });
 }
 
