@@ -18,6 +18,7 @@ constexpr std::size_t kWide = 256;            // columns from which threads shar
 constexpr std::size_t kShiftRows = 64;        // rows whose mean is the shift
 constexpr std::size_t kBlockRows = 64;        // packed by one thread for itself
 constexpr std::size_t kSlabs = 32;            // held at a time, before they are merged
+constexpr std::size_t kRowsAhead = 8;         // of the row that is copied, that are asked for
 constexpr std::size_t kPackRows = 32;         // packed in one task
 constexpr std::size_t kBlockBytes = 4 << 20;  // packed by a team: in the L3 cache
 
@@ -80,6 +81,13 @@ void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, c
     for (std::size_t k = 0; k < rows; k++) last[k * kPanel] = scale ? scale[k] : 1.0;
 }
 
+// Asks for the memory of a row.
+template <class Real>
+[[gnu::always_inline]] inline void prefetch(const Real *row, const Strided &source) {
+    if (source.column_stride != 1) return;
+    for (std::size_t j = 0; j < source.columns; j += 64 / sizeof(Real)) __builtin_prefetch(row + j);
+}
+
 // Rows one below the other, in float64.
 struct Gathered {
     Doubles X, Y, weights;
@@ -105,6 +113,12 @@ struct Gathered {
             part.visit(0, 0, [&](auto *p) {
                 for (std::size_t i = first; i < last; i++) {
                     auto *from = p + std::ptrdiff_t(numbers[i]) * part.row_stride;
+                    if (i + kRowsAhead < last)
+                        prefetch(p + std::ptrdiff_t(numbers[i + kRowsAhead]) * part.row_stride, part);
+                    if (part.column_stride == 1) {
+                        std::copy_n(from, part.columns, to + i * part.columns);
+                        continue;
+                    }
                     for (std::size_t j = 0; j < part.columns; j++)
                         to[i * part.columns + j] = double(from[std::ptrdiff_t(j) * part.column_stride]);
                 }
