@@ -66,7 +66,8 @@ def one_file(tmp_path, monkeypatch):
 
 
 def test_a_new_family_is_one_file(one_file, capsys):
-    assert families.suites() == ("headline", "means", "small", "ladder", "scaling", "gpu")
+    expected = ("headline", "means", "small", "ladder", "scaling", "map", "gpu")
+    assert families.suites() == expected
     assert cli.main(["demo"]) == 0
     assert "mean                          two rows" in capsys.readouterr().out
     assert cli.main(["validate"]) == 0

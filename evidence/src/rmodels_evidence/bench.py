@@ -31,6 +31,7 @@ __all__ = ["FULL", "QUICK", "benchmark", "parameters", "run"]
 
 FULL = Effort()
 QUICK = Effort(0.3, 1, memory=False, longest=1.0)
+_CELL = Effort(0.5, 4, memory=False, longest=3.0)
 
 
 def parameters() -> list[click.Parameter]:
@@ -160,10 +161,13 @@ def benchmark(
         try:
             for place, problem in enumerate(chosen):
                 before, share = sum(work[:place]), work[place]
+                cell = problem.suite == "map" and not options.quick
                 outcome = measure(
                     problem,
                     options,
-                    replace(effort, memory=effort.memory and problem.suite != "ladder"),
+                    _CELL
+                    if cell
+                    else replace(effort, memory=effort.memory and problem.suite != "ladder"),
                     lambda done: show(problem.title, before + done * share),  # noqa: B023
                 )
                 outcomes.append(outcome)

@@ -10,6 +10,8 @@ from rmodels_evidence import families
 from rmodels_evidence.gpu import GPUSuite
 from rmodels_evidence.limits import Limits
 from rmodels_evidence.results import Curve, Finding, Outcome, Run
+from rmodels_evidence.standing import is_lost, stand
+from rmodels_evidence.timing import quantile
 
 __all__ = [
     "Table",
@@ -118,6 +120,9 @@ def tables(run: Run) -> Iterator[Table]:
         outcomes = [outcome for outcome in run.outcomes if outcome.problem.suite == suite]
         if suite == "ladder":
             yield from (_ladder(outcome, run.limits) for outcome in outcomes)
+        elif suite == "map":
+            yield _map(outcomes)
+            yield _summary(outcomes)
         else:
             yield _details(suite, outcomes, run.limits)
     yield from map(_curve, run.curves)
@@ -169,6 +174,40 @@ def _details(suite: str, outcomes: Sequence[Outcome], limits: Limits) -> Table:
                     finding.note,
                 )
             )
+    return table
+
+
+def _map(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(
+        "Map: their time over ours, and the interval of 95 % in which it lies",
+        ("call", "ours", "as exact", "", "interval", "less exact", "", "interval", ""),
+        left=(0, 2, 5, 8),
+    )
+    for outcome in outcomes:
+        standings = {each.exact: each for each in stand(outcome)}
+        cells: list[str] = []
+        for exact in (True, False):
+            each = standings.get(exact)
+            if each is None:
+                cells += ["", "", ""]
+            else:
+                cells += [each.peer, ratio_text(each.ratio), f"{each.low:.2f} to {each.high:.2f}"]
+        own = next(each for each in outcome.findings if each.contender.ours)
+        note = "lost" if is_lost(tuple(standings.values())) else ""
+        table.rows.append((outcome.problem.title, _time(own), *cells, note))
+    return table
+
+
+def _summary(outcomes: Sequence[Outcome]) -> Table:
+    table = Table("Map in short", ("peers", "cells", "median", "least", "lost"))
+    every = [each for outcome in outcomes for each in stand(outcome)]
+    for exact, name in ((True, "as exact"), (False, "less exact")):
+        found = [each for each in every if each.exact is exact]
+        if found:
+            ratios = sorted(each.ratio for each in found)
+            lost = sum(each.lost for each in found)
+            median, least = ratio_text(quantile(ratios, 0.5)), ratio_text(ratios[0])
+            table.rows.append((name, f"{len(found)}", median, least, f"{lost}"))
     return table
 
 

@@ -27,7 +27,7 @@ __all__ = [
     "suites",
 ]
 
-PEERLESS = ("ladder", "scaling", "gpu")  # suites that are shown by themselves
+PEERLESS = ("ladder", "scaling", "map", "gpu")  # suites that are shown by themselves
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rmodels_evidence.families.linear_model.generalised import (
 )
 from rmodels_evidence.families.linear_model.gpu import linear_on_gpu
 from rmodels_evidence.families.linear_model.ladder import linear_ladder
+from rmodels_evidence.families.linear_model.map import linear_map
 from rmodels_evidence.families.linear_model.parquet import parquet_problems
 from rmodels_evidence.families.linear_model.penalised import penalised_problems
 from rmodels_evidence.families.linear_model.problems import linear_problems
@@ -43,6 +44,7 @@ FAMILY = Family(
         *parquet_problems(options),
         linear_ladder(options),
         stochastic_ladder(options),
+        *linear_map(options),
     ],
     series=linear_series,
     lines_on_gpu=linear_on_gpu,

@@ -6,6 +6,7 @@ from rmodels_evidence.families.neighbors.centroids import centroid_cases, centro
 from rmodels_evidence.families.neighbors.comparisons import neighbors_comparisons
 from rmodels_evidence.families.neighbors.gpu import neighbors_on_gpu
 from rmodels_evidence.families.neighbors.ladder import neighbors_ladder
+from rmodels_evidence.families.neighbors.map import neighbors_map
 from rmodels_evidence.families.neighbors.outliers import outlier_cases, outlier_problems
 from rmodels_evidence.families.neighbors.problems import neighbors_problems
 from rmodels_evidence.families.neighbors.series import neighbors_series
@@ -21,6 +22,7 @@ FAMILY = Family(
         *centroid_problems(options),
         *outlier_problems(options),
         neighbors_ladder(options),
+        *neighbors_map(options),
     ],
     series=neighbors_series,
     lines_on_gpu=neighbors_on_gpu,

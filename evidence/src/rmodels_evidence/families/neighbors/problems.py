@@ -31,6 +31,9 @@ __all__ = [
     "normal",
     "numpy_expansion",
     "ours",
+    "query_intelex",
+    "query_ours",
+    "query_scikit_learn",
     "scikit_learn",
 ]
 
@@ -136,21 +139,24 @@ def _query_only(estimator: Any, data: NeighborsData, parameters: dict[str, Any])
     return lambda: model.kneighbors(data.Q)
 
 
-def _our_query(data: NeighborsData) -> Callable[[], Answer]:
+def query_ours(data: NeighborsData, **parameters: Any) -> Callable[[], Answer]:
+    """Return a call that searches our index, which is built before."""
     from rmodels import NearestNeighbors
 
-    call: Callable[[], Answer] = _query_only(NearestNeighbors, data, {})
+    call: Callable[[], Answer] = _query_only(NearestNeighbors, data, parameters)
     return call
 
 
-def _scikit_learn_query(data: NeighborsData, **parameters: Any) -> Callable[[], Answer]:
+def query_scikit_learn(data: NeighborsData, **parameters: Any) -> Callable[[], Answer]:
+    """Return a call that searches scikit-learn's index, which is built before."""
     from sklearn.neighbors import NearestNeighbors
 
     call: Callable[[], Answer] = _query_only(NearestNeighbors, data, parameters)
     return call
 
 
-def _intelex_query(data: NeighborsData, **parameters: Any) -> Callable[[], Answer]:
+def query_intelex(data: NeighborsData, **parameters: Any) -> Callable[[], Answer]:
+    """Return a call that searches scikit-learn-intelex's index, which is built before."""
     from sklearnex.neighbors import NearestNeighbors
 
     call: Callable[[], Answer] = _query_only(NearestNeighbors, data, parameters)
@@ -287,12 +293,10 @@ def _one_query() -> Problem:
         "small",
         partial(normal, 10_000, 1, 10, 5),
         (
-            Contender("rmodels", _our_query, True, note="index built before"),
-            Contender("scikit-learn kd_tree", partial(_scikit_learn_query, algorithm="kd_tree")),
-            Contender("scikit-learn brute", partial(_scikit_learn_query, algorithm="brute")),
-            Contender(
-                "intelex kd_tree", partial(_intelex_query, algorithm="kd_tree"), peer=INTELEX
-            ),
+            Contender("rmodels", query_ours, True, note="index built before"),
+            Contender("scikit-learn kd_tree", partial(query_scikit_learn, algorithm="kd_tree")),
+            Contender("scikit-learn brute", partial(query_scikit_learn, algorithm="brute")),
+            Contender("intelex kd_tree", partial(query_intelex, algorithm="kd_tree"), peer=INTELEX),
         ),
         check_neighbors,
         (Goal(("scikit-learn kd_tree", "scikit-learn brute"), 2),),
