@@ -32,6 +32,8 @@ from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._ridge import Ridge, RidgeModel
 from rmodels.ops.moments import Moments
 from rmodels.solvers import spectrum
+from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.plan import smaller_side
 
 __all__ = ["RidgeCV", "RidgeSearch"]
 
@@ -132,13 +134,16 @@ class RidgeSearch(RidgeModel):
         if self.cv is not None or is_routing_enabled():
             score_params, split_params = route_parameters(self, params, self._get_scorer())
         self.__dict__.pop("cv_results_", None)
-        if self.cv is None:
-            scores, moments = self._leave_one_out(source, penalties, one_target, score_params, X)
-        elif isinstance(source, Rows):
-            params = {"score": score_params, "split": split_params}
-            scores, moments = self._k_fold(source, penalties, one_target, y, params), None
-        else:
-            scores, moments = self._k_fold_of_batches(source, penalties, one_target)
+        with blas_threads(smaller_side(source), source.threads(None) or 1):
+            if self.cv is None:
+                scores, moments = self._leave_one_out(
+                    source, penalties, one_target, score_params, X
+                )
+            elif isinstance(source, Rows):
+                params = {"score": score_params, "split": split_params}
+                scores, moments = self._k_fold(source, penalties, one_target, y, params), None
+            else:
+                scores, moments = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from rmodels.data import Source
 from rmodels.ops.moments import Moments
+from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.least_squares import read, solve_by_products, solve_penalty
-from rmodels.solvers.plan import plan_least_squares
+from rmodels.solvers.plan import plan_least_squares, smaller_side
 from rmodels.solvers.result import LinearFit
 
 __all__ = ["solve"]
@@ -39,18 +40,19 @@ def solve(
     route = plan_least_squares(source, positive=positive)
     if moments is not None and route.otherwise is not None:
         route = route.otherwise  # what is known need not be read
-    fitted, route = solve_by_products(source, route, fit_intercept, penalties)
-    if fitted is not None:
-        return fitted
-    known = read(source, route, fit_intercept, n_threads, moments)
-    coefficients = np.empty((source.n_features + 1, source.n_targets))
-    solver = route.solver
-    for penalty in np.unique(penalties):
-        chosen = penalties == penalty
-        found, _, by_rows = solve_penalty(
-            known, source, fit_intercept, float(penalty), positive, known.moments
-        )
-        coefficients[:, chosen] = found[:, chosen]
-        if by_rows:
-            solver = "rows"
-    return LinearFit(coefficients, solver, known.engine)
+    with blas_threads(smaller_side(source), n_threads or 1):
+        fitted, route = solve_by_products(source, route, fit_intercept, penalties)
+        if fitted is not None:
+            return fitted
+        known = read(source, route, fit_intercept, n_threads, moments)
+        coefficients = np.empty((source.n_features + 1, source.n_targets))
+        solver = route.solver
+        for penalty in np.unique(penalties):
+            chosen = penalties == penalty
+            found, _, by_rows = solve_penalty(
+                known, source, fit_intercept, float(penalty), positive, known.moments
+            )
+            coefficients[:, chosen] = found[:, chosen]
+            if by_rows:
+                solver = "rows"
+        return LinearFit(coefficients, solver, known.engine)
