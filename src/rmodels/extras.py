@@ -1,6 +1,7 @@
 """Packages that only some features need."""
 
 import importlib
+import sys
 from typing import Any
 
 __all__ = ["require"]
@@ -27,6 +28,9 @@ def require(module: str, extra: str, package: str = "rmodels") -> Any:
     ImportError
         If the package is not installed; the message says what to install.
     """
+    found = sys.modules.get(module)
+    if found is not None and not getattr(found.__spec__, "_initializing", False):
+        return found  # by far the quickest: some ask for each column of each batch
     needed = module.partition(".")[0]
     try:
         importlib.import_module(needed)
