@@ -15,6 +15,12 @@ SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 help:
 	@sed -n 's/^# //p' Makefile
 
+# Threads of OpenMP and OpenBLAS that have no work sleep at once: where processes of tests share the
+# cores, those that spin take more time than the tests. Times that are shown to people are without it.
+TESTS := test test-processors test-oldest conformance test-gpu test-interpreter sanitize
+$(TESTS): export OMP_WAIT_POLICY := passive
+$(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
+
 demo: .venv/demo-$(SETTINGS)
 	$(PY) -m rmodels demo
 

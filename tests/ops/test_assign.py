@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from combinations import each
 from test_moments import LAYOUTS
 
 from rmodels.ops.assign import (
@@ -51,9 +52,8 @@ def test_by_hand(engine):
     np.testing.assert_array_equal(own_squares(X, centres, found, engine=engine), [1, 2, 18])
 
 
-@pytest.mark.parametrize("k", [1, 3, 4, 5, 7, 50])
 @pytest.mark.parametrize("d", [0, 1, 3, 4, 23])
-@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+@each(n=[0, 1, 63, 64, 65, 200], k=[1, 3, 4, 5, 7, 50])
 def test_shapes(engine, n, d, k):
     assert_assigned(engine, *data(n, d, k))
 

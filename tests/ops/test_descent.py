@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combinations import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,10 +80,9 @@ def test_a_step_by_hand(engine):
     np.testing.assert_array_equal(found.losses, [[3.5**2 / 2]])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("t", [0, 1, 2, 3, 4, 7])
 @pytest.mark.parametrize("d", [0, 1, 2, 7, 8, 9, 17, 25, 40, 48, 49])
 @pytest.mark.parametrize("n", [1, 7, 8, 63, 64, 65, 300])
+@each(t=[0, 1, 2, 3, 4, 7], weighted=[False, True])
 def test_shapes(engine, n, d, t, weighted):
     X, Y, coefficients, weights = samples(n, d, t, weighted=weighted)
     found = gradient(X, Y, coefficients, weights, engine=engine)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combinations import each
 from test_moments import LAYOUTS, UNIT
 
 from rmodels.ops.glm import evaluate, measure
@@ -106,8 +107,7 @@ def test_by_hand(engine):
 
 
 @pytest.mark.parametrize(("loss", "power"), LOSSES)
-@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 300])
-@pytest.mark.parametrize("d", [0, 1, 3, 4, 23])
+@each(n=[0, 1, 63, 64, 65, 300], d=[0, 1, 3, 4, 23])
 def test_shapes(engine, n, d, loss, power):
     assert_evaluated(engine, *data(n, d, loss), loss, power)
 

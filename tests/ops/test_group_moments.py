@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combinations import each
 from test_moments import LAYOUTS, UNIT, assert_accurate, samples
 
 from rmodels.ops.moments import GroupMoments, Moments, group_moments, moments
@@ -68,10 +69,8 @@ def test_four_rows_by_hand(engine, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("t", [0, 2])
 @pytest.mark.parametrize("d", [0, 1, 8, 23, 41])
-@pytest.mark.parametrize("n", [0, 1, 64, 200, 1100])
+@each(n=[0, 1, 64, 200, 1100], t=[0, 2], weighted=[False, True])
 def test_shapes(engine, n, d, t, weighted, kind):
     X, Y, weights = samples(n, d, t, weighted=weighted)
     groups = groups_of(n, 4)

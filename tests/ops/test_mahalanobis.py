@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combinations import each
 from test_moments import LAYOUTS, UNIT
 
 from rmodels.ops.mahalanobis import diagonal, full
@@ -54,9 +55,8 @@ def test_by_hand(engine):
     np.testing.assert_array_equal(full(X, centres, factors, engine=engine), [[26, 144.25], [20, 0]])
 
 
-@pytest.mark.parametrize("k", [0, 1, 3, 4, 5, 9])
 @pytest.mark.parametrize("d", [0, 1, 3, 4, 23])
-@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+@each(n=[0, 1, 63, 64, 65, 200], k=[0, 1, 3, 4, 5, 9])
 def test_shapes(engine, n, d, k):
     assert_measured(engine, *data(n, d, k))
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from combinations import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,10 +74,8 @@ def test_weights_by_hand(engine):
     assert (found.weight, found.mean, found.scatter) == (5, [4], [[20]])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("t", [0, 1, 9])
 @pytest.mark.parametrize("d", [0, 1, 7, 8, 23, 24, 25, 41, 70])
-@pytest.mark.parametrize("n", [0, 1, 2, 63, 64, 65, 200])
+@each(n=[0, 1, 2, 63, 64, 65, 200], t=[0, 1, 9], weighted=[False, True])
 def test_shapes(engine, n, d, t, weighted):
     X, Y, weights = samples(n, d, t, weighted=weighted)
     assert_accurate(moments(X, Y, weights, engine=engine), X, Y, weights)
@@ -328,10 +327,8 @@ def test_inner_products_about_zero_by_hand(engine):
     np.testing.assert_array_equal(found.products, [[5, 22], [22, 100]])
 
 
-@pytest.mark.parametrize("centre", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n", [0, 1, 7, 24, 65])
 @pytest.mark.parametrize("d", [0, 1, 31, 32, 33, 1000])
+@each(n=[0, 1, 7, 24, 65], weighted=[False, True], centre=[False, True])
 def test_gram_shapes(engine, n, d, weighted, centre):
     X, _, weights = samples(n, d, 0, weighted=weighted)
     assert_gram_accurate(gram(X, weights, centre=centre, engine=engine), X, weights, centre)

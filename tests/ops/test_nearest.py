@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from combinations import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -196,10 +197,9 @@ def test_other_powers(compiled, p, algorithm):
     np.testing.assert_array_equal(found[1], truth[1])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("d", [0, 1, 2, 8, 9, 63, 64, 65, 300])
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 129])
+@each(algorithm=ALGORITHMS, dtype=[np.float32, np.float64])
 def test_shapes(compiled, n, d, algorithm, dtype):
     rng = np.random.default_rng(n + d)
     X = rng.integers(-3, 4, (n, d)).astype(dtype) / dtype(10)

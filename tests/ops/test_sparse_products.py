@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from combinations import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -39,12 +40,10 @@ def test_by_hand(engine):
 
 
 @on_processor
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("index", [np.int32, np.int64])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "shape", [(0, 3), (3, 0), (1, 1), (5, 40), (300, 15), (300, 16), (300, 17), (100, 130)]
 )
+@each(dtype=[np.float32, np.float64], index=[np.int32, np.int64], weighted=[False, True])
 def test_shapes(engine, shape, dtype, index, weighted):
     X = rows_of(*shape, 0.2, dtype=dtype)
     X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
