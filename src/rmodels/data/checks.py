@@ -54,6 +54,7 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
+_FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def is_plain(A: Any) -> bool:
 
 
 def is_surely_finite(A: NDArray) -> bool:
-    """Return whether the sum of an array shows that all of it is finite."""
+    """Return whether a sum over an array shows that all of it is finite."""
+    if A.size <= _FEW_VALUES:  # a product of BLAS, which tells nobody of overflow
+        return math.isfinite(np.vdot(A, A))
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(A.sum()))
 
