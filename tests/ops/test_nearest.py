@@ -422,7 +422,7 @@ def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, sev
         distances, indices = nearest(never, Q, 3)
         np.testing.assert_array_equal(np.diff(distances) >= 0, True)
         # the sample that may be needed is a part of the price, until it is taken
-        worth = max(worth, count_worth(never.state.rows, never.algorithm))
+        worth = max(worth, count_worth(never.state.rows, never.state.algorithm))
     assert worth <= answered
     at_once = index(X, engine="native")
     m = math.ceil(worth)

@@ -301,12 +301,18 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
     return X, y
 
 
+def _are_whole(y: Any) -> bool:
+    """Return whether y is a column of integers or booleans: labels that need no conversion."""
+    return type(y) is np.ndarray and y.dtype.kind in "biu" and y.ndim == 1 and y.size > 0
+
+
 def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     """Return labels as an array, none of which is missing."""
+    if _are_whole(y):
+        found: NDArray = y
+        return found
     refuse_missing(y, name)
-    found: NDArray = check_array(
-        y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
-    )
+    found = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
     if found.dtype == object and found.ndim == 2:
         check_kinds(*found.T)
     return found
@@ -433,11 +439,14 @@ def array_rows(
         if encoded:
             warn_of_a_column(Y)
             one_target = one_target or Y.shape[1] == 1
-            if not on_gpu(Y):
+            whole = classes is None and _are_whole(Y)
+            if not (whole or on_gpu(Y)):
                 check_classification_targets(Y)
-        Y = Y[:, np.newaxis] if Y.ndim == 1 else Y
+        column, Y = Y, Y[:, np.newaxis] if Y.ndim == 1 else Y
         if encoded and classes is None:
             labels, Y = encode(Y)
+            if whole and 2 * len(labels[0]) >= len(column):
+                check_classification_targets(column)  # which warns of so many classes
         elif encoded:
             labels = list(classes or ())
             Y = encode_by(Y, [Encoding.of(each, each) for each in labels], "")

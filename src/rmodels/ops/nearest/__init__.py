@@ -38,8 +38,8 @@ class Index:
     p : float
         Exponent of the Minkowski metric, above 0.
     algorithm : {"auto", "brute", "tree"}
-        What the search of many queries does: scan every group of points, or skip groups whose box
-        is too far. "auto" until that is decided, by `decide` or before it is built.
+        What the search of many queries is to do: scan every group of points, or skip groups whose
+        box is too far. See `decide`.
     engine : str
         What searches.
     state : object

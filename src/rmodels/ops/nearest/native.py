@@ -45,6 +45,8 @@ class State:
     ----------
     rows : object or None
         What answers straight from the points; None if it does not have the metric.
+    algorithm : {"auto", "brute", "tree"}
+        What the search of many queries does; "auto" until it is decided.
     built : object or None
         What many queries are searched in, once they are worth it.
     answered : int
@@ -52,6 +54,7 @@ class State:
     """
 
     rows: Any
+    algorithm: str
     built: Any = None
     answered: int = 0
 
@@ -76,11 +79,12 @@ def _state(index: Index) -> State:
         extension = _extension()
         with _building:
             if index.state is None:
-                X, metric, p = index.X, index.metric, index.p
-                if index.algorithm == "auto" and not extension.needs_sample(*X.shape):
-                    index.algorithm = extension.choose_algorithm(X, metric, p, 1)
+                X, metric, p, algorithm = index.X, index.metric, index.p, index.algorithm
+                if algorithm == "auto" and not extension.needs_sample(*X.shape):
+                    algorithm = extension.choose_algorithm(X, metric, p, 1)
                 has_rows = extension.has_row_search(metric, p)
-                index.state = State(extension.row_search(X, metric, p) if has_rows else None)
+                rows = extension.row_search(X, metric, p) if has_rows else None
+                index.state = State(rows, algorithm)
     found: State = index.state
     return found
 
@@ -88,15 +92,15 @@ def _state(index: Index) -> State:
 def decide(index: Index, n_threads: int | None) -> str:
     """Return what the search of many queries does, by a sample if shapes do not tell."""
     state = _state(index)
-    if index.algorithm == "auto" and state.rows is None:
+    if state.algorithm == "auto" and state.rows is None:
         build(index, n_threads)
-    if index.algorithm == "auto":
+    if state.algorithm == "auto":
         with _building:
-            if index.algorithm == "auto":
-                index.algorithm = _extension().choose_algorithm(
+            if state.algorithm == "auto":
+                state.algorithm = _extension().choose_algorithm(
                     index.X, index.metric, index.p, n_threads or thread_count()
                 )
-    return index.algorithm
+    return state.algorithm
 
 
 def build(index: Index, n_threads: int | None) -> Any:
@@ -107,9 +111,9 @@ def build(index: Index, n_threads: int | None) -> Any:
             if state.built is None:
                 X = normalise(index.X) if index.metric == "cosine" else index.X
                 built = _extension().nearest_index(
-                    X, index.metric, index.p, index.algorithm, n_threads or thread_count()
+                    X, index.metric, index.p, state.algorithm, n_threads or thread_count()
                 )
-                index.algorithm = built.algorithm
+                state.algorithm = built.algorithm
                 state.built = built
     return state.built
 
@@ -131,13 +135,13 @@ def _choose(index: Index, queries: int, n_threads: int | None) -> tuple[Any, int
     state = _state(index)
     if state.built is None and state.rows is not None:
         state.answered += queries
-        pays = state.answered >= count_worth(state.rows, index.algorithm)
-        if pays and index.algorithm == "auto":
+        pays = state.answered >= count_worth(state.rows, state.algorithm)
+        if pays and state.algorithm == "auto":
             pays = state.answered >= count_worth(state.rows, decide(index, n_threads))
         if not pays:
             return state.rows, max(_SHARED, int(step / 4))
     built = build(index, n_threads)
-    return built, FIRST_QUERIES if index.algorithm == "tree" else max(1, int(step))
+    return built, FIRST_QUERIES if state.algorithm == "tree" else max(1, int(step))
 
 
 def _queries(index: Index, Q: NDArray) -> NDArray[np.float64]:
