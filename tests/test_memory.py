@@ -57,6 +57,9 @@ for name, parameters, target in [
     if target is not None:
         model.predict(X[few])
         found[name + ".predict"] = extra(lambda: model.predict(X))
+model = rmodels.NearestNeighbors().fit(X[few])
+model.kneighbors(X[:5])
+found["NearestNeighbors, 5 queries"] = extra(lambda: model.fit(X).kneighbors(X[:5]))
 found["a copy"] = extra(X.copy)
 print(json.dumps(found))
 """
@@ -69,4 +72,4 @@ def test_fits_copy_no_rows():
     found = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
     assert found.pop("a copy") > 1.5 * MOST  # so a copy would show
     assert {name: size for name, size in found.items() if size > MOST} == {}
-    assert len(found) == 21
+    assert len(found) == 22

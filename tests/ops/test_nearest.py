@@ -1,3 +1,7 @@
+import copy
+import math
+import multiprocessing
+import os
 import pickle
 import threading
 from functools import cache
@@ -13,9 +17,11 @@ from sklearn.neighbors import NearestNeighbors
 from rmodels import native
 from rmodels.config import config_context
 from rmodels.ops import device
-from rmodels.ops.nearest import METRICS, index, nearest, within
+from rmodels.ops.nearest import METRICS, decide, index, nearest, within
+from rmodels.ops.nearest.native import count_worth
 
 ALGORITHMS = ("brute", "tree")
+WORTH = "rmodels.ops.nearest.native.count_worth"
 POWERS = (1, 2, 3, 5, 8, 9, 16)
 
 
@@ -56,6 +62,14 @@ def compiled(request, monkeypatch):
     return "native"
 
 
+@pytest.fixture(params=[*ALGORITHMS, "rows"])
+def algorithm(request, monkeypatch):
+    """What the native engine does: an index is built for one query, or never."""
+    from_rows = request.param == "rows"
+    monkeypatch.setattr(WORTH, lambda rows, algorithm: math.inf if from_rows else 0.0)
+    return "auto" if from_rows else request.param
+
+
 def assert_same(ours, theirs):
     """Bitwise."""
     assert len(ours) == len(theirs)
@@ -90,7 +104,6 @@ def truth_within(name, metric, radius):
 # By hand
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(
     ("metric", "p", "distances", "indices"),
     [
@@ -121,24 +134,24 @@ def test_what_is_recorded(engine):
     built = index(X, engine=engine)
     assert built.engine == engine
     assert built.X is X
+    assert decide(index(X[:100], engine=engine)) == "brute"
     if engine == "native":
-        assert built.algorithm == "tree"
-        assert index(X[:100], engine=engine).algorithm == "brute"
+        assert decide(built) == "tree"
         for algorithm in ALGORITHMS:
-            assert index(X, algorithm=algorithm, engine=engine).algorithm == algorithm
+            assert decide(index(X, algorithm=algorithm, engine=engine)) == algorithm
 
 
 def test_algorithm_follows_the_structure_of_the_data():
     rng = np.random.default_rng(0)
     flat = rng.normal(size=(20000, 4)) @ rng.normal(size=(4, 24))
-    assert index(flat, engine="native").algorithm == "tree"
-    assert index(rng.normal(size=(20000, 24)), engine="native").algorithm == "brute"
+    assert decide(index(flat, engine="native")) == "tree"
+    assert decide(index(rng.normal(size=(20000, 24)), engine="native")) == "brute"
+    assert decide(index(np.abs(flat), "cosine", engine="native")) in ALGORITHMS
 
 
 # Against the reference, bitwise
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
@@ -162,7 +175,6 @@ def wide_truth(name, n, metric):
     return X, Q, reference(X, Q, 40, metric)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("n", [300, 1500])  # from 1025 on, the screening is chosen by trial
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -174,7 +186,6 @@ def test_bitwise_equal_in_more_features(compiled, name, n, metric, algorithm):
         assert_same(nearest(built, Q, k), [part[:, :k] for part in truth])
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("p", POWERS)
 @pytest.mark.parametrize("name", ["normal", "grid of 0.1", "subnormal", "squares overflow"])
 @pytest.mark.filterwarnings("ignore:overflow")
@@ -186,7 +197,6 @@ def test_integer_powers(compiled, name, p, algorithm):
         assert_same(nearest(built, Q, k), reference(X, Q, k, "minkowski", p))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("p", [0.3, 0.5, 1.2, 1.5, 2.5, 7.5, 17, 40])
 def test_other_powers(compiled, p, algorithm):
     X = DISTRIBUTIONS["normal"]
@@ -211,7 +221,6 @@ def test_shapes(compiled, n, d, algorithm, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", METRICS)
 def test_many_points(compiled, metric, algorithm, dtype):
     rng = np.random.default_rng(2)
@@ -223,7 +232,6 @@ def test_many_points(compiled, metric, algorithm, dtype):
             assert_same(nearest(built, Q, k), reference(X, Q, k, metric, 3))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_offset_float32(compiled, algorithm):
     rng = np.random.default_rng(3)
     for exponent in (2, 3, 4, 5):
@@ -234,7 +242,6 @@ def test_offset_float32(compiled, algorithm):
         np.testing.assert_array_equal(found[0][:, 0], 0.0)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_roots_that_coincide_are_ordered_by_index(engine, algorithm):
     # Sums of squares that differ in the last bit and have one root, also at the k-th place.
     grid = np.array(np.meshgrid(*[np.arange(-6, 7) * 0.1] * 3)).reshape(3, -1).T
@@ -259,12 +266,13 @@ def test_roots_that_coincide_are_ordered_by_index(engine, algorithm):
     d=st.integers(0, 12),
     m=st.integers(0, 20),
     metric=st.sampled_from(METRICS),
+    worth=st.sampled_from([0.0, math.inf]),
     algorithm=st.sampled_from(ALGORITHMS),
     p=st.sampled_from(POWERS),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
 @settings(max_examples=60)
-def test_any_values(data, n, d, m, metric, algorithm, p, dtype):
+def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
     width = np.dtype(dtype).itemsize * 8
     integers = st.integers(-3, 3).map(dtype)
     anything = st.floats(allow_nan=False, allow_infinity=False, width=width).map(dtype)
@@ -272,7 +280,8 @@ def test_any_values(data, n, d, m, metric, algorithm, p, dtype):
     X = data.draw(hnp.arrays(dtype, (n, d), elements=elements))
     Q = data.draw(hnp.arrays(dtype, (m, d), elements=elements))
     k = data.draw(st.integers(1, n))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WORTH, lambda rows, algorithm: worth)
         built = index(X, metric, p, algorithm=algorithm, engine="native")
         assert_same(nearest(built, Q, k), reference(X, Q, k, metric, p))
 
@@ -281,7 +290,6 @@ def test_any_values(data, n, d, m, metric, algorithm, p, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", METRICS)
 def test_equal_to_scikit_learn(engine, metric, algorithm, dtype):
     rng = np.random.default_rng(5)
@@ -304,7 +312,6 @@ def test_equal_to_scikit_learn(engine, metric, algorithm, dtype):
 # Leaving a point out
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("name", ["normal", "integers", "every point twice", "all the same"])
 def test_leave_one_out(engine, name, algorithm):
     X = DISTRIBUTIONS[name]
@@ -325,7 +332,6 @@ def test_leave_one_out(engine, name, algorithm):
 # Threads, batches, copies
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", METRICS)
 def test_threads_and_batches_change_nothing(compiled, metric, algorithm):
     rng = np.random.default_rng(6)
@@ -373,14 +379,121 @@ def test_points_outlive_the_name(engine):
     assert_same(nearest(built, Q, 5), expected)
 
 
-def test_in_chunks(engine, monkeypatch, capsys):
+def test_in_chunks(engine, algorithm, monkeypatch, capsys):
     if engine == "native":
         monkeypatch.setattr("rmodels.ops.nearest.native.FIRST_WORK", 1e4)
         monkeypatch.setattr("rmodels.ops.nearest.native.FIRST_QUERIES", 3)
     X = DISTRIBUTIONS["grid of 0.1"]
     with config_context(progress=True, memory_limit=1 << 20):
-        for algorithm in ALGORITHMS:
-            built = index(X, algorithm=algorithm, engine=engine)
-            assert_same(nearest(built, X, 4), reference(X, X, 4))
-            truth = index(X, engine="reference")
-            assert_same(within(built, X, 0.3), within(truth, X, 0.3))
+        built = index(X, algorithm=algorithm, engine=engine)
+        assert_same(nearest(built, X, 4), reference(X, X, 4))
+        truth = index(X, engine="reference")
+        assert_same(within(built, X, 0.3), within(truth, X, 0.3))
+
+
+# What an index costs
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """How often the extension was asked for an index."""
+    asked = []
+    extension = native.load()
+    build = extension.nearest_index
+
+    def count(*arguments):
+        asked.append(arguments[0].shape)
+        return build(*arguments)
+
+    monkeypatch.setattr(extension, "nearest_index", count)
+    return asked
+
+
+@pytest.mark.parametrize("shape", [(3000, 2), (900, 20), (20000, 12)])
+@pytest.mark.parametrize("several", [1, 7])
+def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, several):
+    rng = np.random.default_rng(9)
+    X, Q = rng.normal(size=shape), rng.normal(size=(several, shape[1]))
+    never, answered, worth = index(X, engine="native"), 0, 0.0
+    assert never.state is None
+    while not builds:
+        if answered:
+            assert answered < worth
+        answered += several
+        distances, indices = nearest(never, Q, 3)
+        np.testing.assert_array_equal(np.diff(distances) >= 0, True)
+        # the sample that may be needed is a part of the price, until it is taken
+        worth = max(worth, count_worth(never.state.rows, never.state.algorithm))
+    assert worth <= answered
+    at_once = index(X, engine="native")
+    m = math.ceil(worth)
+    nearest(at_once, rng.normal(size=(m, shape[1])), 3)
+    assert len(builds) == 2
+    assert_same(nearest(at_once, Q, 3), (distances, indices))
+    assert_same(nearest(index(X, engine="native"), Q, 3), (distances, indices))
+
+
+def test_queries_that_come_at_once_build_one_index(builds):
+    rng = np.random.default_rng(10)
+    X, Q = rng.normal(size=(20000, 12)), rng.normal(size=(3000, 12))
+    shared, found, start = index(X, engine="native"), [], threading.Barrier(4)
+
+    def call():
+        start.wait()
+        found.append(nearest(shared, Q, 3))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(builds) == 1
+    for answer in found:
+        assert_same(answer, found[0])
+
+
+@pytest.mark.parametrize("m", [1, 2000])  # before and after the building
+def test_copies_search_the_same_points(m):
+    rng = np.random.default_rng(11)
+    X, Q = rng.normal(size=(2000, 6)), rng.normal(size=(m, 6))
+    first = index(X, engine="native")
+    expected = nearest(first, Q, 4)
+    assert (first.state.built is None) == (m == 1)
+    for other in (copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        assert other.state is None
+        assert_same(nearest(other, Q, 4), expected)
+        assert_same(nearest(other, Q[:1], 4), tuple(part[:1] for part in expected))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("m", [1, 2000])  # before and after the building
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_searches_and_builds_by_itself(m):
+    rng = np.random.default_rng(13)
+    X, Q = rng.normal(size=(2000, 6)), rng.normal(size=(2000, 6))
+    shared = index(X, engine="native")
+    nearest(shared, Q[:m], 4)
+
+    def search(sender):
+        sender.send(nearest(shared, Q, 4))
+        sender.close()
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=search, args=(sender,))
+    child.start()
+    sender.close()
+    try:
+        assert receiver.poll(60), "the child hangs"
+        found = receiver.recv()
+    finally:
+        child.kill()
+        child.join()
+    assert (shared.state.built is None) == (m == 1)
+    assert_same(found, nearest(shared, Q, 4))
+
+
+def test_all_points_at_once_are_searched_in_an_index(builds):
+    X = np.random.default_rng(12).normal(size=(5000, 10))
+    nearest(index(X, engine="native"), None, 3)
+    assert len(builds) == 1

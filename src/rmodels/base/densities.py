@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.classes import known_classes, one_target
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Classifier
 from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
 from rmodels.data.arrays import adopt, beside, namespace, on_host

@@ -1,7 +1,7 @@
 """Metrics by their scikit-learn names: which are valid, what they mean, and their distances."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,14 +51,19 @@ ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree": 
 
 def need_of(metric: Metric) -> Need:
     """Return what points and queries have to be for a metric."""
-    named = isinstance(metric, str)
-    return Need(
-        floats=not named or metric in INDEXED,
+    if not isinstance(metric, str):
         # a function of two rows would wrap small integers around, and lose digits of float32
-        doubles=not named,
-        missing="allow" if named and metric == "nan_euclidean" else "refuse",
+        return Need(doubles=True, missing="refuse", contiguous=True)
+    return _need_of_name(metric)
+
+
+@cache
+def _need_of_name(metric: str) -> Need:
+    return Need(
+        floats=metric in INDEXED,
+        missing="allow" if metric == "nan_euclidean" else "refuse",
         contiguous=True,
-        distances=named and metric == "precomputed",
+        distances=metric == "precomputed",
     )
 
 

@@ -52,14 +52,18 @@ class Search(Protocol):
     X : ndarray or CSR matrix
         The points; with precomputed distances, those between them.
     algorithm : {"brute", "tree"}
+        What the search of many queries does.
     engine : {"reference", "native", "gpu", "scipy"}
     remote : bool
         Whether the points are on a cluster.
     """
 
-    algorithm: str
     engine: str
     remote: bool
+
+    @property
+    def algorithm(self) -> str:
+        """What the search of many queries does."""
 
     @property
     def X(self) -> Any:
@@ -135,7 +139,8 @@ def search(
             raise ValueError(f"metric={metric!r} takes no parameter {', '.join(sorted(unknown))}")
         p = float(parameters.get("p", 2.0))
         points = X.toarray() if sparse.issparse(X) else X
-        return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads))
+        index = ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads)
+        return Indexed(X, index, n_threads)
     engine = get_config()["engine"]
     if on_gpu(X):
         engine = "gpu"
@@ -172,15 +177,22 @@ class Indexed:
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     index : rmodels.ops.nearest.Index
         Of X as an array. Unless it is on the GPU, queries from there are copied to the processor.
+    n_threads : int, default=None
+        For what is built before there are queries.
     """
 
     remote = False
 
-    def __init__(self, X: Any, index: ops.Index) -> None:
+    def __init__(self, X: Any, index: ops.Index, n_threads: int | None = None) -> None:
         self.X = X
         self._index = index
-        self.algorithm = index.algorithm
+        self._n_threads = n_threads
         self.engine = index.engine
+
+    @property
+    def algorithm(self) -> str:
+        """What the search of many queries does, decided now if it was not before."""
+        return ops.decide(self._index, n_threads=self._n_threads)
 
     def fields(self) -> dict[str, Any]:
         """Return what `from_fields` takes; tensors as arrays, which any engine searches."""
@@ -209,7 +221,7 @@ class Indexed:
             and np.isfinite(points).all()
             and metric in ops.METRICS
             and p > 0
-            and algorithm in ("brute", "tree")
+            and algorithm in ("auto", "brute", "tree")
             and isinstance(engine, str)
         )
         if not sound:
@@ -263,7 +275,12 @@ class Present:
     def __init__(self, X: Any, numbers: Indices, search: Search) -> None:
         self.X = X
         self._numbers, self._search = numbers, search
-        self.algorithm, self.engine = search.algorithm, search.engine
+        self.engine = search.engine
+
+    @property
+    def algorithm(self) -> str:
+        """What the search of many queries does."""
+        return self._search.algorithm
 
     def fields(self) -> dict[str, Any]:
         """Return what the class takes."""

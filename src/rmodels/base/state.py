@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
+from sklearn.utils import validation
 
 from rmodels.data.preparation import Preparation
 from rmodels.exceptions import NotCoveredError
@@ -10,7 +11,7 @@ from rmodels.exceptions import NotCoveredError
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
 
-__all__ = ["Absent", "HasState", "attributes_of"]
+__all__ = ["Absent", "HasState", "attributes_of", "check_is_fitted"]
 
 
 class Absent:
@@ -55,6 +56,15 @@ class HasState:
     def _to_graph_transform(self, X: "Value") -> "Value":
         """Return what `transform` makes of rows in a graph of ONNX."""
         return self._to_graph(X)["transformed"]
+
+
+def check_is_fitted(estimator: Any) -> None:
+    """Raise scikit-learn's error unless a fit left in an estimator of ours what every fit leaves.
+
+    scikit-learn asks for much more first, which takes longer than a small prediction.
+    """
+    if "n_features_in_" not in vars(estimator):
+        validation.check_is_fitted(estimator)
 
 
 def attributes_of(kind: type) -> dict[str, tuple[type, ...]]:

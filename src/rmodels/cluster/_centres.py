@@ -11,11 +11,10 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, join, on_host
 from rmodels.ops.mahalanobis import diagonal

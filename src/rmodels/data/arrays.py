@@ -141,10 +141,12 @@ def as_kind_of(result: Any, original: Any) -> Any:
     original : object
         For what is not an array with DLPack, the result is an ndarray.
     """
-    if sparse.issparse(result):
-        return result
     if isinstance(result, (list, tuple)):
         return type(result)(as_kind_of(part, original) for part in result)
+    if (isinstance(result, np.ndarray) and isinstance(original, np.ndarray)) or sparse.issparse(
+        result
+    ):
+        return result
     if isinstance(original, np.ndarray) or not _has_dlpack(original):
         return on_host(result)
     if isinstance(result, np.ndarray) and result.dtype.kind not in "biuf":

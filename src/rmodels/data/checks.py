@@ -54,6 +54,7 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
+_FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def is_plain(A: Any) -> bool:
 
 
 def is_surely_finite(A: NDArray) -> bool:
-    """Return whether the sum of an array shows that all of it is finite."""
+    """Return whether a sum over an array shows that all of it is finite."""
+    if A.size <= _FEW_VALUES:  # a product of BLAS, which tells nobody of overflow
+        return math.isfinite(np.vdot(A, A))
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(A.sum()))
 
@@ -298,12 +301,18 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
     return X, y
 
 
+def _are_whole(y: Any) -> bool:
+    """Return whether y is a column of integers or booleans: labels that need no conversion."""
+    return type(y) is np.ndarray and y.dtype.kind in "biu" and y.ndim == 1 and y.size > 0
+
+
 def _check_label_array(estimator: Any, y: Any, name: str = "y") -> NDArray:
     """Return labels as an array, none of which is missing."""
+    if _are_whole(y):
+        found: NDArray = y
+        return found
     refuse_missing(y, name)
-    found: NDArray = check_array(
-        y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator
-    )
+    found = check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=estimator)
     if found.dtype == object and found.ndim == 2:
         check_kinds(*found.T)
     return found

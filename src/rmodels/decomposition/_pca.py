@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import check_is_fitted
 from rmodels.data import Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, join, on_host
 from rmodels.decomposition._components import PrincipalComponents

@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.linalg import LinAlgWarning
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, join, namespace, on_host

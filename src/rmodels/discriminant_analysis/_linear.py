@@ -8,14 +8,13 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.classes import one_target
 from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
-from rmodels.base.state import Absent
+from rmodels.base.state import Absent, check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source, hold, map_rows

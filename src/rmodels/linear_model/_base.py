@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Regressor
 from rmodels.data import Rows, hold, map_rows
 from rmodels.data.arrays import (

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.classes import one_target
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
+from rmodels.base.state import check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source, hold, map_rows
 from rmodels.data.arrays import on_host

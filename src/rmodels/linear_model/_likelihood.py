@@ -2,9 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sklearn.utils.validation import check_is_fitted
-
-from rmodels.base.state import Absent
+from rmodels.base.state import Absent, check_is_fitted
 from rmodels.data.arrays import on_host
 from rmodels.solvers import likelihood
 from rmodels.solvers.likelihood import Likelihood

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.callbacks import CallbackSupport
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Classifier
 from rmodels.data import Rows, hold, map_rows
 from rmodels.data.arrays import adopt, beside, on_host

@@ -25,6 +25,7 @@
 #include "ops/moments/native.hpp"
 #include "ops/moments/sparse.hpp"
 #include "ops/nearest/index.hpp"
+#include "ops/nearest/rows.hpp"
 #include "ops/ordered/epoch.hpp"
 #include "ops/ordered/native.hpp"
 
@@ -240,21 +241,37 @@ template <class Real>
 using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 
 template <class Real>
-std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
-                                        const std::string &algorithm, int threads) {
-    Points points{nullptr, nullptr, X.shape(0), X.shape(1)};
+Points points(const Rows<const Real> &X) {
     if constexpr (std::is_same_v<Real, float>)
-        points.singles = X.data();
+        return {X.data(), nullptr, X.shape(0), X.shape(1)};
     else
-        points.doubles = X.data();
-    nb::gil_scoped_release release;
-    return std::make_unique<NearestIndex>(points, metric, p, algorithm, threads);
+        return {nullptr, X.data(), X.shape(0), X.shape(1)};
 }
 
-void find_nearest(const NearestIndex &index, const Rows<const double> &Q, const Rows<double> &distances,
+template <class Real>
+std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
+                                        const std::string &algorithm, int threads) {
+    nb::gil_scoped_release release;
+    return std::make_unique<NearestIndex>(points(X), metric, p, algorithm, threads);
+}
+
+// What algorithm "auto" is.
+template <class Real>
+std::string choose_algorithm(const Rows<const Real> &X, const std::string &metric, double p, int threads) {
+    nb::gil_scoped_release release;
+    return NearestIndex::tree_pays(points(X), metric, p, threads) ? "tree" : "brute";
+}
+
+template <class Real>
+std::unique_ptr<RowSearch> new_row_search(const Rows<const Real> &X, const std::string &metric, double p) {
+    return std::make_unique<RowSearch>(points(X), metric, p);
+}
+
+template <class Search>
+void find_nearest(const Search &search, const Rows<const double> &Q, const Rows<double> &distances,
                   const Rows<std::int64_t> &indices, int threads) {
     nb::gil_scoped_release release;
-    index.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
+    search.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
 }
 
 // An array that owns what was in the vector.
@@ -267,14 +284,23 @@ Column<Real> array(std::vector<Real> &&values) {
     return Column<Real>(held->data(), {held->size()}, owner);
 }
 
-nb::tuple find_within(const NearestIndex &index, const Rows<const double> &Q, double radius, int threads) {
+template <class Search>
+nb::tuple find_within(const Search &search, const Rows<const double> &Q, double radius, int threads) {
     Found found;
     {
         nb::gil_scoped_release release;
-        found = index.within(Q.data(), Q.shape(0), radius, threads);
+        found = search.within(Q.data(), Q.shape(0), radius, threads);
     }
     return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
                           array(std::move(found.indices)));
+}
+
+template <class Search>
+nb::class_<Search> bind_search(nb::module_ &module, const char *name) {
+    return nb::class_<Search>(module, name)
+        .def("nearest", &find_nearest<Search>, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
+             "threads"_a)
+        .def("within", &find_within<Search>, "Q"_a.noconvert(), "radius"_a, "threads"_a);
 }
 
 using Mask = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -532,13 +558,18 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_walks<double>(module, "WalksOfDoubles");
 
     bind_connection(module);
-    nb::class_<NearestIndex>(module, "NearestIndex")
-        .def_prop_ro("algorithm", &NearestIndex::algorithm)
-        .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
-             "threads"_a)
-        .def("within", &find_within, "Q"_a.noconvert(), "radius"_a, "threads"_a);
+    bind_search<NearestIndex>(module, "NearestIndex").def_prop_ro("algorithm", &NearestIndex::algorithm);
     module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
     module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);
+    module.def("choose_algorithm", &choose_algorithm<float>, "X"_a.noconvert(), "metric"_a, "p"_a, "threads"_a);
+    module.def("choose_algorithm", &choose_algorithm<double>, "X"_a.noconvert(), "metric"_a, "p"_a, "threads"_a);
+    module.def(
+        "needs_sample", [](std::size_t n, std::size_t d) { return NearestIndex::tree_needs_sample(n, d); },
+        "n_samples"_a, "n_features"_a);
+    bind_search<RowSearch>(module, "RowSearch").def("worth", &RowSearch::worth, "tree"_a, "sampled"_a);
+    module.def("row_search", &new_row_search<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
+    module.def("row_search", &new_row_search<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
+    module.def("has_row_search", &RowSearch::has, "metric"_a, "p"_a);
 }

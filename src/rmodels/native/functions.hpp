@@ -5,8 +5,6 @@
 
 namespace rmodels::RMODELS_ISA {
 
-typedef long long i64v __attribute__((vector_size(kVectorBytes)));
-
 // 2^k of integers k from -1022 to 1023.
 inline f64v power_of_two(f64v k) {
     constexpr double kBias = 0x1.8p52 + 1023;  // k + 1023 in the last bits

@@ -25,6 +25,7 @@ constexpr int kVectorBytes = 16;
 typedef double f64v __attribute__((vector_size(kVectorBytes)));
 typedef float f32v __attribute__((vector_size(kVectorBytes)));
 typedef int i32v __attribute__((vector_size(kVectorBytes)));
+typedef long long i64v __attribute__((vector_size(kVectorBytes)));
 typedef float f32h __attribute__((vector_size(kVectorBytes / 2)));  // as many lanes as f64v
 constexpr int kF64 = kVectorBytes / 8;                              // float64 lanes
 constexpr int kF32 = kVectorBytes / 4;                              // float32 lanes
@@ -169,19 +170,24 @@ inline void transpose(f64v (&v)[kF64]) {
     }
 }
 
-// Lane i is the sum of the lanes of v[i].
-template <int Step = 1>
-inline f64v lane_sums(const f64v *v) {
+// Lane i is what all lanes of v[i] are joined to.
+template <int Step = 1, class Join>
+inline f64v joined_lanes(const f64v *v, Join join) {
     if constexpr (Step == kF64) {
         return v[0];
     } else {
         constexpr std::make_index_sequence<kF64> lanes;
         f64v pairs[kF64 / 2 / Step];
         for (int i = 0; i < kF64 / 2 / Step; i++)
-            pairs[i] =
-                lower_lanes<Step>(v[2 * i], v[2 * i + 1], lanes) + upper_lanes<Step>(v[2 * i], v[2 * i + 1], lanes);
-        return lane_sums<2 * Step>(pairs);
+            pairs[i] = join(lower_lanes<Step>(v[2 * i], v[2 * i + 1], lanes),
+                            upper_lanes<Step>(v[2 * i], v[2 * i + 1], lanes));
+        return joined_lanes<2 * Step>(pairs, join);
     }
+}
+
+// Lane i is the sum of the lanes of v[i].
+inline f64v lane_sums(const f64v *v) {
+    return joined_lanes(v, [](f64v a, f64v b) { return a + b; });
 }
 
 inline f32v broadcast(float a) {
@@ -248,7 +254,21 @@ inline f32v larger(f32v a, f32v b) {
 #endif
 }
 
+inline f64v larger(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__)
+    return (f64v)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
 inline f32v magnitude(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
+
+inline f64v magnitude(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffffLL); }
 
 // Whether products of 16-bit integers cost less than those of float32.
 #if defined(__SSE2__)
@@ -303,6 +323,18 @@ inline unsigned at_most(f32v a, f32v b) {
     unsigned bits = 0;
     for (int i = 0; i < kF32; i++) bits |= unsigned(a[i] <= b[i]) << i;
     return bits;
+#endif
+}
+
+inline unsigned at_most(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LE_OQ);
+#elif defined(__AVX2__)
+    return unsigned(_mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_LE_OQ)));
+#elif defined(__SSE2__)
+    return unsigned(_mm_movemask_pd(_mm_cmple_pd((__m128d)a, (__m128d)b)));
+#else
+    return unsigned(a[0] <= b[0]) | unsigned(a[1] <= b[1]) << 1;
 #endif
 }
 

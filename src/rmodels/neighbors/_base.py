@@ -11,7 +11,6 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base import metrics
@@ -29,7 +28,7 @@ from rmodels.base.search import (
     search,
 )
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import HasState
+from rmodels.base.state import Absent, HasState, check_is_fitted
 from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
@@ -39,6 +38,7 @@ from rmodels.neighbors._weights import offsets_of, pieces, rows_of
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
+_LITTLE = 2e5  # values to compare queries with, which take less than starting a thread
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
@@ -47,7 +47,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     _attributes: ClassVar = {
         "n_samples_fit_": int,
-        "algorithm_": str,
+        "algorithm_": str | Absent,  # of models that were written before it was a property
         "effective_metric_": str,
         "effective_metric_params_": dict,
         "_search": Indexed | Blockwise | SparseRows | Precomputed | Present,
@@ -122,8 +122,16 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
                 self._search = self._new_search(source.X)
             self.n_samples_fit_ = source.X.shape[0]
         self.engine_ = self._search.engine
-        self.algorithm_ = self._search.algorithm
         return source
+
+    def _bring_up_to_date(self) -> None:
+        """Forget what the search did: it says so itself."""
+        self.__dict__.pop("algorithm_", None)
+
+    @property
+    def algorithm_(self) -> str:
+        """What the search of many queries does: decided when it is asked for, or needed."""
+        return self._search.algorithm
 
     def _targets(self) -> Targets:
         """Return what y is."""
@@ -158,11 +166,19 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         found: tuple[Any, ...]
         if isinstance(self._search, PartedSearch):
             found = self._search.find(queries, asked)
-        elif asked.k:
-            found = self._search.nearest(queries, asked.k, thread_count(self.n_jobs))
         else:
-            found = self._search.within(queries, asked.radius, thread_count(self.n_jobs))
+            threads = self._count_threads(queries)
+            if asked.k:
+                found = self._search.nearest(queries, asked.k, threads)
+            else:
+                found = self._search.within(queries, asked.radius, threads)
         return found
+
+    def _count_threads(self, queries: Any) -> int:
+        """Return most threads of a search; little work has one, without asking for processors."""
+        count = self.n_samples_fit_ if queries is None else queries.shape[0]
+        values = count * self.n_samples_fit_ * self.n_features_in_
+        return 1 if self.n_jobs is None and values < _LITTLE else thread_count(self.n_jobs)
 
     @property
     def _others(self) -> list[NDArray]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import StrOptions
+from rmodels.base.state import check_is_fitted
 from rmodels.base.tasks import Classifier
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
@@ -144,6 +144,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
     effective_metric_params_ : dict
     n_samples_fit_ : int
     algorithm_ : {"brute", "tree"}
+        What the search of many queries does; decided when it is asked for, or needed.
     engine_ : {"reference", "native", "gpu", "scipy"}
         What searches; "scipy" is the search by blocks.
     n_features_in_ : int

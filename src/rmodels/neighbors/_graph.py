@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base import sklearn as scikit_learn
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
+from rmodels.base.state import check_is_fitted
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._in_graph import refuse_graphs
 from rmodels.neighbors._unsupervised import NearestNeighbors

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.data import Rows
 from rmodels.data.arrays import adopt, as_dtype, as_kind_of, on_host
@@ -196,7 +196,7 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         if isinstance(self._search, PartedSearch):
             rows = collect(source, type(self).__name__, self.n_samples_fit_)
             self._search = self._new_search(np.ascontiguousarray(rows.X))
-            self.engine_, self.algorithm_ = self._search.engine, self._search.algorithm
+            self.engine_ = self._search.engine
         n = self.n_samples_fit_
         assert self.n_neighbors is not None
         if self.n_neighbors > n:

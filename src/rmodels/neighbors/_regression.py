@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import StrOptions
+from rmodels.base.state import check_is_fitted
 from rmodels.base.tasks import Regressor
 from rmodels.base.warnings import warn
 from rmodels.data import Rows

@@ -70,7 +70,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
 
     @all_or_nothing
     def fit(self, X: ArrayLike, y: object = None) -> "NearestNeighbors":
-        """Index the points.
+        """Keep the points.
 
         Parameters
         ----------

@@ -1,6 +1,7 @@
 """Operations, and the one place where the engine that serves a call is chosen."""
 
 import importlib
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -80,6 +81,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     return asked
 
 
+@cache
 def implementation(operation: str, engine: str) -> ModuleType:
     """Return the module that implements an operation on an engine that `choose` named."""
     return importlib.import_module(f"rmodels.ops.{operation}.{engine}")

@@ -39,7 +39,12 @@ def chunks(total: int, step: int, task: str, *, seconds: float | None = None) ->
         If the setting `progress` is on, there is more than one chunk and `rich` is not installed.
     """
     around = _observer.get()
-    if total <= step or not get_config()["progress"]:
+    if total <= step:
+        if total:
+            with around(task):
+                yield slice(0, total)
+        return
+    if not get_config()["progress"]:
         for rows in _slices(total, step, seconds):
             with around(task):
                 yield rows

@@ -18,8 +18,6 @@ namespace {
 constexpr std::size_t kBlock = 2048;
 constexpr int kLimbs = 3;
 
-typedef std::int64_t i64v __attribute__((vector_size(kVectorBytes)));
-
 // The integer nearest to t · 2^30, |t| ≤ 2, and what is left of t · 2^30 in t.
 inline i64v split(f64v &t) {
     const f64v magic = broadcast(0x1.8p52);

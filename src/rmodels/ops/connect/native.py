@@ -10,7 +10,7 @@ from rmodels.config import get_config, thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.connect import Labels, Mask, Weights, is_exact
 from rmodels.ops.nearest import Index, within
-from rmodels.ops.nearest.native import FIRST_WORK, state_of
+from rmodels.ops.nearest.native import FIRST_WORK, build
 
 _SECONDS = 0.07  # what a chunk should last
 _BLOCK = 64  # points
@@ -25,10 +25,11 @@ def connect(
     extension = native.load()
     assert extension is not None
     exact = is_exact(weights)
-    state = extension.Connection(state_of(index, n_threads), radius, min_weight, weights, exact)
+    searched = build(index, n_threads)
+    state = extension.Connection(searched, radius, min_weight, weights, exact)
     n = len(index.X)
     blocks, first = state.blocks, _FIRST
-    if index.algorithm != "tree":
+    if searched.algorithm != "tree":
         first = max(1, int(FIRST_WORK / (_BLOCK * n * (index.X.shape[1] + 4))))
     for part in chunks(blocks, first, "neighbourhoods", seconds=_SECONDS):
         state.count(part.start, part.stop, threads)

@@ -21,8 +21,6 @@ constexpr std::size_t kMostRows = 64, kLeastRows = 32;
 constexpr std::size_t kSlabWork = 1 << 20;  // multiply-adds of margins in a task, about
 constexpr std::size_t kSlabs = 32;          // sums held at a time, before they are merged
 
-f64v magnitude(f64v x) { return (f64v)((i64v)x & 0x7fffffffffffffff); }
-
 struct Values {
     f64v loss, residual, curvature;
 };

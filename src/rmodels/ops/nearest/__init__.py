@@ -12,6 +12,7 @@ __all__ = [
     "METRICS",
     "Index",
     "all_without_itself",
+    "decide",
     "index",
     "nearest",
     "nearest_without_itself",
@@ -26,7 +27,7 @@ METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine")
 
 @dataclass(eq=False)
 class Index:
-    """Training points, ready to be searched.
+    """Training points to be searched.
 
     Attributes
     ----------
@@ -36,8 +37,9 @@ class Index:
         One of those of `index`.
     p : float
         Exponent of the Minkowski metric, above 0.
-    algorithm : {"brute", "tree"}
-        What the search does: scan every group of points, or skip groups whose box is too far.
+    algorithm : {"auto", "brute", "tree"}
+        What the search of many queries is to do: scan every group of points, or skip groups whose
+        box is too far. See `decide`.
     engine : str
         What searches.
     state : object
@@ -64,7 +66,11 @@ def index(
     engine: str | None = None,
     n_threads: int | None = None,
 ) -> Index:
-    """Prepare points for searching.
+    """Keep points for searching.
+
+    The native engine builds nothing yet. Queries are answered straight from the rows as long as
+    that is cheaper than packing the points, then from packed points that it builds once; the
+    answers are the same bits.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ def index(
     Notes
     -----
     Memory: at most a packed float32 copy of X and its norms, boxes and order
-    (cosine: and a normalised float64 copy).
+    (cosine: and a normalised float64 copy), once it is built.
 
     Examples
     --------
@@ -108,6 +114,31 @@ def index(
     name = ops.choose("nearest", engine, X)
     built: Index = ops.implementation("nearest", name).index(X, metric, p, algorithm, n_threads)
     return built
+
+
+def decide(index: Index, *, n_threads: int | None = None) -> str:
+    """Return what the search of many queries does, deciding it now if nobody asked before.
+
+    Parameters
+    ----------
+    index, n_threads
+        As in `nearest`.
+
+    Returns
+    -------
+    str
+        "brute" or "tree".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import decide, index
+    >>> decide(index(np.array([[0.0], [1.0], [3.0]])))
+    'brute'
+    """
+    engine = ops.implementation("nearest", ops.choose("nearest", index.engine, index.X))
+    algorithm: str = engine.decide(index, n_threads)
+    return algorithm
 
 
 def nearest(

@@ -54,7 +54,7 @@ Axes::Axes(const Points &X, const Frame &frame, const std::vector<std::uint32_t>
     if (!rotate) return;
 
     // Subspace iteration V <- orthonormal(Sᵀ S V). Any V will do for correctness: it need not converge.
-    std::vector<double> V(d * kAxes, 0.0), image(kAxes), next(d * kAxes);
+    std::vector<double> V(d * kAxes, 0.0), next(d * kAxes);
     for (std::size_t c = 0; c < d; c++)
         for (std::size_t a = 0; a < kAxes; a++)
             V[c * kAxes + a] = std::cos(double(1 + c * kAxes + a) * 1.618033988749895 * double(a + 1));
@@ -63,11 +63,12 @@ Axes::Axes(const Points &X, const Frame &frame, const std::vector<std::uint32_t>
         std::fill(next.begin(), next.end(), 0.0);
         for (std::size_t i = 0; i < samples; i++) {
             const double *row = sample.data() + i * d;
-            std::fill(image.begin(), image.end(), 0.0);
+            const AxisValues image = on_axes(row, V.data(), d);
             for (std::size_t c = 0; c < d; c++)
-                for (std::size_t a = 0; a < kAxes; a++) image[a] += row[c] * V[c * kAxes + a];
-            for (std::size_t c = 0; c < d; c++)
-                for (std::size_t a = 0; a < kAxes; a++) next[c * kAxes + a] += row[c] * image[a];
+                for (int v = 0; v < kAxisVectors; v++) {
+                    double *to = &next[c * kAxes + v * kF64];
+                    store(to, fma(broadcast(row[c]), image.vectors[v], load<f64v>(to)));
+                }
         }
         V.swap(next);
         orthonormalise(V, d);

@@ -1,4 +1,4 @@
-// The k smallest (distance, index) among those offered, whatever the order they come in.
+// What a search gives: the k smallest (distance, index) among those offered, whatever the order they come in.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,24 @@
 namespace rmodels::RMODELS_ISA {
 
 using Neighbour = std::pair<double, std::int64_t>;
+
+// All points within a radius: query i has counts[i] of them, one query after the other.
+struct Found {
+    std::vector<std::int64_t> counts;
+    std::vector<double> distances;
+    std::vector<std::int64_t> indices;
+
+    Found() = default;
+    explicit Found(const std::vector<std::vector<Neighbour>> &near) {
+        for (const auto &row : near) {
+            counts.push_back(std::int64_t(row.size()));
+            for (const auto &[distance, index] : row) {
+                distances.push_back(distance);
+                indices.push_back(index);
+            }
+        }
+    }
+};
 
 class Best {
 public:
@@ -32,6 +50,9 @@ public:
             std::push_heap(heap_.begin(), heap_.end());
         }
     }
+
+    // Those that were kept, in any order.
+    const std::vector<Neighbour> &kept() const { return heap_; }
 
     // Those that were kept, in order.
     const std::vector<Neighbour> &sorted() {

@@ -71,6 +71,11 @@ def index(X: Any, metric: str, p: float, algorithm: str, n_threads: int | None) 
     return built
 
 
+def decide(index: Index, n_threads: int | None) -> str:
+    """Return what the search does: there is no tree."""
+    return "brute"
+
+
 def _state(index: Index) -> Points | int:
     """Return the packed points or, if the device has no room for them, how many it has room for."""
     if index.state is None:

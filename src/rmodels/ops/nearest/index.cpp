@@ -21,16 +21,19 @@ constexpr std::size_t kBlock = 240;                // queries that share a pass 
 constexpr std::size_t kPanelBytes = 384 << 10;     // of groups that stay in the second-level cache
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
 constexpr std::size_t kSeedGroups = 16;            // whose scores are kept until they tell a query's limit
-constexpr std::size_t kFewPoints = 1024;           // up to which a tree is not worth its building
-constexpr std::size_t kFewToSample = 8192;         // up to which comparing costs less than sampling
-constexpr std::size_t kFewFeatures = 8;            // up to which it is, whatever the points are
 constexpr std::size_t kSample = 16384;             // of points, to find out with more features, at most
 constexpr std::size_t kSampleValues = 1 << 20;
 constexpr std::size_t kTrials = 32;  // queries for that
 constexpr std::size_t kTrialNeighbours = 5;
-constexpr double kPays = 0.4;         // share of the groups that a query may scan in a tree
-constexpr std::size_t kRefined = 32;  // points that are screened in the time that one is compared exactly
-constexpr double kThreadWork = 1e6;   // multiply-adds worth another thread
+constexpr double kPays = 0.4;          // share of the groups that a query may scan in a tree
+constexpr std::size_t kRefined = 32;   // points that are screened in the time that one is compared exactly
+constexpr double kThreadWork = 1e6;    // multiply-adds worth another thread
+constexpr double kThreadValues = 1e5;  // packed, too
+
+// How many threads it pays to pack points with.
+int threads_worth(const Points &X, int most) {
+    return int(std::clamp(double(X.n) * double(X.d + 4) / kThreadValues, 1.0, double(std::max(1, most))));
+}
 
 bool is_zero(const double *row, std::size_t d) {
     return std::all_of(row, row + d, [](double value) { return value == 0; });
@@ -72,11 +75,12 @@ struct NearestIndex::Workspace {
 };
 
 NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm,
-                           int threads)
-    : frame_(make_frame(X, threads)),
+                           int most_threads)
+    : frame_(make_frame(X, threads_worth(X, most_threads))),
       searched_{X, Distance(metric, p), Bounds(Distance(metric, p), X.d, frame_.exponent, frame_.largest), {}, {}} {
     if (X.n >= std::numeric_limits<std::uint32_t>::max())
         throw std::length_error("an index holds fewer than 2**32 points");
+    const int threads = threads_worth(X, most_threads);
     const bool cosine = searched_.distance.metric == Metric::cosine;
     std::vector<std::uint32_t> &rows = searched_.rows;
     rows.resize(X.n);
@@ -156,12 +160,10 @@ void NearestIndex::pack(std::size_t g, std::size_t count) {
     slack_[g] = float(2.0001 * most);
 }
 
-// Whether a tree lets most groups be skipped: tried with trees over samples, the larger four times the size of
-// the smaller, and the share of the groups that a query scans extrapolated by the power law through both.
+// Tried with trees over samples, the larger four times the size of the smaller, and the share of the groups that a
+// query scans extrapolated by the power law through both.
 bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double p, int threads) {
-    if (X.n <= kFewPoints) return false;
-    if (X.d <= kFewFeatures) return true;
-    if (X.n <= kFewToSample) return false;
+    if (!tree_needs_sample(X.n, X.d)) return X.n > kFewPoints && X.d <= kFewFeatures;
     auto share = [&](std::size_t size) {
         return X.typed([&](auto *x) {
             using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
@@ -184,8 +186,10 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
     const std::size_t size = std::min(X.n, std::clamp(kSampleValues / X.d, kSample / 8, kSample));
     const double larger = share(size);
     if (size == X.n || larger < kPays) return larger < kPays;
-    const double slope = std::log(larger / share(size / 4)) / std::log(4.0);
-    return larger * std::pow(double(X.n) / double(size), slope) < kPays;
+    auto extrapolated = [&](double smaller) {
+        return larger * std::pow(double(X.n) / double(size), std::log(larger / smaller) / std::log(4.0));
+    };
+    return extrapolated(1.0) < kPays && extrapolated(share(size / 4)) < kPays;  // no share is above 1
 }
 
 QuerySize NearestIndex::round(const double *scaled, std::int16_t *pairs, float *out, float &factor) const {
@@ -465,15 +469,7 @@ Found NearestIndex::within(const double *Q, std::size_t queries, double radius, 
             near[query] = found;
         }
     });
-    Found found;
-    for (const auto &row : near) {
-        found.counts.push_back(std::int64_t(row.size()));
-        for (const auto &[distance, index] : row) {
-            found.distances.push_back(distance);
-            found.indices.push_back(index);
-        }
-    }
-    return found;
+    return Found(near);
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -12,14 +12,13 @@
 
 namespace rmodels::RMODELS_ISA {
 
-struct Found {  // all points within a radius: query i has counts[i] of them, one query after the other
-    std::vector<std::int64_t> counts;
-    std::vector<double> distances;
-    std::vector<std::int64_t> indices;
-};
-
 class NearestIndex {
 public:
+    // What "auto" is for some points: whether a tree lets most groups be skipped. Counted on a sample, if there are not
+    // few points or few features.
+    static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
+    static bool tree_needs_sample(std::size_t n, std::size_t d) { return n > kFewToSample && d > kFewFeatures; }
+
     // algorithm: brute, tree or auto. X is kept by reference.
     NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm, int threads);
 
@@ -45,13 +44,16 @@ public:
                     std::size_t last_group, const float *limits, Hit hit) const;
 
 private:
+    static constexpr std::size_t kFewPoints = 1024;    // up to which a tree is not worth its building
+    static constexpr std::size_t kFewToSample = 8192;  // up to which comparing costs less than sampling
+    static constexpr std::size_t kFewFeatures = 8;     // up to which it is, whatever the points are
+
     struct Workspace;
     struct Cost {
         std::size_t scans;     // tree: pairs of a query and a group
         std::size_t compared;  // pairs of a query and a point whose distance was computed
     };
 
-    static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
     std::vector<std::size_t> walk_order(const double *Q, std::size_t queries, int threads) const;
     template <class Take>
     Cost search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;

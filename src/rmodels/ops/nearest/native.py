@@ -1,7 +1,12 @@
-"""Nearest neighbours by the compiled extension: queries go to it a chunk at a time."""
+"""Nearest neighbours by the compiled extension: queries go to it a chunk at a time.
+
+An index costs several reads of the points. So a few queries are answered straight from the rows,
+and the index is built when the queries so far would have paid for it.
+"""
 
 import os
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +21,8 @@ from rmodels.ops.nearest.cosine import normalise
 _SECONDS = 0.07  # what a chunk should last
 FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every point
 FIRST_QUERIES = 1024  # of a first chunk that walks a tree
+_SHARED = 64  # queries that share a pass over the rows
+_MOST_POINTS = 2**32 - 1
 
 _building = threading.Lock()
 
@@ -30,60 +37,139 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 
+@dataclass(eq=False)
+class State:
+    """What the extension has of an index.
+
+    Attributes
+    ----------
+    rows : object or None
+        What answers straight from the points; None if it does not have the metric.
+    algorithm : {"auto", "brute", "tree"}
+        What the search of many queries does; "auto" until it is decided.
+    built : object or None
+        What many queries are searched in, once they are worth it.
+    answered : int
+        Queries that came before it was built.
+    """
+
+    rows: Any
+    algorithm: str
+    built: Any = None
+    answered: int = 0
+
+
 def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
-    """Pack the points, and order them along a tree if that pays."""
-    built = Index(X, metric, p, algorithm, "native")
-    built.algorithm = state_of(built, n_threads).algorithm
-    return built
+    """Keep the points: what their search needs is built when it pays."""
+    if len(X) > _MOST_POINTS:
+        raise ValueError(f"an index holds at most {_MOST_POINTS} points, and X has {len(X)}")
+    return Index(X, metric, p, algorithm, "native")
 
 
-def state_of(index: Index, n_threads: int | None) -> Any:
-    """Return what the extension has built for an index; build it if a copy has lost it."""
+def _extension() -> Any:
+    extension = native.load()
+    if extension is None:
+        raise ImportError(native.ABSENT)
+    return extension
+
+
+def _state(index: Index) -> State:
+    """Return what the extension has of an index, which a copy has lost."""
     if index.state is None:
-        extension = native.load()
-        if extension is None:
-            raise ImportError(native.ABSENT)
+        extension = _extension()
         with _building:
             if index.state is None:
-                X = normalise(index.X) if index.metric == "cosine" else index.X
-                index.state = extension.nearest_index(
-                    X, index.metric, index.p, index.algorithm, n_threads or thread_count()
+                X, metric, p, algorithm = index.X, index.metric, index.p, index.algorithm
+                if algorithm == "auto" and not extension.needs_sample(*X.shape):
+                    algorithm = extension.choose_algorithm(X, metric, p, 1)
+                has_rows = extension.has_row_search(metric, p)
+                rows = extension.row_search(X, metric, p) if has_rows else None
+                index.state = State(rows, algorithm)
+    found: State = index.state
+    return found
+
+
+def decide(index: Index, n_threads: int | None) -> str:
+    """Return what the search of many queries does, by a sample if shapes do not tell."""
+    state = _state(index)
+    if state.algorithm == "auto" and state.rows is None:
+        build(index, n_threads)
+    if state.algorithm == "auto":
+        with _building:
+            if state.algorithm == "auto":
+                state.algorithm = _extension().choose_algorithm(
+                    index.X, index.metric, index.p, n_threads or thread_count()
                 )
-    return index.state
+    return state.algorithm
+
+
+def build(index: Index, n_threads: int | None) -> Any:
+    """Return the points packed, and along a tree if that pays: once, whoever asks."""
+    state = _state(index)
+    if state.built is None:
+        with _building:
+            if state.built is None:
+                X = normalise(index.X) if index.metric == "cosine" else index.X
+                built = _extension().nearest_index(
+                    X, index.metric, index.p, state.algorithm, n_threads or thread_count()
+                )
+                state.algorithm = built.algorithm
+                state.built = built
+    return state.built
+
+
+def count_worth(rows: Any, algorithm: str) -> float:
+    """Return how many queries cost as much from the rows as in an index, building included."""
+    worth: float = rows.worth(algorithm == "tree", algorithm == "auto")
+    return worth
+
+
+def _choose(index: Index, queries: int, n_threads: int | None) -> tuple[Any, int]:
+    """Return what answers so many queries, and how many of them the first chunk has.
+
+    That is what costs least if these are the first; else the index is built as soon as it would
+    have been cheaper to build it before all others. So the time is never twice what it could be.
+    """
+    n_samples, n_features = index.X.shape
+    step = FIRST_WORK / (n_samples * (n_features + 4))
+    state = _state(index)
+    if state.built is None and state.rows is not None:
+        state.answered += queries
+        pays = state.answered >= count_worth(state.rows, state.algorithm)
+        if pays and state.algorithm == "auto":
+            pays = state.answered >= count_worth(state.rows, decide(index, n_threads))
+        if not pays:
+            return state.rows, max(_SHARED, int(step / 4))
+    built = build(index, n_threads)
+    return built, FIRST_QUERIES if state.algorithm == "tree" else max(1, int(step))
 
 
 def _queries(index: Index, Q: NDArray) -> NDArray[np.float64]:
     return normalise(Q) if index.metric == "cosine" else Q.astype(np.float64, copy=False)
 
 
-def _step(index: Index) -> int:
-    """Return how many queries the first chunk has."""
-    if index.algorithm == "tree":
-        return FIRST_QUERIES
-    n_samples, n_features = index.X.shape
-    return max(1, int(FIRST_WORK / (n_samples * (n_features + 4))))
-
-
 def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
-    """Keep the points that float32 scores leave open, and compare their float64 distances."""
-    state, threads = state_of(index, n_threads), n_threads or thread_count()
+    """Keep the points that scores leave open, and compare their float64 distances."""
+    threads = n_threads or thread_count()
+    search, step = _choose(index, len(Q), threads)
     distances = np.empty((len(Q), k))
     indices = np.empty((len(Q), k), dtype=np.int64)
-    for rows in chunks(len(Q), _step(index), "neighbours", seconds=_SECONDS):
-        state.nearest(_queries(index, Q[rows]), distances[rows], indices[rows], threads)
+    for rows in chunks(len(Q), step, "neighbours", seconds=_SECONDS):
+        search.nearest(_queries(index, Q[rows]), distances[rows], indices[rows], threads)
     return distances, indices
 
 
 def within(
     index: Index, Q: NDArray, radius: float, n_threads: int | None
 ) -> tuple[Indices, Distances, Indices]:
-    """Keep the points that float32 scores leave open, and compare their float64 distances."""
-    state, threads = state_of(index, n_threads), n_threads or thread_count()
+    """Keep the points that scores leave open, and compare their float64 distances."""
+    threads = n_threads or thread_count()
+    search, step = _choose(index, len(Q), threads)
     counts: list[Indices] = [np.zeros(1, dtype=np.int64)]
     distances: list[Distances] = [np.empty(0)]
     indices: list[Indices] = [np.empty(0, dtype=np.int64)]
-    for rows in chunks(len(Q), _step(index), "neighbours", seconds=_SECONDS):
-        found = state.within(_queries(index, Q[rows]), radius, threads)
+    for rows in chunks(len(Q), step, "neighbours", seconds=_SECONDS):
+        found = search.within(_queries(index, Q[rows]), radius, threads)
         counts.append(found[0])
         distances.append(found[1])
         indices.append(found[2])

@@ -85,6 +85,11 @@ def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | No
     return Index(X, metric, p, "brute", "reference")
 
 
+def decide(index: Index, n_threads: int | None) -> str:
+    """Return what the search does: there is no tree."""
+    return "brute"
+
+
 def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Distances, Indices]:
     """Sort all points by (distance, index) and keep the first k."""
     distances = np.empty((len(Q), k))

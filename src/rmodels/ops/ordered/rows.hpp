@@ -30,11 +30,6 @@ inline f64v add_product(f64v sum, f32h a, f32h b) { return sum + widened(a * b);
 inline f64v moved(f64v w, f64v x, f64v factor) { return fma(x, factor, w); }
 inline f32h moved(f32h w, f32h x, f64v factor) { return narrowed(fma(widened(x), factor, widened(w))); }
 
-inline f64v magnitude_of(f64v a) {
-    typedef long long i64v __attribute__((vector_size(kVectorBytes)));
-    return (f64v)((i64v)a & 0x7fffffffffffffffLL);
-}
-
 inline double sum_of(f64v v) {
 #if defined(__AVX2__) && !defined(__AVX512F__)
     const __m256d all = (__m256d)v;  // GCC exchanges the halves by a slower instruction
@@ -98,7 +93,7 @@ struct DenseRow {
             const auto after = moved(load_lanes(w + i), values, f);
             store(w + i, after);
             if constexpr (kSquares) squares = add_product(squares, after, after);
-            if constexpr (kMagnitudes) magnitudes += magnitude_of(wide(after));
+            if constexpr (kMagnitudes) magnitudes += magnitude(wide(after));
         };
         std::size_t i = 0;
         for (; i + 2 * kF64 <= count; i += 2 * kF64) {

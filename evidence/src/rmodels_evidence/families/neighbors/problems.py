@@ -163,20 +163,24 @@ def query_intelex(data: NeighborsData, **parameters: Any) -> Callable[[], Answer
     return call
 
 
-def faiss(data: NeighborsData, *, threads: int) -> Callable[[], Answer]:
-    """Return a call that searches FAISS's flat index; the cast to float32 comes before."""
+def faiss(data: NeighborsData, *, threads: int, filled: bool = False) -> Callable[[], Answer]:
+    """Return a call that fills and searches FAISS's flat index; the cast to float32 is before."""
     import faiss
 
     faiss.omp_set_num_threads(threads)
     assert data.Q is not None
     X, Q = data.X.astype(np.float32), data.Q.astype(np.float32)
 
-    def run() -> Answer:
+    def fill() -> Any:
         index = faiss.IndexFlatL2(X.shape[1])
         index.add(X)
-        squares, indices = index.search(Q, data.k)
+        return index
+
+    def run() -> Answer:
+        squares, indices = (built or fill()).search(Q, data.k)
         return np.sqrt(np.maximum(squares, 0)), indices
 
+    built = fill() if filled else None
     return run
 
 
@@ -256,10 +260,10 @@ def _search(
     )
 
 
-def _flat(options: Options) -> Contender:
+def _flat(options: Options, *, filled: bool = False) -> Contender:
     return Contender(
         "FAISS float32",
-        partial(faiss, threads=options.threads),
+        partial(faiss, threads=options.threads, filled=filled),
         peer=FAISS,
         precision="float32",
         note="IndexFlatL2, float32",
@@ -286,6 +290,43 @@ def _leave_one_out() -> Problem:
     )
 
 
+def _single(n_samples: int, n_queries: int, n_features: int, k: int) -> NeighborsData:
+    data = normal(n_samples, n_queries, n_features, k)
+    assert data.Q is not None
+    return NeighborsData(data.X.astype(np.float32), data.Q.astype(np.float32), k)
+
+
+def _one_query_float32(options: Options, n_samples: int, n_features: int) -> Problem:
+    return Problem(
+        f"knn-single-{n_features}",
+        f"one query against {n_samples:,} × {n_features} float32, k=5, per call",
+        "small",
+        partial(_single, n_samples, 1, n_features, 5),
+        (
+            Contender("rmodels", _our_query, True, note="fitted before"),
+            Contender("scikit-learn brute", partial(_scikit_learn_query, algorithm="brute")),
+            _flat(options, filled=True),
+        ),
+        check_neighbors,
+        (Goal(("scikit-learn brute",), 3),),
+    )
+
+
+def _few_queries(options: Options, n_samples: int, n_queries: int, n_features: int) -> Problem:
+    """Return a problem of a fit whose queries are not worth an index."""
+    return _search(
+        options,
+        f"knn-few-{n_features}",
+        f"{n_features} features",
+        "small",
+        (n_samples, n_queries, n_features, 5),
+        goals=(Goal(("scikit-learn brute",), 1),),
+        scikit_learn_algorithms=("brute",),
+        intelex_algorithms=("brute",),
+        contenders=(_flat(options),),
+    )
+
+
 def _one_query() -> Problem:
     return Problem(
         "knn-one-query",
@@ -293,7 +334,7 @@ def _one_query() -> Problem:
         "small",
         partial(normal, 10_000, 1, 10, 5),
         (
-            Contender("rmodels", query_ours, True, note="index built before"),
+            Contender("rmodels", query_ours, True, note="fitted before"),
             Contender("scikit-learn kd_tree", partial(query_scikit_learn, algorithm="kd_tree")),
             Contender("scikit-learn brute", partial(query_scikit_learn, algorithm="brute")),
             Contender("intelex kd_tree", partial(query_intelex, algorithm="kd_tree"), peer=INTELEX),
@@ -401,5 +442,9 @@ def neighbors_problems(options: Options) -> list[Problem]:
             seconds=50.0,
         ),
         _leave_one_out(),
+        _few_queries(options, 20_000, 10, 300),
+        _few_queries(options, 50_000, 100, 50),
         _one_query(),
+        _one_query_float32(options, 1_000, 10),
+        _one_query_float32(options, 5_000, 64),
     ]

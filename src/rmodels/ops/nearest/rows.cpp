@@ -1,0 +1,327 @@
+// Accumulators: float64, of any order and fused. Bytes: X once for kBlock queries. Operations per feature, query and
+// point: squares 2, magnitudes 3, largest 3, powers p + 2.
+//
+// A score is the sum of |x - q|^p, or the maximum, as the vectors add it up. Both it and the sum S that the operation
+// defines come from terms that are not negative, by at most d additions and p + 1 roundings each, so that they are
+// within (d + p + 2) 2^-53 of the true sum, relatively, and within d p 2^-1074 where powers underflow. Totals whose
+// roots are equal are within 4 p 2^-53 of each other. So a point whose distance is at most that of a point with the
+// score s has itself a score of at most s (1 + E) + A, for E = (d + 2 p + 16) 2^-50 and A = d p 2^-1070: nothing is
+// lost on points far from the origin, and few points but the neighbours are left to be compared exactly.
+#include "ops/nearest/rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "native/threads.hpp"
+#include "ops/nearest/collector.hpp"
+
+namespace rmodels::RMODELS_ISA {
+namespace {
+
+constexpr std::size_t kBlock = 64;                 // queries that share a pass over the rows
+constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
+constexpr std::size_t kPanelBytes = 128 << 10;     // of rows that stay in the second-level cache
+constexpr std::size_t kTasks = 8;                  // for each thread, so that none waits long for another
+constexpr std::size_t kTaskWork = 1 << 17;         // multiply-adds of a task, at least
+constexpr double kThreadWork = 5e5;                // multiply-adds worth another thread
+constexpr std::size_t kSpare = 64;                 // candidates beyond the k nearest before they are sorted out
+
+// What is known of one query's neighbours in some of the rows.
+class Shortlist {
+public:
+    void start(const Points &X, const Distance &distance, Wanted wanted, const double *query) {
+        X_ = &X;
+        distance_ = &distance;
+        query_ = query;
+        wanted_ = wanted;
+        resolved_ = false;
+        full_ = wanted.k + wanted.k / 2 + kSpare;
+        candidates_.clear();
+        candidates_.reserve(full_);
+        near_.clear();
+        best_.start(wanted.k);
+        const double terms = double(std::max<std::size_t>(1, X.d)), power = std::max(1, exponent());
+        relative_ = (terms + 2 * power + 16) * 0x1p-50;
+        absolute_ = terms * power * 0x1p-1070;
+        limit_ = wanted.k ? kInfinity : limit_at(wanted.radius);
+    }
+
+    // Largest score that may matter.
+    double limit() const { return limit_; }
+
+    void add(double score, std::uint32_t row) {
+        candidates_.push_back({score, row});
+        if (candidates_.size() >= full_) tighten();
+    }
+
+    // Takes in what is known of the same query in other rows.
+    void add(const Shortlist &other) {
+        candidates_.insert(candidates_.end(), other.candidates_.begin(), other.candidates_.end());
+        near_.insert(near_.end(), other.near_.begin(), other.near_.end());
+        for (const Neighbour &each : other.best_.kept()) best_.offer(each);
+    }
+
+    // The answer, in order.
+    const std::vector<Neighbour> &finish() {
+        filter();
+        resolve();
+        if (wanted_.k) return best_.sorted();
+        std::sort(near_.begin(), near_.end());
+        return near_;
+    }
+
+private:
+    struct Candidate {
+        double score;
+        std::uint32_t row;
+    };
+
+    int exponent() const { return distance_->metric == Metric::chebyshev ? 0 : distance_->whole; }
+
+    double widened(double sum) const { return sum * (1 + relative_) + absolute_; }
+
+    // The limit of the scores of points at a distance.
+    double limit_at(double distance) const { return widened(exponent() ? power(distance, exponent()) : distance); }
+
+    void tighten() {
+        if (wanted_.k && !resolved_) {
+            filter();
+            if (candidates_.size() + kSpare / 2 <= full_) return;
+        }
+        resolve();
+        resolved_ = true;
+    }
+
+    // Drops what the k-th score rules out.
+    void filter() {
+        if (!wanted_.k || candidates_.size() <= wanted_.k) return;
+        const auto kth = candidates_.begin() + std::ptrdiff_t(wanted_.k - 1);
+        std::nth_element(candidates_.begin(), kth, candidates_.end(),
+                         [](const Candidate &a, const Candidate &b) { return a.score < b.score; });
+        limit_ = std::min(limit_, widened(kth->score));
+        const auto end = std::remove_if(kth + 1, candidates_.end(),
+                                        [this](const Candidate &each) { return !(each.score <= limit_); });
+        candidates_.erase(end, candidates_.end());
+    }
+
+    // Replaces all candidates by their distances.
+    void resolve() {
+        std::uint32_t rows[kRows];
+        double distances[kRows];
+        for (std::size_t first = 0; first < candidates_.size(); first += kRows) {
+            const std::size_t count = std::min(kRows, candidates_.size() - first);
+            for (std::size_t j = 0; j < count; j++) rows[j] = candidates_[first + j].row;
+            distance_->distances(*X_, rows, count, query_, distances);
+            for (std::size_t j = 0; j < count; j++) {
+                if (wanted_.k)
+                    best_.offer({distances[j], rows[j]});
+                else if (distances[j] <= wanted_.radius)
+                    near_.push_back({distances[j], rows[j]});
+            }
+        }
+        candidates_.clear();
+        if (wanted_.k && best_.full()) limit_ = std::min(limit_, limit_at(best_.worst()));
+    }
+
+    static constexpr std::size_t kRows = 64;
+
+    const Points *X_;
+    const Distance *distance_;
+    const double *query_;
+    Wanted wanted_;
+    bool resolved_;  // whether some distances are in best_ or near_ already
+    std::size_t full_;
+    double relative_, absolute_, limit_;
+    std::vector<Candidate> candidates_;
+    std::vector<Neighbour> near_;
+    Best best_;
+};
+
+// Queries with zeros after their last feature.
+struct Padded {
+    std::size_t stride;
+    std::vector<double> values;
+
+    Padded(const double *Q, std::size_t queries, std::size_t d)
+        : stride((d + kF64 - 1) / kF64 * kF64), values(queries * stride) {
+        for (std::size_t i = 0; i < queries; i++) std::copy_n(Q + i * d, d, values.data() + i * stride);
+    }
+    const double *row(std::size_t i) const { return values.data() + i * stride; }
+};
+
+template <Fold fold>
+inline f64v add_gap(f64v sum, f64v gap, int p) {
+    if constexpr (fold == Fold::squares) return fma(gap, gap, sum);
+    gap = magnitude(gap);
+    if constexpr (fold == Fold::magnitudes) return sum + gap;
+    if constexpr (fold == Fold::largest) return larger(sum, gap);
+    f64v product = gap;
+    for (int i = 1; i < p; i++) product *= gap;
+    return sum + product;
+}
+
+// The scores of M queries and R rows: (M, R).
+template <Fold fold, int M, int R, class Real>
+inline void find_scores(const Real *const *rows, const double *const *queries, std::size_t d, int p, double *scores) {
+    f64v sum[M * R] = {};
+    auto add = [&](std::size_t c, auto &&load_row) {
+        f64v x[R];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) x[r] = load_row(rows[r] + c);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) {
+            const f64v q = load<f64v>(queries[m] + c);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; r++) sum[m * R + r] = add_gap<fold>(sum[m * R + r], x[r] - q, p);
+        }
+    };
+    std::size_t c = 0;
+    for (; c + kF64 <= d; c += kF64) add(c, [](const Real *x) { return load_f64(x); });
+    if (c < d) add(c, [rest = int(d - c)](const Real *x) { return load_first(x, rest); });
+#pragma GCC unroll 8
+    for (int v = 0; v < M * R; v += kF64) {
+        if constexpr (fold == Fold::largest)
+            store(scores + v, joined_lanes(sum + v, [](f64v a, f64v b) { return larger(a, b); }));
+        else
+            store(scores + v, lane_sums(sum + v));
+    }
+}
+
+// Takes the rows [first, last) for M queries.
+template <Fold fold, int M, class Real>
+void read_rows(const Real *X, std::size_t d, int p, const Padded &Q, std::size_t query, std::size_t first,
+               std::size_t last, Shortlist *lists) {
+    constexpr int kSums = kVectorBytes == 64 ? 16 : 8;  // that fit in the registers, with room for operands
+    constexpr int R = M == 1 ? 8 : kSums / M;
+    const double *queries[M];
+    double limits[M * R], scores[M * R];
+    auto limit = [&](int m) { std::fill_n(limits + m * R, R, lists[m].limit()); };
+    for (int m = 0; m < M; m++) {
+        queries[m] = Q.row(query + m);
+        limit(m);
+    }
+    for (std::size_t i = first; i < last; i += R) {
+        const Real *rows[R];  // the last stands for those that are not there
+        for (int r = 0; r < R; r++) rows[r] = X + std::min(i + r, last - 1) * d;
+        find_scores<fold, M, R>(rows, queries, d, p, scores);
+        unsigned near = 0;
+#pragma GCC unroll 8
+        for (int v = 0; v < M * R; v += kF64) near |= at_most(load<f64v>(scores + v), load<f64v>(limits + v)) << v;
+        if (near == 0) [[likely]]
+            continue;
+        for (int m = 0; m < M; m++) {
+            for (int r = 0; r < R && i + r < last; r++)
+                if (scores[m * R + r] <= lists[m].limit()) lists[m].add(scores[m * R + r], std::uint32_t(i + r));
+            limit(m);
+        }
+    }
+}
+
+// Takes the rows [first, last) for some queries.
+template <Fold fold, class Real>
+void read_panels(const Real *X, std::size_t d, int p, const Padded &Q, std::size_t queries, std::size_t first,
+                 std::size_t last, Shortlist *lists) {
+    const std::size_t panel =
+        std::max<std::size_t>(8, kPanelBytes / (std::max<std::size_t>(1, d) * sizeof(Real)) / 8 * 8);
+    for (; first < last; first += panel) {
+        const std::size_t end = std::min(last, first + panel);
+        std::size_t i = 0;
+        for (; i + 4 <= queries; i += 4) read_rows<fold, 4>(X, d, p, Q, i, first, end, lists + i);
+        for (; i + 2 <= queries; i += 2) read_rows<fold, 2>(X, d, p, Q, i, first, end, lists + i);
+        if (i < queries) read_rows<fold, 1>(X, d, p, Q, i, first, end, lists + i);
+    }
+}
+
+// Calls run, a template over the fold.
+template <class Run>
+void with_fold(const Distance &distance, Run run) {
+    switch (distance.whole) {
+        case 0:
+            return run.template operator()<Fold::largest>();
+        case 1:
+            return run.template operator()<Fold::magnitudes>();
+        case 2:
+            return run.template operator()<Fold::squares>();
+        default:
+            return run.template operator()<Fold::powers>();
+    }
+}
+
+// Calls take(query, neighbours) for each query.
+template <class Take>
+void search_rows(const Points &X, const Distance &distance, const double *Q, std::size_t queries, Wanted wanted,
+                 int threads, Take take) {
+    const std::size_t block = std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kSpare)), 1, kBlock);
+    for (std::size_t begin = 0; begin < queries; begin += block) {
+        const std::size_t count = std::min(block, queries - begin);
+        const double work = double(X.n) * double(X.d + 4) * double(count);
+        const int most = int(std::clamp(work / kThreadWork, 1.0, double(std::max(1, threads))));
+        const Padded padded(Q + begin * X.d, count, X.d);
+        const std::size_t least = kTaskWork / (count * (X.d + 4)) + 1;
+        const std::size_t rows = std::max(least, (X.n + most * kTasks - 1) / (most * kTasks));
+        std::vector<std::unique_ptr<Shortlist[]>> lists(most);
+        parallel_for((X.n + rows - 1) / rows, most, [&](std::size_t task, int thread) {
+            if (!lists[thread]) {
+                lists[thread] = std::make_unique<Shortlist[]>(count);
+                for (std::size_t i = 0; i < count; i++)
+                    lists[thread][i].start(X, distance, wanted, Q + (begin + i) * X.d);
+            }
+            const std::size_t first = task * rows, last = std::min(X.n, first + rows);
+            X.typed([&](auto *x) {
+                with_fold(distance, [&]<Fold fold>() {
+                    read_panels<fold>(x, X.d, distance.whole, padded, count, first, last, lists[thread].get());
+                });
+            });
+        });
+        std::erase(lists, nullptr);
+        for (std::size_t i = 0; i < count; i++) {
+            for (std::size_t other = 1; other < lists.size(); other++) lists[0][i].add(lists[other][i]);
+            take(begin + i, lists[0][i].finish());
+        }
+    }
+}
+
+}  // namespace
+
+bool RowSearch::has(const std::string &metric, double p) {
+    const Distance distance(metric, p);
+    return distance.metric != Metric::cosine && (distance.whole || distance.metric == Metric::chebyshev);
+}
+
+// Costs in nanoseconds of one thread as they were measured; only their ratios matter.
+double RowSearch::worth(bool tree, bool sampled) const {
+    const double n = double(X_.n), d = double(X_.d), values = n * d;
+    const double narrow = 8.0 / kF64, memory = std::min(1.0, values / 4e6);  // how much of X no cache holds
+    const double operations = distance_.whole > 2 ? (distance_.whole + 1) / 2.0 : 1;
+    const double padded = double((X_.d + kF64 - 1) / kF64 * kF64);
+    // for each query and point
+    const double by_rows = 0.5 + 0.028 * padded * std::pow(narrow, 0.75) * operations + 1500 / n;
+    const double by_groups = 0.05 + 0.0055 * d * narrow * (distance_.whole == 2 ? 1 : 3 * operations) + 300 / n;
+    // once
+    double building = 15e3 + n * (10 + d * (0.6 + memory)) - 0.2 * memory * values;
+    if (tree) building += n * (3 * std::log2(n + 1) + (d > 8 ? 0.2 * d : 0));
+    if (sampled) building += 5.6e3 * d + std::clamp(0x1p20 / d, 2048.0, 16384.0) * (100 + 3.5 * d);
+    return building / (n * std::max(0.1 * by_rows, by_rows - (tree ? 0.2 : 1) * by_groups));
+}
+
+void RowSearch::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
+                        int threads) const {
+    search_rows(X_, distance_, Q, queries, {k, 0}, threads,
+                [&](std::size_t query, const std::vector<Neighbour> &found) {
+                    for (std::size_t i = 0; i < k; i++) {
+                        distances[query * k + i] = found[i].first;
+                        indices[query * k + i] = found[i].second;
+                    }
+                });
+}
+
+Found RowSearch::within(const double *Q, std::size_t queries, double radius, int threads) const {
+    std::vector<std::vector<Neighbour>> near(queries);
+    search_rows(X_, distance_, Q, queries, {0, radius}, threads,
+                [&](std::size_t query, const std::vector<Neighbour> &found) { near[query] = found; });
+    return Found(near);
+}
+
+}  // namespace rmodels::RMODELS_ISA

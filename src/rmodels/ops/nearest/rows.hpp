@@ -1,0 +1,36 @@
+// Queries answered straight from the rows, with nothing built before: what a few queries are worth.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "ops/nearest/best.hpp"
+#include "ops/nearest/exact.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+class RowSearch {
+public:
+    // Whether it has a metric: sums of repeated products, or a maximum. "cosine" would need rows of norm 1, and other
+    // powers cost more than an index.
+    static bool has(const std::string &metric, double p);
+
+    // X, of fewer than 2^32 points, is kept by reference.
+    RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {}
+
+    // How many queries cost as much from the rows as in an index, its building included: from the shapes alone.
+    // tree: what the index would be; sampled: whether a sample must tell that first.
+    double worth(bool tree, bool sampled) const;
+
+    // Q: (queries, d) row-major; distances, indices: (queries, k)
+    void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
+                 int threads) const;
+    Found within(const double *Q, std::size_t queries, double radius, int threads) const;
+
+private:
+    Points X_;
+    Distance distance_;
+};
+
+}  // namespace rmodels::RMODELS_ISA

@@ -1,0 +1,79 @@
+"""What is checked quickly is checked as scikit-learn checks it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import KNeighborsClassifier as Theirs
+
+from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors
+from rmodels.data.checks import is_surely_finite
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 4097, 10_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_value_that_is_not_finite_is_seen(size, dtype):
+    for place in (0, size // 2, size - 1):
+        for value in (np.nan, np.inf, -np.inf):
+            A = np.zeros((1, size), dtype)
+            assert is_surely_finite(A)
+            A[0, place] = value
+            assert not is_surely_finite(A)
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+def test_infinities_of_both_signs_and_sums_that_overflow(size):
+    A = np.zeros(size)
+    A[0], A[-1] = np.inf, -np.inf
+    assert not is_surely_finite(A)
+    A[0], A[-1] = 1.7e308, 1.7e308  # finite, but not surely: then each value is looked at
+    assert not is_surely_finite(A)
+    model = LinearRegression().fit(np.eye(3), [1.0, 2.0, 3.0])
+    with np.errstate(all="ignore"):
+        model.predict(np.array([[1.7e308, 1.7e308, 0.0]]))
+
+
+def test_slices_are_checked_where_they_are():
+    A = np.zeros((6, 6))
+    A[::2, ::2] = np.nan
+    assert is_surely_finite(A[1::2, 1::2])
+    assert not is_surely_finite(A[:, ::-1])
+    assert not is_surely_finite(A.T[::2])
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, bool])
+def test_whole_labels_keep_their_dtype(dtype):
+    y = np.array([0, 1, 1, 0], dtype)
+    model = KNeighborsClassifier(1).fit(np.arange(4.0)[:, np.newaxis], y)
+    assert model.classes_.dtype == y.dtype
+    np.testing.assert_array_equal(model.predict([[0.1], [2.2]]), y[[0, 2]])
+
+
+@pytest.mark.parametrize("classes", [12, 13, 25])
+def test_as_many_classes_as_rows_are_warned_of(classes):
+    X = np.arange(25.0)[:, np.newaxis]
+    y = np.arange(25) % classes
+
+    for estimator in (Theirs(1), KNeighborsClassifier(1), GaussianNB()):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(X, y)
+        assert ["greater than 50%" in str(each.message) for each in caught] == [True] * (
+            classes > 12
+        )
+
+
+def test_labels_and_rows_have_one_length():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        GaussianNB().fit(np.eye(3), np.array([0, 1]))
+
+
+def test_what_was_not_fitted_says_so():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        NearestNeighbors().kneighbors([[0.0]])
+    broken = NearestNeighbors()
+    with pytest.raises(ValueError, match="NaN"):
+        broken.fit([[np.nan]])
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        broken.kneighbors([[0.0]])
