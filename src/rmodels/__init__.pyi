@@ -47,6 +47,7 @@ from rmodels.linear_model import TweedieRegressor as TweedieRegressor
 from rmodels.linear_model import enet_path as enet_path
 from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
+from rmodels.neighbors import KernelDensity as KernelDensity
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
@@ -75,6 +76,7 @@ __all__ = [  # noqa: RUF022
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "KernelDensity",
     "Lasso",
     "LassoCV",
     "LinearDiscriminantAnalysis",

@@ -1,4 +1,4 @@
-// Elementary functions of vectors, each within 2 units in the last place.
+// Elementary functions of vectors: what float64 has exactly, and others within 2 units in the last place.
 #pragma once
 
 #include "native/vectors.hpp"
@@ -6,6 +6,62 @@
 namespace rmodels::RMODELS_ISA {
 
 typedef long long i64v __attribute__((vector_size(kVectorBytes)));
+
+inline f64v smaller(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_min_pd(0xff, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__)
+    return (f64v)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
+inline f64v larger(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__)
+    return (f64v)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
+inline f64v magnitude(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffff); }
+
+inline f64v square_root(f64v a) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_sqrt_pd(0xff, (__m512d)a);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_sqrt_pd((__m256d)a);
+#elif defined(__SSE2__)
+    return (f64v)_mm_sqrt_pd((__m128d)a);
+#elif defined(__aarch64__)
+    return (f64v)vsqrtq_f64((float64x2_t)a);
+#else
+    for (int lane = 0; lane < kF64; lane++) a[lane] = __builtin_sqrt(a[lane]);
+    return a;
+#endif
+}
+
+// Bit i is set where a[i] <= b[i].
+inline unsigned at_most(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LE_OQ);
+#elif defined(__AVX2__)
+    return unsigned(_mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_LE_OQ)));
+#elif defined(__SSE2__)
+    return unsigned(_mm_movemask_pd(_mm_cmple_pd((__m128d)a, (__m128d)b)));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kF64; i++) bits |= unsigned(a[i] <= b[i]) << i;
+    return bits;
+#endif
+}
 
 // 2^k of integers k from -1022 to 1023.
 inline f64v power_of_two(f64v k) {

@@ -19,6 +19,7 @@ _WRITTEN = {
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
     "glm": ("reference", "native", "gpu"),
+    "kernel_sums": ("reference", "native"),
     "mahalanobis": ("reference", "native", "gpu"),
     "ordered": ("reference", "native"),
 }
@@ -40,7 +41,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     ----------
     operation : str
         One of "assign", "connect", "moments", "descent", "nearest", "coordinate", "glm",
-        "mahalanobis" and "ordered".
+        "kernel_sums", "mahalanobis" and "ordered".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
