@@ -22,6 +22,7 @@ from rmodels.discriminant_analysis import (
 from rmodels.export import to_onnx as to_onnx
 from rmodels.files import load as load
 from rmodels.files import save as save
+from rmodels.impute import KNNImputer as KNNImputer
 from rmodels.linear_model import ElasticNet as ElasticNet
 from rmodels.linear_model import ElasticNetCV as ElasticNetCV
 from rmodels.linear_model import GammaRegressor as GammaRegressor
@@ -73,6 +74,7 @@ __all__ = [  # noqa: RUF022
     "GaussianNB",
     "IncrementalPCA",
     "KMeans",
+    "KNNImputer",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",

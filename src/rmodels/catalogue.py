@@ -16,6 +16,7 @@ FAMILIES = {
     "cluster": "Clusters",
     "decomposition": "Decompositions",
     "discriminant_analysis": "Discriminant analysis",
+    "impute": "Missing values",
     "linear_model": "Linear models",
     "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
@@ -348,6 +349,14 @@ CATALOGUE = {
             patch=True,
         ),
         Entry("dbscan", "cluster", "function", "dbscan", {"eps": 0.9}, patch=True),
+        Entry(
+            "KNNImputer",
+            "impute",
+            "transform",
+            "knn_imputer",
+            variants=({"n_neighbors": 3, "weights": "distance", "add_indicator": True},),
+            patch=True,
+        ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes", patch=True),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(

@@ -26,6 +26,7 @@ TESTS = (
     "neighbors/tests/test_nearest_centroid.py",
     "neighbors/tests/test_lof.py",
     "neighbors/tests/test_kde.py",
+    "impute/tests/test_knn.py",
     "linear_model/tests/test_base.py",
     "linear_model/tests/test_ridge.py",
     "linear_model/tests/test_coordinate_descent.py",

@@ -18,6 +18,7 @@
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/donors/native.hpp"
 #include "ops/glm/native.hpp"
 #include "ops/kernel_sums/native.hpp"
 #include "ops/mahalanobis/native.hpp"
@@ -316,6 +317,26 @@ void bind_connection(nb::module_ &module) {
             "first"_a, "last"_a, "labels"_a.noconvert(), "threads"_a);
 }
 
+void bind_donors(nb::module_ &module) {
+    nb::class_<Donors>(module, "Donors")
+        .def(
+            "__init__",
+            [](Donors *self, const Array &X, int threads) {
+                const Strided rows = strided(X);
+                nb::gil_scoped_release release;
+                new (self) Donors(rows, threads);
+            },
+            "X"_a.noconvert(), "threads"_a)
+        .def(
+            "find",
+            [](const Donors &self, const Rows<const double> &Q, std::size_t k, const Rows<double> &distances,
+               const Rows<std::int64_t> &indices, int threads) {
+                nb::gil_scoped_release release;
+                self.find(Q.data(), Q.shape(0), k, distances.data(), indices.data(), threads);
+            },
+            "Q"_a.noconvert(), "k"_a, "distances"_a.noconvert(), "indices"_a.noconvert(), "threads"_a);
+}
+
 void bind_kernel_sums(nb::module_ &module) {
     nb::class_<KernelSums>(module, "KernelSums")
         .def(
@@ -555,6 +576,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_walks<double>(module, "WalksOfDoubles");
 
     bind_connection(module);
+    bind_donors(module);
     bind_kernel_sums(module);
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
