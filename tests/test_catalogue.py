@@ -42,6 +42,7 @@ def test_tasks_are_what_the_classes_do():
             "transform": ["transform"],
             "group": [],
             "detect": ["predict"],
+            "density": [],
             "search": [],
             "function": [],
         }

@@ -60,6 +60,15 @@ for name, parameters, target in [
 model = rmodels.NearestNeighbors().fit(X[few])
 model.kneighbors(X[:5])
 found["NearestNeighbors, 5 queries"] = extra(lambda: model.fit(X).kneighbors(X[:5]))
+some = np.ascontiguousarray(X[:20_000, :8])
+gaps = np.where(rng.random(some.shape) < 0.1, np.nan, some)
+for name, method, rows in [
+    ("KernelDensity", "score_samples", some),
+    ("KNNImputer", "transform", gaps),
+]:
+    answer = getattr(getattr(rmodels, name)().fit(rows), method)
+    answer(rows[:200])
+    found[f"{name}.{method}"] = extra(lambda: answer(rows))
 found["a copy"] = extra(X.copy)
 print(json.dumps(found))
 """
@@ -72,4 +81,4 @@ def test_fits_copy_no_rows():
     found = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
     assert found.pop("a copy") > 1.5 * MOST  # so a copy would show
     assert {name: size for name, size in found.items() if size > MOST} == {}
-    assert len(found) == 22
+    assert len(found) == 24

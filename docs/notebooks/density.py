@@ -13,14 +13,14 @@
 # # Density from scratch
 #
 # k-means asks which centre is near. Density asks how many points are near: clusters are where many
-# points lie, of any shape, and what lies apart is noise. We write DBSCAN and the local outlier
-# factor in NumPy, and get `rmodels.DBSCAN` and `rmodels.LocalOutlierFactor` to the last label.
+# points lie, of any shape, and what lies apart is noise. We write DBSCAN, kernel densities and the
+# local outlier factor in NumPy, and get what `rmodels` gives, to the last label.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from rmodels import DBSCAN, LocalOutlierFactor
+from rmodels import DBSCAN, KernelDensity, LocalOutlierFactor
 
 rng = np.random.default_rng(0)
 angles = rng.uniform(0, 2 * np.pi, 500)
@@ -88,6 +88,35 @@ axis.plot(kth)
 axis.axhline(eps, color="C1", label="eps")
 axis.set(xlabel="points (count)", ylabel="distance to the 6th nearest (length)")
 axis.legend()
+plt.show()
+
+# %% [markdown]
+# ## A height at every place
+# Instead of counting the points within $\varepsilon$, let each count by how near it is, and density
+# becomes a smooth function of the place: with a bandwidth h and d = 2 features,
+#
+# $$p(x) = \frac{1}{n (2 \pi)^{d/2} h^d} \sum_i \exp(-\|x - x_i\|^2 / 2 h^2).$$
+#
+# Far from all points every summand is 0 in float64, and log p(x) is not: the largest exponent is
+# taken out of the sum before the exponentials are.
+
+# %%
+h = 0.35
+line = np.linspace(-5, 5, 101)
+grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+exponents = -((grid[:, None] - X) ** 2).sum(axis=2) / (2 * h**2)
+top = exponents.max(axis=1)
+log_density = top + np.log(np.exp(exponents - top[:, None]).sum(axis=1))
+log_density -= np.log(len(X) * 2 * np.pi * h**2)
+
+smooth = KernelDensity(bandwidth=h).fit(X)
+np.testing.assert_allclose(smooth.score_samples(grid), log_density, rtol=1e-12, atol=1e-12)
+assert np.isfinite(smooth.score_samples([[1e6, 0.0]])).all()  # though p is 0 in float64
+
+figure, axis = plt.subplots(figsize=(6, 5), layout="constrained")
+shown = axis.contourf(line, line, np.exp(log_density).reshape(101, 101), levels=12, cmap="viridis")
+figure.colorbar(shown, label="density (1 / length²)")
+axis.set(xlabel="x (length)", ylabel="y (length)")
 plt.show()
 
 # %% [markdown]

@@ -22,6 +22,7 @@ from rmodels.discriminant_analysis import (
 from rmodels.export import to_onnx as to_onnx
 from rmodels.files import load as load
 from rmodels.files import save as save
+from rmodels.impute import KNNImputer as KNNImputer
 from rmodels.linear_model import ElasticNet as ElasticNet
 from rmodels.linear_model import ElasticNetCV as ElasticNetCV
 from rmodels.linear_model import GammaRegressor as GammaRegressor
@@ -47,6 +48,7 @@ from rmodels.linear_model import TweedieRegressor as TweedieRegressor
 from rmodels.linear_model import enet_path as enet_path
 from rmodels.linear_model import lasso_path as lasso_path
 from rmodels.naive_bayes import GaussianNB as GaussianNB
+from rmodels.neighbors import KernelDensity as KernelDensity
 from rmodels.neighbors import KNeighborsClassifier as KNeighborsClassifier
 from rmodels.neighbors import KNeighborsRegressor as KNeighborsRegressor
 from rmodels.neighbors import KNeighborsTransformer as KNeighborsTransformer
@@ -72,9 +74,11 @@ __all__ = [  # noqa: RUF022
     "GaussianNB",
     "IncrementalPCA",
     "KMeans",
+    "KNNImputer",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "KernelDensity",
     "Lasso",
     "LassoCV",
     "LinearDiscriminantAnalysis",

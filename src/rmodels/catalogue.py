@@ -16,6 +16,7 @@ FAMILIES = {
     "cluster": "Clusters",
     "decomposition": "Decompositions",
     "discriminant_analysis": "Discriminant analysis",
+    "impute": "Missing values",
     "linear_model": "Linear models",
     "naive_bayes": "Naive Bayes",
     "neighbors": "Neighbours",
@@ -31,9 +32,10 @@ class Entry:
     name : str
     family : str
         One of `FAMILIES`: the folder of rmodels that has it.
-    task : {"classify", "regress", "cluster", "group", "detect", "search", "transform", "function"}
+    task : {"classify", "regress", "cluster", "group", "detect", "density", "search", \
+    "transform", "function"}
         "group" tells the clusters of the rows that it is fitted to, and nothing of others; "detect"
-        which rows are unlike the others.
+        which rows are unlike the others; "density" how densely rows lie.
     page : str
         Of the user guide.
     example : dict
@@ -80,7 +82,8 @@ class Entry:
     @property
     def has_command(self) -> bool:
         """Whether it is fitted to a table and answers with one: the command line has it."""
-        return self.tabular and self.task not in ("group", "detect", "search", "function")
+        without = ("group", "detect", "density", "search", "function")
+        return self.tabular and self.task not in without
 
 
 _DESCENT = {"iterations": 50}
@@ -346,6 +349,14 @@ CATALOGUE = {
             patch=True,
         ),
         Entry("dbscan", "cluster", "function", "dbscan", {"eps": 0.9}, patch=True),
+        Entry(
+            "KNNImputer",
+            "impute",
+            "transform",
+            "knn_imputer",
+            variants=({"n_neighbors": 3, "weights": "distance", "add_indicator": True},),
+            patch=True,
+        ),
         Entry("GaussianNB", "naive_bayes", "classify", "naive_bayes", patch=True),
         Entry("NearestNeighbors", "neighbors", "search", "nearest_neighbors", patch=True),
         Entry(
@@ -398,6 +409,17 @@ CATALOGUE = {
             "local_outlier_factor",
             {"n_neighbors": 7, "novelty": True},
             variants=({"n_neighbors": 7, "contamination": 0.2},),
+            patch=True,
+        ),
+        Entry(
+            "KernelDensity",
+            "neighbors",
+            "density",
+            "kernel_density",
+            variants=(
+                {"kernel": "linear", "bandwidth": 9.0},
+                {"kernel": "exponential", "metric": "manhattan", "bandwidth": "scott"},
+            ),
             patch=True,
         ),
         Entry(

@@ -62,6 +62,8 @@ def _has_the_engine(family, estimator, X):
         return max(np.shape(X)) <= 500
     if family in ("discriminant_analysis", "naive_bayes"):
         return True
+    if family == "impute":
+        return not callable(estimator.metric)
     if family == "linear_model":
         return not getattr(estimator, "positive", False)
     if not hasattr(estimator, "metric_params"):  # centroids

@@ -25,6 +25,8 @@ TESTS = (
     "neighbors/tests/test_graph.py",
     "neighbors/tests/test_nearest_centroid.py",
     "neighbors/tests/test_lof.py",
+    "neighbors/tests/test_kde.py",
+    "impute/tests/test_knn.py",
     "linear_model/tests/test_base.py",
     "linear_model/tests/test_ridge.py",
     "linear_model/tests/test_coordinate_descent.py",

@@ -52,6 +52,7 @@ METHODS = {
     "label": "predict",
     "probabilities": "predict_proba",
     "scores": "decision_function",
+    "log_density": "score_samples",
     "transformed": "transform",
     "distances": "transform",
     "variable": "transform",

@@ -72,8 +72,11 @@ EXAMPLES = [Case(entry, dict(entry.example)) for entry in ENTRIES]
 def answers(model, queries, *methods):
     """All that a fitted estimator says of rows: lists of arrays without objects, by method.
 
-    Of one that says nothing of others, what it found in those that it was fitted to.
+    Of one that does none of them, how densely rows lie, or what it found in those that it was
+    fitted to.
     """
+    if not methods and not any(hasattr(model, name) for name in METHODS):
+        methods = ("score_samples",)
     found = {
         name: list(_arrays(getattr(model, name)(queries)))
         for name in methods or METHODS

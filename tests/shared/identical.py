@@ -26,7 +26,9 @@ def _outputs(model):
         queries = pandas.DataFrame(queries, columns=model.feature_names_in_)
     for arrays in answers(model, queries).values():
         yield from arrays
-    for name in sorted(key for key in dir(model) if key.endswith("_") and key[0] != "_"):
+    # tree_ is scikit-learn's, built anew whenever it is asked for, and has no other name
+    known = (key for key in dir(model) if key.endswith("_") and key[0] != "_" and key != "tree_")
+    for name in sorted(known):
         try:
             value = getattr(model, name)
         except AttributeError as error:

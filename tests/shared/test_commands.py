@@ -56,17 +56,18 @@ def test_fit_predict_and_score(case, tmp_path, monkeypatch, capsys):
 def test_fit_and_transform(case, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="the extra files is not installed: PyArrow")
     monkeypatch.chdir(tmp_path)
-    pd.DataFrame(X, columns=["a", "b", "c"]).to_csv("train.csv", index=False)
-    pd.DataFrame(QUERIES, columns=["a", "b", "c"]).assign(d=1).to_csv("queries.csv", index=False)
+    train, queries = (pd.DataFrame(A, columns=["a", "b", "c"]) for A in (X, QUERIES))
+    train.to_csv("train.csv", index=False)
+    queries.assign(d=1).to_csv("queries.csv", index=False)
     options = list(_options(case.parameters))
     assert main(["fit", COMMANDS[case.name], "train.csv", "-o", "m", *options]) == 0
-    expected = case.make().fit(X)
+    expected = case.make().fit(train)
     for command in ("transform", "predict"):
         assert main([command, "m", "queries.csv", "-o", "said.csv"]) == 0
         said = pd.read_csv("said.csv")
         if case.entry.task == "cluster":
-            assert said.prediction.tolist() == expected.predict(QUERIES).tolist()
+            assert said.prediction.tolist() == expected.predict(queries).tolist()
             continue
         assert list(said) == expected.get_feature_names_out().tolist()
         found = said.to_numpy()
-        assert found == pytest.approx(expected.transform(QUERIES), rel=1e-9, abs=1e-12)
+        assert found == pytest.approx(expected.transform(queries), rel=1e-9, abs=1e-12)

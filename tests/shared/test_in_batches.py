@@ -71,6 +71,11 @@ def test_predict_proba_in_batches(case):
     _assert_answers_in_batches(case, "predict_proba")
 
 
+@_having("score_samples")
+def test_score_samples_in_batches(case):
+    _assert_answers_in_batches(case, "score_samples")
+
+
 @_having("transform")
 def test_transform_in_batches(case):
     _assert_answers_in_batches(case, "transform")

@@ -14,6 +14,7 @@ from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE
 
 from rmodels.base.warnings import warn
 from rmodels.data import Need
+from rmodels.ops.donors import nan_distances
 
 __all__ = [
     "ALGORITHMS",
@@ -153,7 +154,7 @@ def distances(
     if isinstance(metric, DistanceMetric):
         return metric.pairwise
     if metric == "nan_euclidean":
-        return _nan_euclidean
+        return nan_distances
     if metric == "braycurtis":  # scikit-learn's trees and searches divide by Σ |x| + |y|
         by_magnitudes: Callable[[NDArray, NDArray], Distances]
         by_magnitudes = DistanceMetric.get_metric("braycurtis").pairwise
@@ -171,25 +172,6 @@ def truths(A: Any, metric: Metric) -> Any:
         return A
     warn(f"Data was converted to boolean for metric {metric}", DataConversionWarning)
     return A.astype(bool)
-
-
-def _nan_euclidean(Q: NDArray, X: NDArray) -> Distances:
-    """Return √(d / present · Σ (x − q)²), the sum over the features present in both rows.
-
-    NaN where no feature is. Differences are taken of the values as they are, so that equal rows
-    have distance 0.
-    """
-    squares = np.zeros((len(Q), len(X)))
-    present = np.zeros((len(Q), len(X)))
-    for q, x in zip(Q.T, X.T, strict=True):
-        gap = q[:, np.newaxis].astype(np.float64) - x
-        missing = np.isnan(gap)
-        gap[missing] = 0.0
-        squares += gap * gap
-        present += ~missing
-    with np.errstate(invalid="ignore"):
-        found: Distances = np.sqrt(X.shape[1] / np.where(present, present, np.nan) * squares)
-    return found
 
 
 def find_indexed(metric: Metric, parameters: dict[str, Any]) -> tuple[str, float]:

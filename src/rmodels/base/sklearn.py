@@ -15,10 +15,18 @@ from sklearn.neighbors._base import (
     _check_precomputed,
 )
 from sklearn.utils import _safe_indexing
+from sklearn.utils._mask import _get_mask
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    MissingValues,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.validation import (
     _check_feature_names,
+    _check_feature_names_in,
     _check_method_params,
     _check_n_features,
     _check_sample_weight,
@@ -29,6 +37,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "KNeighborsMixin",
+    "MissingValues",
     "NeighborsBase",
     "RadiusNeighborsMixin",
     "SparseCoefMixin",
@@ -40,8 +49,10 @@ __all__ = [
     "check_parameters",
     "check_precomputed",
     "check_sample_weight",
+    "find_missing",
     "has_callbacks",
     "is_routing_enabled",
+    "name_features",
     "name_labels",
     "pass_for",
     "raise_for_params",
@@ -58,7 +69,9 @@ check_method_params = _check_method_params
 check_n_features = _check_n_features
 check_precomputed = _check_precomputed
 check_sample_weight = _check_sample_weight
+find_missing = _get_mask
 is_routing_enabled = _routing_enabled
+name_features = _check_feature_names_in
 raise_for_params = _raise_for_params
 take_rows = _safe_indexing
 

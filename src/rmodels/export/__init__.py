@@ -36,8 +36,8 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
         Of operators of opset 18. Its outputs are "prediction" of a regressor; "label" and
         "probabilities" of a classifier, or "scores" if it has no `predict_proba`; "transformed" of
         a transformer; "label" and "distances" of clusters; "label" and "scores" of what detects
-        outliers; "distances" and "indices" of the search for the k nearest. Of several targets
-        there are "probabilities_0" and so on.
+        outliers; "log_density" of densities; "distances" and "indices" of the search for the k
+        nearest. Of several targets there are "probabilities_0" and so on.
 
     Raises
     ------

@@ -246,6 +246,14 @@ class Value:
         """Return e to the power of it."""
         return self._unary("Exp")
 
+    def log(self) -> "Value":
+        """Return the natural logarithm."""
+        return self._unary("Log")
+
+    def sin(self) -> "Value":
+        """Return the sine."""
+        return self._unary("Sin")
+
     def sqrt(self) -> "Value":
         """Return the square root."""
         return self._unary("Sqrt")

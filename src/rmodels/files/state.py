@@ -93,7 +93,11 @@ def _take_apart(model: Any) -> Ours:
     check_parameters(model)
     allowed = attributes_of(type(model))
     parameters = model.get_params(deep=False)
-    attributes = {key: value for key, value in vars(model).items() if key not in parameters}
+    attributes = {
+        key: _wrap(value) if is_theirs(value) else value
+        for key, value in vars(model).items()
+        if key not in parameters
+    }
     unknown = attributes.keys() - allowed.keys()
     if unknown:
         raise TypeError(

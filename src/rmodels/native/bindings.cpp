@@ -19,7 +19,9 @@
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
+#include "ops/donors/native.hpp"
 #include "ops/glm/native.hpp"
+#include "ops/kernel_sums/native.hpp"
 #include "ops/mahalanobis/native.hpp"
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
@@ -336,6 +338,47 @@ void bind_connection(nb::module_ &module) {
             "first"_a, "last"_a, "labels"_a.noconvert(), "threads"_a);
 }
 
+void bind_donors(nb::module_ &module) {
+    nb::class_<Donors>(module, "Donors")
+        .def(
+            "__init__",
+            [](Donors *self, const Array &X, int threads) {
+                const Strided rows = strided(X);
+                nb::gil_scoped_release release;
+                new (self) Donors(rows, threads);
+            },
+            "X"_a.noconvert(), "threads"_a)
+        .def(
+            "find",
+            [](const Donors &self, const Rows<const double> &Q, std::size_t k, const Rows<double> &distances,
+               const Rows<std::int64_t> &indices, int threads) {
+                nb::gil_scoped_release release;
+                self.find(Q.data(), Q.shape(0), k, distances.data(), indices.data(), threads);
+            },
+            "Q"_a.noconvert(), "k"_a, "distances"_a.noconvert(), "indices"_a.noconvert(), "threads"_a);
+}
+
+void bind_kernel_sums(nb::module_ &module) {
+    nb::class_<KernelSums>(module, "KernelSums")
+        .def(
+            "__init__",
+            [](KernelSums *self, const NearestIndex &index, const std::optional<Input> &weights, int threads) {
+                nb::gil_scoped_release release;
+                new (self) KernelSums(index, weights ? weights->data() : nullptr, threads);
+            },
+            nb::keep_alive<1, 2>(), "index"_a, "weights"_a.noconvert().none(), "threads"_a)
+        .def(
+            "sum",
+            [](const KernelSums &self, const Rows<const double> &Q, const Numbers &near, const std::string &kernel,
+               double bandwidth, double absolute, double relative, const Result &found, int threads) {
+                const Smoothing how{kernel_named(kernel), bandwidth, absolute, relative};
+                nb::gil_scoped_release release;
+                self.sum(Q.data(), Q.shape(0), near.data(), how, found.data(), threads);
+            },
+            "Q"_a.noconvert(), "near"_a.noconvert(), "kernel"_a, "bandwidth"_a, "absolute"_a, "relative"_a,
+            "found"_a.noconvert(), "threads"_a);
+}
+
 Family family(const std::string &loss, double power) {
     if (loss == "logistic") return {Likelihood::logistic, power};
     if (loss == "multinomial") return {Likelihood::multinomial, power};
@@ -558,6 +601,8 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_walks<double>(module, "WalksOfDoubles");
 
     bind_connection(module);
+    bind_donors(module);
+    bind_kernel_sums(module);
     bind_search<NearestIndex>(module, "NearestIndex").def_prop_ro("algorithm", &NearestIndex::algorithm);
     module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);

@@ -1,4 +1,4 @@
-// Elementary functions of vectors, each within 2 units in the last place.
+// Elementary functions of vectors: what float64 has exactly, and others within 2 units in the last place.
 #pragma once
 
 #include "native/vectors.hpp"

@@ -254,6 +254,18 @@ inline f32v larger(f32v a, f32v b) {
 #endif
 }
 
+inline f64v smaller(f64v a, f64v b) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_min_pd(0xff, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__)
+    return (f64v)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
 inline f64v larger(f64v a, f64v b) {
 #if defined(__AVX512F__)
     return (f64v)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
@@ -263,6 +275,21 @@ inline f64v larger(f64v a, f64v b) {
     return (f64v)_mm_max_pd((__m128d)a, (__m128d)b);
 #else
     return a > b ? a : b;
+#endif
+}
+
+inline f64v square_root(f64v a) {
+#if defined(__AVX512F__)
+    return (f64v)_mm512_maskz_sqrt_pd(0xff, (__m512d)a);
+#elif defined(__AVX2__)
+    return (f64v)_mm256_sqrt_pd((__m256d)a);
+#elif defined(__SSE2__)
+    return (f64v)_mm_sqrt_pd((__m128d)a);
+#elif defined(__aarch64__)
+    return (f64v)vsqrtq_f64((float64x2_t)a);
+#else
+    for (int lane = 0; lane < kF64; lane++) a[lane] = __builtin_sqrt(a[lane]);
+    return a;
 #endif
 }
 

@@ -8,6 +8,7 @@ from rmodels.neighbors._graph import (
     kneighbors_graph,
     radius_neighbors_graph,
 )
+from rmodels.neighbors._kde import KernelDensity
 from rmodels.neighbors._lof import LocalOutlierFactor
 from rmodels.neighbors._nearest_centroid import NearestCentroid
 from rmodels.neighbors._regression import KNeighborsRegressor, RadiusNeighborsRegressor
@@ -17,6 +18,7 @@ __all__ = [
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
+    "KernelDensity",
     "LocalOutlierFactor",
     "NearestCentroid",
     "NearestNeighbors",

@@ -17,9 +17,11 @@ _WRITTEN = {
     "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
+    "donors": ("reference", "native"),
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
     "glm": ("reference", "native", "gpu"),
+    "kernel_sums": ("reference", "native"),
     "mahalanobis": ("reference", "native", "gpu"),
     "ordered": ("reference", "native"),
 }
@@ -40,8 +42,8 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     Parameters
     ----------
     operation : str
-        One of "assign", "connect", "moments", "descent", "nearest", "coordinate", "glm",
-        "mahalanobis" and "ordered".
+        One of "assign", "connect", "moments", "descent", "donors", "nearest", "coordinate",
+        "glm", "kernel_sums", "mahalanobis" and "ordered".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
