@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "native/strided.hpp"
+#include "native/trees.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
@@ -533,6 +534,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_walks<double>(module, "WalksOfDoubles");
 
     bind_connection(module);
+    bind_trees(module);
     nb::class_<NearestIndex>(module, "NearestIndex")
         .def_prop_ro("algorithm", &NearestIndex::algorithm)
         .def("nearest", &find_nearest, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),

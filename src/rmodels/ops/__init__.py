@@ -19,8 +19,10 @@ _WRITTEN = {
     "nearest": ("reference", "native", "gpu"),
     "coordinate": ("reference", "native"),
     "glm": ("reference", "native", "gpu"),
+    "hierarchy": ("reference", "native"),
     "mahalanobis": ("reference", "native", "gpu"),
     "ordered": ("reference", "native"),
+    "span": ("reference", "native"),
 }
 
 
@@ -40,7 +42,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     ----------
     operation : str
         One of "assign", "connect", "moments", "descent", "nearest", "coordinate", "glm",
-        "mahalanobis" and "ordered".
+        "hierarchy", "mahalanobis", "ordered" and "span".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
