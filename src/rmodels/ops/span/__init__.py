@@ -63,8 +63,9 @@ def span(
     Memory: at most 240 bytes a point beyond the index, and the neighbours of as many points as
     the setting `memory_limit` has room for; no list but of the first 10 neighbours is kept.
 
-    Source: C. F. Malzer and M. Baum tell of the tree's use; W. B. March, P. Ram, A. G. Gray, "Fast
-    Euclidean minimum spanning tree", 2010, of finding it by an index.
+    Source: R. J. G. B. Campello, D. Moulavi, J. Sander, "Density-based clustering based on
+    hierarchical density estimates", 2013; the search: W. B. March, P. Ram, A. G. Gray, "Fast
+    Euclidean minimum spanning tree", 2010.
 
     Examples
     --------
