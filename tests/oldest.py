@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = {"docs", "gpu", "gpu-test", "lasso-peers", "peers"}  # extras
+LEFT_OUT = {"cluster-peers", "docs", "gpu", "gpu-test", "lasso-peers", "peers"}  # extras
 TOOLS = {
     *("clang-format", "hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout"),
     *("pytest-xdist", "ruff"),

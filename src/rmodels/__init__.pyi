@@ -2,6 +2,7 @@
 
 from rmodels import plot as plot
 from rmodels.cluster import DBSCAN as DBSCAN
+from rmodels.cluster import HDBSCAN as HDBSCAN
 from rmodels.cluster import BisectingKMeans as BisectingKMeans
 from rmodels.cluster import KMeans as KMeans
 from rmodels.cluster import MiniBatchKMeans as MiniBatchKMeans
@@ -72,6 +73,7 @@ __all__ = [  # noqa: RUF022
     "ElasticNetCV",
     "GammaRegressor",
     "GaussianNB",
+    "HDBSCAN",
     "IncrementalPCA",
     "KMeans",
     "KNNImputer",

@@ -348,6 +348,23 @@ CATALOGUE = {
             variants=({"eps": 1.2, "min_samples": 8, "metric": "manhattan"},),
             patch=True,
         ),
+        Entry(
+            "HDBSCAN",
+            "cluster",
+            "group",
+            "hdbscan",
+            {"copy": True},
+            variants=(
+                {
+                    "min_samples": 3,
+                    "metric": "manhattan",
+                    "cluster_selection_method": "leaf",
+                    "store_centers": "both",
+                    "copy": True,
+                },
+            ),
+            patch=True,
+        ),
         Entry("dbscan", "cluster", "function", "dbscan", {"eps": 0.9}, patch=True),
         Entry(
             "KNNImputer",

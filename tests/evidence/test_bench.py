@@ -21,10 +21,9 @@ from rmodels_evidence.limits import Limits
 from rmodels_evidence.machine import describe_machine
 from rmodels_evidence.memory import extra_memory
 from rmodels_evidence.problem import (
-    CELER,
     FAISS,
     INTELEX,
-    SKGLM,
+    PEER_MODULES,
     Contender,
     Goal,
     Options,
@@ -155,11 +154,11 @@ def test_peers_take_part_if_asked_for_and_installed(monkeypatch):
 
 def test_missing_peers_are_named(monkeypatch, capsys):
     monkeypatch.setattr(peers, "is_installed", lambda peer: False)
-    assert peers.find_missing_peers() == (INTELEX, FAISS, CELER, SKGLM)
+    assert peers.find_missing_peers() == tuple(PEER_MODULES)
     run = bench.benchmark(
         ["small"], Options(1, peers=True, quick=True), names=["least-squares-diabetes"]
     )
-    assert run.missing == (INTELEX, FAISS, CELER, SKGLM)
+    assert run.missing == tuple(PEER_MODULES)
     print_run(run, sys.stdout)
     assert f"not installed, so not measured: {', '.join(run.missing)}" in capsys.readouterr().out
 

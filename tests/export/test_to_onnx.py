@@ -64,6 +64,7 @@ REFUSED = {
     "KNeighborsTransformer": "sparse matrices",
     "RadiusNeighborsTransformer": "sparse matrices",
     "DBSCAN": "its own rows",
+    "HDBSCAN": "its own rows",
 }
 CHANGED = {
     "RadiusNeighborsClassifier": {"outlier_label": 1},

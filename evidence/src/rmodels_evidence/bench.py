@@ -56,7 +56,8 @@ def parameters() -> list[click.Parameter]:
         click.Option(
             ["--peers"],
             is_flag=True,
-            help="also measure scikit-learn-intelex, faiss-cpu, celer and skglm, where installed",
+            help="also measure scikit-learn-intelex, faiss-cpu, celer, skglm, hdbscan and "
+            "fast-hdbscan, where installed",
         ),
         click.Option(
             ["--quick"], is_flag=True, help="a quarter of the rows, few samples, no memory"

@@ -8,8 +8,10 @@ from typing import Any
 __all__ = [
     "CELER",
     "FAISS",
+    "FAST_HDBSCAN",
     "INTELEX",
     "PEER_MODULES",
+    "PLAIN_HDBSCAN",
     "SKGLM",
     "Agreement",
     "Answers",
@@ -30,7 +32,16 @@ INTELEX = "scikit-learn-intelex"
 FAISS = "faiss-cpu"
 CELER = "celer"
 SKGLM = "skglm"
-PEER_MODULES = {INTELEX: "sklearnex", FAISS: "faiss", CELER: "celer", SKGLM: "skglm"}
+PLAIN_HDBSCAN = "hdbscan"
+FAST_HDBSCAN = "fast-hdbscan"
+PEER_MODULES = {
+    INTELEX: "sklearnex",
+    FAISS: "faiss",
+    CELER: "celer",
+    SKGLM: "skglm",
+    PLAIN_HDBSCAN: "hdbscan",
+    FAST_HDBSCAN: "fast_hdbscan",
+}
 
 
 @dataclass(frozen=True)

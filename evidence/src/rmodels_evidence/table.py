@@ -282,7 +282,7 @@ def preface(run: Run) -> list[str]:
     if run.missing:
         lines.append(
             f"not installed, so not measured: {', '.join(run.missing)} "
-            "(pip install './evidence[peers,lasso-peers]')"
+            "(pip install './evidence[peers,lasso-peers,cluster-peers]')"
         )
     if run.no_gpu:
         lines.append(f"the suite gpu cannot run: {run.no_gpu}")

@@ -15,6 +15,7 @@
 
 #include "native/processor.hpp"
 #include "native/strided.hpp"
+#include "native/trees.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
@@ -603,6 +604,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     bind_connection(module);
     bind_donors(module);
     bind_kernel_sums(module);
+    bind_trees(module);
     bind_search<NearestIndex>(module, "NearestIndex").def_prop_ro("algorithm", &NearestIndex::algorithm);
     module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
                "algorithm"_a, "threads"_a);

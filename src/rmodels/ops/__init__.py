@@ -22,8 +22,10 @@ _WRITTEN = {
     "coordinate": ("reference", "native"),
     "glm": ("reference", "native", "gpu"),
     "kernel_sums": ("reference", "native"),
+    "hierarchy": ("reference", "native"),
     "mahalanobis": ("reference", "native", "gpu"),
     "ordered": ("reference", "native"),
+    "span": ("reference", "native"),
 }
 
 
@@ -43,7 +45,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     ----------
     operation : str
         One of "assign", "connect", "moments", "descent", "donors", "nearest", "coordinate",
-        "glm", "kernel_sums", "mahalanobis" and "ordered".
+        "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and "span".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "native/threads.hpp"
+#include "ops/nearest/lanes.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
@@ -15,29 +16,17 @@ namespace {
 constexpr std::size_t kSampled = 1024;  // cores that tell which component is large
 constexpr std::int32_t kUnlabelled = std::numeric_limits<std::int32_t>::max();
 
-std::uint64_t bits_below(std::size_t count) { return count < 64 ? (std::uint64_t(1) << count) - 1 : ~std::uint64_t(0); }
-
 }  // namespace
 
 // One thread's block: its points are queries, a lane each.
-struct Connection::Work {
-    std::size_t group;            // whose points they are
-    std::uint64_t open;           // lanes that still look for neighbours
-    std::uint64_t unscreened;     // lanes that scores say nothing about
-    std::vector<double> queries;  // (kGroup, d)
-    std::vector<double> scaled;   // (d)
-    std::vector<std::int16_t> pairs;
-    std::vector<float> rounded;  // (kGroup, steps)
-    std::array<float, kGroup> factors, limits, sures, box_limits;
+struct Connection::Work : Lanes {
+    std::size_t group;  // whose points they are
+    std::array<float, kGroup> sures;
     std::array<std::uint32_t, kGroup> roots;  // join: of the sets that they were in when last looked at
     std::array<double, kGroup> sums, magnitudes, counts;
     std::array<std::int32_t, kGroup> best;
-    std::vector<float> coordinates;  // (kAxes, kGroup)
-    float box[2 * kAxes];            // of the open lanes
-    float box_limit;                 // the largest of the open lanes
 
-    Work(std::size_t d, std::size_t steps)
-        : queries(kGroup * d), scaled(d), pairs(d + 1), rounded(kGroup * steps), coordinates(kAxes * kGroup) {}
+    using Lanes::Lanes;
 };
 
 Connection::Connection(const NearestIndex &index, double radius, double enough, const double *weights, bool exact)
@@ -265,45 +254,22 @@ template <Fold fold, Connection::Phase phase>
 void Connection::visit(Work &work, std::size_t group, std::uint64_t who) {
     for (std::uint64_t bits = who & work.unscreened; bits; bits &= bits - 1)
         take<phase>(work, std::size_t(std::countr_zero(bits)), group, ~std::uint64_t(0), 0);
-    who &= ~work.unscreened;
     const f32v slack = broadcast(index_->slack(group));
-    const std::size_t steps = index_->steps();
-    while (who) {
-        const float *rows[kTile];
-        float factors[kTile], limits[kTile];
-        std::size_t lanes[kTile], count = 0;
-        std::uint64_t near[kTile] = {}, sure[kTile] = {};
-        for (; who && count < std::size_t(kTile); who &= who - 1, count++) {
-            const std::size_t lane = lanes[count] = std::size_t(std::countr_zero(who));
-            rows[count] = work.rounded.data() + lane * steps;
-            factors[count] = work.factors[lane];
-            limits[count] = work.limits[lane];
-        }
-        index_->for_scores<fold>(rows, factors, count, group, group + 1, limits,
-                                 [&](int m, std::size_t, std::size_t offset, const float *scores) {
-                                     const f32v surely = broadcast(work.sures[lanes[m]]);
-                                     for (std::size_t v = 0; v < kTilePoints; v += kF32) {
-                                         const f32v score = load<f32v>(scores + v);
-                                         const auto open = at_most(score, broadcast(limits[m]));
-                                         const auto inside = at_most(score + slack, surely);
-                                         near[m] |= std::uint64_t(open) << (offset + v);
-                                         sure[m] |= std::uint64_t(inside) << (offset + v);
-                                     }
-                                 });
-        for (std::size_t m = 0; m < count; m++)
-            if (near[m]) take<phase>(work, lanes[m], group, near[m], sure[m]);
-    }
-}
-
-// The score of two boxes.
-template <Fold fold>
-float box_gap(const float *a, const float *b, std::size_t axes, int p) {
-    f32v near{};
-    for (std::size_t i = 0; i < 2 * axes; i += 2)
-        near = add_gap<fold>(near, broadcast(std::max({0.0f, a[i] - b[i + 1], b[i] - a[i + 1]})), p);
-    float score[kF32];
-    store(score, near);
-    return score[0];
+    std::uint64_t near[kTile] = {}, sure[kTile] = {};
+    work.score<fold>(
+        *index_, group, who & ~work.unscreened,
+        [&](std::size_t m, std::size_t lane, std::size_t offset, const float *scores) {
+            const f32v limit = broadcast(work.limits[lane]), surely = broadcast(work.sures[lane]);
+            for (std::size_t v = 0; v < kTilePoints; v += kF32) {
+                const f32v score = load<f32v>(scores + v);
+                near[m] |= std::uint64_t(at_most(score, limit)) << (offset + v);
+                sure[m] |= std::uint64_t(at_most(score + slack, surely)) << (offset + v);
+            }
+        },
+        [&](std::size_t m, std::size_t lane) {
+            if (near[m]) take<phase>(work, lane, group, near[m], sure[m]);
+            near[m] = sure[m] = 0;
+        });
 }
 
 // Whether cores of a group, all of one component, may be neighbours of cores of another.
@@ -330,64 +296,19 @@ bool Connection::meets_others(std::size_t group) const {
 
 // Visits the groups that may hold neighbours of the open lanes, their own first.
 template <Fold fold, Connection::Phase phase>
-void Connection::walk(Work &work) {
-    const std::size_t groups = index_->groups();
-    auto meet = [&](std::size_t group, std::uint64_t near) {
-        if (phase == Phase::join && groups_[group].point < Shared::kMixed)
-            for (std::uint64_t bits = near & work.open; bits; bits &= bits - 1) {
-                std::uint32_t &root = work.roots[std::size_t(std::countr_zero(bits))];
-                root = sets_.find(root);
-            }
-        const std::uint64_t who = near & concerned<phase>(work, groups_[group]);
-        if (who) visit<fold, phase>(work, group, who);
-    };
-    meet(work.group, work.open);
-    const Tree *tree = index_->tree();
-    if (!tree) {
-        for (std::size_t i = 1; i < groups && work.open; i++) meet((work.group + i) % groups, work.open);
-        return;
-    }
-    const std::size_t axes = tree->axes().count();
-    const int p = index_->searched().bounds.power();
-    // How near the box of a node is to that of the lanes.
-    auto gap = [&](std::size_t node) { return box_gap<fold>(work.box, tree->box(node), axes, p); };
-    // The lanes that a box is near enough to.
-    auto lanes = [&](std::size_t node) {
-        const float *box = tree->box(node);
-        std::uint64_t who = 0;
-        for (std::size_t i = 0; i < kGroup; i += kF32) {
-            if (!(work.open >> i & bits_below(kF32))) continue;
-            f32v near{};
-            for (std::size_t a = 0; a < axes; a++) {
-                const f32v y = load<f32v>(work.coordinates.data() + a * kGroup + i);
-                const f32v apart = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
-                near = add_gap<fold>(near, larger(f32v{}, apart), p);
-            }
-            who |= std::uint64_t(at_most(near, load<f32v>(work.box_limits.data() + i))) << i;
-        }
-        return who;
-    };
-    struct Entry {
-        std::size_t node;
-        float near;
-    };
-    Entry stack[64];
-    std::size_t depth = 0;
-    stack[depth++] = {0, gap(0)};
-    while (depth && work.open) {
-        const Entry at = stack[--depth];
-        if (at.near > work.box_limit) continue;
-        if (phase != Phase::count && !concerned<phase>(work, nodes_[at.node])) continue;
-        if (tree->is_leaf(at.node)) {
-            const std::size_t leaf = tree->leaf(at.node);
-            if (leaf != work.group) meet(leaf, lanes(at.node));
-            continue;
-        }
-        Entry far{2 * at.node + 1, gap(2 * at.node + 1)}, near{2 * at.node + 2, gap(2 * at.node + 2)};
-        if (far.near < near.near) std::swap(far, near);
-        stack[depth++] = far;
-        stack[depth++] = near;
-    }
+void Connection::search(Work &work) {
+    walk<fold>(
+        *index_, work, work.group,
+        [&](std::size_t node) { return phase == Phase::count || concerned<phase>(work, nodes_[node]); },
+        [&](std::size_t group, std::uint64_t near) {
+            if (phase == Phase::join && groups_[group].point < Shared::kMixed)
+                for (std::uint64_t bits = near & work.open; bits; bits &= bits - 1) {
+                    std::uint32_t &root = work.roots[std::size_t(std::countr_zero(bits))];
+                    root = sets_.find(root);
+                }
+            const std::uint64_t who = near & concerned<phase>(work, groups_[group]);
+            if (who) visit<fold, phase>(work, group, who);
+        });
 }
 
 // Makes queries of the points of a block that look for something; returns whether there are some.
@@ -396,13 +317,8 @@ bool Connection::open(Work &work) const {
     const Searched &searched = index_->searched();
     const Tree *tree = index_->tree();
     const std::size_t first = work.group * kGroup, n = std::min(kGroup, searched.rows.size() - first);
-    const std::size_t d = searched.X.d, axes = tree ? tree->axes().count() : 0;
     const std::uint32_t main = phase == Phase::join ? sets_.find(main_) : 0;
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    work.open = work.unscreened = 0;
-    work.box_limits.fill(-infinity);
-    for (std::size_t i = 0; i < 2 * axes; i += 2) work.box[i] = infinity, work.box[i + 1] = -infinity;
-    work.box_limit = -infinity;
+    work.clear(tree ? tree->axes().count() : 0);
     for (std::size_t i = 0; i < n; i++) {
         const std::size_t point = first + i;
         if constexpr (phase == Phase::count) {
@@ -423,27 +339,12 @@ bool Connection::open(Work &work) const {
                 if (states_[noted[k]] == kCore) work.best[i] = std::min(work.best[i], labels_[noted[k]]);
             if (notes_[point] <= kNoted || work.best[i] == 0) continue;
         }
-        double *query = work.queries.data() + i * d;
-        searched.X.typed([&](auto *x) { std::copy_n(x + searched.rows[point] * d, d, query); });
-        for (std::size_t c = 0; c < d; c++) work.scaled[c] = index_->frame().place(query[c], c);
-        const QuerySize size = index_->round(work.scaled.data(), work.pairs.data(),
-                                             work.rounded.data() + i * index_->steps(), work.factors[i]);
+        const QuerySize size = work.ask(*index_, i, point);
         const Limits limits = searched.bounds.has_norms() ? limits_of(size) : fixed_;
-        const std::uint64_t bit = std::uint64_t(1) << i;
-        work.open |= bit;
-        if (!limits.screens) work.unscreened |= bit;
         work.limits[i] = limits.near;
         work.sures[i] = limits.sure;
-        if (!tree) continue;
-        work.box_limits[i] = limits.screens ? fixed_.box : infinity;
+        work.box_limits[i] = limits.screens ? fixed_.box : std::numeric_limits<float>::infinity();
         work.box_limit = std::max(work.box_limit, work.box_limits[i]);
-        float at[kAxes];
-        tree->axes().project(work.scaled.data(), at);
-        for (std::size_t a = 0; a < axes; a++) {
-            work.coordinates[a * kGroup + i] = at[a];
-            work.box[2 * a] = std::min(work.box[2 * a], at[a]);
-            work.box[2 * a + 1] = std::max(work.box[2 * a + 1], at[a]);
-        }
     }
     return work.open != 0;
 }
@@ -464,13 +365,13 @@ void Connection::run(std::size_t first, std::size_t last, std::int64_t *labels, 
     if (phase != Phase::count) summarise(threads);
     std::vector<std::unique_ptr<Work>> works(std::max(1, threads));
     parallel_for(last - first, threads, [&](std::size_t block, int thread) {
-        if (!works[thread]) works[thread] = std::make_unique<Work>(index_->searched().X.d, index_->steps());
+        if (!works[thread]) works[thread] = std::make_unique<Work>(*index_);
         Work &work = *works[thread];
         work.group = first + block;
         with_fold(index_->searched().bounds.fold(), [&]<Fold fold>() {
             const bool uniform = phase == Phase::join && leaves_.size() && groups_[work.group].point < Shared::kMixed;
             if (uniform && fixed_.screens && !meets_others<fold>(work.group)) return;
-            if (open<phase>(work)) walk<fold, phase>(work);
+            if (open<phase>(work)) search<fold, phase>(work);
         });
         close<phase>(work, labels);
     });

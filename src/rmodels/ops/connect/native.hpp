@@ -56,7 +56,7 @@ private:
     template <Phase phase>
     bool open(Work &work) const;
     template <Fold fold, Phase phase>
-    void walk(Work &work);
+    void search(Work &work);
     template <Fold fold, Phase phase>
     void visit(Work &work, std::size_t group, std::uint64_t who);
     template <Phase phase>

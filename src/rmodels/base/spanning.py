@@ -1,0 +1,66 @@
+"""Spanning trees of graphs: points of which some distances are known."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csgraph
+
+__all__ = ["span_graph"]
+
+Distances = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+def span_graph(
+    offsets: Indices, distances: Distances, indices: Indices, k: int, alpha: float
+) -> tuple[Indices, Distances, Distances]:
+    """Return the minimum spanning tree of points whose neighbours are listed.
+
+    Parameters
+    ----------
+    offsets, distances, indices : ndarray
+        The neighbours of each point in the order of their distances: what `within` returns.
+    k : int
+        The core distance of a point is the k-th of its distances.
+    alpha : float
+        Distances between points are divided by it.
+
+    Returns
+    -------
+    ends, weights, core
+        As of `rmodels.ops.span.span`.
+
+    Raises
+    ------
+    ValueError
+        If a point has fewer than k neighbours, or the graph is not connected: scikit-learn's
+        errors.
+    """
+    n, counts = len(offsets) - 1, np.diff(offsets)
+    if counts.min() < k:
+        raise ValueError(
+            f"There exists points with fewer than {k} neighbors. Ensure your distance matrix has "
+            f"non-zero values for at least `min_sample`={k} neighbors for each points (i.e. K-nn "
+            "graph), or specify a `max_distance` in `metric_params` to use when distances are "
+            "missing."
+        )
+    core = distances[offsets[:-1] + k - 1]
+    rows = np.repeat(np.arange(n), counts)
+    others = rows != indices
+    rows, indices, distances = rows[others], indices[others], distances[others]
+    low, high = np.minimum(rows, indices), np.maximum(rows, indices)
+    weights = np.maximum(distances / alpha, np.maximum(core[low], core[high]))
+    order = np.lexsort((high, low, distances, weights))
+    _, first = np.unique(low[order] * n + high[order], return_index=True)
+    order = order[np.sort(first)]  # each pair once
+    low, high, weights = low[order], high[order], weights[order]
+    ranks = np.arange(1, len(order) + 1)  # no two of which are the same
+    tree = csgraph.minimum_spanning_tree(sparse.csr_array((ranks, (low, high)), shape=(n, n)))
+    if tree.nnz < n - 1:
+        raise ValueError(
+            f"Sparse mutual reachability matrix has {n - tree.nnz} connected components. HDBSCAN "
+            "cannot be performed on a disconnected graph. Ensure that the sparse distance matrix "
+            "has only one connected component."
+        )
+    chosen = np.sort(tree.data.astype(np.int64)) - 1
+    return np.stack([low[chosen], high[chosen]], axis=1), weights[chosen], core
