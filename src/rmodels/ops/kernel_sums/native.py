@@ -9,7 +9,7 @@ from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.kernel_sums import Floats, Points
-from rmodels.ops.nearest.native import state_of
+from rmodels.ops.nearest.native import build
 
 _SECONDS = 0.07  # what a chunk should last
 _FIRST_WORK = 2e8  # multiply-adds and as much for each kernel: of the first chunk
@@ -21,7 +21,7 @@ def _state_of(points: Points, threads: int) -> Any:
     if points.state is None:
         extension = native.load()
         assert extension is not None
-        index = state_of(points.index, threads)
+        index = build(points.index, threads)
         points.state = extension.KernelSums(index, points.weights, threads)
     return points.state
 
@@ -31,7 +31,7 @@ def log_sums(
 ) -> Floats:
     """Find the nearest point of each query, then walk the tree."""
     threads = n_threads or thread_count()
-    index, state = state_of(points.index, n_threads), _state_of(points, threads)
+    index, state = build(points.index, n_threads), _state_of(points, threads)
     n, d = points.index.X.shape
     found = np.empty(len(Q))
     step = max(1, int(_FIRST_WORK / (n * (d + _KERNEL))))

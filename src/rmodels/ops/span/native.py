@@ -6,7 +6,7 @@ from rmodels import native
 from rmodels.config import get_config, thread_count
 from rmodels.ops.chunks import chunks
 from rmodels.ops.nearest import Index
-from rmodels.ops.nearest.native import FIRST_WORK, nearest, state_of
+from rmodels.ops.nearest.native import FIRST_WORK, build, nearest
 from rmodels.ops.span import Ends, Weights
 
 _SECONDS = 0.07  # what a chunk should last
@@ -25,7 +25,8 @@ def span(
     n, d = index.X.shape
     noted = min(n, _NOTED)
     width = max(k, noted)
-    state = extension.Spanning(state_of(index, n_threads), alpha, noted)
+    searched = build(index, n_threads)
+    state = extension.Spanning(searched, alpha, noted)
     core = np.zeros(n)
     step = max(1, get_config()["memory_limit"] // (32 * width))
     for first in range(0, n, step):
@@ -35,7 +36,7 @@ def span(
             core[rows] = distances[:, k - 1]
         state.note(first, distances, indices, core[rows])
     blocks = _FIRST
-    if index.algorithm != "tree":
+    if searched.algorithm != "tree":
         blocks = max(1, int(FIRST_WORK / (_BLOCK * n * (d + 4))))
     while state.components > 1:
         for part in chunks(state.begin(threads), blocks, "spanning tree", seconds=_SECONDS):
