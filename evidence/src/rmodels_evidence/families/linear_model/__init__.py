@@ -45,7 +45,7 @@ FAMILY = Family(
         stochastic_ladder(options),
     ],
     series=linear_series,
-    lines_on_gpu=linear_on_gpu,
+    gpu_problems=linear_on_gpu,
     headlines=(
         Headline(
             "gradient-descent",
