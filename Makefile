@@ -76,6 +76,20 @@ docs: .venv/docs
 	$(PY) -m sphinx -q -W --keep-going docs build/docs
 	@echo build/docs/index.html
 
+# What tests/on_a_gpu.py takes along to a machine that has a GPU, and neither network nor pip. GPU_PYTHON is a Python of
+# the version that machine has.
+GPU_KIT := build/gpu-kit
+GPU_PYTHON ?= $(PYTHON)
+.PHONY: gpu-kit
+gpu-kit:
+	rm -rf $(GPU_KIT)
+	$(GPU_PYTHON) -m pip wheel -q --no-deps -w $(GPU_KIT)/wheel .
+	$(GPU_PYTHON) -m zipfile -e $(GPU_KIT)/wheel/rmodels-*.whl $(GPU_KIT)/wheel
+	mv $(GPU_KIT)/wheel/rmodels/native $(GPU_KIT)/native
+	rm -r $(GPU_KIT)/wheel $(GPU_KIT)/native/*.py
+	$(GPU_PYTHON) -m pip install -q --no-deps --no-compile --only-binary :all: --target $(GPU_KIT)/packages click execnet hypothesis iniconfig \
+	  nanobind packaging pluggy pygments pytest pytest-timeout pytest-xdist sortedcontainers threadpoolctl
+
 .venv/docs: .venv/test-$(SETTINGS) pyproject.toml
 	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'
 	@touch $@
