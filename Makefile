@@ -108,13 +108,13 @@ SANITIZERS = $(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-f
 SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
   PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
 # Each process of pytest-xdist is started with -S, too. Tests of threads have the processor to themselves;
-# those of the library compile one of their own, without sanitizers.
+# those of the library for other languages build a sanitized one.
 WORKERS = --tx $(shell $(PY) -c 'import os; print(os.cpu_count())')'*popen//python=$(PY) -S'
 sanitize: build/sanitized
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
 	$(SANITIZED) -m pytest -q -p no:cacheprovider -d $(WORKERS) --ignore-glob='*test_gpu*' \
 	  -k 'not [reference' tests/ops
-	$(SANITIZED) -m pytest -q -p no:cacheprovider --ignore=tests/native/test_library.py tests/native
+	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/native
 
 # For the instruction sets that this processor runs: no test meets the others.
 RUNS = $(shell $(PY) -c 'from rmodels import native; print(*native.instruction_sets(), sep=";")')
