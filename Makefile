@@ -50,6 +50,12 @@ $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	  '.[test]' './evidence[test]'
 	@touch $@
 
+# The wheel of the source distribution, checked, and tested outside of the checkout in an environment without a compiler.
+# PYTHON names the Python it is for: from 3.12 on, the stable ABI.
+.PHONY: test-wheel
+test-wheel:
+	$(PYTHON) tests/installed.py build/wheel -n logical tests
+
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
 SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
