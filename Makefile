@@ -56,6 +56,12 @@ $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	  '.[test]' './evidence[test]'
 	@touch $@
 
+# The wheel of the source distribution, checked, and tested outside of the checkout in an environment without a compiler.
+# PYTHON names the Python it is for: from 3.12 on, the stable ABI.
+.PHONY: test-wheel
+test-wheel:
+	$(PYTHON) tests/installed.py build/wheel -n logical tests
+
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
 SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
@@ -82,6 +88,20 @@ docs: .venv/docs
 	$(PY) -m sphinx -q -W --keep-going docs build/docs
 	@echo build/docs/index.html
 
+# What tests/on_a_gpu.py takes along to a machine that has a GPU, and neither network nor pip. GPU_PYTHON is a Python of
+# the version that machine has.
+GPU_KIT := build/gpu-kit
+GPU_PYTHON ?= $(PYTHON)
+.PHONY: gpu-kit
+gpu-kit:
+	rm -rf $(GPU_KIT)
+	$(GPU_PYTHON) -m pip wheel -q --no-deps -w $(GPU_KIT)/wheel .
+	$(GPU_PYTHON) -m zipfile -e $(GPU_KIT)/wheel/rmodels-*.whl $(GPU_KIT)/wheel
+	mv $(GPU_KIT)/wheel/rmodels/native $(GPU_KIT)/native
+	rm -r $(GPU_KIT)/wheel $(GPU_KIT)/native/*.py
+	$(GPU_PYTHON) -m pip install -q --no-deps --no-compile --only-binary :all: --target $(GPU_KIT)/packages click execnet hypothesis iniconfig \
+	  nanobind packaging pluggy pygments pytest pytest-timeout pytest-xdist sortedcontainers threadpoolctl
+
 .venv/docs: .venv/test-$(SETTINGS) pyproject.toml
 	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'
 	@touch $@
@@ -100,13 +120,13 @@ SANITIZERS = $(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-f
 SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
   PYTHONPATH="build/sanitized:$(SITE)" $(PY) -S
 # Each process of pytest-xdist is started with -S, too. Tests of threads have the processor to themselves;
-# those of the library compile one of their own, without sanitizers.
+# those of the library for other languages build a sanitized one.
 WORKERS = --tx $(shell $(PY) -c 'import os; print(os.cpu_count())')'*popen//python=$(PY) -S'
 sanitize: build/sanitized
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
 	$(SANITIZED) -m pytest -q -p no:cacheprovider -d $(WORKERS) --ignore-glob='*test_gpu*' \
 	  -k 'not [reference' tests/ops
-	$(SANITIZED) -m pytest -q -p no:cacheprovider --ignore=tests/native/test_library.py tests/native
+	$(SANITIZED) -m pytest -q -p no:cacheprovider tests/native
 
 # For the instruction sets that this processor runs: no test meets the others.
 RUNS = $(shell $(PY) -c 'from rmodels import native; print(*native.instruction_sets(), sep=";")')

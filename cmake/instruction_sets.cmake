@@ -24,6 +24,16 @@ if(RMODELS_SETS)
   set(SETS ${RMODELS_SETS})
 endif()
 
+# sanitize(target): with both sanitizers, if RMODELS_SANITIZE asks for them.
+function(sanitize TARGET)
+  if(RMODELS_SANITIZE)
+    # The sizes of objects are AddressSanitizer's to watch, and a second check takes long to compile.
+    target_compile_options(${TARGET} PRIVATE -fsanitize=address,undefined -fno-sanitize=object-size
+                                             -fno-sanitize-recover=all -O1 -g1)
+    target_link_options(${TARGET} PRIVATE -fsanitize=address,undefined)
+  endif()
+endfunction()
+
 # compile_for(target set): how the sources of an instruction set are compiled.
 function(compile_for TARGET SET)
   target_include_directories(${TARGET} PRIVATE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../src/rmodels")
@@ -32,10 +42,5 @@ function(compile_for TARGET SET)
   target_compile_options(${TARGET} PRIVATE ${RMODELS_OPTIMIZATION} -ffp-contract=off -fno-math-errno -fno-trapping-math
                                            -Wall -Wextra -Wno-psabi ${FLAGS_${SET}})
   target_link_libraries(${TARGET} PRIVATE Threads::Threads)
-  if(RMODELS_SANITIZE)
-    # The sizes of objects are AddressSanitizer's to watch, and a second check takes long to compile.
-    target_compile_options(${TARGET} PRIVATE -fsanitize=address,undefined -fno-sanitize=object-size
-                                             -fno-sanitize-recover=all -O1 -g1)
-    target_link_options(${TARGET} PRIVATE -fsanitize=address,undefined)
-  endif()
+  sanitize(${TARGET})
 endfunction()

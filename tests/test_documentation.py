@@ -143,7 +143,7 @@ def tiny_evidence(monkeypatch):
     monkeypatch.setattr(bench, "measure_limits", lambda *given: Limits(1e10, 1e11, 5e10, 1, "test"))
     for effort in ("FULL", "QUICK"):
         monkeypatch.setattr(bench, effort, Effort(0.0, 1, memory=False))
-    monkeypatch.setattr(gpu, "unavailable", lambda: "it is not looked for")
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: "it is not looked for")
     monkeypatch.setattr(families, "cases", lambda quick: islice(linear_cases(True), 1))
 
 

@@ -86,6 +86,11 @@ def test_settings_hold_during_the_command(folder, run, monkeypatch):
     assert "memory_limit must be a number of bytes, at least 2**20; got 10" in error
 
 
+def test_priors(folder, run):
+    run(f"fit gaussian-nb iris.csv {WORDS} -o m --priors 0.5 0.3 0.2")
+    assert rmodels.load("m").priors == [0.5, 0.3, 0.2]
+
+
 def test_weights(folder, run):
     run(f"fit linear-regression iris.csv --target pw {NUMBERS} --weights w -o m")
     X, y, w = folder[["sl", "sw", "pl"]], folder["pw"], folder["w"]

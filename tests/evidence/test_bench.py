@@ -365,11 +365,11 @@ def test_command_line_on_the_reference_engine(capsys):
 
 
 def test_the_suite_gpu_without_a_gpu(monkeypatch, capsys):
-    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: "there is none")
     assert cli.main(["bench", "--suite", "small", "gpu", "--quick"]) == 1
     assert capsys.readouterr().err == "rmodels bench: the suite gpu cannot run: there is none\n"
     with pytest.raises(RuntimeError, match="the suite gpu cannot run: there is none"):
-        gpu.run_suite([])
+        next(gpu.run_suite([]))
     run = bench.benchmark(["gpu"], OPTIONS)  # as part of "all"
     print_run(run, sys.stdout)
     assert "the suite gpu cannot run: there is none" in capsys.readouterr().out
@@ -377,15 +377,51 @@ def test_the_suite_gpu_without_a_gpu(monkeypatch, capsys):
 
 
 def test_the_suite_gpu_is_part_of_a_run(monkeypatch, capsys):
-    suite = gpu.GPUSuite("device", gpu.Limits(4e12, 8e14, 6e13), [gpu.Line("p", "c", 2e-3, 0.5)])
-    monkeypatch.setattr(gpu, "unavailable", lambda: None)
-    monkeypatch.setattr(gpu, "run_suite", lambda measures, quick: suite)
-    run = bench.benchmark(["gpu"], OPTIONS)
+    goals = gpu.GPUGoal("1 ms", 1e-3), gpu.GPUGoal("4 ms", 4e-3)
+    lines = tuple(gpu.Line("p", "c", 2e-3, 0.5, goal) for goal in (*goals, None))
+    limits = gpu.Limits(4e12, 8e14, 6e13)
+    first = gpu.GPUSuite("device", {"Triton": "3"}, limits, lines)
+    last = dataclasses.replace(first, failures={"q": "wrong"})
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: None)
+    monkeypatch.setattr(gpu, "run_suite", lambda problems, rehearsal: iter((first, last)))
+    kept = []
+    run = bench.benchmark(["gpu"], OPTIONS, keep=kept.append)
+    assert [each.gpu for each in kept] == [first, last]
+    assert all(each.interrupted for each in kept)
+    assert not run.interrupted
+    assert kept[0].is_right()
+    assert not run.is_right()
     print_run(run, sys.stdout)
     shown = capsys.readouterr().out
+    assert "Triton 3\n" in shown
+    assert "REHEARSAL" not in shown
     assert "Suite gpu: device, copying 4.00 TB/s, products 800 TFLOP/s float16" in shown
-    assert "p        c   2.00 ms           50%" in shown
-    assert run.to_dict()["gpu"]["lines"][0]["share"] == 0.5
+    assert "  c   2.00 ms           50%  1 ms: 2.00 of that time, missed\n" in shown
+    assert "  c   2.00 ms           50%  4 ms: 0.50 of that time, met\n" in shown
+    assert "  c   2.00 ms           50%\n" in shown
+    assert "q failed: wrong\n" in shown
+    written = run.to_dict()["gpu"]
+    assert written["lines"][0]["share"] == 0.5
+    assert written["failures"] == {"q": "wrong"}
+
+
+def test_ctrl_c_leaves_what_the_gpu_has_shown(monkeypatch):
+    suite = gpu.GPUSuite("device", {}, gpu.Limits(4e12, 8e14, 6e13))
+
+    def interrupted(problems, rehearsal):
+        yield suite
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: None)
+    monkeypatch.setattr(gpu, "run_suite", interrupted)
+    run = bench.benchmark(["gpu"], OPTIONS)
+    assert run.interrupted
+    assert run.gpu == suite
+
+
+def test_a_rehearsal_is_of_the_suite_gpu_alone(capsys):
+    assert cli.main(["bench", "--rehearse"]) == 2
+    assert "--rehearse is for --suite gpu alone" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(native.load() is None, reason="needs the compiled extension")
@@ -477,7 +513,7 @@ def test_a_slow_contender_is_measured_once_and_says_so(monkeypatch, capsys):
 
 
 def test_a_rung_that_the_machine_cannot_stand_on_says_why(monkeypatch, capsys):
-    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: "there is none")
     for problem in families.problems(OPTIONS):
         said = [each.unavailable for each in problem.contenders if "GPU" in each.name]
         for_gpu = problem.suite == "ladder" and "stochastic" not in problem.name
@@ -510,7 +546,7 @@ def test_files_are_written_whole_and_name_the_command(command, flag, tmp_path, m
     monkeypatch.setattr(families, "cases", lambda quick: [case])
     monkeypatch.setattr(families, "problems", lambda options: [tiny(right())])
     monkeypatch.setattr(families, "series", lambda options: [])
-    monkeypatch.setattr(gpu, "unavailable", lambda: "there is none")
+    monkeypatch.setattr(gpu, "unavailable", lambda rehearsal=False: "there is none")
     monkeypatch.setattr(sys, "argv", ["pytest", "something", "else"])
     file, old = tmp_path / "a file", tmp_path / "old"
     file.write_text("what was there")

@@ -60,7 +60,13 @@ def run():
         ("faiss-cpu",),
         1.0,
         0.4,
-        gpu=gpu.GPUSuite("a GPU", gpu.Limits(4e12, 8e14, 6e13), [gpu.Line("p", "c", 2e-3, 0.5)]),
+        gpu=gpu.GPUSuite(
+            "a GPU",
+            {"driver": "1.2", "CUDA": "3"},
+            gpu.Limits(4e12, 8e14, 6e13),
+            (gpu.Line("p", "c", 2e-3, 0.5, gpu.GPUGoal("1 ms", 1e-3)), gpu.Line("p", "d", 3e-3)),
+            {"q": "wrong by 1"},
+        ),
         began="2026-03-01T12:00:00+00:00",
     ).to_dict()
 

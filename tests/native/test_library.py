@@ -20,7 +20,9 @@ from rmodels.ops.descent import descent
 from rmodels.ops.moments import moments
 
 ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "library-tested"
+# Started by `make sanitize`, it tests a library and an example in C++ that are sanitized, too.
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
+BUILD = ROOT / "build" / ("library-sanitized" if SANITIZED else "library-tested")
 SET = "neon" if platform.machine() in ("arm64", "aarch64") else "baseline"
 TOOLS = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
 
@@ -104,6 +106,12 @@ class Library:
         return codes, shares
 
 
+def without_sanitizers():
+    """Return the environment for compilers, which a sanitizer would find at fault."""
+    given = os.environ | {"PATH": TOOLS}
+    return {name: value for name, value in given.items() if name != "LD_PRELOAD"}
+
+
 def build():
     """Build the library of one instruction set, which any processor runs, and the C++ example."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -111,16 +119,16 @@ def build():
         fcntl.flock(lock, fcntl.LOCK_EX)
         options = [
             f"-DRMODELS_SETS={SET}",
-            "-DRMODELS_OPTIMIZATION=-O1",
-        ]  # half the time to compile
-        environment = os.environ | {"PATH": TOOLS}
+            "-DRMODELS_OPTIMIZATION=-O1",  # half the time to compile
+            f"-DRMODELS_SANITIZE={SANITIZED}",
+        ]
         for arguments in (
             ["-S", str(ROOT / "src" / "librmodels"), "-B", str(BUILD), *options],
             ["--build", str(BUILD), "--parallel", "2", "--target", "all", "example_cpp"],
         ):
             run = subprocess.run(
                 ["cmake", *arguments],
-                env=environment, capture_output=True, text=True, check=False, timeout=850,
+                env=without_sanitizers(), capture_output=True, text=True, check=False, timeout=850,
             )  # fmt: skip
             assert run.returncode == 0, run.stdout + run.stderr
 
@@ -355,9 +363,10 @@ def test_models_say_what_they_cannot(library):
     library.functions.rmodels_free(None)
 
 
-def outcome(command):
+def outcome(command, **variables):
     """What an example prints, as words and numbers."""
-    environment = os.environ | {"LD_LIBRARY_PATH": str(BUILD), "DYLD_LIBRARY_PATH": str(BUILD)}
+    places = dict.fromkeys(("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"), str(BUILD))
+    environment = os.environ | places | variables
     printed = subprocess.check_output(command, env=environment, text=True, timeout=60)
     return [[word, *map(float, rest)] for word, *rest in map(str.split, printed.splitlines())]
 
@@ -387,7 +396,8 @@ def assert_example(found):
 
 
 def test_example_in_cpp(library):
-    assert_example(outcome([BUILD / "example_cpp"]))
+    # unlike Python, it is to leave nothing behind
+    assert_example(outcome([BUILD / "example_cpp"], ASAN_OPTIONS="detect_leaks=1"))
 
 
 def test_example_in_rust(library, tmp_path):
@@ -396,5 +406,5 @@ def test_example_in_rust(library, tmp_path):
     source = ROOT / "src" / "librmodels" / "examples" / "models.rs"
     program = tmp_path / "models"
     run = ["rustc", "--edition", "2021", "-O", str(source), "-L", str(BUILD), "-o", str(program)]
-    subprocess.run(run, check=True, timeout=120, cwd=tmp_path)
+    subprocess.run(run, check=True, timeout=120, cwd=tmp_path, env=without_sanitizers())
     assert_example(outcome([program]))

@@ -63,6 +63,11 @@ def parameters() -> list[click.Parameter]:
             ["--quick"], is_flag=True, help="a quarter of the rows, few samples, no memory"
         ),
         click.Option(
+            ["--rehearse"],
+            is_flag=True,
+            help="the suite gpu on tiny data, also in Triton's interpreter: shows that it runs",
+        ),
+        click.Option(
             ["--json"],
             type=click.Path(path_type=Path),
             metavar="FILE",
@@ -104,7 +109,7 @@ def benchmark(
         Some of `rmodels_evidence.families.suites()`.
     options : Options
     names : sequence of str
-        Only these problems and series of the suites, and not the suite "gpu"; all if empty.
+        Only these problems and series of the suites; all if empty.
     command : str
         What to say the run was started by.
     keep : callable
@@ -125,16 +130,18 @@ def benchmark(
     effort = QUICK if options.quick else FULL
     chosen = [problem for problem in families.problems(options) if problem.suite in suites]
     series = families.series(options) if "scaling" in suites else []
+    on_gpu = families.gpu_problems(options) if "gpu" in suites else []
     unknown = set(names) - {problem.name for problem in chosen} - {each.name for each in series}
+    unknown -= {each.name for each in on_gpu}
     if unknown:
         raise ValueError(f"the suites hold no problem named {', '.join(sorted(unknown))}")
     if names:
         chosen = [problem for problem in chosen if problem.name in names]
         series = [each for each in series if each.name in names]
+        on_gpu = [each for each in on_gpu if each.name in names]
     work = [*(problem.seconds for problem in chosen), *(each.seconds for each in series)]
-    with_gpu = "gpu" in suites and not names
-    no_gpu = (gpu.unavailable() or "") if with_gpu else ""
-    on_gpu = None
+    no_gpu = (gpu.unavailable(options.rehearsal) or "") if on_gpu else ""
+    found_on_gpu: gpu.GPUSuite | None = None
     outcomes: list[Outcome] = []
     curves: dict[str, Curve] = {}
 
@@ -151,7 +158,7 @@ def benchmark(
             time.perf_counter() - start,
             None if begin is None or end is None else end.share_since(begin),
             interrupted,
-            on_gpu,
+            found_on_gpu,
             no_gpu,
             began,
         )
@@ -183,11 +190,11 @@ def benchmark(
                 ):
                     curves[each.name] = curve
                     keep(collect(interrupted=True))
-            if with_gpu and not no_gpu:
+            if on_gpu and not no_gpu:
                 show("the suite gpu", sum(work))
-                on_gpu = gpu.run_suite(
-                    (family.lines_on_gpu for family in families.families()), options.quick
-                )
+                for so_far in gpu.run_suite(on_gpu, options.rehearsal):
+                    found_on_gpu = so_far
+                    keep(collect(interrupted=True))
         except KeyboardInterrupt:
             return collect(interrupted=True)
     return collect(interrupted=False)
@@ -211,7 +218,10 @@ def run(arguments: SimpleNamespace) -> int:
                 file.write(f"{text}\n".encode())
 
     suites = families.suites() if "all" in arguments.suite else tuple(arguments.suite)
-    if "gpu" in arguments.suite and (reason := gpu.unavailable()):
+    if arguments.rehearse and suites != ("gpu",):
+        print("rmodels bench: --rehearse is for --suite gpu alone", file=sys.stderr)
+        return 2
+    if "gpu" in arguments.suite and (reason := gpu.unavailable(arguments.rehearse)):
         print(f"rmodels bench: the suite gpu cannot run: {reason}", file=sys.stderr)
         return 1
     if arguments.json is not None:
@@ -222,7 +232,13 @@ def run(arguments: SimpleNamespace) -> int:
             return 2
     forced = nullcontext() if arguments.isa is None else use_instruction_set(arguments.isa)
     with forced, config_context(engine=arguments.engine, n_threads=arguments.threads):
-        options = Options(thread_count(), arguments.engine, arguments.peers, arguments.quick)
+        options = Options(
+            thread_count(),
+            arguments.engine,
+            arguments.peers,
+            arguments.quick,
+            arguments.rehearse,
+        )
         try:
             result = benchmark(
                 suites,

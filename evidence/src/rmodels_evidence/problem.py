@@ -58,12 +58,15 @@ class Options:
         Whether the peers of `PEER_MODULES` take part; scikit-learn and NumPy always do.
     quick : bool
         A quarter of the rows and queries, few samples, no memory.
+    rehearsal : bool
+        Of the suite "gpu": tiny data, which show that it runs.
     """
 
     threads: int
     engine: str = "auto"
     peers: bool = False
     quick: bool = False
+    rehearsal: bool = False
 
     def rows(self, full: int) -> int:
         """Return how many rows a problem of that full size has in this run."""

@@ -177,7 +177,7 @@ class Run:
             finding.contender.ours and finding.failure
             for outcome in everything
             for finding in outcome.findings
-        )
+        ) and not (self.gpu is not None and self.gpu.failures)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as JSON knows it: no number in it is NaN or infinite."""

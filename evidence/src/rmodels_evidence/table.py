@@ -252,8 +252,19 @@ def _gpu(suite: GPUSuite) -> Table:
     )
     for line in suite.lines:
         share = "–" if line.share is None else f"{line.share:.0%}"
-        table.rows.append((line.problem, line.contender, duration(line.seconds), share, line.goal))
+        cells = line.problem, line.contender, duration(line.seconds), share, line.verdict
+        table.rows.append(cells)
+    for name, reason in suite.failures.items():
+        table.rows.append((f"{name} failed: {reason}", "", "", "", ""))
     return table
+
+
+def _gpu_details(suite: GPUSuite) -> list[str]:
+    """Return lines that say what the suite "gpu" ran on."""
+    lines = [", ".join(f"{name} {value}" for name, value in suite.details.items())]
+    if suite.rehearsal:
+        lines.append("REHEARSAL of the suite gpu, on tiny data: its times and goals say nothing")
+    return lines
 
 
 def preface(run: Run) -> list[str]:
@@ -284,6 +295,8 @@ def preface(run: Run) -> list[str]:
             f"not installed, so not measured: {', '.join(run.missing)} "
             "(pip install './evidence[peers,lasso-peers,cluster-peers]')"
         )
+    if run.gpu is not None:
+        lines.extend(_gpu_details(run.gpu))
     if run.no_gpu:
         lines.append(f"the suite gpu cannot run: {run.no_gpu}")
     if not run.options.peers:

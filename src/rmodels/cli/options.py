@@ -197,8 +197,8 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
     told = _describe(inspect.getdoc(estimator) or "")
     options: list[click.Parameter] = []
     for name, parameter in inspect.signature(estimator).parameters.items():
-        kinds = _kinds(hints[name])
-        if not kinds - {types.NoneType}:
+        kinds, listed = _kinds(hints[name]), Sequence[float] in get_args(hints[name])
+        if not kinds - {types.NoneType} and not listed:
             continue
         flag = "--" + name.replace("_", "-")
         names = [*dict.fromkeys([flag, flag.lower()]), name]  # --C, and --c
@@ -209,7 +209,7 @@ def parameters_of(estimator: Any, find: Callable[[], Any] | None = None) -> list
         if bool in kinds:
             pairs = [f"{each}/--no-{each[2:]}" for each in names[:-1]]
             options.append(click.Option([*pairs, name], default=None, help=about))
-        elif Sequence[float] in get_args(hints[name]):
+        elif listed:
             single = bool({int, float} & {*get_args(hints[name])})
             numbers = _Value(kinds | {float}, words)
             several = Many(numbers, _is_number, alone=single)

@@ -1,5 +1,6 @@
 """Linear discriminant analysis: classes with one covariance."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -142,7 +143,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         self,
         solver: str = "svd",
         shrinkage: float | str | None = None,
-        priors: ArrayLike | None = None,
+        priors: Sequence[float] | ArrayLike | None = None,
         n_components: int | None = None,
         store_covariance: bool = False,
         tol: float = 1e-4,

@@ -1,5 +1,6 @@
 """Quadratic discriminant analysis: each class with a covariance of its own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -117,7 +118,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         *,
         solver: str = "svd",
         shrinkage: float | str | None = None,
-        priors: ArrayLike | None = None,
+        priors: Sequence[float] | ArrayLike | None = None,
         reg_param: float = 0.0,
         store_covariance: bool = False,
         tol: float = 1.0e-4,

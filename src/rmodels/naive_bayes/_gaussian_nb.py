@@ -1,5 +1,6 @@
 """Naive Bayes with normal distributions."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -86,7 +87,9 @@ class GaussianNB(DensityClassifier):
         "var_smoothing": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, *, priors: ArrayLike | None = None, var_smoothing: float = 1e-9) -> None:
+    def __init__(
+        self, *, priors: Sequence[float] | ArrayLike | None = None, var_smoothing: float = 1e-9
+    ) -> None:
         self.priors = priors
         self.var_smoothing = var_smoothing
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "beside_its_data",
+    "capability",
     "device",
     "holds",
     "is_interpreted",
@@ -86,6 +87,16 @@ def device(*arrays: Any) -> "torch.device":
     if is_interpreted():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def capability(where: "torch.device") -> tuple[int, int]:
+    """Return the compute capability of a device; (0, 0) of the interpreter."""
+    if where.type == "cpu":
+        return 0, 0
+    import torch
+
+    found: tuple[int, int] = torch.cuda.get_device_capability(where)
+    return found
 
 
 def beside_its_data(function: Function) -> Function:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
-from rmodels_evidence.gpu import Limits, Line
+from rmodels_evidence.gpu import GPUProblem
 from rmodels_evidence.problem import Options, Problem, Series
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "comparisons",
     "families",
     "find_problem",
+    "gpu_problems",
     "headlines",
     "problems",
     "series",
@@ -63,8 +64,8 @@ class Family:
         Takes the options of `rmodels bench` and returns its problems, those of a ladder included.
     series : callable
         Takes the options and returns the problems of growing size: the suite "scaling".
-    lines_on_gpu : callable
-        Takes the limits of a GPU and whether to be quick, and returns lines of the suite "gpu".
+    gpu_problems : callable
+        Takes the options and returns the problems of the suite "gpu".
     headlines : tuple of Headline
     """
 
@@ -73,7 +74,7 @@ class Family:
     suite: str = ""
     problems: Callable[[Options], Iterable[Problem]] = lambda options: ()
     series: Callable[[Options], Iterable[Series]] = lambda options: ()
-    lines_on_gpu: Callable[[Limits, bool], Iterable[Line]] = lambda limits, quick: ()
+    gpu_problems: Callable[[Options], Iterable[GPUProblem]] = lambda options: ()
     headlines: tuple[Headline, ...] = ()
 
 
@@ -109,6 +110,11 @@ def problems(options: Options) -> list[Problem]:
 def series(options: Options) -> list[Series]:
     """Return the problems of growing size, in the order of the tables."""
     return [each for family in families() for each in family.series(options)]
+
+
+def gpu_problems(options: Options) -> list[GPUProblem]:
+    """Return the problems of the suite "gpu"."""
+    return [problem for family in families() for problem in family.gpu_problems(options)]
 
 
 def headlines() -> list[Headline]:

@@ -12,6 +12,9 @@ from sklearn import datasets, decomposition
 from sklearn.model_selection import train_test_split
 
 from rmodels import PCA, IncrementalPCA, TruncatedSVD, scan
+from rmodels.ops import device
+from rmodels.ops.moments import moments
+from rmodels_evidence import gpu
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
@@ -30,6 +33,7 @@ from rmodels_evidence.problem import (
 __all__ = ["FAMILY"]
 
 Matrix = NDArray[np.float64]
+_ROWS_ON_GPU = (10_000_000, 40)
 
 
 def _transform(model: Any, X: NDArray) -> NDArray:
@@ -286,4 +290,36 @@ def _problems(options: Options) -> Iterator[Problem]:
     )
 
 
-FAMILY = Family(comparisons=_comparisons, cases=_cases, suite="decomposition", problems=_problems)
+def _on_gpu(options: Options) -> Iterator[gpu.GPUProblem]:
+    rows = (60, 4) if options.rehearsal else _ROWS_ON_GPU
+    yield gpu.GPUProblem("gpu-pca-read", partial(_reads, *rows), has_goal=True)
+
+
+def _reads(n: int, d: int, limits: gpu.Limits) -> Iterator[gpu.Line]:
+    """Measure the one read of PCA, and all of a fit; check its variances over some rows."""
+    import torch
+
+    X = torch.randn(n, d, device=device.device()) * torch.linspace(3, 1, d, device=device.device())
+    head = X[: 1 << 17]
+    expected = PCA().fit(gpu.to_numpy(head.double())).explained_variance_
+    found = gpu.to_numpy(PCA().fit(head).explained_variance_)
+    if not (np.abs(found / expected - 1) <= 1e-6).all():  # the result is float32
+        raise AssertionError("the variances are not those of the processor")
+    name = f"{n} x {d} float32"
+    read = gpu.on_device([partial(moments, X, X[:, :0])], 10)
+    floor = max(X.nbytes / limits.bandwidth, n * d * (d + 1.0) / limits.double)
+    goal = gpu.goal_of_read(X.nbytes, limits)
+    yield gpu.Line(f"PCA's read, {name}", "rmodels gpu, data there", read, floor / read, goal)
+    fit = gpu.on_device([lambda: PCA(min(10, d)).fit(X)], 5)
+    yield gpu.Line(f"PCA, 10 components, {name}", "rmodels gpu, data there", fit, floor / fit)
+    theirs = gpu.on_device([lambda: torch.linalg.eigh(torch.cov(X.T))], 5)
+    yield gpu.Line(f"PCA, 10 components, {name}", "torch: eigh of cov in float32", theirs)
+
+
+FAMILY = Family(
+    comparisons=_comparisons,
+    cases=_cases,
+    suite="decomposition",
+    problems=_problems,
+    gpu_problems=_on_gpu,
+)

@@ -30,7 +30,7 @@ def moments(X: Any, Y: Any, weights: Any, n_threads: int | None) -> Moments:
     if not (device.holds(X) and device.holds(Y)) or not all(map(_readable, (X, Y, weights))):
         step = max(1, BLOCK_BYTES // (8 * (columns + 1)))
     shift = _shift(X, Y, weights, where)
-    tile = _tiles(columns)[0]
+    tile = _tiles(columns, where)[0]
     pairs = _pairs(columns, where)
     total = torch.zeros((len(pairs), tile, tile), dtype=torch.float64, device=where)
     for _, (x, y, w) in device.stage([X, Y, weights], max(1, step), "moments", where):
@@ -145,15 +145,18 @@ def _shift(X: Any, Y: Any, weights: Any, where: torch.device) -> torch.Tensor:
     return torch.cat(means)
 
 
-def _tiles(columns: int) -> tuple[int, int, int]:
+def _tiles(columns: int, where: torch.device) -> tuple[int, int, int]:
     """Return the side of a tile, the rows of a step and the warps for so many columns."""
+    # Triton 3.6 takes larger products in float64 for those of Blackwell's tensor memory, and fails
+    if device.capability(where)[0] == 10:
+        columns = 0
     return next(row[1:] for row in _TILES if columns <= row[0])
 
 
 @cache
 def _pairs(columns: int, where: torch.device) -> torch.Tensor:
     """Return which tiles of columns each tile of P is of, i ≤ j: (tiles, 2)."""
-    side = -(-(columns + 1) // _tiles(columns)[0])
+    side = -(-(columns + 1) // _tiles(columns, where)[0])
     return torch.tensor(np.stack(np.triu_indices(side), axis=1), dtype=torch.int32, device=where)
 
 
@@ -162,7 +165,7 @@ def _products(
 ) -> torch.Tensor:
     """Return the tiles of Aᵀ diag(w) A of one block of rows."""
     (n_rows, n_features), columns = X.shape, len(shift)
-    tile, rows, warps = _tiles(columns)
+    tile, rows, warps = _tiles(columns, shift.device)
     slabs = max(1, min(_PROGRAMS // len(pairs) + 1, -(-n_rows // (4 * rows))))
     per_slab = -(-n_rows // (slabs * rows)) * rows
     slabs = max(1, -(-n_rows // per_slab))

@@ -47,7 +47,7 @@ FAMILY = Family(
         *linear_map(options),
     ],
     series=linear_series,
-    lines_on_gpu=linear_on_gpu,
+    gpu_problems=linear_on_gpu,
     headlines=(
         Headline(
             "gradient-descent",

@@ -32,7 +32,7 @@ FAMILY = Family(
         *neighbors_map(options),
     ],
     series=neighbors_series,
-    lines_on_gpu=neighbors_on_gpu,
+    gpu_problems=neighbors_on_gpu,
     headlines=(
         Headline(
             "knn-40", "scikit-learn brute", "the speed of scikit-learn’s neighbours, 40 features"
