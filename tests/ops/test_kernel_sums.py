@@ -48,7 +48,7 @@ def define(X, Q, h, kernel, weights=None, metric="euclidean", p=3.0):
         terms = w * (np.exp(least - v) if kernel in ("gaussian", "exponential") else values)
         sums = terms.sum(axis=1)
         logs = (np.log(sums) - least[:, 0]).astype(np.float64)
-        slack = (terms * (16 + 8 * v)).sum(axis=1) / sums * U + 64 * U + 4 * U * (1 + np.abs(logs))
+        slack = (terms * (16 + 8 * v)).sum(axis=1) / sums * U + 128 * U + 4 * U * (1 + np.abs(logs))
     logs[~np.isfinite(least[:, 0].astype(np.float64))] = -np.inf
     return logs, np.where(np.isfinite(logs), slack, 0).astype(np.float64)
 

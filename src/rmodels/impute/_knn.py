@@ -51,15 +51,17 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     missing_values : int, float, str, numpy.nan or None, default=numpy.nan
         What stands for a missing value.
     n_neighbors : int, default=5
-        k; with fewer rows that have the feature, these.
+        How many rows give a value, k; where fewer have the feature, these.
     weights : {"uniform", "distance"} or callable, default="uniform"
-        "distance": 1 / distance; rows at distance 0 outweigh all others. A callable takes distances
-        of shape (n_values, k), ascending, NaN where there is no row, and returns weights, or None
-        for equal ones.
+        Of the rows in a mean. "distance" is 1 / distance, and rows at distance 0 outweigh all
+        others. A callable takes distances of shape (n_values, k), ascending, NaN where there is no
+        row, and returns weights, or None for equal ones.
     metric : {"nan_euclidean"} or callable, default="nan_euclidean"
-        A callable takes two rows and ``missing_values``, and returns their distance, or NaN.
+        How rows are compared. A callable takes two rows and ``missing_values``, and returns their
+        distance, or NaN.
     copy : bool, default=True
-        False: an array of floats is filled in itself, where that is possible.
+        Whether rows are filled in as copies. Else an array of floats is filled in itself, where
+        that is possible.
     add_indicator : bool, default=False
         Whether columns are added that say which values were missing: of features that had missing
         values in the fit.
@@ -124,7 +126,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        missing_values: Any = np.nan,
+        missing_values: float | str | None = np.nan,
         n_neighbors: int = 5,
         weights: str | Callable[..., Any] | None = "uniform",
         metric: str | Callable[..., Any] = "nan_euclidean",

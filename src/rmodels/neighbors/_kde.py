@@ -100,9 +100,18 @@ class Summands:
             and X.dtype == np.float64
             and X.flags.c_contiguous
             and np.isfinite(X).all()
-            and metric in VALID_METRICS["ball_tree"]
+            and metric in VALID_METRICS["ball_tree" if engine == "scipy" else "kd_tree"]
+            and isinstance(parameters, dict)
             and engine in ("reference", "native", "scipy")
-            and (weights is None or (weights.shape == X.shape[:1] and (weights >= 0).all()))
+            and (
+                weights is None
+                or (
+                    weights.shape == X.shape[:1]
+                    and np.isfinite(weights).all()
+                    and (weights >= 0).all()
+                    and weights.any()
+                )
+            )
         )
         if not sound:
             raise ValueError("the points of a density, or their metric, are not valid")

@@ -153,7 +153,7 @@ def log_sums(
     Notes
     -----
     With d the distance that `rmodels.ops.nearest` computes and u = 2⁻⁵³: the kernel of each pair is
-    right to 16 u of itself, those of exp(−v) to (16 + 8 v) u; sums add less than 64 u; the
+    right to 16 u of itself, those of exp(−v) to (16 + 8 v) u; sums add less than 128 u; the
     logarithm L itself is rounded, to 4 u (1 + |L|). Exponents are taken from the nearest point, so
     that no sum vanishes far away. Points beyond the distance from which on all of them together are
     less than 2⁻⁵⁴ of the sum are left out.
@@ -218,6 +218,6 @@ def add_up(distances: Floats, weights: Floats | None, kernel: str, bandwidth: fl
                 "cosine": lambda: np.sin(0.5 * np.pi * gap),
             }
             values[inside] = shapes[kernel]()
-        sums = values.sum(axis=1) if weights is None else values @ weights
+        sums = (values if weights is None else values * weights).sum(axis=1)  # in pairs
         found: Floats = np.log(sums) - least[:, 0]
         return np.where(np.isinf(least[:, 0]), -np.inf, found)

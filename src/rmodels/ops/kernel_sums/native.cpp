@@ -151,8 +151,8 @@ struct KernelSums::Work {
     std::uint64_t open;
     std::vector<double> rows;     // (kLanes, d)
     std::vector<double> columns;  // (d, kLanes)
-    std::array<double, kLanes> references, limits;
-    std::array<double, kLanes> budgets;  // by how much the kernel of a point may be wrong
+    std::array<double, kLanes> references{}, limits{};
+    std::array<double, kLanes> budgets{};  // by how much the kernel of a point may be wrong
     std::array<Partial, kLanes> sums;
 
     explicit Work(std::size_t d) : rows(kLanes * d), columns(kLanes * d) {}

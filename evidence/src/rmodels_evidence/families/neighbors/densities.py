@@ -109,7 +109,7 @@ def density_cases() -> Iterator[Case]:
                 name,
                 f"log densities, {kernel}",
                 "the definition in extended precision",
-                2e-14,  # 64 roundings of the sum, 8 of an exponent, 16 of a kernel
+                2e-14,  # 128 roundings of the sum, 8 of an exponent, 16 of a kernel
                 partial(_score, KernelDensity, kernel, name),
                 partial(_relative, kernel, name),
                 {"scikit-learn": partial(_score, neighbors.KernelDensity, kernel, name)},
