@@ -254,6 +254,10 @@ def test_precomputed_distances():
         np.testing.assert_array_equal(distances, before)
         np.testing.assert_array_equal(model.single_linkage_tree_, points.single_linkage_tree_)
         assert_same_cuts(model, theirs(metric="precomputed").fit(distances), np.arange(0.1, 3, 0.3))
+    short = before.astype(np.float32)
+    model = ours(metric="precomputed", alpha=0.7).fit(short)
+    expected = ours(metric="precomputed", alpha=0.7).fit(short.astype(np.float64))
+    np.testing.assert_array_equal(model.single_linkage_tree_, expected.single_linkage_tree_)
     distances[distances > 3] = np.inf
     with pytest.warns(UserWarning, match="value infinity"):
         model = ours(metric="precomputed").fit(distances)

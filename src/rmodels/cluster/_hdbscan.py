@@ -231,9 +231,7 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             and self.condensed_tree_.ndim == 2
             and self.condensed_tree_.shape[1] == 4
             and self.labels_.max() < clusters
-            and all(
-                each is None or each.shape == (clusters, self.n_features_in_) for each in centres
-            )
+            and all(each.shape == (clusters, self.n_features_in_) for each in centres)
         )
 
     @property
@@ -300,7 +298,8 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
                 "a different metric."
             )
         given = X
-        need = Need(doubles=not isinstance(self.metric, str), contiguous=not precomputed)
+        indexed = isinstance(self.metric, str) and self.metric in metrics.INDEXED
+        need = Need(doubles=not indexed, contiguous=not precomputed)
         rows = collect(data.source(self, X, need=need), "HDBSCAN")
         if precomputed:
             _check_distances(rows.X, rows.assert_finite)
