@@ -254,6 +254,10 @@ def test_precomputed_distances():
         np.testing.assert_array_equal(distances, before)
         np.testing.assert_array_equal(model.single_linkage_tree_, points.single_linkage_tree_)
         assert_same_cuts(model, theirs(metric="precomputed").fit(distances), np.arange(0.1, 3, 0.3))
+    short = before.astype(np.float32)
+    model = ours(metric="precomputed", alpha=0.7).fit(short)
+    expected = ours(metric="precomputed", alpha=0.7).fit(short.astype(np.float64))
+    np.testing.assert_array_equal(model.single_linkage_tree_, expected.single_linkage_tree_)
     distances[distances > 3] = np.inf
     with pytest.warns(UserWarning, match="value infinity"):
         model = ours(metric="precomputed").fit(distances)
@@ -313,6 +317,39 @@ def test_sparse_rows(density, metric, kind):
         np.testing.assert_array_equal(model.labels_, dense.labels_)
     with pytest.raises(ValueError, match="only support algorithm `brute`"):
         ours(algorithm="ball_tree").fit(kind(A))
+
+
+@pytest.mark.parametrize("metric", ["canberra", "sqeuclidean", "correlation"])
+def test_distances_that_do_not_fit(metric):
+    """A row at a time they are those of all at once, but for the rounding of another order."""
+    for k in (1, 5):
+        expected = ours(metric=metric, min_samples=k).fit(X)
+        with config_context(memory_limit=1 << 20):
+            model = ours(metric=metric, min_samples=k).fit(X)
+        heights, others = model.single_linkage_tree_[:, 2], expected.single_linkage_tree_[:, 2]
+        # sums of 3 features; correlation is a difference of numbers near 1
+        np.testing.assert_allclose(heights, others, rtol=12 * 2.0**-52, atol=2.0**-49)
+        assert model.engine_ == "scipy"
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_sparse_rows_that_do_not_fit(metric):
+    """By products that bound the distances, and exact differences of the few that matter."""
+    A = sparse.random_array((250, 700), density=0.02, random_state=0, format="csr")
+    A.data += 0.5
+    A = sparse.csr_array(sparse.vstack([A, A[:20], sparse.csr_array((3, 700))]))
+    for k in (1, 5):
+        expected = ours(metric=metric, min_samples=k).fit(A)
+        with config_context(memory_limit=1 << 20):
+            model = ours(metric=metric, min_samples=k).fit(A)
+        assert model.engine_ == "scipy"
+        bound = 710 * 2.0**-52  # sums of at most 700 terms, of normalised rows for cosine
+        np.testing.assert_allclose(
+            model.single_linkage_tree_[:, 2],
+            expected.single_linkage_tree_[:, 2],
+            rtol=bound,
+            atol=bound,
+        )
 
 
 def test_rows_that_are_not_finite(on_engine):

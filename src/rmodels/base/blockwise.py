@@ -23,6 +23,7 @@ Components = tuple[NDArray[np.bool_], Indices]
 Tree = tuple[Indices, Distances, Distances]
 
 _EPS = float(np.finfo(np.float64).eps)
+_WHOLE = 32  # bytes a pair that it takes to measure all
 
 
 class Blockwise:
@@ -158,10 +159,26 @@ class Blockwise:
 
         return self._least(low[0]), exact
 
+    def _measure_all(self) -> Distances | None:
+        """Return the distances of all points from all, if they fit in the memory limit."""
+        n = self.X.shape[0]
+        if _WHOLE * n * n > get_config()["memory_limit"]:
+            return None
+        whole = np.array(self._distances(self.X, self.X), dtype=np.float64)
+        np.fill_diagonal(whole, 0.0)
+        return whole
+
     def span(self, k: int, alpha: float, n_threads: int) -> Tree:
         """Return the minimum spanning tree and the core distances."""
-        core = self._core(k)
-        return *grow(self.measure, core, alpha), core
+        whole = self._measure_all()
+        if whole is None:
+            core = self._core(k)
+            return *grow(self.measure, core, alpha), core
+        core = np.empty(len(whole))
+        for rows in row_blocks(len(whole), len(whole)):
+            core[rows] = np.partition(whole[rows], k - 1, axis=1)[:, k - 1]
+        ends, weights = grow(lambda row: (whole[row], whole[row].__getitem__), core, alpha)
+        return ends, weights, core
 
 
 class SparseRows(Blockwise):
@@ -218,6 +235,9 @@ class SparseRows(Blockwise):
 
     def _score(self, radius: float) -> float:
         return 2.0 * radius if self._cosine else radius * radius * (1 + 4 * _EPS)
+
+    def _measure_all(self) -> None:
+        return None  # which would be bounds
 
     def _least(self, score: Distances) -> Distances:
         positive = np.maximum(score, 0.0)
@@ -278,19 +298,14 @@ class Precomputed(Blockwise):
         offsets, _, indices = self.within(self.X[rows], radius, 1)
         yield offsets, indices
 
-    def _core(self, k: int) -> Distances:
-        n = self.X.shape[0]
-        core = np.empty(n)
-        for rows in row_blocks(n, n):
-            core[rows] = np.partition(self.X[rows], k - 1, axis=1)[:, k - 1]
-        return core
+    def _measure_all(self) -> Any:
+        return self.X
 
     def span(self, k: int, alpha: float, n_threads: int) -> Tree:
         """Return the minimum spanning tree and the core distances."""
-        if not sparse.issparse(self.X):
-            return super().span(k, alpha, n_threads)
-        offsets, distances, indices = _edges(self.X)
-        return span_graph(offsets, distances, indices, k, alpha)
+        if sparse.issparse(self.X):
+            return span_graph(self.X, k, alpha)
+        return super().span(k, alpha, n_threads)
 
 
 def row_blocks(n_rows: int, columns: int) -> Iterator[slice]:

@@ -1,5 +1,8 @@
 """Spanning trees of graphs: points of which some distances are known."""
 
+import itertools
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -11,17 +14,15 @@ Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
-def span_graph(
-    offsets: Indices, distances: Distances, indices: Indices, k: int, alpha: float
-) -> tuple[Indices, Distances, Distances]:
-    """Return the minimum spanning tree of points whose neighbours are listed.
+def span_graph(graph: Any, k: int, alpha: float) -> tuple[Indices, Distances, Distances]:
+    """Return the minimum spanning tree of points of which some distances are known.
 
     Parameters
     ----------
-    offsets, distances, indices : ndarray
-        The neighbours of each point in the order of their distances: what `within` returns.
+    graph : CSR matrix of shape (n, n)
+        These distances, symmetric.
     k : int
-        The core distance of a point is the k-th of its distances.
+        The core distance of a point is the k-th least of its entries.
     alpha : float
         Distances between points are divided by it.
 
@@ -36,7 +37,7 @@ def span_graph(
         If a point has fewer than k neighbours, or the graph is not connected: scikit-learn's
         errors.
     """
-    n, counts = len(offsets) - 1, np.diff(offsets)
+    n, counts = graph.shape[0], np.diff(graph.indptr)
     if counts.min() < k:
         raise ValueError(
             f"There exists points with fewer than {k} neighbors. Ensure your distance matrix has "
@@ -44,15 +45,16 @@ def span_graph(
             "graph), or specify a `max_distance` in `metric_params` to use when distances are "
             "missing."
         )
-    core = distances[offsets[:-1] + k - 1]
+    graph = graph.copy()
+    graph.sort_indices()
     rows = np.repeat(np.arange(n), counts)
-    others = rows != indices
-    rows, indices, distances = rows[others], indices[others], distances[others]
-    low, high = np.minimum(rows, indices), np.maximum(rows, indices)
+    distances = graph.data.astype(np.float64)
+    pairs = itertools.pairwise(graph.indptr)
+    core = np.array([np.partition(distances[a:b], k - 1)[k - 1] for a, b in pairs])
+    upper = rows < graph.indices  # in the order of the rows and columns, which the sort keeps
+    low, high, distances = rows[upper], graph.indices[upper].astype(np.int64), distances[upper]
     weights = np.maximum(distances / alpha, np.maximum(core[low], core[high]))
-    order = np.lexsort((high, low, distances, weights))
-    _, first = np.unique(low[order] * n + high[order], return_index=True)
-    order = order[np.sort(first)]  # each pair once
+    order = np.lexsort((distances, weights))
     low, high, weights = low[order], high[order], weights[order]
     ranks = np.arange(1, len(order) + 1)  # no two of which are the same
     tree = csgraph.minimum_spanning_tree(sparse.csr_array((ranks, (low, high)), shape=(n, n)))

@@ -125,9 +125,10 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
     there, a sort that is not stable says which goes first.
 
     Native: no matrix of distances and no lists of neighbours but the first 10; memory beyond X is
-    about 400 bytes a row and the packed copy of X of the index. Metrics that the index does not
-    have, and precomputed distances, are taken a row at a time, with O(n_samples) memory beyond
-    them, and n_samples² · n_features operations. Medoids need the distances within a cluster.
+    about 400 bytes a row and the packed copy of X of the index. Distances of metrics that the index
+    does not have are measured all at once if they fit in the setting `memory_limit`, else a row at
+    a time, twice each: n_samples² · n_features operations. Sparse rows become an array, if that
+    fits. Medoids need the distances within a cluster.
 
     A scan or a Dask collection is brought into memory, and refused if it does not fit in the
     setting `memory_limit`: a row is a neighbour of rows in any batch.
@@ -230,9 +231,7 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             and self.condensed_tree_.ndim == 2
             and self.condensed_tree_.shape[1] == 4
             and self.labels_.max() < clusters
-            and all(
-                each is None or each.shape == (clusters, self.n_features_in_) for each in centres
-            )
+            and all(each.shape == (clusters, self.n_features_in_) for each in centres)
         )
 
     @property
@@ -299,7 +298,8 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
                 "a different metric."
             )
         given = X
-        need = Need(doubles=not isinstance(self.metric, str), contiguous=not precomputed)
+        indexed = isinstance(self.metric, str) and self.metric in metrics.INDEXED
+        need = Need(doubles=not indexed, contiguous=not precomputed)
         rows = collect(data.source(self, X, need=need), "HDBSCAN")
         if precomputed:
             _check_distances(rows.X, rows.assert_finite)
@@ -327,7 +327,15 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             raise ValueError(f"min_samples ({k}) must be at most the number of samples in X ({n})")
         metric, parameters = self._choose_metric(points)
         threads = thread_count(self.n_jobs)
-        search = new_search(points, metric, self.algorithm, metric, parameters, threads)
+        rows = points
+        if sparse.issparse(points) and metric != "precomputed":
+            metrics.check_sparse(metric, self.algorithm)
+            if (
+                metric in metrics.INDEXED
+                and 8 * n * points.shape[1] <= get_config()["memory_limit"]
+            ):
+                rows = points.toarray()  # n² sparse differences would take longer
+        search = new_search(rows, metric, self.algorithm, metric, parameters, threads)
         ends, weights, _ = search.span(k, self.alpha, threads)
         if metric == "precomputed" and np.isinf(weights[-1]):
             warn(
@@ -348,17 +356,17 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         )
         found, strengths = label(tree, n, chosen, allow_single_cluster=single, epsilon=epsilon)
         self._set_centres(points, found, strengths, metric, parameters, len(chosen))
-        rows = len(labels)
         self.labels_ = labels
         self.labels_[finite] = found
         self.probabilities_ = np.where(labels == _MISSING, np.nan, 0.0)
         self.probabilities_[finite] = strengths
-        self.single_linkage_tree_ = _with_others(linkage, finite, rows)
+        self.single_linkage_tree_ = _with_others(linkage, finite, len(labels))
         self.condensed_tree_ = np.column_stack(tree)
-        numbers = np.concatenate([finite, rows + np.arange(len(tree.parents) - n + 1)])
+        clusters = len(labels) + np.arange(len(tree.parents) - n + 1)
+        numbers = np.concatenate([finite, clusters])
         self.condensed_tree_[:, 0] = numbers[tree.parents]
         self.condensed_tree_[:, 1] = numbers[tree.children]
-        self.selected_clusters_ = chosen + rows - n
+        self.selected_clusters_ = numbers[chosen]
         self.engine_ = search.engine
 
     def _choose_metric(self, points: Any) -> tuple[Any, dict[str, Any]]:

@@ -60,8 +60,8 @@ def span(
     are all in the same component, too far, or of too large core distances, are not looked at, nor
     is a point whose edges are known to weigh more. Worst case: n² log n distances.
 
-    Memory: at most 240 bytes a point beyond the index, and the neighbours of as many points as
-    the setting `memory_limit` has room for; no list but of the first 10 neighbours is kept.
+    Memory: at most 240 bytes a point beyond the index, and 64 MiB of neighbours, or those of one
+    point: no list but of the first 10 neighbours is kept.
 
     Source: R. J. G. B. Campello, D. Moulavi, J. Sander, "Density-based clustering based on
     hierarchical density estimates", 2013; the search: W. B. March, P. Ram, A. G. Gray, "Fast

@@ -13,6 +13,7 @@ _SECONDS = 0.07  # what a chunk should last
 _BLOCK = 64  # points, at most
 _FIRST = 64  # blocks of a first chunk that walks a tree
 _NOTED = 10  # neighbours of a point that are kept
+_HELD = 1 << 26  # bytes of neighbours that are looked at together, at most
 
 
 def span(
@@ -28,7 +29,7 @@ def span(
     searched = build(index, n_threads)
     state = extension.Spanning(searched, alpha, noted)
     core = np.zeros(n)
-    step = max(1, get_config()["memory_limit"] // (32 * width))
+    step = max(1, min(_HELD, get_config()["memory_limit"]) // (16 * width))
     for first in range(0, n, step):
         rows = slice(first, min(first + step, n))
         distances, indices = nearest(index, index.X[rows], width, n_threads)
