@@ -21,11 +21,13 @@ TESTS := test test-processors test-oldest conformance test-gpu test-interpreter 
 $(TESTS): export OMP_WAIT_POLICY := passive
 $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
+PARALLEL := -n logical --dist loadgroup
+
 demo: .venv/demo-$(SETTINGS)
 	$(PY) -m rmodels demo
 
 test: lint build/pure
-	$(PY) -m pytest -n logical
+	$(PY) -m pytest $(PARALLEL)
 
 # The wheels of the reference engine alone, which tests/test_package.py looks into.
 build/pure: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
@@ -41,7 +43,7 @@ test-processors: .venv/test-$(SETTINGS)
 # The tests with the oldest versions that pyproject.toml promises, of Python too, and a wheel of ours.
 OLDEST := build/oldest
 test-oldest: $(OLDEST)/installed
-	$(OLDEST)/bin/python -m pytest -n logical
+	$(OLDEST)/bin/python -m pytest $(PARALLEL)
 
 $(OLDEST)/tools: pyproject.toml evidence/pyproject.toml tests/oldest.py
 	rm -rf $(OLDEST)
