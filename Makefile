@@ -59,9 +59,10 @@ $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	@touch $@
 
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
+# SHORT=--short runs fewer of the reference engine.
 SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
-	$(PY) tests/conformance/run.py --seeds $(SEEDS)
+	$(PY) tests/conformance/run.py --seeds $(SEEDS) $(SHORT)
 
 INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
