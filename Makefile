@@ -21,11 +21,13 @@ TESTS := test test-processors test-oldest conformance test-gpu test-interpreter 
 $(TESTS): export OMP_WAIT_POLICY := passive
 $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
+PARALLEL := -n logical --dist loadgroup
+
 demo: .venv/demo-$(SETTINGS)
 	$(PY) -m rmodels demo
 
 test: lint build/pure
-	$(PY) -m pytest -n logical
+	$(PY) -m pytest $(PARALLEL)
 
 # The wheels of the reference engine alone, which tests/test_package.py looks into.
 build/pure: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
@@ -41,7 +43,7 @@ test-processors: .venv/test-$(SETTINGS)
 # The tests with the oldest versions that pyproject.toml promises, of Python too, and a wheel of ours.
 OLDEST := build/oldest
 test-oldest: $(OLDEST)/installed
-	$(OLDEST)/bin/python -m pytest -n logical
+	$(OLDEST)/bin/python -m pytest $(PARALLEL)
 
 $(OLDEST)/tools: pyproject.toml evidence/pyproject.toml tests/oldest.py
 	rm -rf $(OLDEST)
@@ -63,9 +65,10 @@ test-wheel:
 	$(PYTHON) tests/installed.py build/wheel -n logical tests
 
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
+# SHORT=--short runs fewer of the reference engine.
 SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
-	$(PY) tests/conformance/run.py --seeds $(SEEDS)
+	$(PY) tests/conformance/run.py --seeds $(SEEDS) $(SHORT)
 
 INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.

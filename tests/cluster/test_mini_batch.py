@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn import cluster
 
@@ -10,6 +11,8 @@ import rmodels
 from rmodels import MiniBatchKMeans, native
 from rmodels.config import config_context
 from rmodels.exceptions import NotCoveredError
+
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
 
 def blobs(n=1500, d=4, k=6, seed=0):
@@ -31,6 +34,7 @@ def assert_same(ours, theirs):
     assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-12)
 
 
+@pytest.mark.skipif(SKLEARN < (1, 9), reason="scikit-learn before 1.9 draws batches otherwise")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "given",
@@ -40,6 +44,7 @@ def assert_same(ours, theirs):
         {"n_clusters": 30, "batch_size": 50, "reassignment_ratio": 0.3},
         {"compute_labels": False, "max_no_improvement": None, "max_iter": 2, "init_size": 40},
         {"batch_size": 4000, "max_iter": 5, "n_init": 3},
+        {"n_clusters": 2, "init": [[0.0, 1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 1.0]], "batch_size": 100},
     ],
     ids=str,
 )
@@ -54,9 +59,10 @@ def test_steps_are_those_of_scikit_learn(on_engine, given, weighted):
     np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-12)
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "random", "rows"])
 def test_partial_fits_are_those_of_scikit_learn(on_engine, init):
     X, w = blobs(), np.random.default_rng(1).random(1500)
+    init = X[:20] if init == "rows" else init
     given = {"n_clusters": 20, "init": init, "random_state": 3, "reassignment_ratio": 0.2}
     ours, theirs = MiniBatchKMeans(**given), cluster.MiniBatchKMeans(**given)
     for first in range(0, 1500, 60):

@@ -44,13 +44,14 @@ TESTS = (
 ENGINES = {"native": "auto", "reference": "reference"}
 
 
-def run(engine, seeds, workers):
+def run(engine, seeds, workers, short):
     """Run the tests on one engine; return pytest's exit status."""
     package = Path(sklearn.__file__).parent
     environment = os.environ | {
         "PYTHONPATH": str(HERE),
         "CONFORMANCE_ENGINE": engine,
         "RMODELS_ENGINE": ENGINES[engine],
+        "CONFORMANCE_SHORT": "1" if short else "",
         "SKLEARN_RUN_FLOAT32_TESTS": "1",
         "SKLEARN_TESTS_GLOBAL_RANDOM_SEED": seeds,
     }
@@ -67,11 +68,13 @@ def main():
     parser.add_argument("--engine", choices=ENGINES, action="append")
     parser.add_argument("--seeds", default="0-4", help="global random seeds, such as 0-4")
     parser.add_argument("--workers", default="logical", help="processes of pytest-xdist")
+    parser.add_argument("--short", action="store_true", help="fewer tests of the reference engine")
     given = parser.parse_args()
     engines = given.engine or list(ENGINES)
     if "native" in engines and native.load() is None:
         sys.exit(native.ABSENT)
-    sys.exit(max(map(bool, [run(engine, given.seeds, given.workers) for engine in engines])))
+    settings = given.seeds, given.workers, given.short
+    sys.exit(max(map(bool, [run(engine, *settings) for engine in engines])))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,10 @@ from rmodels.base.scores import Hits, Residuals  # noqa: E402
 from rmodels.config import thread_count  # noqa: E402
 from rmodels.data.dask_source import DaskSource  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("default")  # of Dask and its processes
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # of Dask and its processes
+    pytest.mark.xdist_group("dask"),  # one cluster
+]
 
 N, D = 1000, 4
 RNG = np.random.default_rng(0)

@@ -238,6 +238,7 @@ dense = partial(columns, sparse_output=False)
     ],
     ids=["ridge", "neighbours", "union"],
 )
+@pytest.mark.filterwarnings(r"ignore:\s*The format of the columns:FutureWarning")  # before 1.7
 def test_pipelines_of_tables(model):
     y = np.where(RNG.random(60) < 0.5, "up", "down")
     model.fit(FRAME, RNG.random(60) if isinstance(model[-1], Ridge) else y)

@@ -12,6 +12,8 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 import rmodels
 from rmodels import ElasticNet, ElasticNetCV, Lasso, LassoCV
 
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
+
 
 def samples(n, d, seed=0, noise=1.0):
     rng = np.random.default_rng(seed)
@@ -97,9 +99,10 @@ def test_so_many_columns_that_only_some_are_looked_at():
 
 
 def test_grid_and_choice_are_scikit_learns():
+    count = "n_alphas" if SKLEARN < (1, 7) else "alphas"
     for weights in (None, W):
         ours = LassoCV(alphas=20).fit(X, Y, weights)
-        theirs = Theirs(alphas=20, tol=1e-12, max_iter=100_000).fit(X, Y, weights)
+        theirs = Theirs(**{count: 20}, tol=1e-12, max_iter=100_000).fit(X, Y, weights)
         np.testing.assert_allclose(ours.alphas_, theirs.alphas_, rtol=1e-12)
         np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-8)
         assert ours.alpha_ == pytest.approx(theirs.alpha_, rel=1e-12)

@@ -58,6 +58,10 @@ def test_each_fit_is_that_of_the_other_folds(n_classes, given):
 @pytest.mark.parametrize("given", [{}, {"refit": False}, {"l1_ratios": None}])
 @pytest.mark.filterwarnings("ignore:'l1_ratios=None':FutureWarning")
 @pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.skipif(
+    "use_legacy_attributes" not in Peer().get_params(),
+    reason="this version of scikit-learn has attributes of one kind",
+)
 def test_attributes_are_scikit_learns(n_classes, given, legacy):
     X, y, w = rows(n_classes)
     given = NEW | {"Cs": 3, "cv": 3, "use_legacy_attributes": legacy} | given

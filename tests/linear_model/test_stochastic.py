@@ -245,9 +245,10 @@ def test_any_number_of_threads_gives_the_same_bits():
 
 def test_probabilities():
     X, y = data(np.random.default_rng(9), 100, 3, 3)
+    given = {"learning_rate": "constant", "eta0": 0.01, "tol": None, "max_iter": 5}
     for loss in ("log_loss", "modified_huber"):
         ours, theirs = (
-            home.SGDClassifier(loss, random_state=0, learning_rate="constant", tol=None, max_iter=5)
+            home.SGDClassifier(loss, random_state=0, **given)
             for home in (rmodels, sklearn.linear_model)
         )
         expected = theirs.fit(X, y).predict_proba(X)

@@ -29,6 +29,7 @@ TOOLS = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
+    pytest.mark.xdist_group("library"),  # no process waits for another that builds it
     pytest.mark.skipif(
         shutil.which("cmake", path=TOOLS) is None or shutil.which("c++") is None,
         reason="there is no cmake or no C++ compiler, which build the library",

@@ -234,7 +234,9 @@ def _find_words(find: Callable[[], Any], name: str, told: list[str]) -> list[str
 def _kinds(hint: Any) -> set[type]:
     """Return the types among those of a hint that text can give."""
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return {part for part in parts if part in (bool, int, float, str, types.NoneType)}
+    kinds = {part for part in parts if part in (bool, int, float, str, types.NoneType)}
+    # what may be an array, which to older versions of NumPy a bool is, is no flag
+    return kinds - {bool} if bytes in parts else kinds
 
 
 def _is_number(text: str) -> bool:

@@ -281,9 +281,7 @@ class MiniBatchKMeans(SeededCentres):
             self._check_count(n)
             self._count_runs()
             first = self._count_first(n)
-            centres = self._starts(rows)
-            if centres is None:
-                centres = self._draw_first(rows, first, random_state, threads)
+            centres = self._draw_first(rows, self._starts(rows), first, random_state, threads)
             given = centres, np.zeros(self.n_clusters), 0, min(self.batch_size, n)
         batches = self._follow(*given, random_state, threads)
         batches.step(rows)
@@ -354,9 +352,7 @@ class MiniBatchKMeans(SeededCentres):
         best, least = None, 0.0
         for run in range(runs):
             self._tell(f"Init {run + 1}/{runs} with method {self.init}")
-            centres = starts
-            if centres is None:
-                centres = self._draw_first(sample, size, random_state, n_threads)
+            centres = self._draw_first(sample, starts, size, random_state, n_threads)
             inertia = measure_rows(held, centres, n_threads).inertia.value
             self._tell(f"Inertia for init {run + 1}/{runs}: {inertia}")
             if best is None or inertia < least:
@@ -364,10 +360,19 @@ class MiniBatchKMeans(SeededCentres):
         return best
 
     def _draw_first(
-        self, rows: Rows, size: int, random_state: np.random.RandomState, n_threads: int | None
+        self,
+        rows: Rows,
+        starts: Any,
+        size: int,
+        random_state: np.random.RandomState,
+        n_threads: int | None,
     ) -> Any:
+        """Return where centres begin: `starts`, or of rows that are drawn in either case."""
         if size < rows.X.shape[0]:
-            rows = rows.take(random_state.randint(0, rows.X.shape[0], size))
+            places = random_state.randint(0, rows.X.shape[0], size)
+            rows = rows.take(places) if starts is None else rows
+        if starts is not None:
+            return starts
         return self._draw(rows, self.n_clusters, random_state, n_threads)
 
     def _restore_draws(self) -> np.random.RandomState:

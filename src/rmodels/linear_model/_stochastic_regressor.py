@@ -234,6 +234,11 @@ class SGDRegressor(StochasticModel, LinearModel):
         return self
 
     @all_or_nothing
+    def _predict(self, rows: Rows) -> Any:
+        """Return the predictions of checked rows."""
+        # sparse coefficients are one row to older versions of SciPy
+        return super()._predict(rows).reshape(-1)
+
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> "SGDRegressor":

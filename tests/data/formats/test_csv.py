@@ -33,6 +33,7 @@ def large(tmp_path_factory):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 @pytest.mark.parametrize("limit", [48, 64])
+@pytest.mark.xdist_group("large")  # one file
 def test_memory(large, tmp_path, limit):
     """A fit and a score take no more than the limit, which is less than the file."""
     code = """
