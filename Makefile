@@ -85,12 +85,6 @@ test-interpreter: .venv/gpu-$(SETTINGS)
 	$(PY) -c 'import torch, triton' 2>/dev/null || $(PY) -m pip install -q --no-build-isolation -e '.[gpu-test]'
 	@touch $@
 
-# The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
-.PHONY: docs
-docs: .venv/docs
-	$(PY) -m sphinx -q -W --keep-going docs build/docs
-	@echo build/docs/index.html
-
 # What tests/on_a_gpu.py takes along to a machine that has a GPU, and neither network nor pip. GPU_PYTHON is a Python of
 # the version that machine has.
 GPU_KIT := build/gpu-kit
@@ -104,6 +98,19 @@ gpu-kit:
 	rm -r $(GPU_KIT)/wheel $(GPU_KIT)/native/*.py
 	$(GPU_PYTHON) -m pip install -q --no-deps --no-compile --only-binary :all: --target $(GPU_KIT)/packages click execnet hypothesis iniconfig \
 	  nanobind packaging pluggy pygments pytest pytest-timeout pytest-xdist sortedcontainers threadpoolctl
+
+# The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
+.PHONY: docs
+docs: .venv/docs
+	$(PY) -m sphinx -q -W --keep-going docs build/docs
+	@echo build/docs/index.html
+
+# The same by version: in SERVED, a copy of what is served, a folder of this version beside those of others.
+SERVED := build/site
+.PHONY: site
+site: docs
+	$(PY) docs/by_version.py build/docs $(SERVED)
+	@echo $(SERVED)/index.html
 
 .venv/docs: .venv/test-$(SETTINGS) pyproject.toml
 	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'

@@ -19,7 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["conf.py", "estimators.rst"]
+exclude_patterns = ["by_version.py", "conf.py", "estimators.rst"]
 templates_path = ["_templates"]
 nitpicky = True
 default_role = "autolink"
@@ -62,6 +62,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "header_links_before_dropdown": 6,
     "logo": {"text": "rmodels"},
+    "navbar_end": ["versions", "theme-switcher"],
     "navigation_with_keys": False,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "notebooks/index": []},
     "show_toc_level": 2,

@@ -23,9 +23,11 @@ def on_a_gpu(monkeypatch):
 
 
 def run(*arguments, **environment):
+    # the run starts workers of its own
+    given = {name: value for name, value in os.environ.items() if "PYTEST_XDIST" not in name}
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
-        env=os.environ | environment,
+        env=given | environment,
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
