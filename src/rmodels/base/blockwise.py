@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.base import metrics
-from rmodels.ops.connect.lists import connect_lists
 from rmodels.base.metrics import Metric
 from rmodels.base.spanning import span_graph
 from rmodels.config import get_config
 from rmodels.ops import nearest as ops
+from rmodels.ops.connect.lists import connect_lists
 from rmodels.ops.span import grow
 
 __all__ = ["Blockwise", "Precomputed", "SparseRows", "join_blocks", "row_blocks"]

@@ -303,8 +303,8 @@ def _one_query_float32(options: Options, n_samples: int, n_features: int) -> Pro
         "small",
         partial(_single, n_samples, 1, n_features, 5),
         (
-            Contender("rmodels", _our_query, True, note="fitted before"),
-            Contender("scikit-learn brute", partial(_scikit_learn_query, algorithm="brute")),
+            Contender("rmodels", query_ours, True, note="fitted before"),
+            Contender("scikit-learn brute", partial(query_scikit_learn, algorithm="brute")),
             _flat(options, filled=True),
         ),
         check_neighbors,
