@@ -169,8 +169,12 @@ def test_what_is_not_a_number():
         rows = np.where(np.arange(4) == 1, bad, WHOLE[:5])
         with pytest.raises(ValueError, match=message):
             KNNImputer(missing_values=-1).fit(rows)
-    with pytest.raises(ValueError, match="infinity"):
-        KNNImputer().fit(X).transform([[0.0, np.inf, 0.0, 0.0]])
+    infinite = np.array([[0.0, np.inf, 0.0, 0.0]])
+    for rows in (infinite, rmodels.scan(lambda: iter([infinite]))):
+        with pytest.raises(ValueError, match="infinity"):
+            KNNImputer().fit(X).transform(rows)
+        with pytest.raises(ValueError, match="infinity"):
+            KNNImputer().fit(rows)
     assert KNNImputer().__sklearn_tags__().input_tags.allow_nan
     assert not KNNImputer(missing_values=0).__sklearn_tags__().input_tags.allow_nan
 
@@ -218,8 +222,9 @@ def test_files_whose_cells_are_empty(tmp_path):
     table = pd.DataFrame(X, columns=list("abcd"))
     table.to_parquet(tmp_path / "rows.parquet", index=False)
     table.to_csv(tmp_path / "rows.csv", index=False, na_rep="NaN")
+    table.to_csv(tmp_path / "empty.csv", index=False)
     expected = KNNImputer().fit(table).transform(table)
-    for name in ("rows.parquet", "rows.csv"):
+    for name in ("rows.parquet", "rows.csv", "empty.csv"):
         rows = rmodels.scan(tmp_path / name)
         np.testing.assert_array_equal(KNNImputer().fit(rows).transform(rows), expected)
 

@@ -42,6 +42,10 @@ class HasState:
         """Return whether `fit` reads a scan once, for sums that a checkpoint can hold."""
         return True
 
+    def _reads_missing(self) -> bool:
+        """Return whether rows of a scan that lack values are what `fit` is made for."""
+        return False
+
     def _is_consistent(self) -> bool:
         """Return whether attributes, each of its type, fit together."""
         return True

@@ -101,17 +101,18 @@ def fit(
     y: Any = targets[0] if len(targets) == 1 else list(targets)
     weights: Any = sample_weight
     prepared = None
-    if not in_batches and any(prepares.values()):
+    scanned = in_batches or model._reads_missing()
+    if not scanned and any(prepares.values()):
         kind: Targets = "labels" if is_classifier(model) else "numbers" if targets else "none"
         X, y, weights, prepared = door.gather(clone(model), rows, y, weights, kind)
-    elif not in_batches:
+    elif not scanned:
         reader.encodable = chosen
         X, y, weights = _samples(reader, chosen, targets, sample_weight, is_classifier(model))
     weighted = {} if weights is None else {"sample_weight": weights}
     model.fit(X, *([y] if targets else []), **weighted)
     if prepared is not None:
         vars(model)["_preparation"] = prepared
-    count = X.n_rows if in_batches else X.num_rows
+    count = X.n_rows if scanned else X.num_rows
     left_out = f" ({rows.n_left_out} more lack a value)" if rows.n_left_out else ""
     files.save(model, written, target_names=targets or None)
     streams.finish(output, written)

@@ -35,6 +35,12 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
+def _refuse_infinity(X: NDArray) -> None:
+    """Raise an error if rows hold an infinity: parts of scans were not searched for it."""
+    if np.isinf(X).any():
+        raise ValueError("Input X contains infinity: KNNImputer fills in NaN, and no other")
+
+
 class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     """Fill in missing values by the mean of the nearest rows that have them.
 
@@ -89,7 +95,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
 
     A scan or a Dask collection that it is fitted to is brought into memory, and refused if it does
     not fit in the setting `memory_limit`; rows to be filled in may be any, as each is filled in by
-    itself. In text, a missing value is written NaN.
+    itself. Cells of files that are empty, null or NaN are missing values.
 
     Source: O. Troyanskaya and others, "Missing value estimation methods for DNA microarrays", 2001.
 
@@ -148,6 +154,9 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     def _has_checkpoint(self) -> bool:
         return False
 
+    def _reads_missing(self) -> bool:
+        return _is_nan(self.missing_values)
+
     def _is_consistent(self) -> bool:
         X, allowed = self._known_rows, np.isnan if _is_nan(self.missing_values) else np.zeros_like
         return bool(
@@ -200,6 +209,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
             )
         source = data.source(self, X, need=self._need())
         rows = collect(source, "KNNImputer")
+        _refuse_infinity(rows.X)
         kept = np.ascontiguousarray(rows.X)
         self._known_rows = kept.copy() if self.copy and source.in_memory else kept
         self.indicator_ = None
@@ -277,6 +287,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     def _fill(self, rows: Rows) -> NDArray:
         """Return checked rows, filled in."""
         X: NDArray = rows.on_host().X
+        _refuse_infinity(X)
         missing: Mask = find_missing(X, self.missing_values)
         lacking = find_missing(self._known_rows, self.missing_values)
         known = ~lacking.all(axis=0)
