@@ -28,9 +28,8 @@ def require(module: str, extra: str, package: str = "rmodels") -> Any:
     ImportError
         If the package is not installed; the message says what to install.
     """
-    found = sys.modules.get(module)
-    if found is not None and not getattr(found.__spec__, "_initializing", False):
-        return found  # by far the quickest: some ask for each column of each batch
+    if sys.modules.get(module) is not None:
+        return importlib.import_module(module)  # soon: some ask for each column of each batch
     needed = module.partition(".")[0]
     try:
         importlib.import_module(needed)

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rmodels
 from rmodels import (
+    HDBSCAN,
     IncrementalPCA,
     KMeans,
     KNeighborsClassifier,
@@ -51,6 +52,7 @@ y = np.array([0, 1, 1, 0])
 NEAR = np.column_stack([X[:, 0], X[:, 0] + 1e-6 * X[:, 1]])
 CHOSEN = {"Cs": 2, "cv": 2, "l1_ratios": [0.0], "use_legacy_attributes": False}
 DUMMY = np.array([[0.0], [0.0], [0.0], [1.0]])
+APART = np.where(np.kron(np.eye(2), np.ones((3, 3))) > 0, 1.0 - np.eye(6), np.inf)
 POWERS = sparse.csr_array(np.linspace(0, 1, 1000)[:, None] ** np.linspace(1, 30, 200))
 
 
@@ -195,6 +197,11 @@ CASES = {
     "CrossValidated._check_targets": (
         lambda: LassoCV(cv=2).fit(X, y[:, None]),
         DataConversionWarning,
+    ),
+    "HDBSCAN.fit": (lambda: HDBSCAN(2).fit(X), FutureWarning),
+    "HDBSCAN._cluster": (
+        lambda: HDBSCAN(2, metric="precomputed", copy=True).fit(APART),
+        UserWarning,
     ),
     "KMeans.fit": (lambda: KMeans(1, algorithm="elkan").fit(X), RuntimeWarning),
     "KMeans._set_clusters": (
