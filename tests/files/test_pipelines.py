@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
@@ -34,6 +35,11 @@ FRAME.loc[3, "n"] = np.nan
 Y = RNG.normal(size=60)
 
 
+# By itself, scikit-learn 1.6 keeps columns in a class that a model file does not hold.
+OLD = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 7)
+REMAINDER = {"force_int_remainder_cols": False} if OLD else {}
+
+
 def columns(**options):
     return ColumnTransformer(
         [
@@ -42,6 +48,7 @@ def columns(**options):
             ("n", make_pipeline(SimpleImputer(), StandardScaler()), ["n"]),
         ],
         remainder="passthrough",
+        **REMAINDER,
     )
 
 
