@@ -42,7 +42,7 @@ EXCEPTIONS = {
         }
         if SKLEARN >= (1, 8)
         else {
-            (check, "QuadraticDiscriminantAnalysis"): (
+            (check, "QuadraticDiscriminantAnalysis()"): (
                 "the rows of the check have a singular covariance in a class, which these "
                 "versions of scikit-learn's own warn of"
             )

@@ -206,7 +206,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
 
     def _margins(self, rows: Rows) -> Any:
         X = on_host(rows.X)
-        return X @ self._held("coef_").ravel()  # sparse, one row to older versions of SciPy
+        return X @ self._held("coef_").ravel()  # sparse, one row in older versions of scikit-learn
 
     def decision_function(self, X: ArrayLike) -> Any:
         """Return x·coef − offset, above 0 for what is inside.

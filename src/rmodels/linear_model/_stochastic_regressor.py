@@ -236,7 +236,7 @@ class SGDRegressor(StochasticModel, LinearModel):
     @all_or_nothing
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""
-        # sparse coefficients are one row to older versions of SciPy
+        # sparse coefficients are one row in older versions of scikit-learn
         return super()._predict(rows).reshape(-1)
 
     def partial_fit(

@@ -40,7 +40,8 @@ __all__ = [
 _EPOCHS = 5
 _LONG = 1000  # epochs without shuffling
 _FEW = 10  # of these that scikit-learn walks
-_STEPS: dict[str, Any] = {"tol": None, "random_state": 0, "learning_rate": "invscaling"}
+_RATE = {"learning_rate": "invscaling", "eta0": 0.01}
+_STEPS: dict[str, Any] = {"tol": None, "random_state": 0} | _RATE
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ def stochastic_cases(quick: bool) -> Iterator[Case]:
         ("Perceptron", labels, {"penalty": "l2"}),
         ("SGDOneClassSVM", labels, {"nu": 0.3}),
     ):
-        steps = {k: v for k, v in _STEPS.items() if k != "learning_rate" or name != "Perceptron"}
+        steps = {k: v for k, v in _STEPS.items() if k not in _RATE or name != "Perceptron"}
         what = ", ".join(map(str, given.values()))
         given = steps | given | {"max_iter": 5}
         data = StochasticData(X, target)
