@@ -10,7 +10,6 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,11 @@ import pytest
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.linear_model import LinearRegression
-from rmodels.neighbors import NearestNeighbors
+from rmodels.neighbors import LocalOutlierFactor
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import moments
 from rmodels.ops.nearest import index, nearest
+from rmodels.ops.nearest.native import build
 
 pytestmark = [
     pytest.mark.skipif(native.load() is None, reason="no compiled extension"),
@@ -191,6 +191,13 @@ def few_features(n):
     return np.random.default_rng(0).random((n, 3), dtype=np.float32)
 
 
+def long_building():
+    X = few_features(1 << 20)  # of which one split of a tree takes less than a chunk
+    return lambda: [
+        build(index(X, algorithm="tree", engine="native"), n_threads=1) for _ in range(100)
+    ]
+
+
 def long_query():
     X = np.random.default_rng(0).normal(size=(100000, 64))
     return lambda: nearest(index(X, algorithm="brute", engine="native"), X, 5)
@@ -216,9 +223,7 @@ LONG = {
             np.broadcast_to(np.ones(400), (1 << 22, 400)), np.zeros((1 << 22, 1)), engine="native"
         )
     ),
-    "index": lambda: partial(
-        index, few_features(8 << 20), algorithm="tree", engine="native", n_threads=1
-    ),
+    "index": long_building,
     "query": long_query,
 }
 
@@ -266,12 +271,12 @@ def test_an_interrupt_is_answered(call):
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
     X, Y = samples(500, 3)
-    neighbors = NearestNeighbors(algorithm="kd_tree", n_jobs=1).fit(X)
-    answer = neighbors.kneighbors(X[:10])
-    points = few_features(8 << 20)
-    work_to_interrupt(lambda: neighbors.fit(points))
-    assert_same(neighbors.kneighbors(X[:10]), answer)
-    assert neighbors.n_samples_fit_ == 500
+    outliers = LocalOutlierFactor(5, algorithm="kd_tree", n_jobs=1).fit(X)
+    factors = outliers.negative_outlier_factor_.copy()
+    points = few_features(4 << 20)
+    work_to_interrupt(lambda: outliers.fit(points))
+    np.testing.assert_array_equal(outliers.negative_outlier_factor_, factors)
+    assert outliers.n_samples_fit_ == 500
 
     regression = LinearRegression(iterations=10, learning_rate=0.01, solver="stream").fit(X, Y)
     coefficients = regression.coef_.copy()
