@@ -19,6 +19,7 @@ TESTS = (
     "cluster/tests/test_bisect_k_means.py",
     "cluster/tests/test_dbscan.py",
     "cluster/tests/test_hdbscan.py",
+    "cluster/tests/test_spectral.py",
     "tests/test_naive_bayes.py",
     "tests/test_discriminant_analysis.py",
     "neighbors/tests/test_neighbors.py",
