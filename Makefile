@@ -17,7 +17,7 @@ help:
 
 # Threads of OpenMP and OpenBLAS that have no work sleep at once: where processes of tests share the
 # cores, those that spin take more time than the tests. Times that are shown to people are without it.
-TESTS := test test-processors test-oldest conformance test-gpu test-interpreter sanitize
+TESTS := test test-processors test-oldest test-wheel conformance test-gpu test-interpreter sanitize
 $(TESTS): export OMP_WAIT_POLICY := passive
 $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
@@ -62,7 +62,7 @@ $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 # PYTHON names the Python it is for: from 3.12 on, the stable ABI.
 .PHONY: test-wheel
 test-wheel:
-	$(PYTHON) tests/installed.py build/wheel -n logical tests
+	$(PYTHON) tests/installed.py build/wheel $(PARALLEL) tests
 
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
 # SHORT=--short runs fewer of the reference engine.
