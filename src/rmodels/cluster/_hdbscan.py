@@ -101,17 +101,17 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
     probabilities_ : ndarray of shape (n_samples,), float64
         How long a point stays in its cluster: λ(x) / max λ, 0 of noise, NaN of rows with a NaN.
     centroids_ : ndarray of shape (n_clusters, n_features)
-        Means of the rows of each cluster, weighted by probabilities_.
+        Means of the rows of each cluster, weighted by `probabilities_`.
     medoids_ : ndarray of shape (n_clusters, n_features)
         Rows whose distances to the others of the cluster, weighted so, add up to least.
     single_linkage_tree_ : ndarray of shape (n_samples - 1, 4), float64
-        Merges in the form of `scipy.cluster.hierarchy`; rows that are not finite merge last, at
+        Merges in the form of ``scipy.cluster.hierarchy``; rows that are not finite merge last, at
         infinity.
     condensed_tree_ : ndarray of shape (n_lines, 4), float64
         What drops out of which cluster: the cluster (n_samples is that of all), the row or cluster
         that does, λ, and of how many points.
     selected_clusters_ : ndarray of shape (n_clusters,), int64
-        The clusters of condensed_tree_ that have the labels 0, 1, …
+        The clusters of `condensed_tree_` that have the labels 0, 1, …
     engine_ : {"reference", "native", "scipy"}
     n_features_in_, feature_names_in_
         As in `KMeans`.

@@ -171,9 +171,9 @@ def _sum(rows: Rows, scores: Floats) -> ExactSum:
 class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     """Density as the mean of a kernel around each of the points.
 
-        p(x) = Σ w_i K(|x − x_i| / h) / (c h^d Σ w_i)
+        p(x) = Σ w_i K(‖x − x_i‖ / h) / (c h^d Σ w_i)
 
-    with w the weights, h the bandwidth, d the number of features, and c = ∫ K(|x|) dx.
+    with w the weights, h the bandwidth, d the number of features, and c = ∫ K(‖x‖) dx.
 
     Parameters
     ----------
@@ -212,8 +212,8 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     Notes
     -----
     Distances are those of differences in float64, each kernel is right to a few units in the last
-    place, sums are compensated: log p(x) is right to about 10⁻¹⁵ (1 + |log p(x)|), far away too,
-    where p(x) itself would be 0 in float64. See `rmodels.ops.kernel_sums.log_sums`, whose bounds of
+    place, sums are compensated: log p(x) is right to about 10⁻¹⁵ (1 + abs(log p(x))), far away too,
+    where p(x) itself would be 0 in float64. See ``rmodels.ops.kernel_sums.log_sums``, whose bounds of
     boxes prove that `atol` and `rtol` hold.
 
     Native: on all threads, the same bits for any number of them and any batch of queries; memory

@@ -39,7 +39,7 @@ class Index:
         Exponent of the Minkowski metric, above 0.
     algorithm : {"auto", "brute", "tree"}
         What the search of many queries is to do: scan every group of points, or skip groups whose
-        box is too far. See `decide`.
+        box is too far. See ``decide``.
     engine : str
         What searches.
     state : object
