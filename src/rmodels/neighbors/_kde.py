@@ -213,8 +213,8 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     -----
     Distances are those of differences in float64, each kernel is right to a few units in the last
     place, sums are compensated: log p(x) is right to about 10⁻¹⁵ (1 + abs(log p(x))), far away too,
-    where p(x) itself would be 0 in float64. See ``rmodels.ops.kernel_sums.log_sums``, whose bounds of
-    boxes prove that `atol` and `rtol` hold.
+    where p(x) itself would be 0 in float64. See ``rmodels.ops.kernel_sums.log_sums``, whose bounds
+    of boxes prove that `atol` and `rtol` hold.
 
     Native: on all threads, the same bits for any number of them and any batch of queries; memory
     about 3 times that of the points, beside them, and never a matrix of queries and points. Boxes
