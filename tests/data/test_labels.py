@@ -68,6 +68,21 @@ def _on_a_cluster(X, y):
 def test_a_warning_where_most_rows_have_a_class_of_their_own(where, n, n_classes, recwarn):
     X, y = RNG.standard_normal((n, 1)), np.arange(n) % n_classes
     GaussianNB().fit(*where(X, y.astype(float)))
-    told = [each for each in recwarn if "more than 50%" in str(each.message)]
-    told += [each for each in recwarn if "greater than 50%" in str(each.message)]
-    assert len(told) == (n_classes > n / 2)
+    assert _warnings_of_classes(recwarn) == (n_classes > n / 2)
+
+
+@pytest.mark.parametrize("where", [_in_memory, _in_batches, _on_a_cluster])
+def test_no_warning_of_classes_that_are_given_and_not_in_the_rows(where, recwarn):
+    X, y = RNG.standard_normal((40, 1)), np.arange(40.0) % 2
+    GaussianNB().partial_fit(*where(X, y), classes=np.arange(25.0))
+    assert not _warnings_of_classes(recwarn)
+
+
+def test_text_is_warned_of_once(recwarn):
+    names = np.array([f"name {i % 25}" for i in range(40)], dtype=object)
+    GaussianNB().fit(RNG.standard_normal((40, 1)), names)
+    assert _warnings_of_classes(recwarn) == 1
+
+
+def _warnings_of_classes(found):
+    return sum("greater than 50%" in str(each.message) for each in found)

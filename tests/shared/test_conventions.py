@@ -52,6 +52,23 @@ def test_copies_are_the_same(case):
 
 
 @every
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_every_way_to_fit_checks_parameters_first_and_leaves_nothing(case, way):
+    model = case.make()
+    checked = {k for k, v in model._parameter_constraints.items() if v != "no_validation"}
+    if not hasattr(model, way):
+        pytest.skip(f"{case.name} has no {way}")
+    if not checked:
+        pytest.skip(f"{case.name} has no parameter that is checked")
+    name = max(checked)  # partial_fit may be there by what others say
+    model.set_params(**{name: object()})
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {case.name} must be"):
+        getattr(model, way)(X, case.y)
+    assert vars(model) == before
+
+
+@every
 def test_fits_anew(case):
     model = case.make().fit(X[:50, :2], case.y[:50]).fit(X, case.y)
     assert_same_model(model, case.fit())

@@ -436,7 +436,7 @@ class DaskSource(Source):
         labels, n_rows = found
         known = labels if classes is None else classes
         self.classes = list(known)
-        for each in known:
+        for each in labels:
             check_classes(each, n_rows)
         return [Encoding.of(e, e, c) for e, c in zip(labels, known, strict=True)]
 

@@ -119,12 +119,14 @@ def encode(Y: Any) -> tuple[list[Any], Any]:
         for labels, _ in found:
             check_classes(on_host(labels), len(Y))
         return [labels for labels, _ in found], namespace(Y).stack([c for _, c in found], 1)
-    if Y.dtype == object:
+    objects = Y.dtype == object
+    if objects:
         check_classification_targets(Y)  # before they are compared
     classes, codes = [], np.empty(Y.shape, dtype=np.intp)
     for output, column in enumerate(Y.T):
         labels, codes[:, output] = _place(column)
-        check_classes(labels, len(Y))
+        if not objects:
+            check_classes(labels, len(Y))
         classes.append(labels)
     return classes, codes
 

@@ -53,16 +53,17 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
             yield item  # type: ignore[misc]
 
 
-def give_back_after_each(batches: Iterator[T]) -> Iterator[T]:
+def give_back_after_each(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Yield batches; give back after each the memory of those that were let go.
 
     Arrow's pool keeps what was freed, several batches of it, unless it is told to give it back.
     """
-    pool = require("pyarrow", "files").default_memory_pool()
     for batch in batches:
+        is_arrow = not isinstance(batch.rows, np.ndarray)
         yield batch
         del batch
-        pool.release_unused()
+        if is_arrow:
+            require("pyarrow", "files").default_memory_pool().release_unused()
 
 
 def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:

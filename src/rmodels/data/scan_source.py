@@ -275,10 +275,11 @@ class ScanSource(Source):
             return None
         encodings, n_rows = find_labels(self._scan, self._used)
         self._as_text = not self._scan.has_types
+        values = [np.unique(each.values) for each in encodings]
+        for each in values:
+            check_classes(each, n_rows)
         if classes is None:
-            self.classes = [np.unique(each.values) for each in encodings]
-            for each in self.classes:
-                check_classes(each, n_rows)
+            self.classes = values
             return encodings
         self.classes = list(classes)
         return [

@@ -233,12 +233,12 @@ class SGDRegressor(StochasticModel, LinearModel):
         self._warn_of_end()
         return self
 
-    @all_or_nothing
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""
         # sparse coefficients are one row in older versions of scikit-learn
         return super()._predict(rows).reshape(-1)
 
+    @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> "SGDRegressor":

@@ -1,6 +1,7 @@
 """Functions that give batches: what they may give, and that none of it is lost or kept."""
 
 import gc
+import sys
 import weakref
 
 import numpy as np
@@ -200,3 +201,10 @@ def test_later_tables_that_are_wider_or_of_another_kind():
     texts = pa.table({"x": ["1"], "y": [2.0]})
     with pytest.raises(ValueError, match="batch 2, column 'x': numbers are needed"):
         LinearRegression().fit(scan(lambda: [wide, texts]), "y")
+
+
+@pytest.mark.parametrize("source", [ROWS, lambda: [ROWS[:2], ROWS[2:]]], ids=["array", "function"])
+def test_arrays_are_read_without_pyarrow(source, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    found = LinearRegression().fit(scan(source, columns=[0]), 1)
+    np.testing.assert_allclose(found.coef_, EXPECTED.coef_, rtol=1e-12)  # of six rows

@@ -70,8 +70,6 @@ public:
     void estimate(const Seeding &state, const double *candidates, std::size_t count, std::size_t first,
                   std::size_t last, double *gains, double *errors, std::uint32_t *gainers, int threads) const;
 
-    std::size_t columns() const { return columns_; }
-
 private:
     std::size_t rows_, columns_;
     double scale_;
