@@ -434,19 +434,8 @@ void KernelSums::with_kernel(Kernel kernel, Run run) const {
 void KernelSums::sum(const double *Q, std::size_t queries, const std::int64_t *near, const Smoothing &how,
                      double *found, int threads) const {
     with_kernel(how.kernel, [&]<Kernel kernel>() {
-        auto run = [&]<Fold fold>() { sum_all<kernel, fold>(Q, queries, near, terms_of<fold>(how), found, threads); };
-        switch (index_->searched().distance.metric) {
-            case Metric::euclidean:
-                return run.template operator()<Fold::squares>();
-            case Metric::manhattan:
-                return run.template operator()<Fold::magnitudes>();
-            case Metric::chebyshev:
-                return run.template operator()<Fold::largest>();
-            case Metric::minkowski:
-                return run.template operator()<Fold::powers>();
-            case Metric::cosine:
-                throw std::invalid_argument("no sums of cosine distances");
-        }
+        with_sums(index_->searched().distance,
+                  [&]<Fold fold>() { sum_all<kernel, fold>(Q, queries, near, terms_of<fold>(how), found, threads); });
     });
 }
 

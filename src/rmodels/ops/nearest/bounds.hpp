@@ -28,11 +28,29 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <stdexcept>
 
 #include "ops/nearest/exact.hpp"
 #include "ops/nearest/tile.hpp"
 
 namespace rmodels::RMODELS_ISA {
+
+// Calls run, a template over the fold of which a distance is the root.
+template <class Run>
+void with_sums(const Distance &distance, Run run) {
+    switch (distance.metric) {
+        case Metric::euclidean:
+            return run.template operator()<Fold::squares>();
+        case Metric::manhattan:
+            return run.template operator()<Fold::magnitudes>();
+        case Metric::chebyshev:
+            return run.template operator()<Fold::largest>();
+        case Metric::minkowski:
+            return run.template operator()<Fold::powers>();
+        case Metric::cosine:
+            throw std::invalid_argument("cosine distances are no sums of gaps");
+    }
+}
 
 // What the bounds need to know about a query, in scaled units.
 struct QuerySize {

@@ -65,7 +65,7 @@ Frame make_frame(const Points &X, int threads) {
 #pragma GCC unroll 4
                     for (std::size_t row = 0; row < Rows; row++) {
                         const f64v value = load_f64(values + row * wide + c);
-                        least = value < least ? value : least;
+                        least = smaller(least, value);
                         most = larger(most, value);
                         total += value;
                     }

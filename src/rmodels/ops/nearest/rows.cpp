@@ -151,17 +151,6 @@ struct Padded {
     const double *row(std::size_t i) const { return values.data() + i * stride; }
 };
 
-template <Fold fold>
-inline f64v add_gap(f64v sum, f64v gap, int p) {
-    if constexpr (fold == Fold::squares) return fma(gap, gap, sum);
-    gap = magnitude(gap);
-    if constexpr (fold == Fold::magnitudes) return sum + gap;
-    if constexpr (fold == Fold::largest) return larger(sum, gap);
-    f64v product = gap;
-    for (int i = 1; i < p; i++) product *= gap;
-    return sum + product;
-}
-
 // The scores of M queries and R rows: (M, R).
 template <Fold fold, int M, int R, class Real>
 inline void find_scores(const Real *const *rows, const double *const *queries, std::size_t d, int p, double *scores) {
@@ -174,7 +163,10 @@ inline void find_scores(const Real *const *rows, const double *const *queries, s
         for (int m = 0; m < M; m++) {
             const f64v q = load<f64v>(queries[m] + c);
 #pragma GCC unroll 8
-            for (int r = 0; r < R; r++) sum[m * R + r] = add_gap<fold>(sum[m * R + r], x[r] - q, p);
+            for (int r = 0; r < R; r++) {
+                const f64v gap = x[r] - q;
+                sum[m * R + r] = add_gap<fold>(sum[m * R + r], fold == Fold::squares ? gap : magnitude(gap), p);
+            }
         }
     };
     std::size_t c = 0;
@@ -234,21 +226,6 @@ void read_panels(const Real *X, std::size_t d, int p, const Padded &Q, std::size
     }
 }
 
-// Calls run, a template over the fold.
-template <class Run>
-void with_fold(const Distance &distance, Run run) {
-    switch (distance.whole) {
-        case 0:
-            return run.template operator()<Fold::largest>();
-        case 1:
-            return run.template operator()<Fold::magnitudes>();
-        case 2:
-            return run.template operator()<Fold::squares>();
-        default:
-            return run.template operator()<Fold::powers>();
-    }
-}
-
 // Calls take(query, neighbours) for each query.
 template <class Take>
 void search_rows(const Points &X, const Distance &distance, const double *Q, std::size_t queries, Wanted wanted,
@@ -270,7 +247,7 @@ void search_rows(const Points &X, const Distance &distance, const double *Q, std
             }
             const std::size_t first = task * rows, last = std::min(X.n, first + rows);
             X.typed([&](auto *x) {
-                with_fold(distance, [&]<Fold fold>() {
+                with_sums(distance, [&]<Fold fold>() {
                     read_panels<fold>(x, X.d, distance.whole, padded, count, first, last, lists[thread].get());
                 });
             });

@@ -48,13 +48,13 @@ void with_fold(Fold fold, Run run) {
     }
 }
 
-// Adds a gap, not below 0, to a sum.
-template <Fold fold>
-inline f32v add_gap(f32v sum, f32v gap, int p) {
+// Adds a gap, not below 0 unless it is squared, to a sum of float32 or float64.
+template <Fold fold, class Vector>
+inline Vector add_gap(Vector sum, Vector gap, int p) {
     if constexpr (fold == Fold::pairs || fold == Fold::product || fold == Fold::squares) return fma(gap, gap, sum);
     if constexpr (fold == Fold::magnitudes) return sum + gap;
     if constexpr (fold == Fold::largest) return larger(sum, gap);
-    f32v product = gap;
+    Vector product = gap;
     for (int i = 1; i < p; i++) product *= gap;
     return sum + product;
 }
