@@ -1,5 +1,7 @@
 """Metrics, sparse points and precomputed distances that are searched by blocks of distances."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,6 +10,8 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import DistanceMetric
 
 from rmodels import (
+    DBSCAN,
+    HDBSCAN,
     KNeighborsClassifier,
     KNeighborsRegressor,
     KNeighborsTransformer,
@@ -17,6 +21,7 @@ from rmodels import (
     RadiusNeighborsTransformer,
     kneighbors_graph,
     radius_neighbors_graph,
+    scan,
 )
 from rmodels.config import config_context
 
@@ -219,3 +224,44 @@ def test_precomputed_distances_dense_and_sparse(weights):
     assert_array_equal(sparse_model.predict(queries), direct.predict(Q))
     with pytest.raises(ValueError, match="expecting 150 features"):
         dense.predict(cdist(Q, Q))
+
+
+@pytest.mark.parametrize("metric", ["minkowski", "p"])
+def test_the_power_of_the_maximum(metric, engine):
+    X = RNG.standard_normal((60, 3))
+    with config_context(engine=engine):
+        model = NearestNeighbors(metric=metric, p=None, metric_params={"p": np.inf}).fit(X)
+        expected = NearestNeighbors(metric="chebyshev").fit(X)
+        for found, right in zip(model.kneighbors(), expected.kneighbors(), strict=True):
+            np.testing.assert_array_equal(found, right)
+
+
+@pytest.mark.parametrize("p", [0, -1, np.nan])
+@pytest.mark.parametrize(
+    ("estimator", "metric"),
+    [
+        (partial(NearestNeighbors, p=None), "minkowski"),
+        (partial(NearestNeighbors, p=None), "p"),
+        (DBSCAN, "minkowski"),
+        (partial(HDBSCAN, copy=True), "minkowski"),
+        (partial(HDBSCAN, copy=True), "p"),
+    ],
+)
+def test_powers_that_are_no_distances(estimator, metric, p):
+    X = RNG.standard_normal((60, 3))
+    with pytest.raises(ValueError, match=f"p of metric='{metric}' must be above 0"):
+        estimator(metric=metric, metric_params={"p": p}).fit(X)
+
+
+def test_missing_values_of_a_scan_are_those_of_an_array():
+    X = np.array([[0.0, 1.0], [np.nan, 2.0], [4.0, np.nan], [5.0, 5.0]])
+    model = KNeighborsRegressor(2, metric="nan_euclidean").fit(X, np.arange(4.0))
+    whole = model.score(X, np.arange(4.0))
+    assert model.score(scan(X), np.arange(4.0)) == whole
+    infinite = np.where(X == 4.0, np.inf, X)
+    for rows, message in (
+        (infinite, "infinity"),
+        (scan(infinite), "row 3, column 0: inf is not finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.predict(rows)

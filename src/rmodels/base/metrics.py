@@ -131,6 +131,9 @@ def _effective_metric(
     metric: Metric, p: float | None, metric_params: dict[str, Any] | None
 ) -> tuple[Metric, dict[str, Any]]:
     parameters = dict(metric_params or {})
+    given = parameters.get("p", p)
+    if metric in ("minkowski", "p") and given is not None and not given > 0:
+        raise ValueError(f"p of metric={metric!r} must be above 0; got {given}")
     if metric != "minkowski":
         return metric, parameters
     p = parameters.pop("p", p)

@@ -198,8 +198,6 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         effective, parameters = metrics.choose_metric(
             self.metric, self.algorithm, self.p, self.metric_params
         )
-        if effective == "minkowski" and not parameters["p"] > 0:
-            raise ValueError(f"p of metric='minkowski' must be above 0; got {parameters['p']}")
         given = X
         if precomputed and sparse.issparse(X):
             X = _with_diagonal(X)

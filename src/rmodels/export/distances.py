@@ -49,6 +49,8 @@ def nearness(X: "Value", points: NDArray, metric: str, p: float) -> "Value":
         Of the index.
     """
     graph, X, points = X.graph, X.astype(np.float64), points.astype(np.float64)
+    if metric == "minkowski" and p == np.inf:
+        metric = "chebyshev"
     if metric == "cosine":
         return _cosine(X, points)
 

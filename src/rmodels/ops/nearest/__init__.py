@@ -1,5 +1,6 @@
 """Exact nearest neighbours, and all neighbours within a radius."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +90,7 @@ def index(
         - cosine: ½ Σ (x̂_c − q̂_c)² with x̂ = x / ‖x‖, which is 1 − x̂·q̂; a row of zeros has
           distance 1 from every row
     p : float
-        Exponent of "minkowski", above 0.
+        Exponent of "minkowski", above 0; infinity is "chebyshev".
     algorithm : {"auto", "brute", "tree"}
         "auto" takes whichever the engine expects to be faster. The answers are the same.
     engine, n_threads
@@ -111,6 +112,8 @@ def index(
     >>> nearest(index(np.array([[0.0], [1.0], [3.0]])), np.array([[2.5]]), k=2)
     (array([[0.5, 1.5]]), array([[2, 1]]))
     """
+    if metric == "minkowski" and p == math.inf:
+        metric = "chebyshev"  # its limit
     name = ops.choose("nearest", engine, X)
     built: Index = ops.implementation("nearest", name).index(X, metric, p, algorithm, n_threads)
     return built
