@@ -443,3 +443,47 @@ def test_refuses_before_work_starts():
             ours(algorithm=algorithm, metric=metric).fit(X)
     with config_context(engine="gpu"), pytest.raises(RuntimeError, match="gpu"):
         ours().fit(X)
+
+
+@pytest.mark.parametrize("metric", ["seuclidean", "correlation", lambda x, y: np.nan])
+def test_distances_that_are_no_numbers(metric):
+    A = X.copy()
+    A[:, 0] = 1.0  # of variance 0
+    A[7] = 1.0  # which correlates with nothing
+    with pytest.raises(ValueError, match="distances between some points are NaN"):
+        ours(metric=metric, algorithm="brute").fit(A)
+
+
+def test_graphs_stay_as_they_are():
+    """Entries in any order, and twice, are their sums, and the caller's matrix is not changed."""
+    whole = sparse.csr_array(cdist(X[:60], X[:60]))
+    half = whole.copy()
+    half.data = half.data / 2
+    indices = np.concatenate(
+        [half.indices.reshape(60, -1)[:, ::-1], half.indices.reshape(60, -1)], 1
+    )
+    data = np.concatenate([half.data.reshape(60, -1)[:, ::-1], half.data.reshape(60, -1)], 1)
+    twice = sparse.csr_array((data.ravel(), indices.ravel(), 2 * half.indptr), shape=(60, 60))
+    kept = twice.data.copy(), twice.indices.copy(), twice.indptr.copy()
+    found = ours(metric="precomputed").fit(twice).labels_
+    np.testing.assert_array_equal(found, ours(metric="precomputed").fit(whole).labels_)
+    for part, before in zip((twice.data, twice.indices, twice.indptr), kept, strict=True):
+        np.testing.assert_array_equal(part, before)
+
+
+def test_a_tree_that_is_none_is_not_loaded(tmp_path):
+    pytest.importorskip("safetensors", reason="the extra files is not installed: safetensors")
+    model = ours().fit(X)
+    model.single_linkage_tree_[0, 0] = 3e7
+    rmodels.save(model, tmp_path / "model")
+    with pytest.raises(ValueError, match="its attributes do not fit together"):
+        rmodels.load(tmp_path / "model")
+
+
+def test_cuts_of_wrong_kinds():
+    model = ours().fit(X)
+    for wrong in ({"cut_distance": None}, {"cut_distance": 1.0, "min_cluster_size": 2.5}):
+        with pytest.raises(TypeError, match=r"float|integer"):
+            model.dbscan_clustering(**wrong)
+    with pytest.raises(TypeError, match=r"pyfunc.*func"):
+        ours(metric="pyfunc").fit(X)

@@ -20,7 +20,7 @@ def span_graph(graph: Any, k: int, alpha: float) -> tuple[Indices, Distances, Di
     Parameters
     ----------
     graph : CSR matrix of shape (n, n)
-        These distances, symmetric.
+        These distances, symmetric; the columns of each row ascend, and none stands twice.
     k : int
         The core distance of a point is the k-th least of its entries.
     alpha : float
@@ -45,13 +45,11 @@ def span_graph(graph: Any, k: int, alpha: float) -> tuple[Indices, Distances, Di
             "graph), or specify a `max_distance` in `metric_params` to use when distances are "
             "missing."
         )
-    graph = graph.copy()
-    graph.sort_indices()
     rows = np.repeat(np.arange(n), counts)
     distances = graph.data.astype(np.float64)
     pairs = itertools.pairwise(graph.indptr)
     core = np.array([np.partition(distances[a:b], k - 1)[k - 1] for a, b in pairs])
-    upper = rows < graph.indices  # in the order of the rows and columns, which the sort keeps
+    upper = rows < graph.indices  # in the order of the rows and columns
     low, high, distances = rows[upper], graph.indices[upper].astype(np.int64), distances[upper]
     weights = np.maximum(distances / alpha, np.maximum(core[low], core[high]))
     order = np.lexsort((distances, weights))

@@ -1,5 +1,6 @@
 """Clusters of points of any density: HDBSCAN."""
 
+import operator
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,20 +11,21 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.neighbors import VALID_METRICS
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data, ops
 from rmodels.base import metrics
+from rmodels.base.blockwise import Blockwise, row_blocks
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
-from rmodels.base.search import Blockwise, new_search
+from rmodels.base.search import new_search
 from rmodels.base.sklearn import PAIRWISE_METRICS, Interval, StrOptions
-from rmodels.base.state import Absent, HasState
+from rmodels.base.state import Absent, HasState, check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.cluster._selection import choose, label
 from rmodels.config import get_config, thread_count
 from rmodels.data import Need
 from rmodels.data.arrays import as_kind_of, on_host
+from rmodels.data.checks import is_surely_finite
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops.hierarchy import condense, cut, link
 from rmodels.solvers.whole import collect
@@ -228,6 +230,9 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         return bool(
             self.labels_.shape == self.probabilities_.shape == (n,)
             and self.single_linkage_tree_.shape == (n - 1, 4)
+            and self.single_linkage_tree_.dtype == np.float64
+            and (self.single_linkage_tree_[:, :2] >= 0).all()
+            and (self.single_linkage_tree_[:, :2] < n + np.arange(n - 1)[:, np.newaxis]).all()
             and self.condensed_tree_.ndim == 2
             and self.condensed_tree_.shape[1] == 4
             and self.labels_.max() < clusters
@@ -260,8 +265,8 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         ------
         ValueError
             If there are fewer than two finite rows, or than min_samples, the metric is not one for
-            such points or for the algorithm, or precomputed distances are not symmetric, have a
-            NaN, or say too little.
+            such points or for the algorithm, distances between points are NaN, or precomputed ones
+            are not symmetric, have a NaN, or say too little.
         NotCoveredError
             If rows of a scan or a collection do not fit in memory, or the engine asked for by name
             does not have the metric.
@@ -301,17 +306,16 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         indexed = isinstance(self.metric, str) and self.metric in metrics.INDEXED
         need = Need(doubles=not indexed, contiguous=not precomputed)
         rows = collect(data.source(self, X, need=need), "HDBSCAN")
+        kept: Any = rows.X
         if precomputed:
-            _check_distances(rows.X, rows.assert_finite)
-        elif sparse.issparse(rows.X) and named:
+            kept = _check_distances(kept, rows.assert_finite)
+        elif sparse.issparse(kept) and named:
             raise ValueError("Sparse data matrices only support algorithm `brute`.")
         else:
             ops.choose("span")
-        labels = np.zeros(rows.X.shape[0], dtype=np.int64)
-        if not precomputed:
-            labels = _find_missing(rows.X)
+        labels = np.zeros(kept.shape[0], np.int64) if precomputed else _find_missing(kept)
         finite = np.flatnonzero(labels == 0)
-        points = rows.X if len(finite) == len(labels) else rows.X[finite]
+        points = kept if len(finite) == len(labels) else kept[finite]
         self._cluster(points, labels, finite)
         self.labels_ = as_kind_of(self.labels_, given)
         self.probabilities_ = as_kind_of(self.probabilities_, given)
@@ -354,7 +358,7 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             epsilon=epsilon,
             max_size=self.max_cluster_size,
         )
-        found, strengths = label(tree, n, chosen, allow_single_cluster=single, epsilon=epsilon)
+        found, strengths = label(tree, n, chosen, epsilon=epsilon)
         self._set_centres(points, found, strengths, metric, parameters, len(chosen))
         self.labels_ = labels
         self.labels_[finite] = found
@@ -375,6 +379,8 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         if isinstance(metric, str) and metric == "precomputed":
             return metric, {}
         if isinstance(metric, str) and metric == "pyfunc":
+            if "func" not in given:
+                raise TypeError("metric='pyfunc' needs metric_params={'func': a function of rows}")
             metric = given.pop("func")
         metric, parameters = metrics.choose_metric(metric, self.algorithm, None, given)
         if metric == "seuclidean" and "V" not in parameters:
@@ -457,7 +463,8 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         own = on_host(self.labels_)
-        labels = cut(self.single_linkage_tree_, cut_distance, min_cluster_size)
+        least = operator.index(min_cluster_size)
+        labels = cut(self.single_linkage_tree_, float(cut_distance), least)
         return as_kind_of(np.where(own < -1, own, labels), self.labels_)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
@@ -470,8 +477,11 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         return tags
 
 
-def _check_distances(X: Any, assert_finite: Callable[[], None]) -> None:
-    """Raise scikit-learn's error if distances are not symmetric, or not known."""
+def _check_distances(X: Any, assert_finite: Callable[[], None]) -> Any:
+    """Return distances; raise scikit-learn's error if they are not symmetric, or not known.
+
+    Entries of a sparse matrix are sorted, and none stands twice: in a copy.
+    """
     if not sparse.issparse(X) and np.isnan(X).any():
         raise ValueError("np.nan values found in precomputed-dense")
     if X.shape[0] != X.shape[1]:
@@ -482,20 +492,19 @@ def _check_distances(X: Any, assert_finite: Callable[[], None]) -> None:
     if sparse.issparse(X):
         assert_finite()
         other = X.T.tocsr()
-        X.sum_duplicates()
         other.sum_duplicates()
+        X = other.T.tocsr()
         same = np.array_equal(X.indptr, other.indptr) and np.array_equal(X.indices, other.indices)
         symmetric = same and _is_close(X.data, other.data)
     else:
-        step = max(1, get_config()["memory_limit"] // (64 * len(X)))
-        slices = (slice(first, first + step) for first in range(0, len(X), step))
-        symmetric = all(_is_close(X[rows], X[:, rows].T) for rows in slices)
+        symmetric = all(_is_close(X[rows], X[:, rows].T) for rows in row_blocks(len(X), 8 * len(X)))
     if not symmetric:
         raise ValueError(
             "The precomputed distance matrix is expected to be symmetric, however its values "
             "appear to be asymmetric. Please verify that the distance matrix was constructed "
             "correctly."
         )
+    return X
 
 
 def _is_close(A: NDArray, B: NDArray) -> bool:
@@ -505,9 +514,8 @@ def _is_close(A: NDArray, B: NDArray) -> bool:
 def _find_missing(X: Any) -> NDArray[np.int64]:
     """Return the labels of rows that are not finite, and 0 of the others."""
     labels = np.zeros(X.shape[0], dtype=np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite((X.data if sparse.issparse(X) else X).sum()):
-            return labels
+    if is_surely_finite(X.data if sparse.issparse(X) else X):
+        return labels
     for outlier, is_one in ((_INFINITE, np.isinf), (_MISSING, np.isnan)):
         if sparse.issparse(X):
             rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[is_one(X.data)]
@@ -541,14 +549,9 @@ def _find_medoid(
 ) -> int:
     """Return which row has the least sum of weighted distances from all."""
     n = rows.shape[0]
-    sums = np.empty(n)
-    if metric in ("euclidean", "l2") and not sparse.issparse(rows):  # by differences
-        step = max(1, get_config()["memory_limit"] // (32 * n))
-        for first in range(0, n, step):
-            some = slice(first, first + step)
-            sums[some] = (cdist(rows[some], rows) * weights).sum(axis=1)
-    else:
-        search = Blockwise(rows, metric, parameters)
-        for row in range(n):
-            sums[row] = (search.measure(row)[0] * weights).sum()
+    sums, measure = np.empty(n), cdist  # by differences
+    if metric not in ("euclidean", "l2") or sparse.issparse(rows):
+        rows, measure = Blockwise(rows, metric, parameters).X, metrics.distances(metric, parameters)
+    for some in row_blocks(n, 4 * n):
+        sums[some] = (measure(rows[some], rows) * weights).sum(axis=1)
     return int(sums.argmin())

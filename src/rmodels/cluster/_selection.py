@@ -129,13 +129,13 @@ def _climb(
 
 
 def label(
-    tree: Condensed, n: int, chosen: Clusters, *, allow_single_cluster: bool, epsilon: float
+    tree: Condensed, n: int, chosen: Clusters, *, epsilon: float
 ) -> tuple[NDArray[np.int64], Numbers]:
     """Return the label of each point, and how long it stays: 1 of those that stay to the end.
 
     Parameters
     ----------
-    tree, n, allow_single_cluster, epsilon
+    tree, n, epsilon
         As of `choose`.
     chosen : ndarray
         What that returned.
@@ -156,8 +156,7 @@ def label(
     if len(chosen) and chosen[0] == n:
         # of the cluster of all points only those that do not drop out early
         least = 1 / epsilon if epsilon > 0 else tree.densities[tree.parents == n].max()
-        alone = len(chosen) == 1 and allow_single_cluster
-        labels[(labels == 0) & ~((density >= least) & alone)] = -1
+        labels[(labels == 0) & ~((density >= least) & (len(chosen) == 1))] = -1
     deaths = np.zeros(len(parents))
     np.maximum.at(deaths, tree.parents - n, tree.densities)
     strength = np.zeros(n)

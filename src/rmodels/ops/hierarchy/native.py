@@ -23,12 +23,7 @@ def condense(linkage: Numbers, min_size: int) -> tuple[Indices, Indices, Numbers
     parents, children, sizes = np.empty((3, most), dtype=np.int64)
     densities = np.empty(most)
     count = extension.condense(linkage, min_size, parents, children, densities, sizes)
-    return (
-        parents[:count].copy(),
-        children[:count].copy(),
-        densities[:count].copy(),
-        sizes[:count].copy(),
-    )
+    return parents[:count], children[:count], densities[:count], sizes[:count]
 
 
 def cut(linkage: Numbers, distance: float, min_size: int) -> Indices:

@@ -36,6 +36,11 @@ def grow(measure: Measure, core: Weights, alpha: float) -> tuple[Indices, Weight
     -------
     ends, weights
         As of `rmodels.ops.span.span`.
+
+    Raises
+    ------
+    ValueError
+        If a distance is NaN.
     """
     n = len(core)
     outside = np.arange(n)  # points that are not in the tree, and of each its least edge into it:
@@ -51,9 +56,11 @@ def grow(measure: Measure, core: Weights, alpha: float) -> tuple[Indices, Weight
             )
             bounds, exact = measure(newest)
             least = np.maximum(bounds[outside] / alpha, np.maximum(core[newest], core[outside]))
-            near = np.flatnonzero(least <= weights)
+            near = np.flatnonzero(~(least > weights))  # those that are NaN, too
             d = exact(outside[near])
             w = np.maximum(d / alpha, np.maximum(core[newest], core[outside[near]]))
+            if np.isnan(w).any():
+                raise ValueError("distances between some points are NaN")
             less = _is_less((w, d, newest), (weights[near], distances[near], sources[near]))
             near, d, w = near[less], d[less], w[less]
             weights[near], distances[near], sources[near] = w, d, newest
