@@ -86,3 +86,8 @@ def test_text_is_warned_of_once(recwarn):
 
 def _warnings_of_classes(found):
     return sum("greater than 50%" in str(each.message) for each in found)
+
+
+def test_what_is_no_class_of_several_targets():
+    with pytest.raises(ValueError, match="Unknown label type: continuous-multioutput"):
+        encode(np.array([[0.5, 1.0], [1.0, 2.5]]))

@@ -164,16 +164,24 @@ def test_copies():
     assert not np.shares_memory(model.transform(given), given)
 
 
+def test_what_was_filled_in_is_no_donor():
+    model = KNNImputer(copy=False)
+    given = X.copy()
+    model.fit_transform(given)
+    np.testing.assert_array_equal(model.transform(X.copy()), KNNImputer().fit(X).transform(X))
+
+
 def test_what_is_not_a_number():
     for bad, message in ((np.inf, "infinity"), (nan, "NaN")):
         rows = np.where(np.arange(4) == 1, bad, WHOLE[:5])
         with pytest.raises(ValueError, match=message):
             KNNImputer(missing_values=-1).fit(rows)
     infinite = np.array([[0.0, np.inf, 0.0, 0.0]])
-    for rows in (infinite, rmodels.scan(lambda: iter([infinite]))):
-        with pytest.raises(ValueError, match="infinity"):
+    scanned = rmodels.scan(lambda: iter([infinite]))
+    for rows, message in ((infinite, "infinity"), (scanned, "row 1, column 1: inf is not finite")):
+        with pytest.raises(ValueError, match=message):
             KNNImputer().fit(X).transform(rows)
-        with pytest.raises(ValueError, match="infinity"):
+        with pytest.raises(ValueError, match=message):
             KNNImputer().fit(rows)
     assert KNNImputer().__sklearn_tags__().input_tags.allow_nan
     assert not KNNImputer(missing_values=0).__sklearn_tags__().input_tags.allow_nan

@@ -89,7 +89,6 @@ def source(
     ValueError, TypeError
         scikit-learn's errors, of files and clusters with the place.
     """
-    refuse = need.missing == "refuse"
     prepared = None if reset else preparation_of(estimator)
     if reset:
         vars(estimator).pop("_preparation", None)
@@ -106,7 +105,7 @@ def source(
             part=part,
             encoded=encoded,
             classes=classes,
-            refuse=refuse,
+            missing=need.missing,
             task=task,
         )
     if is_dask(X):
@@ -120,7 +119,7 @@ def source(
             part=part,
             encoded=encoded,
             classes=classes,
-            refuse=refuse,
+            missing=need.missing,
         )
     return array_rows(
         estimator,

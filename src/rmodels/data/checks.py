@@ -38,6 +38,7 @@ from rmodels.data.source import WEIGHTLESS, Rows
 from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
 
 __all__ = [
+    "Missing",
     "Need",
     "Targets",
     "array_rows",

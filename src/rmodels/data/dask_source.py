@@ -17,6 +17,7 @@ from scipy import sparse
 
 from rmodels.config import config_context, get_config, thread_count
 from rmodels.data.checks import (
+    Missing,
     Targets,
     check_columns,
     check_given,
@@ -350,7 +351,9 @@ class DaskSource(Source):
     y : Dask collection, array, str, list of str or None
     sample_weight : Dask collection, array, str, number or None
     targets : {"none", "numbers", "labels"}
-    reset, part, encoded, refuse : bool
+    reset, part, encoded : bool
+    missing : {"later", "refuse", "allow"}
+        As of `Need`.
     classes : list of ndarray or None
     """
 
@@ -368,7 +371,7 @@ class DaskSource(Source):
         part: bool,
         encoded: bool,
         classes: Sequence[NDArray] | None,
-        refuse: bool,
+        missing: Missing,
     ) -> None:
         left: list[Any] = []
         if targets == "none":
@@ -414,7 +417,7 @@ class DaskSource(Source):
             encodings,
             self.classes,
             self.one_target,
-            refuse,
+            missing,
             self.target_dtype,
         )
         self._prepared = prepared

@@ -88,12 +88,13 @@ class Encoding:
         return cls(labels, values, places)
 
 
-def check_classes(labels: NDArray, n_samples: int) -> None:
+def check_classes(labels: NDArray, n_samples: int, n_outputs: int = 1) -> None:
     """Raise scikit-learn's error if sorted labels are no classes; warn if most rows have their own.
 
     What it asks of all rows is asked of as few as tell the same.
     """
-    check_classification_targets(np.resize(labels, min(n_samples, 3 * len(labels))))
+    few = np.resize(labels, min(n_samples, 3 * len(labels)))
+    check_classification_targets(few if n_outputs == 1 else np.column_stack([few] * n_outputs))
 
 
 def encode(Y: Any) -> tuple[list[Any], Any]:
@@ -126,7 +127,7 @@ def encode(Y: Any) -> tuple[list[Any], Any]:
     for output, column in enumerate(Y.T):
         labels, codes[:, output] = _place(column)
         if not objects:
-            check_classes(labels, len(Y))
+            check_classes(labels, len(Y), Y.shape[1])
         classes.append(labels)
     return classes, codes
 

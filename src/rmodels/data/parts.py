@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import assert_all_finite, check_array
 
-from rmodels.data.checks import Targets, constant_weight, is_plain, is_surely_finite
+from rmodels.data.checks import Missing, Targets, constant_weight, is_plain, is_surely_finite
 from rmodels.data.labels import Encoding, check_kinds, encode_by
 from rmodels.data.source import Rows
 from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
@@ -33,8 +33,9 @@ class Part:
     encodings : list of Encoding or None
         How labels become places among the classes; None leaves them as they are.
     one_target : bool
-    refuse : bool
-        Whether to search X for NaN and infinity; else that is left to `assert_finite`.
+    missing : {"later", "refuse", "allow"}
+        As of `Need`: whether X is searched for NaN and infinity, for infinity alone, or not before
+        `assert_finite`.
     target_dtype : numpy.dtype
         Of targets that are numbers.
     """
@@ -46,7 +47,7 @@ class Part:
     encodings: list[Encoding] | None = None
     classes: list[NDArray] | None = None
     one_target: bool = True
-    refuse: bool = False
+    missing: Missing = "later"
     target_dtype: np.dtype = np.dtype(np.float64)  # noqa: RUF009
 
     def rows(
@@ -86,7 +87,7 @@ class Part:
 
         check = assert_finite or check
         numbers = [A, Y] if Y is not None and self.targets == "numbers" else [A]
-        if self.refuse and not all(is_surely_finite(each) for each in numbers):
+        if self.missing != "later" and not all(is_surely_finite(each) for each in numbers):
             check()
         return Rows(A, Y, w, check, first, self.one_target, self.classes)
 
@@ -168,7 +169,7 @@ class Part:
         return w
 
     def _assert_finite(self, A: NDArray, place: str) -> None:
-        bad = ~np.isfinite(A)
+        bad = np.isinf(A) if self.missing == "allow" else ~np.isfinite(A)
         if not bad.any():
             return
         row, column = (int(each[0]) for each in np.nonzero(bad))

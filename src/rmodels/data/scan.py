@@ -255,9 +255,15 @@ class Scan:
         more = ', and none was in the fit. unknown="zeros" makes zeros of it'
         raise ValueError(f"{where}: missing value{more if asked.missing == 'mean' else ''}")
 
-    def assert_finite(self, batch: Batch, values: NDArray, columns: Sequence[Column]) -> None:
-        """Raise an error that says where a value is missing or not finite."""
+    def assert_finite(
+        self, batch: Batch, values: NDArray, columns: Sequence[Column], n_gaps: int = 0
+    ) -> None:
+        """Raise an error that says where a value is missing or not finite.
+
+        The first `n_gaps` columns may lack values.
+        """
         bad = ~np.isfinite(values)
+        bad[:, :n_gaps] &= ~np.isnan(values[:, :n_gaps])
         if not bad.any():
             return
         row, column = (int(each[0]) for each in np.nonzero(bad))

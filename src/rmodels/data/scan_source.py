@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rmodels.config import get_config
 from rmodels.data.arrays import on_host
 from rmodels.data.checks import (
+    Missing,
     Targets,
     check_list_of_columns,
     check_target_given,
@@ -113,7 +114,9 @@ class ScanSource(Source):
     sample_weight : str, int, float, array-like or None
         A column, one weight for all rows, or as many as there are rows.
     targets : {"none", "numbers", "labels"}
-    reset, part, encoded, refuse : bool
+    reset, part, encoded : bool
+    missing : {"later", "refuse", "allow"}
+        As of `Need`.
     classes : list of ndarray or None
     task : str
         What is shown as progress.
@@ -131,7 +134,7 @@ class ScanSource(Source):
         part: bool,
         encoded: bool,
         classes: Sequence[NDArray] | None,
-        refuse: bool,
+        missing: Missing,
         task: str,
     ) -> None:
         if scan.checkpoint is not None and reset and not _has_checkpoint(estimator):
@@ -194,7 +197,7 @@ class ScanSource(Source):
             encodings,
             self.classes,
             self.one_target,
-            refuse,
+            missing,
             self.target_dtype,
         )
         self._totals: NDArray[np.float64] | None = None
@@ -398,7 +401,8 @@ class ScanSource(Source):
             weights = self._weights[here]
 
         def check() -> None:
-            self._scan.assert_finite(batch, used, self._columns)
+            n_gaps = d if self._part.missing == "allow" else 0
+            self._scan.assert_finite(batch, used, self._columns, n_gaps)
 
         part = self._part
         if self._given is not None and part.targets == "labels":

@@ -9,13 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.metrics import pairwise_distances
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data, ops
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, MissingValues, StrOptions, find_missing, name_features
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.config import get_config
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.exceptions import NotCoveredError
@@ -33,12 +32,6 @@ Mask = NDArray[np.bool_]
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
-
-
-def _refuse_infinity(X: NDArray) -> None:
-    """Raise an error if rows hold an infinity: parts of scans were not searched for it."""
-    if np.isinf(X).any():
-        raise ValueError("Input X contains infinity: KNNImputer fills in NaN, and no other")
 
 
 class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
@@ -209,9 +202,9 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
             )
         source = data.source(self, X, need=self._need())
         rows = collect(source, "KNNImputer")
-        _refuse_infinity(rows.X)
-        kept = np.ascontiguousarray(rows.X)
-        self._known_rows = kept.copy() if self.copy and source.in_memory else kept
+        # also if `copy` is False: what a transformation fills in is no donor of the next
+        given = source.in_memory
+        self._known_rows = np.array(rows.X, order="C") if given else np.ascontiguousarray(rows.X)
         self.indicator_ = None
         if self.add_indicator:
             indicator = MissingIndicator(missing_values=self.missing_values, error_on_new=False)
@@ -287,7 +280,6 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
     def _fill(self, rows: Rows) -> NDArray:
         """Return checked rows, filled in."""
         X: NDArray = rows.on_host().X
-        _refuse_infinity(X)
         missing: Mask = find_missing(X, self.missing_values)
         lacking = find_missing(self._known_rows, self.missing_values)
         known = ~lacking.all(axis=0)
@@ -313,15 +305,17 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
         else:
             Q = self._with_gaps(X[asked], cells)
             distances, indices = donors(points, Q, k, engine=self.engine_)
-        columns = np.nonzero(cells)[1]
+        queries, columns = np.nonzero(cells)
+        order = np.argsort(columns, kind="stable")
+        starts = np.searchsorted(columns[order], np.arange(X.shape[1] + 1))
         for column in np.flatnonzero(wanted.any(axis=0)):
-            here = columns == column
+            here = order[starts[column] : starts[column + 1]]
             there = ~lacking[:, column]
             most = min(k, int(there.sum()))
             values = points[:, column].astype(np.float64)
             found = self._mean(values, distances[here, :most], indices[here, :most])
             found[np.isnan(found)] = values[there].mean()
-            X[asked[cells[:, column]], column] = found
+            X[asked[queries[here]], column] = found
 
     def _mean(self, values: NDArray, distances: NDArray, indices: NDArray) -> NDArray[np.float64]:
         """Return the means of donors' values, NaN where none has a weight: (n_missing,)."""
