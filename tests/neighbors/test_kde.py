@@ -233,3 +233,22 @@ def test_a_copy_says_the_same(on_engine):
 def test_kernels_of_distances_far_away():
     found = add_up(np.array([[1e200, 2e200]]), None, "exponential", 1.0)
     np.testing.assert_array_equal(found, [-1e200])
+
+
+def test_weights_whose_sum_overflows(on_engine):
+    huge, small = 1e308 * np.ones(400), np.ones(400)
+    found = KernelDensity().fit(X, sample_weight=huge).score_samples(Q)
+    expected = KernelDensity().fit(X, sample_weight=small).score_samples(Q)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=700 * ROUNDING)  # log 1e308 is 709
+
+
+def test_a_tolerance_above_all_sums(on_engine):
+    far = RNG.standard_normal((30, 600))
+    assert KernelDensity(atol=1e300).fit(far).score_samples(far[:2]).shape == (2,)
+
+
+def test_the_power_of_the_maximum(on_engine):
+    for name in ("minkowski", "p"):
+        model = KernelDensity(metric=name, metric_params={"p": np.inf}).fit(X)
+        expected = KernelDensity(metric="chebyshev").fit(X)
+        np.testing.assert_array_equal(model.score_samples(Q), expected.score_samples(Q))

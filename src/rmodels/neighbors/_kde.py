@@ -12,14 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, BallTree, KDTree
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from rmodels import data
 from rmodels.base import metrics
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import HasState
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.config import get_config
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.exceptions import NotCoveredError
@@ -38,6 +37,12 @@ Floats = NDArray[np.float64]
 
 _TREES = {"ball_tree": BallTree, "kd_tree": KDTree}
 _NEED = Need(sparse=False, doubles=True, missing="refuse", contiguous=True)
+
+
+def _log_sum(weights: Floats) -> float:
+    """Return log Σ w, also where the sum overflows."""
+    shift = max(0, math.frexp(float(weights.max()))[1] - 512)  # 0 unless they are huge
+    return math.log(math.fsum(np.ldexp(weights, -shift))) + shift * math.log(2.0)
 
 
 class Summands:
@@ -61,6 +66,7 @@ class Summands:
         self.X, self.weights = X, weights
         self.metric, self.parameters, self.engine = metric, parameters, engine
         self._points: tuple[float, kernel_sums.Points] | None = None
+        self.log_weight = math.log(len(X)) if weights is None else _log_sum(weights)
 
     @classmethod
     def of(cls, X: Floats, weights: Floats | None, metric: str, parameters: dict) -> "Summands":
@@ -124,11 +130,6 @@ class Summands:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_points": None}
-
-    @property
-    def weight(self) -> float:
-        """Σ w."""
-        return float(len(self.X)) if self.weights is None else math.fsum(self.weights)
 
     @property
     def exponent(self) -> float:
@@ -354,12 +355,13 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     def _log_scale(self) -> float:
         """Return the logarithm of what sums of kernels are divided by."""
         d, h = self._summands.X.shape[1], float(self.bandwidth_)
-        return log_integral(self.kernel, d) + d * math.log(h) + math.log(self._summands.weight)
+        return log_integral(self.kernel, d) + d * math.log(h) + self._summands.log_weight
 
     def _score(self, rows: Rows) -> Floats:
         """Return the logarithms of the densities of checked rows."""
         summands, h, scale = self._summands, float(self.bandwidth_), self._log_scale()
-        atol = float(np.exp(math.log(self.atol) + scale)) if self.atol > 0 else 0.0
+        with np.errstate(over="ignore"):  # whatever is added is within it then
+            atol = float(np.exp(math.log(self.atol) + scale)) if self.atol > 0 else 0.0
         Q = np.ascontiguousarray(rows.on_host().X, dtype=np.float64)
         return summands.log_sums(Q, self.kernel, h, atol, float(self.rtol)) - scale
 

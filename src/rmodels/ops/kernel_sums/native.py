@@ -16,22 +16,16 @@ _FIRST_WORK = 2e8  # multiply-adds and as much for each kernel: of the first chu
 _KERNEL = 16  # multiply-adds that take as long as a kernel
 
 
-def _state_of(points: Points, threads: int) -> Any:
-    """Return what the extension has built of points; build it if a copy has lost it."""
-    if points.state is None:
-        extension = native.load()
-        assert extension is not None
-        index = build(points.index, threads)
-        points.state = extension.KernelSums(index, points.weights, threads)
-    return points.state
-
-
 def log_sums(
     points: Points, Q: NDArray, kernel: str, atol: float, rtol: float, n_threads: int | None
 ) -> Floats:
     """Find the nearest point of each query, then walk the tree."""
     threads = n_threads or thread_count()
-    index, state = build(points.index, n_threads), _state_of(points, threads)
+    index = build(points.index, threads)
+    if points.state is None:  # or a copy has lost it
+        extension: Any = native.load()
+        points.state = extension.KernelSums(index, points.weights, threads)
+    state: Any = points.state
     n, d = points.index.X.shape
     found = np.empty(len(Q))
     step = max(1, int(_FIRST_WORK / (n * (d + _KERNEL))))
