@@ -33,6 +33,12 @@ settings.load_profile("rmodels")
 _OPERATIONS = Path(__file__).parent / "ops"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Seed what `random_state=None` draws from, so that a test draws the same on every run."""
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn's is the legacy generator
+
+
 def pytest_generate_tests(metafunc):
     own = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "engine" in metafunc.fixturenames and not own:

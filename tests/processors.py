@@ -25,10 +25,10 @@ TESTS = Path(__file__).parent
 
 # The tests that touch BLAS, or whose threads meet its own: the one place that lists them.
 BLAS = [
-    *("base/test_callbacks.py", "conformance/test_gallery.py", "data/test_dask.py"),
-    *("data/test_scan.py", "evidence/test_validate.py", "files/test_models.py"),
-    *("linear_model", "native", "neighbors", "ops/test_descent.py", "ops/test_moments.py"),
-    *("ops/test_nearest.py", "shared", "solvers"),
+    *("base", "cluster", "conformance/test_gallery.py", "data", "decomposition"),
+    *("discriminant_analysis", "evidence/test_agreement.py", "evidence/test_demo.py"),
+    *("evidence/test_validate.py", "export/test_graph.py", "files/test_models.py", "linear_model"),
+    *("native", "neighbors", "ops", "shared", "solvers"),
 ]
 SHORT = ["data/test_scan.py", "files/test_models.py", "linear_model", "solvers"]
 

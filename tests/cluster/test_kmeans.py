@@ -231,7 +231,8 @@ def test_transform_is_by_differences():
     found = model.transform(X)
     expected = np.sqrt(((X[:, np.newaxis] - model.cluster_centers_) ** 2).sum(axis=2))
     np.testing.assert_allclose(found, expected, rtol=1e-14)
-    assert KMeans(3).fit(X.astype(np.float32)).transform(X.astype(np.float32)).dtype == np.float32
+    near = blobs().astype(np.float32)  # at 1e8, float32 is a multiple of 8
+    assert KMeans(3, random_state=0).fit(near).transform(near).dtype == np.float32
 
 
 def test_function_gives_what_the_class_gives():
