@@ -17,6 +17,7 @@ import importlib.util
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -208,18 +209,12 @@ def bring_the_engine(run, site, environment, scratch):
         for each in there.glob("*.so"):
             each.unlink()
     if shutil.which("cmake") and (shutil.which("c++") or shutil.which("g++")):
-        build = [
-            "cmake",
-            "-S",
-            str(ROOT),
-            "-B",
-            str(scratch),
-            f"-DPython_EXECUTABLE={sys.executable}",
-        ]
-        both = (
-            f"{' '.join(build)} && cmake --build {scratch} --parallel {os.cpu_count()} && "
-            f"cmake --install {scratch} --prefix {site}"
+        steps = (
+            ["cmake", "-S", ROOT, "-B", scratch, f"-DPython_EXECUTABLE={sys.executable}"],
+            ["cmake", "--build", scratch, "--parallel", os.cpu_count()],
+            ["cmake", "--install", scratch, "--prefix", site],
         )
+        both = " && ".join(shlex.join(map(str, step)) for step in steps)
         if run.step("build", ["sh", "-c", both], environment, share=0.4):
             run.say(f"native engine: built here, {output(ask, env=environment)}")
             return

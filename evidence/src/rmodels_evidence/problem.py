@@ -22,6 +22,7 @@ __all__ = [
     "Problem",
     "Series",
     "Work",
+    "agree_with",
     "feature_counts",
     "powers",
     "thread_counts",
@@ -176,6 +177,28 @@ class Work:
 
 Answers = Mapping[Contender, Any]
 Check = Callable[[Any, Answers], Mapping[Contender, Agreement]]
+
+
+def agree_with(name: str, tolerance: float, measure: str) -> Check:
+    """Return a check of the largest difference from the answer of a contender.
+
+    Parameters
+    ----------
+    name : str
+        Of that contender.
+    tolerance : float
+    measure : str
+        What the difference is of.
+    """
+
+    def check(data: Any, answers: Answers) -> dict[Contender, Agreement]:
+        truth = next(each for contender, each in answers.items() if contender.name == name)
+        return {
+            contender: Agreement(float(abs(answer - truth).max()), tolerance, measure)
+            for contender, answer in answers.items()
+        }
+
+    return check
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from rmodels import KNNImputer, LinearRegression
 from rmodels_evidence.case import Case, relative_to
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.families import Family
-from rmodels_evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
+from rmodels_evidence.problem import Contender, Goal, Options, Problem, Work, agree_with
 
 __all__ = ["FAMILY"]
 
@@ -115,14 +115,6 @@ def _filling(estimator: Any, X: NDArray) -> Callable[[], NDArray]:
     return lambda: np.asarray(estimator().fit_transform(X))
 
 
-def _check(X: NDArray, answers: Answers) -> dict[Contender, Agreement]:
-    truth = next(each for contender, each in answers.items() if contender.name == "scikit-learn")
-    return {
-        contender: Agreement(float(np.abs(answer - truth).max()), 1e-9, "difference of a value")
-        for contender, answer in answers.items()
-    }
-
-
 def _problems(options: Options) -> Iterator[Problem]:
     n, d = options.rows(20_000), 8
     yield Problem(
@@ -134,7 +126,7 @@ def _problems(options: Options) -> Iterator[Problem]:
             Contender("rmodels", partial(_filling, KNNImputer), True),
             Contender("scikit-learn", partial(_filling, impute.KNNImputer)),
         ),
-        _check,
+        agree_with("scikit-learn", 1e-9, "difference of a value"),
         (Goal(("scikit-learn",), 30),),
         Work(n * d * 8, 0.57 * n * n * d * 2, "float64"),  # of rows that lack a value
     )

@@ -11,7 +11,7 @@ from sklearn import neighbors
 
 from rmodels import KernelDensity
 from rmodels_evidence.case import Case
-from rmodels_evidence.problem import Agreement, Answers, Contender, Goal, Options, Problem, Work
+from rmodels_evidence.problem import Contender, Goal, Options, Problem, Work, agree_with
 
 __all__ = ["density_cases", "density_problems"]
 
@@ -126,16 +126,6 @@ def _scoring(estimator: Any, data: tuple[NDArray, NDArray]) -> Callable[[], NDAr
     return lambda: np.asarray(estimator().fit(X).score_samples(Q))
 
 
-def _check(data: Any, answers: Answers) -> dict[Contender, Agreement]:
-    truth = next(each for contender, each in answers.items() if contender.name == "scikit-learn")
-    return {
-        contender: Agreement(
-            float(np.abs(answer - truth).max()), 1e-9, "difference of log densities"
-        )
-        for contender, answer in answers.items()
-    }
-
-
 def density_problems(options: Options) -> Iterator[Problem]:
     """Yield what is measured."""
     n, queries, d = options.rows(10_000), options.rows(2_000), 5
@@ -148,7 +138,7 @@ def density_problems(options: Options) -> Iterator[Problem]:
             Contender("rmodels", partial(_scoring, KernelDensity), True),
             Contender("scikit-learn", partial(_scoring, neighbors.KernelDensity)),
         ),
-        _check,
+        agree_with("scikit-learn", 1e-9, "difference of log densities"),
         (Goal(("scikit-learn",), 30),),
         Work(n * d * 8, n * queries * (3 * d + 30), "float64"),
     )
