@@ -182,11 +182,65 @@ def test_rows_of_scans(on_engine):
     expected = KernelDensity(bandwidth="scott").fit(X, sample_weight=W + 1)
     asked = pd.DataFrame(Q, columns=list("abc"))
     np.testing.assert_array_equal(model.score_samples(asked), expected.score_samples(Q))
-    with (
-        rmodels.config_context(memory_limit=2**20),
-        pytest.raises(NotCoveredError, match="memory_limit"),
-    ):
-        KernelDensity().fit(rmodels.scan(lambda: iter([X] * 150)))
+
+
+def parts_of_points(kind):
+    """Points of more than 1 MiB with weights, in parts: a scan or a Dask frame; and as arrays."""
+    points = np.tile(X, (130, 1)) + np.random.default_rng(1).standard_normal((52_000, 3)) / 8
+    weights = np.resize(W, 52_000)
+    frame = pd.DataFrame(points, columns=list("abc")).assign(w=weights)
+    if kind == "scan":
+        step = 9_000
+        pieces = [frame[i : i + step] for i in range(0, len(frame), step)]
+        return rmodels.scan(lambda: iter(pieces)), points, weights
+    frames = pytest.importorskip("dask.dataframe", reason="the extra dask is not installed: Dask")
+    return frames.from_pandas(frame, npartitions=7), points, weights
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kind", ["scan", "dask"])
+def test_sums_of_parts_add_up(kind, kernel):
+    rows, points, weights = parts_of_points(kind)
+    given = {"kernel": kernel, "bandwidth": 0.3}
+    whole = KernelDensity(**given).fit(points, sample_weight=weights).score_samples(Q)
+    asked = pd.DataFrame(Q, columns=list("abc"))
+    with rmodels.config_context(memory_limit=2**20):
+        model = KernelDensity(**given).fit(rows, sample_weight="w")
+        found = model.score_samples(asked)
+        if kernel == "gaussian":
+            parts = rmodels.scan(lambda: iter([asked[:7], asked[7:]]))
+            np.testing.assert_array_equal(model.score_samples(parts), found)
+    finite = np.isfinite(whole)
+    np.testing.assert_array_equal(np.isfinite(found), finite)
+    # each has 16 + 128 of its kernels and sums, 8 log n of exponents, and 4 of the logarithm; the
+    # sum over parts a rounding of each
+    u, parts = 2.0**-53, 7
+    limit = u * (2 * (144 + 8 * math.log(len(points))) + (8 + parts) * (1 + np.abs(whole[finite])))
+    assert (np.abs(found[finite] - whole[finite]) <= limit).all()
+
+
+def test_points_and_queries_on_a_cluster():
+    """Answers are lazy, and what travels with them does not hold the points."""
+    rows, points, _ = parts_of_points("dask")
+    dask = pytest.importorskip("dask.array", reason="the extra dask is not installed: Dask")
+    with rmodels.config_context(memory_limit=2**20):
+        model = KernelDensity(rtol=1e-3, atol=1e-9).fit(rows[list("abc")].to_dask_array())
+        queries = dask.from_array(Q, chunks=(11, 3))
+        found = model.score_samples(queries).compute()
+        assert model.score(queries) == math.fsum(found)
+    exact = np.exp(KernelDensity().fit(points).score_samples(Q))
+    assert (np.abs(np.exp(found) - exact) <= 1e-9 + (1e-3 + ROUNDING) * exact).all()
+
+
+def test_what_needs_the_points(tmp_path):
+    rows, _, _ = parts_of_points("scan")
+    with rmodels.config_context(memory_limit=2**20):
+        model = KernelDensity().fit(rows, sample_weight="w")
+    for use in (model.sample, lambda: model.tree_, lambda: rmodels.to_onnx(model)):
+        with pytest.raises(NotCoveredError, match="fit in memory_limit"):
+            use()
+    with pytest.raises(TypeError, match="cannot be written"):
+        rmodels.save(model, tmp_path / "model")
 
 
 def test_rows_on_dask(on_engine):

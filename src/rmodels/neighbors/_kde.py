@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 from sklearn.base import BaseEstimator
-from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, BallTree, KDTree
 from sklearn.utils import check_random_state
 
@@ -19,14 +18,13 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import HasState, check_is_fitted
-from rmodels.config import get_config
-from rmodels.data import Need, Rows, hold, map_rows
+from rmodels.data import Need, Rows, map_rows
 from rmodels.exceptions import NotCoveredError
-from rmodels.ops import choose, kernel_sums
+from rmodels.neighbors._summands import Kernel, LogDensity, PartedSummands, Summands, find_engine
 from rmodels.ops.kernel_sums import KERNELS
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.kernels import log_integral
-from rmodels.solvers.whole import collect
+from rmodels.solvers.whole import collect, fits
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
@@ -37,132 +35,6 @@ Floats = NDArray[np.float64]
 
 _TREES = {"ball_tree": BallTree, "kd_tree": KDTree}
 _NEED = Need(sparse=False, doubles=True, missing="refuse", contiguous=True)
-
-
-def _log_sum(weights: Floats) -> float:
-    """Return log Σ w, also where the sum overflows."""
-    shift = max(0, math.frexp(float(weights.max()))[1] - 512)  # 0 unless they are huge
-    return math.log(math.fsum(np.ldexp(weights, -shift))) + shift * math.log(2.0)
-
-
-class Summands:
-    """Points with weights, over which kernels are summed.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float64
-    weights : ndarray of shape (n_samples,), float64, or None
-    metric : str
-        One of scikit-learn's trees.
-    parameters : dict
-        Further ones of the metric.
-    engine : {"reference", "native", "scipy"}
-        "scipy" where the operation does not have the metric.
-    """
-
-    def __init__(
-        self, X: Floats, weights: Floats | None, metric: str, parameters: dict, engine: str
-    ) -> None:
-        self.X, self.weights = X, weights
-        self.metric, self.parameters, self.engine = metric, parameters, engine
-        self._points: tuple[float, kernel_sums.Points] | None = None
-        self.log_weight = math.log(len(X)) if weights is None else _log_sum(weights)
-
-    @classmethod
-    def of(cls, X: Floats, weights: Floats | None, metric: str, parameters: dict) -> "Summands":
-        """Return points to be summed by the engine of the setting.
-
-        Raises
-        ------
-        NotCoveredError
-            If that is "native" or "gpu", and the operation does not have the metric.
-        """
-        indexed = metrics.INDEXED.get(metric)
-        if indexed in kernel_sums.METRICS and parameters.get("w") is None:
-            return cls(X, weights, metric, parameters, choose("kernel_sums"))
-        engine = get_config()["engine"]
-        if engine not in ("auto", "reference"):
-            raise NotCoveredError(
-                f"engine={engine!r} cannot run: it sums kernels of the metrics "
-                f"{', '.join(m for m in metrics.INDEXED if m != 'cosine')} without weights, and "
-                f"not of {metric!r}, whose distances scikit-learn computes with engine='auto'"
-            )
-        return cls(X, weights, metric, parameters, "scipy")
-
-    @classmethod
-    def from_fields(
-        cls, X: Floats, weights: Floats | None, metric: str, parameters: dict, engine: str
-    ) -> "Summands":
-        """Return points with these fields.
-
-        Raises
-        ------
-        ValueError
-            If no points have them.
-        """
-        sound = (
-            X.ndim == 2
-            and X.size
-            and X.dtype == np.float64
-            and X.flags.c_contiguous
-            and np.isfinite(X).all()
-            and metric in VALID_METRICS["ball_tree" if engine == "scipy" else "kd_tree"]
-            and isinstance(parameters, dict)
-            and engine in ("reference", "native", "scipy")
-            and (
-                weights is None
-                or (
-                    weights.shape == X.shape[:1]
-                    and np.isfinite(weights).all()
-                    and (weights >= 0).all()
-                    and weights.any()
-                )
-            )
-        )
-        if not sound:
-            raise ValueError("the points of a density, or their metric, are not valid")
-        return cls(X, weights, metric, parameters, engine)
-
-    def fields(self) -> dict[str, Any]:
-        """Return what the class takes."""
-        names = ("X", "weights", "metric", "parameters", "engine")
-        return {name: getattr(self, name) for name in names}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_points": None}
-
-    @property
-    def exponent(self) -> float:
-        """That of the metric, if it is one of Minkowski's."""
-        return float(self.parameters.get("p", 2.0))
-
-    def log_sums(
-        self, Q: Floats, kernel: str, bandwidth: float, atol: float, rtol: float
-    ) -> Floats:
-        """Return log Σ w K(d / h) of each query."""
-        if self.engine == "scipy":
-            return self._by_distances(Q, kernel, bandwidth)
-        if self._points is None or self._points[0] != bandwidth:
-            metric = metrics.INDEXED[self.metric]
-            self._points = (
-                bandwidth,
-                kernel_sums.points(
-                    self.X, bandwidth, self.weights, metric, self.exponent, engine=self.engine
-                ),
-            )
-        return kernel_sums.log_sums(self._points[1], Q, kernel, atol=atol, rtol=rtol)
-
-    def _by_distances(self, Q: Floats, kernel: str, bandwidth: float) -> Floats:
-        measure = DistanceMetric.get_metric(self.metric, **self.parameters)
-        present = slice(None) if self.weights is None else self.weights > 0
-        X, weights = self.X[present], None if self.weights is None else self.weights[present]
-        step = max(1, get_config()["memory_limit"] // (48 * len(X)))
-        found = np.empty(len(Q))
-        for first in range(0, len(Q), step):
-            rows = slice(first, first + step)
-            distances = measure.pairwise(Q[rows], X)
-            found[rows] = kernel_sums.add_up(distances, weights, kernel, bandwidth)
-        return found
 
 
 def _sum(rows: Rows, scores: Floats) -> ExactSum:
@@ -221,8 +93,11 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     about 3 times that of the points, beside them, and never a matrix of queries and points. Boxes
     of points that are out of reach are skipped; else n_samples · n_features operations a query.
 
-    A scan or a Dask collection of points is brought into memory, and refused if it does not fit in
-    the setting `memory_limit`; queries may be any, as they are answered one by one.
+    Points of a scan or a Dask collection are brought into memory if they fit in the setting
+    `memory_limit`; else they are read anew for each call, and each sum is that of the sums over
+    their batches or partitions, on whose machines it is computed: each adds a rounding of
+    2⁻⁵³ (1 + abs(log p(x))). `tree_`, `sample` and files are then not available. Queries may be
+    any, as they are answered one by one.
 
     Source: B. W. Silverman, "Density Estimation for Statistics and Data Analysis", 1986.
 
@@ -252,7 +127,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
     }
 
     bandwidth_: float
-    _summands: Summands
+    _summands: Summands | PartedSummands
 
     def __init__(
         self,
@@ -284,7 +159,14 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         return False
 
     def _is_consistent(self) -> bool:
-        return bool(self.bandwidth_ > 0 and self._summands.X.shape[1] == self.n_features_in_)
+        return bool(self.bandwidth_ > 0 and self._points.X.shape[1] == self.n_features_in_)
+
+    @property
+    def _points(self) -> Summands:
+        """Return the points, which are in memory."""
+        if isinstance(self._summands, PartedSummands):
+            raise NotCoveredError(f"this needs the points: {self._summands.not_written}")
+        return self._summands
 
     def _tree(self) -> tuple[Any, dict[str, Any]]:
         """Return scikit-learn's class of trees, and what it takes beside the points."""
@@ -301,7 +183,8 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         """scikit-learn's tree of the points."""
         check_is_fitted(self)
         tree, parameters = self._tree()
-        return tree(self._summands.X, sample_weight=self._summands.weights, **parameters)
+        points = self._points
+        return tree(points.X, sample_weight=points.weights, **parameters)
 
     @all_or_nothing
     def fit(
@@ -328,8 +211,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
             If X is empty, has a NaN, infinity or wrong shape, a weight is negative or all are 0, or
             the metric is not one of the algorithm.
         NotCoveredError
-            If rows of a scan or a collection do not fit in memory, or the engine asked for by name
-            does not have the metric.
+            If the engine asked for by name does not have the metric.
 
         Examples
         --------
@@ -338,32 +220,32 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         0.8027
         """
         tree, parameters = self._tree()
+        metric, given = self.metric, dict(self.metric_params or {})
         source = data.source(self, X, None, sample_weight, need=_NEED)
-        rows = collect(source, "KernelDensity")
-        A = np.ascontiguousarray(rows.X, dtype=np.float64)
-        weights = None if rows.weights is None else np.asarray(rows.weights, np.float64)
-        tree(A[:1], **parameters)  # raises what scikit-learn says of metric_params
-        n, d = A.shape
+        n, d = source.number_rows(), source.n_features
+        tree(np.zeros((1, d)), **parameters)  # raises what scikit-learn says of metric_params
+        engine = find_engine(metric, given)
+        if fits(source, n):
+            rows = collect(source, "KernelDensity", n)
+            A = np.ascontiguousarray(rows.X, dtype=np.float64)
+            weights = None if rows.weights is None else np.asarray(rows.weights, np.float64)
+            self._summands = Summands(A, weights, metric, given, engine)
+        else:
+            self._summands = PartedSummands(source, n, metric, given, engine)
         power = -1 / (d + 4)
         rules = {"scott": lambda: n**power, "silverman": lambda: (n * (d + 2) / 4) ** power}
         rule = rules.get(self.bandwidth) if isinstance(self.bandwidth, str) else None
         self.bandwidth_ = rule() if rule else self.bandwidth  # type: ignore[assignment]
-        self._summands = Summands.of(A, weights, self.metric, dict(self.metric_params or {}))
-        self.engine_ = self._summands.engine
+        self.engine_ = engine
         return self
 
-    def _log_scale(self) -> float:
-        """Return the logarithm of what sums of kernels are divided by."""
-        d, h = self._summands.X.shape[1], float(self.bandwidth_)
-        return log_integral(self.kernel, d) + d * math.log(h) + self._summands.log_weight
-
-    def _score(self, rows: Rows) -> Floats:
-        """Return the logarithms of the densities of checked rows."""
-        summands, h, scale = self._summands, float(self.bandwidth_), self._log_scale()
+    def _log_density(self) -> LogDensity:
+        """Return what answers queries, as the model is now."""
+        d, h, summands = self.n_features_in_, float(self.bandwidth_), self._summands
+        scale = log_integral(self.kernel, d) + d * math.log(h) + summands.log_weight
         with np.errstate(over="ignore"):  # whatever is added is within it then
             atol = float(np.exp(math.log(self.atol) + scale)) if self.atol > 0 else 0.0
-        Q = np.ascontiguousarray(rows.on_host().X, dtype=np.float64)
-        return summands.log_sums(Q, self.kernel, h, atol, float(self.rtol)) - scale
+        return LogDensity(summands, Kernel(self.kernel, h, atol, float(self.rtol)), scale)
 
     def score_samples(self, X: ArrayLike) -> Any:
         """Return log p(x) of each row.
@@ -391,7 +273,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         array([0.25, 0.5 ])
         """
         check_is_fitted(self)
-        return map_rows(self, X, hold(self, X)._score, need=_NEED, task="score_samples")
+        return map_rows(self, X, self._log_density(), need=_NEED, task="score_samples")
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return Σ log p(x) over rows.
@@ -416,8 +298,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         """
         check_is_fitted(self)
         source = data.source(self, X, need=_NEED, reset=False, task="score")
-        answer: Callable[[Rows], Any] = self._score
-        return source.fold_answers(answer, _sum).value
+        return source.fold_answers(self._log_density(), _sum).value
 
     def sample(
         self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
@@ -438,6 +319,8 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         ------
         NotImplementedError
             Of another kernel.
+        NotCoveredError
+            If the points are not in memory.
 
         Examples
         --------
@@ -453,7 +336,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
             raise NotImplementedError(
                 f"kernel={self.kernel!r} cannot be drawn from: 'gaussian' and 'tophat' can"
             )
-        X, weights = self._summands.X, self._summands.weights
+        X, weights = self._points.X, self._points.weights
         draws = check_random_state(random_state)
         shares = draws.uniform(0, 1, size=n_samples)
         if weights is None:
@@ -472,7 +355,7 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         return found
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
-        summands, graph = self._summands, X.graph
+        summands, graph = self._points, X.graph
         if summands.engine == "scipy":
             raise NotCoveredError(f"ONNX has no operators for distances of {self.metric!r}")
         metric, h = metrics.INDEXED[self.metric], float(self.bandwidth_)
@@ -496,4 +379,4 @@ class KernelDensity(HasState, CallbackSupport, BaseEstimator):
         logs = values.sum(1).log()
         if top is not None:
             logs = logs + top.max(1)
-        return {"log_density": logs - self._log_scale()}
+        return {"log_density": logs - self._log_density().log_scale}

@@ -11,7 +11,7 @@ from rmodels.data import Rows, Source
 from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.moments import as_array
 
-__all__ = ["collect", "copy_rows"]
+__all__ = ["collect", "copy_rows", "fits"]
 
 Places = NDArray[np.int64]
 
@@ -35,13 +35,22 @@ def collect(source: Source, who: str, n_samples: int | None = None) -> Rows:
     if isinstance(source, Rows):
         return source.on_host()
     n = source.number_rows() if n_samples is None else n_samples
-    size, limit = n * source.n_features * source.dtype.itemsize, get_config()["memory_limit"]
-    if size > limit:
+    if not fits(source, n):
         raise NotCoveredError(
-            f"{who} needs all rows in memory: {n} x {source.n_features} values are {size} bytes, "
-            f"and memory_limit is {limit}. Raise it, or give fewer rows"
+            f"{who} needs all rows in memory: {n} x {source.n_features} values are "
+            f"{_size(source, n)} bytes, and memory_limit is {get_config()['memory_limit']}. Raise "
+            "it, or give fewer rows"
         )
     return copy_rows(source, None)
+
+
+def fits(source: Source, n_samples: int) -> bool:
+    """Return whether all rows are in memory, or fit in the setting `memory_limit`."""
+    return source.in_memory or _size(source, n_samples) <= get_config()["memory_limit"]
+
+
+def _size(source: Source, n_samples: int) -> int:
+    return n_samples * source.n_features * source.dtype.itemsize
 
 
 def copy_rows(source: Source, numbers: Places | None) -> Rows:
