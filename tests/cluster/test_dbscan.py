@@ -123,13 +123,70 @@ def test_weights():
         DBSCAN().fit(rmodels.scan(lambda: iter([table])), sample_weight="w")
 
 
-def test_rows_that_do_not_fit():
-    table = pd.DataFrame(X, columns=list("abc"))
-    rows = rmodels.scan(lambda: (table[i : i + 50] for i in range(0, 300, 50)))
+def in_parts(table, kind, step):
+    """Return rows in parts of some length."""
+    if kind == "scan":
+        return rmodels.scan(lambda: (table[i : i + step] for i in range(0, len(table), step)))
+    frames = pytest.importorskip("dask.dataframe", reason="the extra dask is not installed: Dask")
+    return frames.from_pandas(table, chunksize=step, sort=False)
+
+
+def test_rows_that_fit():
+    rows = in_parts(pd.DataFrame(X, columns=list("abc")), "scan", 50)
     assert_same(DBSCAN(0.7).fit(rows), DBSCAN(0.7).fit(X))
-    big = pd.DataFrame(np.zeros((50_000, 3)), columns=list("abc"))
-    with config_context(memory_limit=1 << 20), pytest.raises(NotCoveredError, match="memory_limit"):
-        DBSCAN().fit(rmodels.scan(lambda: iter([big])))
+
+
+@pytest.mark.parametrize("kind", ["scan", "dask"])
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+def test_rows_that_do_not_fit(on_engine, kind, metric, monkeypatch):
+    """Parts of the grid on which every distance ties, of whole numbers, and of float32."""
+    monkeypatch.setattr("rmodels.cluster._dbscan.fits", lambda *_: False)
+    steps = np.stack(np.meshgrid(np.arange(14), np.arange(14)), axis=-1).reshape(-1, 2)
+    rng = np.random.default_rng(0)
+    few = rng.permutation(np.unique(rng.integers(0, 17, (150, 2)), axis=0))
+    cases = ((steps * 0.1, 0.1), (few + 1e8, 1.0), (X[:, :2].astype(np.float32), 0.3))
+    for points, eps in cases:
+        table = pd.DataFrame(points, columns=list("ab")).assign(w=rng.integers(0, 3, len(points)))
+        for weight in (None, "w"):
+            weights = None if weight is None else table["w"]
+            given = {"eps": eps, "min_samples": 4, "metric": metric}
+            expected = DBSCAN(**given).fit(points, sample_weight=weights)
+            assert 0 < len(expected.core_sample_indices_) < len(points)
+            model = DBSCAN(**given)
+            rows = table if weight else table[["a", "b"]]
+            model.fit(in_parts(rows, kind, 60), sample_weight=weight)
+            np.testing.assert_array_equal(model.labels_, expected.labels_)
+            np.testing.assert_array_equal(model.core_sample_indices_, expected.core_sample_indices_)
+            assert not hasattr(model, "components_")
+            assert model.engine_ == on_engine
+
+
+@pytest.mark.parametrize("kind", ["scan", "dask"])
+def test_more_rows_than_the_memory_limit(kind, tmp_path):
+    """The core rows of the few dense places fit."""
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0, 100, (50_000, 3))
+    points[::7] = np.floor(points[::7] / 20) * 20 + rng.standard_normal((7143, 3)) / 10
+    expected = DBSCAN(0.2).fit(points)
+    assert 1000 < len(expected.core_sample_indices_) < 20_000
+    rows = in_parts(pd.DataFrame(points, columns=list("abc")), kind, 20_000)
+    with config_context(memory_limit=1 << 20):
+        model = DBSCAN(0.2).fit(rows)
+    assert_same(model, expected)
+    np.testing.assert_array_equal(model.components_, expected.components_)
+    del model.components_  # as where they do not fit
+    rmodels.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(rmodels.load(tmp_path / "model").labels_, expected.labels_)
+
+
+def test_what_parts_do_not_say():
+    big = pd.DataFrame(np.zeros((50_000, 3)), columns=list("abc")).assign(w=0.5)
+    with config_context(memory_limit=1 << 20):
+        for parameters, weight in (({"metric": "canberra"}, None), ({}, "w")):
+            columns = list("abc") + [weight] * (weight is not None)
+            rows = in_parts(big[columns], "scan", 20_000)
+            with pytest.raises(NotCoveredError, match="memory_limit"):
+                DBSCAN(**parameters).fit(rows, sample_weight=weight)
 
 
 def test_refuses_before_work_starts():

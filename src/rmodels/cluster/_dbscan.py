@@ -17,11 +17,12 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.search import new_search
 from rmodels.base.sklearn import PAIRWISE_METRICS, Interval, StrOptions, validate_params
-from rmodels.base.state import HasState
+from rmodels.base.state import Absent, HasState
+from rmodels.cluster._parted import connect_parts, find_measure
 from rmodels.config import thread_count
 from rmodels.data.arrays import as_kind_of
 from rmodels.exceptions import NotCoveredError
-from rmodels.solvers.whole import collect
+from rmodels.solvers.whole import collect, copy_rows, fits
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
@@ -62,7 +63,8 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
     core_sample_indices_ : ndarray of shape (n_core_samples,), int64
         Rows of X that are core, ascending.
     components_ : ndarray or CSR matrix of shape (n_core_samples, n_features)
-        These rows.
+        These rows; not there if the rows were in parts and these do not fit in the setting
+        `memory_limit`.
     labels_ : ndarray of shape (n_samples,), int64
         The cluster of each row, -1 of noise. Clusters are numbered by their first core rows. Of
         tensors a tensor.
@@ -82,8 +84,10 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
     operations. Metrics that the index does not have, and precomputed distances, are compared row by
     row, with O(n_samples) memory beyond them.
 
-    A scan or a Dask collection is brought into memory, and refused if it does not fit in the
-    setting `memory_limit`: a row is a neighbour of rows in any batch.
+    A scan or a Dask collection is brought into memory if it fits in the setting `memory_limit`.
+    Else each part meets each part, read anew or where it is on the cluster: labels are the same,
+    with about 60 bytes a row in memory. That is of Euclidean, Manhattan, Chebyshev and Minkowski
+    distances, and of weights that are whole numbers; other rows that do not fit are refused.
 
     Source: M. Ester, H.-P. Kriegel, J. Sander, X. Xu, "A density-based algorithm for discovering
     clusters in large spatial databases with noise", 1996.
@@ -101,7 +105,7 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
 
     _attributes: ClassVar = {
         "core_sample_indices_": np.ndarray,
-        "components_": np.ndarray | sparse.csr_array | sparse.csr_matrix,
+        "components_": np.ndarray | sparse.csr_array | sparse.csr_matrix | Absent,
         "labels_": np.ndarray,
     }
 
@@ -151,7 +155,10 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         core, n = self.core_sample_indices_, len(self.labels_)
         return bool(
             core.ndim == self.labels_.ndim == 1
-            and self.components_.shape == (len(core), self.n_features_in_)
+            and (
+                not hasattr(self, "components_")
+                or self.components_.shape == (len(core), self.n_features_in_)
+            )
             and (np.diff(core, prepend=-1) > 0).all()
             and (core < n).all()
         )
@@ -183,8 +190,9 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             If the input is empty, has a NaN, infinity or wrong shape, the metric is not one for
             such points, or all weights are 0.
         NotCoveredError
-            If rows of a scan or a collection do not fit in memory, or the engine asked for by name
-            does not have the metric.
+            If rows of a scan or a collection that do not fit in memory are to be compared by
+            another metric or have weights that are not whole, or the engine asked for by name does
+            not have the metric.
 
         Examples
         --------
@@ -204,7 +212,20 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         if not precomputed:
             ops.choose("connect")
         need = replace(metrics.need_of(self.metric), signed=True)
-        rows = collect(data.source(self, X, None, sample_weight, need=need), "DBSCAN")
+        source = data.source(self, X, None, sample_weight, need=need)
+        n = source.number_rows()
+        measure = None
+        if not fits(source, n):
+            measure = find_measure(source, self.eps, effective, parameters, self.n_jobs)
+        if measure is not None:
+            core, labels = connect_parts(source, measure, self.min_samples)
+            self.core_sample_indices_ = np.flatnonzero(core)
+            if fits(source, len(self.core_sample_indices_)):
+                self.components_ = copy_rows(source, self.core_sample_indices_).X
+            self.labels_ = labels
+            self.engine_ = ops.choose("connect")
+            return self
+        rows = collect(source, "DBSCAN", n)
         threads = thread_count(self.n_jobs)
         search = new_search(rows.X, self.metric, self.algorithm, effective, parameters, threads)
         weights = None if rows.weights is None else np.asarray(rows.weights, np.float64)
