@@ -25,10 +25,13 @@ TESTS = Path(__file__).parent
 
 # The tests that touch BLAS, or whose threads meet its own: the one place that lists them.
 BLAS = [
-    *("base", "cluster", "conformance/test_gallery.py", "data", "decomposition"),
-    *("discriminant_analysis", "evidence/test_agreement.py", "evidence/test_demo.py"),
-    *("evidence/test_validate.py", "export/test_graph.py", "files/test_models.py", "linear_model"),
-    *("native", "neighbors", "ops", "shared", "solvers"),
+    *("base/test_callbacks.py", "cluster", "conformance/test_gallery.py", "data/test_dask.py"),
+    *("data/test_everywhere.py", "data/test_scan.py", "decomposition", "discriminant_analysis"),
+    *("evidence/test_agreement.py", "evidence/test_demo.py", "evidence/test_validate.py"),
+    *("files/test_models.py", "linear_model", "native", "neighbors", "ops/test_coordinate.py"),
+    *("ops/test_descent.py", "ops/test_glm.py", "ops/test_group_moments.py"),
+    *("ops/test_mahalanobis.py", "ops/test_moments.py", "ops/test_nearest.py"),
+    *("ops/test_ordered.py", "ops/test_sparse_products.py", "shared", "solvers"),
 ]
 SHORT = ["data/test_scan.py", "files/test_models.py", "linear_model", "solvers"]
 

@@ -50,6 +50,10 @@ def assert_close(model, expected):
     np.testing.assert_allclose(model.probabilities_, expected.probabilities_, rtol=bound, atol=0)
 
 
+# what NumPy says of scikit-learn's code before it refuses it
+their_scalars = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")
+
+
 def fit_theirs(A, **parameters):
     """Their model, where NumPy lets it look for clusters above others."""
     try:
@@ -58,6 +62,7 @@ def fit_theirs(A, **parameters):
         pytest.skip(f"scikit-learn {sklearn.__version__}, NumPy {np.__version__}: {error}")
 
 
+@their_scalars
 @pytest.mark.parametrize("way", range(len(WAYS)))
 @pytest.mark.parametrize("k", [1, 2])
 def test_clusters_are_scikit_learns(on_engine, k, way):
@@ -70,6 +75,7 @@ def test_clusters_are_scikit_learns(on_engine, k, way):
     assert is_valid_linkage(model.single_linkage_tree_)
 
 
+@their_scalars
 @pytest.mark.parametrize("way", range(len(WAYS)))
 def test_the_same_tree_has_the_same_clusters(way):
     """Of edges that weigh the same scikit-learn's sort may take any first: it gets our order."""

@@ -4,11 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
 from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors
 from rmodels.data.checks import is_surely_finite
+
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096, 4097, 10_000])
@@ -60,7 +63,7 @@ def test_as_many_classes_as_rows_are_warned_of(classes):
             warnings.simplefilter("always")
             estimator.fit(X, y)
         assert ["greater than 50%" in str(each.message) for each in caught] == [True] * (
-            classes > 12
+            classes > 12 and SKLEARN >= (1, 7)
         )
 
 

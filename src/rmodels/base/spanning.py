@@ -55,7 +55,8 @@ def span_graph(graph: Any, k: int, alpha: float) -> tuple[Indices, Distances, Di
     order = np.lexsort((distances, weights))
     low, high, weights = low[order], high[order], weights[order]
     ranks = np.arange(1, len(order) + 1)  # no two of which are the same
-    tree = csgraph.minimum_spanning_tree(sparse.csr_array((ranks, (low, high)), shape=(n, n)))
+    places = low.astype(np.int32), high.astype(np.int32)  # SciPy's graphs have no larger ones
+    tree = csgraph.minimum_spanning_tree(sparse.csr_array((ranks, places), shape=(n, n)))
     if tree.nnz < n - 1:
         raise ValueError(
             f"Sparse mutual reachability matrix has {n - tree.nnz} connected components. HDBSCAN "

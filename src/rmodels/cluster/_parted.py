@@ -197,9 +197,8 @@ class Forest:
 
 
 def _components(edges: Labels, n_rows: int) -> Labels:
-    graph = sparse.coo_array(
-        (np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n_rows, n_rows)
-    )
+    places = tuple(edges.T.astype(np.int32 if n_rows < 2**31 else np.int64))  # as SciPy's graphs
+    graph = sparse.coo_array((np.ones(len(edges), np.int8), places), shape=(n_rows, n_rows))
     found: Labels = connected_components(graph, directed=False)[1].astype(np.int64)
     return found
 

@@ -87,7 +87,9 @@ def _generate(n: int, d: int, dtype: str, density: float | None, labels: bool) -
     if density is None:
         X: Any = rng.standard_normal((n, d)).astype(dtype)
     else:
-        X = sparse.random_array((n, d), density=density, rng=rng, format="csr").astype(dtype)
+        X = sparse.random_array((n, d), density=density, random_state=rng, format="csr").astype(
+            dtype
+        )
     y = X @ rng.standard_normal(d) / np.sqrt(d) + 0.5 * rng.standard_normal(n)
     return _Rows(X, (y > 0).astype(np.int64) if labels else y.astype(dtype))
 
