@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import numpy as np
 from sklearn.utils import validation
 
+from rmodels.data.arrays import aligned
 from rmodels.data.preparation import Preparation
 from rmodels.exceptions import NotCoveredError
 
@@ -33,6 +34,10 @@ class HasState:
         "engine_": str,
         "_preparation": Preparation | Absent,  # of columns of a scan, left by `data.source`
     }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # a copy whose arrays came one by one over a network, where they may begin at any byte
+        super().__setstate__({name: aligned(each) for name, each in state.items()})  # type: ignore[misc]
 
     def _fits_in_batches(self) -> bool:
         """Return whether `fit` reads rows in batches and keeps none; else all must be in memory."""

@@ -16,6 +16,7 @@ from rmodels.ops import device
 
 __all__ = [
     "adopt",
+    "aligned",
     "as_dtype",
     "as_kind_of",
     "beside",
@@ -101,6 +102,19 @@ def as_dtype(array: Any, dtype: Any) -> Any:
 def contiguous(array: Any) -> Any:
     """Return an ndarray or tensor with its last axis contiguous, copied if need be."""
     return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array.contiguous()
+
+
+def aligned(array: Any) -> Any:
+    """Return an array, sparse matrix or tensor whose numbers are where processors expect them.
+
+    What came over a network may begin at any byte; that is copied.
+    """
+    if isinstance(array, np.ndarray):
+        return array if array.flags.aligned else array.copy()
+    if sparse.issparse(array):
+        pieces = array.data, array.indices, array.indptr
+        return array if all(each.flags.aligned for each in pieces) else array.copy()
+    return array
 
 
 def join(parts: list[Any]) -> Any:

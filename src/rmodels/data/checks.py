@@ -31,7 +31,16 @@ from rmodels.base.sklearn import (
     check_sample_weight,
 )
 from rmodels.base.warnings import warn
-from rmodels.data.arrays import adopt, as_dtype, beside, contiguous, namespace, on_gpu, on_host
+from rmodels.data.arrays import (
+    adopt,
+    aligned,
+    as_dtype,
+    beside,
+    contiguous,
+    namespace,
+    on_gpu,
+    on_host,
+)
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.preparation import Preparation
 from rmodels.data.source import WEIGHTLESS, Rows
@@ -97,7 +106,9 @@ def is_plain(A: Any) -> bool:
 
 def is_surely_finite(A: NDArray) -> bool:
     """Return whether a sum over an array shows that all of it is finite."""
-    if A.size <= _FEW_VALUES:  # a product of BLAS, which tells nobody of overflow
+    if (
+        A.size <= _FEW_VALUES and A.flags.aligned
+    ):  # a product of BLAS, which tells nobody of overflow
         return math.isfinite(np.vdot(A, A))
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(A.sum()))
@@ -451,10 +462,11 @@ def array_rows(
     weights = None
     if sample_weight is not None:
         weights = _check_weights(estimator, X, sample_weight, need, part=part)
+    X = aligned(X)
     return Rows(
         X,
-        Y,
-        weights,
+        aligned(Y),
+        aligned(weights),
         functools.partial(_assert_finite, estimator, X),
         one_target=one_target,
         classes=labels,

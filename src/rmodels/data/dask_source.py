@@ -5,6 +5,7 @@ are lazy, partition by partition.
 """
 
 import operator
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -231,8 +232,30 @@ def _task(work: Callable[..., T]) -> Callable[..., Any]:
     The work is sent once, however many tasks do it.
     """
     delayed = require("dask", "dask").delayed
+    work = InOnePiece(work)
     shared = delayed(partial(_in_task, get_config() | {"progress": False}, work), traverse=False)
     return partial(delayed(_call, pure=False), shared)
+
+
+class InOnePiece:
+    """Work that is sent in one piece.
+
+    Dask sends the arrays of an object one after the other, and they may begin at any byte then.
+    """
+
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self._work = work
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Do the work."""
+        return self._work(*arguments)
+
+    def __reduce__(self) -> Any:
+        return _unpack_work, (require("cloudpickle", "dask").dumps(self._work),)
+
+
+def _unpack_work(packed: bytes) -> InOnePiece:
+    return InOnePiece(pickle.loads(packed))
 
 
 def _call(work: Callable[..., T], *arguments: Any) -> T:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import assert_all_finite, check_array
 
+from rmodels.data.arrays import aligned
 from rmodels.data.checks import Missing, Targets, constant_weight, is_plain, is_surely_finite
 from rmodels.data.labels import Encoding, check_kinds, encode_by
 from rmodels.data.source import Rows
@@ -76,9 +77,9 @@ class Part:
         ValueError
             If numbers of rows differ, or a value cannot be used; the message says where.
         """
-        A = self._samples(X, place)
-        Y = None if self.targets == "none" else self._targets(y, len(A), place)
-        w = self._weights(weights, len(A), place)
+        A = aligned(self._samples(X, place))
+        Y = None if self.targets == "none" else aligned(self._targets(y, len(A), place))
+        w = aligned(self._weights(weights, len(A), place))
 
         def check() -> None:
             self._assert_finite(A, place)

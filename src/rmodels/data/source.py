@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import thread_count
-from rmodels.data.arrays import as_dtype, as_kind_of, namespace, on_host
+from rmodels.data.arrays import aligned, as_dtype, as_kind_of, namespace, on_host
 
 __all__ = [
     "WEIGHTLESS",
@@ -213,6 +213,10 @@ class Rows(Source):
     classes: list[Any] | None = None
     given: Any = field(default=None, repr=False)
     in_memory = True
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        pieces = {name: aligned(state[name]) for name in ("X", "Y", "weights")}
+        self.__dict__.update(state | pieces)  # which may have come over a network
 
     @property
     def n_features(self) -> int:  # type: ignore[override]

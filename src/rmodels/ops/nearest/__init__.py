@@ -57,6 +57,11 @@ class Index:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"state": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.X, np.ndarray):  # which may have come over a network, to any byte
+            self.X = np.require(self.X, requirements="A")
+
 
 def index(
     X: NDArray,
