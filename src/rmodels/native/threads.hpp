@@ -1,12 +1,16 @@
-// Work shared among threads that live for one call: nothing survives it, so that a process may fork
-// at any time between calls. Starting a thread costs about 10 microseconds.
+// Work shared among threads that live for one call: nothing survives it but the end of late ones, so that a process
+// may fork at any time between calls. Starting a thread costs about 10 microseconds.
 #pragma once
+
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <cstddef>
 #include <exception>
+#include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,40 +21,93 @@
 
 namespace rmodels::RMODELS_ISA {
 
+struct Helper {
+    std::thread thread;
+    std::atomic<bool> ended{false};  // set as the last thing it does
+};
+
+// Threads that came too late for any task of their call: on busy processors they begin late, and nobody is to wait for
+// that. They are joined when there are more of them, and before the process forks.
+class Late {
+public:
+    static Late &all() {
+        static Late *late = new Late;  // for good: they may end after what is destroyed with the process
+        return *late;
+    }
+
+    // Takes helpers, and joins those that have ended.
+    void take(std::list<Helper> &helpers) {
+        std::lock_guard<std::mutex> hold(lock_);
+        helpers_.splice(helpers_.end(), helpers);
+        helpers_.remove_if([](Helper &each) {
+            const bool ended = each.ended.load(std::memory_order_acquire);
+            if (ended) each.thread.join();
+            return ended;
+        });
+    }
+
+private:
+    Late() {
+        auto unlock = [] { all().lock_.unlock(); };
+        pthread_atfork(
+            [] {
+                all().lock_.lock();
+                for (Helper &each : all().helpers_) each.thread.join();
+                all().helpers_.clear();
+            },
+            unlock, unlock);
+    }
+
+    std::mutex lock_;
+    std::list<Helper> helpers_;
+};
+
 // Calls body(task, thread) once for each task in [0, tasks), on at most `threads` threads, the
 // caller's among them. Which thread takes which task is not fixed: a result that must not depend on
 // it is stored by task. The first exception thrown is thrown again here, once all have stopped; Ctrl-C is
 // answered between two tasks of the caller.
 template <class Body>
 void parallel_for(std::size_t tasks, int threads, Body &&body) {
-    std::atomic<std::size_t> next{0};
-    std::exception_ptr failure;
-    std::mutex failure_lock;
-    auto work = [&](int thread) {
+    struct Shared {
+        std::atomic<std::size_t> next{0};
+        std::atomic<int> within{0};  // helpers that may be in a task
+        std::exception_ptr failure;
+        std::mutex failure_lock;
+    };
+    auto work = [tasks, &body](Shared &shared, int thread) {
         try {
-            for (std::size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
+            for (std::size_t task; (task = shared.next.fetch_add(1)) < tasks;) {
                 body(task, thread);
                 if (thread == 0) answer_interrupts();
             }
         } catch (...) {
-            next.store(tasks, std::memory_order_relaxed);
-            std::lock_guard<std::mutex> hold(failure_lock);
-            if (!failure) failure = std::current_exception();
+            shared.next.store(tasks);
+            std::lock_guard<std::mutex> hold(shared.failure_lock);
+            if (!shared.failure) shared.failure = std::current_exception();
         }
     };
-    std::vector<std::thread> others;
+    const auto shared = std::make_shared<Shared>();
     const std::size_t wanted = std::min(threads < 1 ? 1 : std::size_t(threads), tasks);
-    others.reserve(wanted);  // nothing may throw once they run
+    Late &late = Late::all();
+    std::list<Helper> helpers;
     for (std::size_t thread = 1; thread < wanted; thread++) {
         try {
-            others.emplace_back(work, int(thread));
+            Helper &helper = helpers.emplace_back();
+            helper.thread = std::thread([=, &helper] {  // of the caller's it touches nothing unless it has a task
+                shared->within.fetch_add(1);
+                work(*shared, int(thread));
+                if (shared->within.fetch_sub(1) == 1) shared->within.notify_all();
+                helper.ended.store(true, std::memory_order_release);
+            });
         } catch (const std::exception &) {
             break;  // no more threads, or no memory for one: those that run do all the work
         }
     }
-    work(0);
-    for (auto &other : others) other.join();
-    if (failure) std::rethrow_exception(failure);
+    work(*shared, 0);
+    for (int within; (within = shared->within.load()) > 0;) shared->within.wait(within);
+    helpers.remove_if([](Helper &each) { return !each.thread.joinable(); });  // that could not be started
+    if (!helpers.empty()) late.take(helpers);
+    if (shared->failure) std::rethrow_exception(shared->failure);
 }
 
 // Threads that go through several loops together, without being started anew for each.
