@@ -35,6 +35,21 @@ inline f64v exp(f64v x) {
     return found * power_of_two(half) * power_of_two(k - half);
 }
 
+// exp x of one x from -708 to 0 (below, that of -708), to r^13 / 13! in pairs, so that little waits for each other.
+inline double exp_of_negative(double x) {
+    constexpr double kLarge = 0x1.8p52;
+    x = x < -708.0 ? -708.0 : x;
+    const double shifted = fma(x, 0x1.71547652b82fep0, kLarge), k = shifted - kLarge;
+    const double r = fma(k, -0x1.a39ef35793c76p-33, fma(k, -0x1.62e42feep-1, x));  // as below
+    const double s = r * r, q = s * s;
+    const double a = fma(r, 1.0 / 6, 0.5), b = fma(r, 1.0 / 120, 1.0 / 24), c = fma(r, 1.0 / 5040, 1.0 / 720);
+    const double d = fma(r, 1.0 / 362880, 1.0 / 40320), e = fma(r, 1.0 / 39916800, 1.0 / 3628800);
+    const double f = fma(r, 1.0 / 6227020800, 1.0 / 479001600);
+    const double rest = fma(fma(fma(s, f, e), s, d), q, fma(s, c, b));
+    const double found = 1.0 + fma(s, fma(s, rest, a), r);
+    return found * __builtin_bit_cast(double, (__builtin_bit_cast(long long, shifted) + 1023) << 52);
+}
+
 // log(1 + x) of x from 0 to 1: 2 artanh t with t = x / (2 + x), by its series to t^35 / 35.
 inline f64v log1p_of_fraction(f64v x) {
     const f64v t = x / (x + broadcast(2.0)), s = t * t;

@@ -217,6 +217,14 @@ inline f64v fma(f64v a, f64v b, f64v c) {
 #endif
 }
 
+inline double fma(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 inline f32v fma(f32v a, f32v b, f32v c) {
 #if defined(__AVX512F__)
     return (f32v)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);

@@ -208,7 +208,8 @@ struct RowSet {
             return;
         }
         const char *p = reinterpret_cast<const char *>(values + row * stride);
-        const std::size_t bytes = columns * sizeof(Real);
+        // To the end of its last vector: lanes that are not wanted are waited for as well.
+        const std::size_t bytes = DenseRow<Real>::padded(columns) * sizeof(Real);
         for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
         __builtin_prefetch(p + bytes - 1);
     }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "native/aligned.hpp"
+#include "native/functions.hpp"
+#include "ops/ordered/block.hpp"
 #include "ops/ordered/rows.hpp"
 #include "ops/ordered/rule.hpp"
 
@@ -34,16 +36,20 @@ public:
         }
         state_ = seed ? seed : 1;
         drawn_ = 0;
-        for (std::uint32_t i = 0; i < kKnown; i++) know(i);
+        for (std::uint32_t i = 0; i < kKnown; i++) know(i, state_);
     }
 
-    // Has the first `count` places be drawn.
+    // Has at least the first `count` places be drawn.
     void draw(std::size_t count) {
-        count = std::min(count, rows_.size());
-        for (; drawn_ < count; drawn_++) {
-            std::swap(rows_[drawn_], rows_[others_[drawn_ % kKnown]]);
-            know(drawn_ + kKnown);
+        if (count <= drawn_) return;
+        const std::size_t last = std::min(count + kKnown, rows_.size());
+        std::uint32_t *const rows = rows_.data(), state = state_;
+        for (std::size_t place = drawn_; place < last; place++) {
+            std::swap(rows[place], rows[others_[place % kKnown]]);
+            know(place + kKnown, state);
         }
+        drawn_ = last;
+        state_ = state;
     }
 
     std::size_t operator[](std::size_t place) const { return rows_[place]; }
@@ -52,15 +58,15 @@ private:
     static constexpr std::size_t kKnown = 32;
 
     // Draws what a place is exchanged with; the last one with itself.
-    void know(std::size_t place) {
+    [[gnu::always_inline]] void know(std::size_t place, std::uint32_t &state) {
         const std::uint32_t n = std::uint32_t(rows_.size());
         std::uint32_t other = std::uint32_t(place);
         if (other >= n) return;
         if (other + 1 < n) {
-            state_ ^= state_ << 13;
-            state_ ^= state_ >> 17;
-            state_ ^= state_ << 5;
-            other += (state_ & 0x7fffffffu) % (n - other);
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            other += (state & 0x7fffffffu) % (n - other);
         }
         __builtin_prefetch(rows_.data() + other, 1);
         others_[place % kKnown] = other;
@@ -150,6 +156,7 @@ public:
     // Sees whether the epoch led anywhere; if somebody is asked or told of it, waits for that.
     void end_epoch() {
         at_ = 0;
+        step_singly();
         measure(now_);
         if (!rule_.draws()) now_.seen_sizes = now_.live;
         if (!std::isfinite(now_.intercept) || !all_finite_) {
@@ -187,7 +194,10 @@ public:
     }
 
     // Has the scale be 1.
-    void multiply() { multiply(now_); }
+    void multiply() {
+        step_singly();
+        multiply(now_);
+    }
 
 private:
     static constexpr bool kIsFloat = std::is_same_v<Real, float>;
@@ -225,16 +235,25 @@ private:
         }
     }
 
+    static std::size_t rows_ahead(const RowSet<Real> &samples) {
+        const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
+        return std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+    }
+
     // Steps as far as a place; of kLoss, or of any rule at all if that is below 0.
     template <bool kSparse, int kLoss>
     void step_each(const RowSet<Real> &samples, std::size_t last) {
-        const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
-        const std::size_t ahead = kSparse ? kSparseAhead : std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+        if constexpr (!kSparse && !kIsFloat && kLoss >= 0)
+            if (samples.columns <= kMostInBlocks) return step_blocks<kLoss>(samples, last);
+        const std::size_t ahead = kSparse ? kSparseAhead : rows_ahead(samples);
         const Rule rule = rule_;  // which the compiler knows no coefficient to be part of
         const Target target = target_;
-        const bool shuffles = rule.shuffle;
+        const bool shuffles = rule.shuffle, shrinks = rule.shrinks();
         Now now = now_;
         Summary sums = sums_;
+        const bool coded = target.label >= 0;
+        const Real codes[] = {Real(target.negative), Real(1)};
+        const Real class_weights[] = {Real(target.negative_weight), Real(target.positive_weight)};
         double rates[kRates], shrinkages[kRates];
         int known = kRates;
         for (std::size_t place = at_; place < last; place++) {
@@ -248,12 +267,12 @@ private:
             if (samples.held_out && samples.held_out[row]) continue;
             if (known == kRates) {
                 rule.find_rates(now.t, now.eta, kRates, rates);
-                for (int k = 0; k < kRates; k++) shrinkages[k] = double(Real(rule.shrinkage(rates[k])));
+                for (int k = 0; k < kRates; k++) shrinkages[k] = shrinks ? double(Real(rule.shrinkage(rates[k]))) : 1.0;
                 known = 0;
             }
             Real y = samples.y[row];
-            if (target.label >= 0) y = Real(double(y) == target.label ? 1.0 : target.negative);
-            Real weight = Real(y > 0 ? target.positive_weight : target.negative_weight);
+            if (coded) y = codes[double(y) == target.label];
+            Real weight = class_weights[y > 0];
             if (samples.weights) weight *= samples.weights[row];
             bool stepped;
             if constexpr (kSparse)
@@ -266,16 +285,185 @@ private:
         sums_ = sums;
     }
 
+    // The same of dense rows in blocks, which do not depend on where a call begins and ends.
+    template <int kLoss>
+    void step_blocks(const RowSet<Real> &samples, std::size_t last) {
+        const std::size_t ahead = rows_ahead(samples);
+        const Rule rule = rule_;
+        const bool shuffles = rule.shuffle, shrinks = rule.shrinks(), coded = target_.label >= 0;
+        const double label = target_.label, codes[] = {target_.negative, 1.0};
+        const double class_weights[] = {target_.negative_weight, target_.positive_weight};
+        double *const w = w_.data();
+        Block block = block_;
+        Now now = now_;
+        Summary sums = sums_;
+        double rates[kRates], shrinkages[kRates];
+        int known = kRates;
+        for (std::size_t place = at_; place < last;) {
+            const std::size_t end = std::min(last, place + kTogether - block.count);
+            if (shuffles) {
+                order_.draw(end + ahead);
+                for (std::size_t k = place + ahead; k < std::min(end + ahead, samples.count); k++)
+                    samples.template prefetch<false>(order_[k]);
+            }
+            for (; place < end; place++) {
+                const std::size_t row = shuffles ? order_[place] : place;
+                if (samples.held_out && samples.held_out[row]) continue;
+                double y = samples.y[row];
+                if (coded) y = codes[y == label];
+                double weight = class_weights[y > 0];
+                if (samples.weights) weight *= samples.weights[row];
+                block.x[block.count] = samples.values + row * samples.stride;
+                block.y[block.count] = y;
+                block.weights[block.count++] = weight;
+            }
+            if (block.count < kTogether) continue;
+            if (known == kRates) {
+                rule.find_rates(now.t, now.eta, kRates, rates);
+                for (int k = 0; k < kRates; k++) shrinkages[k] = shrinks ? rule.shrinkage(rates[k]) : 1.0;
+                known = 0;
+            }
+            if (step_together<kLoss>(rule, block, w, rates + known, shrinkages + known, now, sums)) [[likely]] {
+                known += kTogether;
+            } else {
+                now_ = now;
+                sums_ = sums;
+                block_ = block;
+                step_singly();
+                now = now_;
+                sums = sums_;
+                known = kRates;
+            }
+            block.count = 0;
+        }
+        now_ = now;
+        sums_ = sums;
+        block_ = block;
+        keep();
+    }
+
+    static double limited(double slope) {
+        if (std::fabs(slope) > kMostSlope) [[unlikely]]
+            return std::copysign(kMostSlope, slope);
+        return slope;
+    }
+
+    // Has rows that wait be of its own.
+    void keep() {
+        const std::size_t width = w_.size();
+        if (block_.count) kept_.resize((kTogether - 1) * width);
+        for (int k = 0; k < block_.count; k++) {
+            if (block_.x[k] != kept_.data() + k * width) std::copy_n(block_.x[k], columns_, kept_.data() + k * width);
+            block_.x[k] = kept_.data() + k * width;
+        }
+    }
+
+    // Makes the steps of the rows that wait, one after the other.
+    [[gnu::noinline]] void step_singly() {
+        if constexpr (!kIsFloat) {
+            for (int k = 0; k < block_.count; k++) {
+                double eta;
+                rule_.find_rates(now_.t, now_.eta, 1, &eta);
+                Now now = now_;
+                Summary sums = sums_;
+                step<-1>(rule_, DenseRow<Real>{block_.x[k], columns_}, block_.y[k], block_.weights[k], eta,
+                         rule_.shrinkage(eta), now, sums);
+                now_ = now;
+                sums_ = sums;
+            }
+        }
+        block_.count = 0;
+    }
+
+    // Makes the steps of a block; or none and returns false, if numbers are so large or small that they have to be made
+    // one by one.
+    template <int kLoss>
+    [[gnu::always_inline]] bool step_together(const Rule &rule, const Block &block, double *w, const double *eta,
+                                              const double *shrinkages, Now &now, Summary &sums) {
+        constexpr Loss loss = Loss(kLoss);
+        constexpr bool kOfGap = loss >= Loss::kSquaredError;  // and not of the prediction
+        const Products products(block.x, w, columns_);
+        const double decay = rule.fit_intercept ? rule.intercept_decay : 0.0;
+        double scales[kTogether + 1] = {now.scale}, inverse[kTogether], moves[kTogether], seen[kTogether];
+#pragma GCC unroll 16
+        for (int r = 0; r < kTogether; r++) {
+            scales[r + 1] = scales[r] * shrinkages[r];
+            inverse[r] = 1 / scales[r + 1];
+            moves[r] = -eta[r] * block.weights[r];
+            seen[r] = fma(products.with_w(r), scales[r], kOfGap ? now.intercept - block.y[r] : now.intercept);
+        }
+        double effects[kTogether][kTogether], total = scales[kTogether];
+#pragma GCC unroll 16
+        for (int r = 0; r < kTogether; r++) {
+            total += products.squares(r);
+#pragma GCC unroll 16
+            for (int j = 0; j < r; j++) {
+                effects[r][j] = moves[j] * fma(products.of(r, j), scales[r] * inverse[j], decay);
+                total += effects[r][j];
+            }
+        }
+        if (!(scales[kTogether] >= kLeastScale) || !std::isfinite(total)) [[unlikely]]
+            return false;
+
+        double factors[kTogether], exponentials[kTogether];
+        double slopes[kTogether];
+#pragma GCC unroll 16
+        for (int r = 0; r < kTogether; r++) {
+            exponentials[r] = exponential(loss, seen[r]);
+            const double slope =
+                limited(slope_of(loss, rule.edge, kOfGap ? 0.0 : block.y[r], seen[r], exponentials[r]));
+            slopes[r] = slope;
+#pragma GCC unroll 16
+            for (int later = r + 1; later < kTogether; later++)
+                seen[later] = fma(slope, effects[later][r], seen[later]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < kTogether; r++) {
+            factors[r] = slopes[r] * (moves[r] * inverse[r]);
+            now.intercept += slopes[r] * (moves[r] * decay);
+        }
+        if (rule.penalty) {
+            double squares = now.live.squares;
+#pragma GCC unroll 16
+            for (int r = 0; r < kTogether; r++) {
+                sums.squares += squares * (scales[r] * scales[r]);
+                double product = products.with_w(r);
+#pragma GCC unroll 16
+                for (int j = 0; j < r; j++) product = fma(factors[j], products.of(r, j), product);
+                squares = fma(factors[r], fma(factors[r], products.squares(r), 2 * product), squares);
+            }
+            now.live.squares = add_rows(w, block.x, factors, columns_);
+        } else {
+            add_rows(w, block.x, factors, columns_);
+        }
+        if constexpr (loss == Loss::kLogLoss) {
+            for (int r = 0; r < kTogether; r += kF64)
+                sums.loss += sum_of(log1p_of_fraction(load_first(exponentials + r, std::min(kF64, kTogether))));
+            for (int r = 0; r < kTogether; r++) sums.loss += log_loss_before_logarithm(block.y[r], seen[r]);
+        } else {
+            for (int r = 0; r < kTogether; r++)
+                sums.loss += value_of(loss, rule.edge, kOfGap ? 0.0 : block.y[r], seen[r], 0.0);
+        }
+        now.seen_sizes = now.live;
+        now.scale = scales[kTogether];
+        now.inverse = inverse[kTogether - 1];
+        now.t += kTogether;
+        sums.seen += kTogether;
+        sums.steps += kTogether;
+        return true;
+    }
+
     // Makes a step, unless there is none to make of the row.
     template <int kLoss, class Row>
     [[gnu::always_inline]] bool step(const Rule &rule, const Row row, double y, double weight, double eta,
                                      double shrinkage, Now &now, Summary &sums) {
         constexpr bool kPlain = kLoss >= 0;
         const double p = double(Real(row.dot(w_.data()) * now.scale)) + now.intercept;
-        const Gap gap = lose(kPlain ? Loss(kLoss) : Loss(rule.loss), rule.edge, y, p);
+        const Loss of = kPlain ? Loss(kLoss) : Loss(rule.loss);
+        const double e = exponential(of, p), loss = value_of(of, rule.edge, y, p, e);
 
         sums.seen++;
-        sums.loss += gap.loss;
+        sums.loss += loss;
         if (rule.penalty) sums.squares += squared_norm(now);
         if constexpr (!kPlain) {
             sums.magnitudes += Real(now.seen_sizes.magnitudes * now.scale);
@@ -287,9 +475,9 @@ private:
             const double length = row.squares();
             if (rule.rate == int(Rate::kAggressive1)) {
                 if (length == 0) return false;
-                update = std::min(rule.eta0, gap.loss / length);
+                update = std::min(rule.eta0, loss / length);
             } else {
-                update = gap.loss / (length + 0.5 / rule.eta0);
+                update = loss / (length + 0.5 / rule.eta0);
             }
             if (rule.loss == int(Loss::kHinge))
                 update *= y;
@@ -297,7 +485,7 @@ private:
                 update = -update;
             update *= weight;
         } else {
-            const double slope = std::min(std::max(gap.slope, -kMostSlope), kMostSlope);
+            const double slope = limited(slope_of(of, rule.edge, y, p, e));
             update = kIsFloat ? -eta * slope * weight : slope * (-eta * weight);
         }
 
@@ -409,6 +597,8 @@ private:
     Order order_;
     Now now_;
     Summary sums_;
+    Block block_;  // rows that wait for others, to be stepped on with them
+    Reals kept_;
     std::size_t at_ = 0;                                           // place in the epoch
     double objective_ = std::numeric_limits<double>::quiet_NaN();  // of the last epoch, a mean
     double best_objective_ = std::numeric_limits<double>::infinity();
