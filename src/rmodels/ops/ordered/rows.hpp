@@ -14,6 +14,11 @@ struct Sizes {
     double squares, magnitudes;
 };
 
+// Of a row: x·w and ‖x‖².
+struct Own {
+    double product = 0, squares = 0;
+};
+
 // As many values as f64v has lanes.
 inline f64v load_lanes(const double *p) { return load<f64v>(p); }
 inline f32h load_lanes(const float *p) { return load<f32h>(p); }
@@ -138,6 +143,22 @@ struct SparseRow {
         return (sums[0] + sums[1]) + (sums[2] + sums[3]);
     }
 
+    Own multiply(const Real *w) const {
+        double products[4] = {}, squares[4] = {};
+        std::size_t i = 0;
+        for (; i + 4 <= count; i += 4)
+            for (int k = 0; k < 4; k++) {
+                products[k] = fma(w[columns[i + k]], x[i + k], products[k]);
+                squares[k] = fma(x[i + k], x[i + k], squares[k]);
+            }
+        for (; i < count; i++) {
+            products[0] = fma(w[columns[i]], x[i], products[0]);
+            squares[0] = fma(x[i], x[i], squares[0]);
+        }
+        return {(products[0] + products[1]) + (products[2] + products[3]),
+                (squares[0] + squares[1]) + (squares[2] + squares[3])};
+    }
+
     double squares() const {
         double sum = 0;
         for (std::size_t i = 0; i < count; i++) sum += double(x[i]) * double(x[i]);
@@ -151,7 +172,7 @@ struct SparseRow {
         for (std::size_t i = 0; i < count; i++) {
             Real &one = w[columns[i]];
             const double before = one;
-            one = Real(before + double(x[i]) * factor);
+            one = Real(fma(double(x[i]), factor, before));
             const double after = one;
             if constexpr (kSquares) squares[i & 1] += (after - before) * (after + before);
             if constexpr (kMagnitudes) magnitudes += std::fabs(after) - std::fabs(before);

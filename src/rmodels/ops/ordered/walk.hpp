@@ -458,7 +458,13 @@ private:
     [[gnu::always_inline]] bool step(const Rule &rule, const Row row, double y, double weight, double eta,
                                      double shrinkage, Now &now, Summary &sums) {
         constexpr bool kPlain = kLoss >= 0;
-        const double p = double(Real(row.dot(w_.data()) * now.scale)) + now.intercept;
+        constexpr bool kSums = !kIsFloat && std::is_same_v<Row, SparseRow<Real>>;
+        Own own;
+        if constexpr (kSums)
+            own = row.multiply(w_.data());
+        else
+            own.product = row.dot(w_.data());
+        const double p = double(Real(own.product * now.scale)) + now.intercept;
         const Loss of = kPlain ? Loss(kLoss) : Loss(rule.loss);
         const double e = exponential(of, p), loss = value_of(of, rule.edge, y, p, e);
 
@@ -500,12 +506,16 @@ private:
         }
         if (update != 0) {
             const double factor = kIsFloat ? double(Real(update) / Real(now.scale)) : update * now.inverse;
-            if (!kPlain && rule.draws())
+            if (!kPlain && rule.draws()) {
                 row.template add<true, true>(w_.data(), factor, now.live);
-            else if (rule.penalty)
-                row.template add<true, false>(w_.data(), factor, now.live);
-            else
+            } else if (kSums && rule.penalty) {  // of sums that are there, and off the way to the next step
                 row.template add<false, false>(w_.data(), factor, now.live);
+                now.live.squares += factor * fma(factor, own.squares, 2 * own.product);
+            } else if (rule.penalty) {
+                row.template add<true, false>(w_.data(), factor, now.live);
+            } else {
+                row.template add<false, false>(w_.data(), factor, now.live);
+            }
             now.seen_sizes = now.live;
         }
         if (rule.fit_intercept) {
