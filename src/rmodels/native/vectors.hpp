@@ -54,6 +54,15 @@ inline f64v broadcast(double x) {
 #endif
 }
 
+// A number as itself, or in all lanes of a vector.
+template <class V>
+inline V spread(double x) {
+    if constexpr (sizeof(V) == sizeof(double))
+        return x;
+    else
+        return broadcast(x);
+}
+
 // kF64 elements, as float64.
 inline f64v load_f64(const double *p) { return load<f64v>(p); }
 

@@ -65,8 +65,26 @@ inline double square(double x) { return x * x; }
     return loss == Loss::kLogLoss ? exp_of_negative(-std::fabs(p)) : 0.0;
 }
 
-// The derivative of a loss by the prediction p, with e as above. Nothing branches that cannot be foreseen, and what can
-// be chosen before e is known is.
+constexpr double kMostSlope = 1e12;
+
+inline double limited(double slope) {
+    if (std::fabs(slope) > kMostSlope) [[unlikely]]
+        return std::copysign(kMostSlope, slope);
+    return slope;
+}
+
+// The derivative of the logarithmic loss: what can be chosen before e is known is.
+[[gnu::always_inline]] inline double log_slope(double y, double p, double e) {
+    const double terms[] = {1 - y, -y};
+    const bool below = p < 0;
+    return fma(terms[!below], e, terms[below]) / (1 + e);
+}
+[[gnu::always_inline]] inline f64v log_slope(f64v y, f64v p, f64v e) {
+    const f64v one = broadcast(1.0), zero{};
+    return fma(p < zero ? one - y : -y, e, p < zero ? -y : one - y) / (one + e);
+}
+
+// The derivative of a loss by the prediction p, with e as above. Nothing branches that cannot be foreseen.
 [[gnu::always_inline]] inline double slope_of(Loss loss, double edge, double y, double p, double e) {
     const double margin = p * y, gap = p - y;
     switch (loss) {
@@ -76,11 +94,8 @@ inline double square(double x) { return x * x; }
             return -2 * y * std::max(0.0, edge - margin);
         case Loss::kModifiedHuber:
             return margin >= -1 ? -2 * y * std::max(0.0, 1 - margin) : -4 * y;
-        case Loss::kLogLoss: {
-            const double terms[] = {1 - y, -y};
-            const bool below = p < 0;
-            return fma(terms[!below], e, terms[below]) / (1 + e);
-        }
+        case Loss::kLogLoss:
+            return log_slope(y, p, e);
         case Loss::kSquaredError:
             return gap;
         case Loss::kHuber:
@@ -94,7 +109,10 @@ inline double square(double x) { return x * x; }
 }
 
 // The logarithmic loss but for log(1 + e).
-inline double log_loss_before_logarithm(double y, double p) { return std::max(p, 0.0) - y * p; }
+template <class V>
+inline V log_loss_before_logarithm(V y, V p) {
+    return (p < V{} ? V{} : p) - y * p;
+}
 
 [[gnu::always_inline]] inline double value_of(Loss loss, double edge, double y, double p, double e) {
     const double margin = p * y, gap = p - y, size = std::fabs(gap);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -18,7 +19,6 @@
 
 namespace rmodels::RMODELS_ISA {
 
-constexpr double kMostSlope = 1e12;
 constexpr std::size_t kAhead = 8192;  // bytes of rows that are fetched ahead
 constexpr std::size_t kMostAhead = 24;
 constexpr std::size_t kSparseAhead = 8;
@@ -98,6 +98,26 @@ struct Summary {
     void clear() { loss = squares = magnitudes = intercepts = seen = 0; }
 };
 
+// Rates of some steps that are known ahead, and what these shrink coefficients by.
+class Rates {
+public:
+    // Has those of at least kTogether steps from t on be known.
+    void know(const Rule &rule, double t, double constant) {
+        if (at_ < kRates) return;
+        rule.find_rates(t, constant, kRates, eta_);
+        for (int k = 0; k < kRates; k++) shrinkages_[k] = rule.shrinks() ? rule.shrinkage(eta_[k]) : 1.0;
+        at_ = 0;
+    }
+    void pass(int steps) { at_ += steps; }
+    const double *now() const { return eta_ + at_; }
+    const double *shrinkages() const { return shrinkages_ + at_; }
+
+private:
+    static_assert(kRates % kTogether == 0);
+    double eta_[kRates], shrinkages_[kRates];
+    int at_ = kRates;
+};
+
 template <class Real>
 class Walk {
 public:
@@ -144,6 +164,31 @@ public:
             step_all<false>(samples, last);
         at_ = last;
         return rows;
+    }
+
+    // Whether steps of several problems may be made side by side: where exponentials are what is waited for.
+    static bool may_join(const Rule &rule, const RowSet<Real> &samples) {
+        return !kIsFloat && rule.plain() && rule.loss == int(Loss::kLogLoss) && !samples.starts && !samples.held_out &&
+               samples.columns <= kMostInBlocks;
+    }
+
+    // Whether this walk is as far as another, and both are of classes.
+    bool joins(const Walk &other) const {
+        return at_ == other.at_ && block_.count == other.block_.count && now_.t == other.now_.t &&
+               now_.eta == other.now_.eta && target_.label >= 0 && other.target_.label >= 0;
+    }
+
+    // The same as `advance`, of walks that join.
+    static std::size_t advance_all(std::span<Walk *const> walks, const RowSet<Real> &samples, std::size_t most) {
+        const std::size_t at = walks[0]->at_, last = std::min(samples.count, at + most);
+        for (Walk *walk : walks)
+            if (walk->rule_.shuffle && at == 0) walk->order_.begin(samples.count, walk->target_.seed);
+        if constexpr (!kIsFloat) step_side_by_side(walks, samples, last);
+        for (Walk *walk : walks) {
+            walk->at_ = last;
+            walk->keep();
+        }
+        return last - at;
     }
 
     // Has the end of an epoch be judged only when `judge` is called.
@@ -200,6 +245,45 @@ public:
     }
 
 private:
+    // How rows come into blocks.
+    struct Filling {
+        RowSet<Real> samples;
+        std::size_t ahead;
+        bool shuffles, coded;
+        double label, codes[2], class_weights[2];
+
+        Filling(const Walk &walk, const RowSet<Real> &given, std::size_t walks = 1)
+            : samples(given),
+              ahead(rows_ahead(given, walks)),
+              shuffles(walk.rule_.shuffle),
+              coded(walk.target_.label >= 0),
+              label(walk.target_.label),
+              codes{walk.target_.negative, 1.0},
+              class_weights{walk.target_.negative_weight, walk.target_.positive_weight} {}
+
+        // Fills a block from a place on, at most to the last; returns where it came to.
+        [[gnu::always_inline]] std::size_t fill(Order &order, Block &block, std::size_t place, std::size_t last) const {
+            const std::size_t end = std::min(last, place + kTogether - block.count);
+            if (shuffles) {
+                order.draw(end + ahead);
+                for (std::size_t k = place + ahead; k < std::min(end + ahead, samples.count); k++)
+                    samples.template prefetch<false>(order[k]);
+            }
+            for (; place < end; place++) {
+                const std::size_t row = shuffles ? order[place] : place;
+                if (samples.held_out && samples.held_out[row]) continue;
+                double y = samples.y[row];
+                if (coded) y = codes[y == label];
+                double weight = class_weights[y > 0];
+                if (samples.weights) weight *= samples.weights[row];
+                block.x[block.count] = samples.values + row * samples.stride;
+                block.y[block.count] = y;
+                block.weights[block.count++] = weight;
+            }
+            return place;
+        }
+    };
+
     static constexpr bool kIsFloat = std::is_same_v<Real, float>;
     static constexpr double kLeastScale = kIsFloat ? 1e-6 : 1e-9;
 
@@ -235,8 +319,8 @@ private:
         }
     }
 
-    static std::size_t rows_ahead(const RowSet<Real> &samples) {
-        const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
+    static std::size_t rows_ahead(const RowSet<Real> &samples, std::size_t walks = 1) {
+        const std::size_t bytes = std::max<std::size_t>(1, walks * samples.columns * sizeof(Real));
         return std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
     }
 
@@ -288,73 +372,162 @@ private:
     // The same of dense rows in blocks, which do not depend on where a call begins and ends.
     template <int kLoss>
     void step_blocks(const RowSet<Real> &samples, std::size_t last) {
-        const std::size_t ahead = rows_ahead(samples);
         const Rule rule = rule_;
-        const bool shuffles = rule.shuffle, shrinks = rule.shrinks(), coded = target_.label >= 0;
-        const double label = target_.label, codes[] = {target_.negative, 1.0};
-        const double class_weights[] = {target_.negative_weight, target_.positive_weight};
+        const Filling filling(*this, samples);
         double *const w = w_.data();
         Block block = block_;
-        Now now = now_;
-        Summary sums = sums_;
-        double rates[kRates], shrinkages[kRates];
-        int known = kRates;
+        Course<double> course = begin_course();
+        Rates rates;
+        std::size_t steps = 0;
         for (std::size_t place = at_; place < last;) {
-            const std::size_t end = std::min(last, place + kTogether - block.count);
-            if (shuffles) {
-                order_.draw(end + ahead);
-                for (std::size_t k = place + ahead; k < std::min(end + ahead, samples.count); k++)
-                    samples.template prefetch<false>(order_[k]);
-            }
-            for (; place < end; place++) {
-                const std::size_t row = shuffles ? order_[place] : place;
-                if (samples.held_out && samples.held_out[row]) continue;
-                double y = samples.y[row];
-                if (coded) y = codes[y == label];
-                double weight = class_weights[y > 0];
-                if (samples.weights) weight *= samples.weights[row];
-                block.x[block.count] = samples.values + row * samples.stride;
-                block.y[block.count] = y;
-                block.weights[block.count++] = weight;
-            }
+            place = filling.fill(order_, block, place, last);
             if (block.count < kTogether) continue;
-            if (known == kRates) {
-                rule.find_rates(now.t, now.eta, kRates, rates);
-                for (int k = 0; k < kRates; k++) shrinkages[k] = shrinks ? rule.shrinkage(rates[k]) : 1.0;
-                known = 0;
-            }
-            if (step_together<kLoss>(rule, block, w, rates + known, shrinkages + known, now, sums)) [[likely]] {
-                known += kTogether;
+            rates.know(rule, now_.t + double(steps), now_.eta);
+            if (step_block<kLoss>(rule, block, w, rates, course)) [[likely]] {
+                steps += kTogether;
             } else {
-                now_ = now;
-                sums_ = sums;
+                end_course(course, steps);
                 block_ = block;
                 step_singly();
-                now = now_;
-                sums = sums_;
-                known = kRates;
+                course = begin_course();
+                steps = 0;
             }
+            rates.pass(kTogether);
             block.count = 0;
         }
-        now_ = now;
-        sums_ = sums;
+        end_course(course, steps);
         block_ = block;
         keep();
     }
 
-    static double limited(double slope) {
-        if (std::fabs(slope) > kMostSlope) [[unlikely]]
-            return std::copysign(kMostSlope, slope);
-        return slope;
+    // Makes the steps of a block, or returns false and makes none.
+    template <int kLoss>
+    [[gnu::always_inline]] bool step_block(const Rule &rule, const Block &block, double *w, const Rates &rates,
+                                           Course<double> &course) const {
+        double factors[kTogether];
+        const Products products(block.x, w, columns_);
+        if (!find_factors<Loss(kLoss)>(rule, products.all, block.y, block.weights, rates.now(), rates.shrinkages(),
+                                       kLeastScale, course, factors)) [[unlikely]]
+            return false;
+        course.squares = add_rows(w, block.x, factors, columns_);
+        return true;
+    }
+
+    // Steps of several walks as far as a place, each in a lane: the exponentials of all cost what that of one does.
+    static void step_side_by_side(std::span<Walk *const> walks, const RowSet<Real> &samples, std::size_t last) {
+        constexpr int kLoss = int(Loss::kLogLoss);
+        Walk &first = *walks[0];
+        const Rule rule = first.rule_;
+        std::vector<Filling> fillings;
+        for (Walk *walk : walks) fillings.emplace_back(*walk, samples, walks.size());
+        alignas(64) double y[kTogether][kF64] = {}, weights[kTogether][kF64] = {}, products[kF64][kSums] = {};
+        Course<f64v> course = begin_courses(walks);
+        Rates rates;
+        std::size_t steps = 0;
+        for (std::size_t place = first.at_, next; place < last; place = next) {
+            for (std::size_t lane = 0; lane < walks.size(); lane++)
+                next = fillings[lane].fill(walks[lane]->order_, walks[lane]->block_, place, last);
+            if (first.block_.count < kTogether) continue;
+            rates.know(rule, first.now_.t + double(steps), first.now_.eta);
+            for (std::size_t lane = 0; lane < walks.size(); lane++) {
+                const Block &block = walks[lane]->block_;
+                for (int r = 0; r < kTogether; r++) {
+                    y[r][lane] = block.y[r];
+                    weights[r][lane] = block.weights[r];
+                }
+                const Products own(block.x, walks[lane]->w_.data(), first.columns_);
+                for (int k = 0; k < kSums; k += kF64) store(products[lane] + k, load<f64v>(own.all + k));
+            }
+            f64v sums[kSums], ys[kTogether], all_weights[kTogether], factors[kTogether];
+#pragma GCC unroll 8
+            for (int k = 0; k < kSums; k += kF64) {
+                f64v lanes[kF64];
+#pragma GCC unroll 8
+                for (int lane = 0; lane < kF64; lane++) lanes[lane] = load<f64v>(products[lane] + k);
+                transpose(lanes);
+#pragma GCC unroll 8
+                for (int i = 0; i < kF64; i++) sums[k + i] = lanes[i];
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < kTogether; r++) {
+                ys[r] = load<f64v>(y[r]);
+                all_weights[r] = load<f64v>(weights[r]);
+            }
+            if (find_factors<Loss(kLoss)>(rule, sums, ys, all_weights, rates.now(), rates.shrinkages(), kLeastScale,
+                                          course, factors)) [[likely]] {
+                alignas(64) double each[kTogether][kF64], squares[kF64] = {};
+                for (int r = 0; r < kTogether; r++) store(each[r], factors[r]);
+                for (std::size_t lane = 0; lane < walks.size(); lane++) {
+                    double own[kTogether];
+                    for (int r = 0; r < kTogether; r++) own[r] = each[r][lane];
+                    squares[lane] = add_rows(walks[lane]->w_.data(), walks[lane]->block_.x, own, first.columns_);
+                }
+                course.squares = load<f64v>(squares);
+                steps += kTogether;
+            } else {
+                end_courses(walks, course, steps);
+                for (Walk *walk : walks) {
+                    Course<double> own = walk->begin_course();
+                    if (walk->template step_block<kLoss>(rule, walk->block_, walk->w_.data(), rates, own))
+                        walk->end_course(own, kTogether);
+                    else
+                        walk->step_singly();
+                }
+                course = begin_courses(walks);
+                steps = 0;
+            }
+            rates.pass(kTogether);
+            for (Walk *walk : walks) walk->block_.count = 0;
+        }
+        end_courses(walks, course, steps);
+    }
+
+    static Course<f64v> begin_courses(std::span<Walk *const> walks) {
+        Course<f64v> all{broadcast(1.0), {}, {}, {}, {}};
+        for (std::size_t lane = 0; lane < walks.size(); lane++) {
+            const Course<double> one = walks[lane]->begin_course();
+            all.scale[lane] = one.scale;
+            all.intercept[lane] = one.intercept;
+            all.squares[lane] = one.squares;
+            all.loss[lane] = one.loss;
+            all.norms[lane] = one.norms;
+        }
+        return all;
+    }
+
+    static void end_courses(std::span<Walk *const> walks, const Course<f64v> &all, std::size_t steps) {
+        for (std::size_t lane = 0; lane < walks.size(); lane++)
+            walks[lane]->end_course(
+                {all.scale[lane], all.intercept[lane], all.squares[lane], all.loss[lane], all.norms[lane]}, steps);
+    }
+
+    Course<double> begin_course() const {
+        return {now_.scale, now_.intercept, now_.live.squares, sums_.loss, sums_.squares};
+    }
+
+    void end_course(const Course<double> &course, std::size_t steps) {
+        now_.scale = course.scale;
+        now_.inverse = 1 / course.scale;
+        now_.intercept = course.intercept;
+        now_.live.squares = course.squares;
+        now_.seen_sizes = now_.live;
+        now_.t += double(steps);
+        sums_.loss = course.loss;
+        sums_.squares = course.norms;
+        sums_.seen += double(steps);
+        sums_.steps += double(steps);
     }
 
     // Has rows that wait be of its own.
     void keep() {
-        const std::size_t width = w_.size();
-        if (block_.count) kept_.resize((kTogether - 1) * width);
-        for (int k = 0; k < block_.count; k++) {
-            if (block_.x[k] != kept_.data() + k * width) std::copy_n(block_.x[k], columns_, kept_.data() + k * width);
-            block_.x[k] = kept_.data() + k * width;
+        if constexpr (!kIsFloat) {
+            const std::size_t width = w_.size();
+            if (block_.count) kept_.resize((kTogether - 1) * width);
+            for (int k = 0; k < block_.count; k++) {
+                double *const own = kept_.data() + k * width;
+                if (block_.x[k] != own) std::copy_n(block_.x[k], columns_, own);
+                block_.x[k] = own;
+            }
         }
     }
 
@@ -373,84 +546,6 @@ private:
             }
         }
         block_.count = 0;
-    }
-
-    // Makes the steps of a block; or none and returns false, if numbers are so large or small that they have to be made
-    // one by one.
-    template <int kLoss>
-    [[gnu::always_inline]] bool step_together(const Rule &rule, const Block &block, double *w, const double *eta,
-                                              const double *shrinkages, Now &now, Summary &sums) {
-        constexpr Loss loss = Loss(kLoss);
-        constexpr bool kOfGap = loss >= Loss::kSquaredError;  // and not of the prediction
-        const Products products(block.x, w, columns_);
-        const double decay = rule.fit_intercept ? rule.intercept_decay : 0.0;
-        double scales[kTogether + 1] = {now.scale}, inverse[kTogether], moves[kTogether], seen[kTogether];
-#pragma GCC unroll 16
-        for (int r = 0; r < kTogether; r++) {
-            scales[r + 1] = scales[r] * shrinkages[r];
-            inverse[r] = 1 / scales[r + 1];
-            moves[r] = -eta[r] * block.weights[r];
-            seen[r] = fma(products.with_w(r), scales[r], kOfGap ? now.intercept - block.y[r] : now.intercept);
-        }
-        double effects[kTogether][kTogether], total = scales[kTogether];
-#pragma GCC unroll 16
-        for (int r = 0; r < kTogether; r++) {
-            total += products.squares(r);
-#pragma GCC unroll 16
-            for (int j = 0; j < r; j++) {
-                effects[r][j] = moves[j] * fma(products.of(r, j), scales[r] * inverse[j], decay);
-                total += effects[r][j];
-            }
-        }
-        if (!(scales[kTogether] >= kLeastScale) || !std::isfinite(total)) [[unlikely]]
-            return false;
-
-        double factors[kTogether], exponentials[kTogether];
-        double slopes[kTogether];
-#pragma GCC unroll 16
-        for (int r = 0; r < kTogether; r++) {
-            exponentials[r] = exponential(loss, seen[r]);
-            const double slope =
-                limited(slope_of(loss, rule.edge, kOfGap ? 0.0 : block.y[r], seen[r], exponentials[r]));
-            slopes[r] = slope;
-#pragma GCC unroll 16
-            for (int later = r + 1; later < kTogether; later++)
-                seen[later] = fma(slope, effects[later][r], seen[later]);
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < kTogether; r++) {
-            factors[r] = slopes[r] * (moves[r] * inverse[r]);
-            now.intercept += slopes[r] * (moves[r] * decay);
-        }
-        if (rule.penalty) {
-            double squares = now.live.squares;
-#pragma GCC unroll 16
-            for (int r = 0; r < kTogether; r++) {
-                sums.squares += squares * (scales[r] * scales[r]);
-                double product = products.with_w(r);
-#pragma GCC unroll 16
-                for (int j = 0; j < r; j++) product = fma(factors[j], products.of(r, j), product);
-                squares = fma(factors[r], fma(factors[r], products.squares(r), 2 * product), squares);
-            }
-            now.live.squares = add_rows(w, block.x, factors, columns_);
-        } else {
-            add_rows(w, block.x, factors, columns_);
-        }
-        if constexpr (loss == Loss::kLogLoss) {
-            for (int r = 0; r < kTogether; r += kF64)
-                sums.loss += sum_of(log1p_of_fraction(load_first(exponentials + r, std::min(kF64, kTogether))));
-            for (int r = 0; r < kTogether; r++) sums.loss += log_loss_before_logarithm(block.y[r], seen[r]);
-        } else {
-            for (int r = 0; r < kTogether; r++)
-                sums.loss += value_of(loss, rule.edge, kOfGap ? 0.0 : block.y[r], seen[r], 0.0);
-        }
-        now.seen_sizes = now.live;
-        now.scale = scales[kTogether];
-        now.inverse = inverse[kTogether - 1];
-        now.t += kTogether;
-        sums.seen += kTogether;
-        sums.steps += kTogether;
-        return true;
     }
 
     // Makes a step, unless there is none to make of the row.
