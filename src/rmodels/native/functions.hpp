@@ -11,6 +11,10 @@ inline f64v power_of_two(f64v k) {
     return (f64v)((i64v)(k + broadcast(kBias)) << 52);
 }
 
+inline double power_of_two(double k) {
+    return __builtin_bit_cast(double, __builtin_bit_cast(long long, k + (0x1.8p52 + 1023)) << 52);
+}
+
 // The nearest integer to an x below 2^51 in magnitude.
 inline f64v nearest_integer(f64v x) {
     const f64v large = broadcast(0x1.8p52);
@@ -35,27 +39,26 @@ inline f64v exp(f64v x) {
     return found * power_of_two(half) * power_of_two(k - half);
 }
 
-// 2^k times x, where the last bits of 1.5 · 2^52 + k hold an integer k from -1022 to 1023.
-inline double times_power(double x, double shifted) {
-    return x * __builtin_bit_cast(double, (__builtin_bit_cast(long long, shifted) + 1023) << 52);
-}
-inline f64v times_power(f64v x, f64v shifted) { return x * (f64v)(((i64v)shifted + 1023) << 52); }
-
-// exp x of an x or a vector of them from -708 to 0 (below, that of -708), to r^13 / 13! in pairs, so that little waits
-// for each other.
+// exp x of an x or a vector of them up to 0, to r^13 / 13! in pairs, so that little waits for each other. The same bits
+// alone and in a vector.
 template <class V>
 [[gnu::always_inline]] inline V exp_of_negative(V x) {
     const auto of = [](double value) { return spread<V>(value); };
     const auto pair = [&](double first, V r, double second) { return fma(r, of(1 / second), of(1 / first)); };
-    const V large = of(0x1.8p52), least = of(-708.0);
+    const V least = of(-746.0), large = of(0x1.8p52);
     x = x < least ? least : x;
-    const V shifted = fma(x, of(0x1.71547652b82fep0), large), k = shifted - large;
+    const V k = fma(x, of(0x1.71547652b82fep0), large) - large;
     const V r = fma(k, of(-0x1.a39ef35793c76p-33), fma(k, of(-0x1.62e42feep-1), x));  // as above
     const V s = r * r, q = s * s;
     const V b = pair(24, r, 120), c = pair(720, r, 5040), d = pair(40320, r, 362880);
     const V e = pair(3628800, r, 39916800), f = pair(479001600, r, 6227020800);
     const V rest = fma(fma(fma(s, f, e), s, d), q, fma(s, c, b));
-    return times_power(of(1.0) + fma(s, fma(s, rest, pair(2, r, 6)), r), shifted);
+    const V found = of(1.0) + fma(s, fma(s, rest, pair(2, r, 6)), r);
+    if constexpr (sizeof(V) == sizeof(double))
+        if (x >= -708.0) [[likely]]
+            return found * power_of_two(k);
+    const V half = (k * of(0.5) + large) - large;
+    return found * power_of_two(half) * power_of_two(k - half);
 }
 
 // log(1 + x) of x from 0 to 1: 2 artanh t with t = x / (2 + x), by its series to t^35 / 35.
