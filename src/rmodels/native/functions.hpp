@@ -5,6 +5,24 @@
 
 namespace rmodels::RMODELS_ISA {
 
+// a * b + c of numbers, rounded as in vectors.
+inline double fma(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+// A number as itself, or in all lanes of a vector.
+template <class V>
+inline V spread(double x) {
+    if constexpr (sizeof(V) == sizeof(double))
+        return x;
+    else
+        return broadcast(x);
+}
+
 // 2^k of integers k from -1022 to 1023.
 inline f64v power_of_two(f64v k) {
     constexpr double kBias = 0x1.8p52 + 1023;  // k + 1023 in the last bits

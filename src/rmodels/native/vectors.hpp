@@ -54,15 +54,6 @@ inline f64v broadcast(double x) {
 #endif
 }
 
-// A number as itself, or in all lanes of a vector.
-template <class V>
-inline V spread(double x) {
-    if constexpr (sizeof(V) == sizeof(double))
-        return x;
-    else
-        return broadcast(x);
-}
-
 // kF64 elements, as float64.
 inline f64v load_f64(const double *p) { return load<f64v>(p); }
 
@@ -221,14 +212,6 @@ inline f64v fma(f64v a, f64v b, f64v c) {
     return (f64v)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #elif defined(__aarch64__)
     return (f64v)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
-#else
-    return a * b + c;
-#endif
-}
-
-inline double fma(double a, double b, double c) {
-#if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fma(a, b, c);
 #else
     return a * b + c;
 #endif

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "native/functions.hpp"
 #include "native/vectors.hpp"
 #include "ops/ordered/rows.hpp"
 #include "ops/ordered/rule.hpp"

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "native/functions.hpp"
 #include "native/vectors.hpp"
 
 namespace rmodels::RMODELS_ISA {
