@@ -154,7 +154,7 @@ template <Loss kLoss, class V>
 #pragma GCC unroll 4
     for (int r = 0; r < kTogether; r++) {
         if constexpr (kAlone) {
-            exponentials[r] = exponential(kLoss, seen[r]);
+            exponentials[r] = kLoss == Loss::kLogLoss ? exp_of_negative(-std::fabs(seen[r])) : 0.0;
             slopes[r] = limited(slope_of(kLoss, rule.edge, kOfGap ? 0.0 : y[r], seen[r], exponentials[r]));
         } else {
             static_assert(kLoss == Loss::kLogLoss, "whose slopes are worth it, and at most 1");

@@ -60,11 +60,6 @@ struct Rule {
 
 inline double square(double x) { return x * x; }
 
-// Of the logarithmic loss, what its value and slope are made of; of others 0.
-[[gnu::always_inline]] inline double exponential(Loss loss, double p) {
-    return loss == Loss::kLogLoss ? exp_of_negative(-std::fabs(p)) : 0.0;
-}
-
 constexpr double kMostSlope = 1e12;
 
 inline double limited(double slope) {
@@ -73,7 +68,7 @@ inline double limited(double slope) {
     return slope;
 }
 
-// The derivative of the logarithmic loss: what can be chosen before e is known is.
+// The derivative of the logarithmic loss, with e = exp(−|p|): what can be chosen before e is known is.
 [[gnu::always_inline]] inline double log_slope(double y, double p, double e) {
     const double terms[] = {1 - y, -y};
     const bool below = p < 0;
@@ -84,7 +79,8 @@ inline double limited(double slope) {
     return fma(p < zero ? one - y : -y, e, p < zero ? -y : one - y) / (one + e);
 }
 
-// The derivative of a loss by the prediction p, with e as above. Nothing branches that cannot be foreseen.
+// The derivative of a loss by the prediction p, with e as above (of other losses anything). Nothing branches that
+// cannot be foreseen.
 [[gnu::always_inline]] inline double slope_of(Loss loss, double edge, double y, double p, double e) {
     const double margin = p * y, gap = p - y;
     switch (loss) {

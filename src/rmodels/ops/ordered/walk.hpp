@@ -14,6 +14,7 @@
 #include "native/aligned.hpp"
 #include "native/functions.hpp"
 #include "ops/ordered/block.hpp"
+#include "ops/ordered/order.hpp"
 #include "ops/ordered/rows.hpp"
 #include "ops/ordered/rule.hpp"
 
@@ -23,60 +24,6 @@ constexpr std::size_t kAhead = 8192;  // bytes of rows that are fetched ahead
 constexpr std::size_t kMostAhead = 24;
 constexpr std::size_t kSparseAhead = 8;
 constexpr int kRates = 64;  // of steps that are known ahead
-
-// Fisher and Yates, from the front, one place at a time, by a xorshift generator. What places will be exchanged with is
-// known ahead, and fetched.
-class Order {
-public:
-    // Begins the next epoch: what was shuffled before is shuffled again.
-    void begin(std::size_t count, std::uint32_t seed) {
-        if (rows_.empty()) {
-            rows_.resize(count);
-            for (std::size_t i = 0; i < count; i++) rows_[i] = std::uint32_t(i);
-        }
-        state_ = seed ? seed : 1;
-        drawn_ = 0;
-        for (std::uint32_t i = 0; i < kKnown; i++) know(i, state_);
-    }
-
-    // Has at least the first `count` places be drawn.
-    void draw(std::size_t count) {
-        if (count <= drawn_) return;
-        const std::size_t last = std::min(count + kKnown, rows_.size());
-        std::uint32_t *const rows = rows_.data(), state = state_;
-        for (std::size_t place = drawn_; place < last; place++) {
-            std::swap(rows[place], rows[others_[place % kKnown]]);
-            know(place + kKnown, state);
-        }
-        drawn_ = last;
-        state_ = state;
-    }
-
-    std::size_t operator[](std::size_t place) const { return rows_[place]; }
-
-private:
-    static constexpr std::size_t kKnown = 32;
-
-    // Draws what a place is exchanged with; the last one with itself.
-    [[gnu::always_inline]] void know(std::size_t place, std::uint32_t &state) {
-        const std::uint32_t n = std::uint32_t(rows_.size());
-        std::uint32_t other = std::uint32_t(place);
-        if (other >= n) return;
-        if (other + 1 < n) {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            other += (state & 0x7fffffffu) % (n - other);
-        }
-        __builtin_prefetch(rows_.data() + other, 1);
-        others_[place % kKnown] = other;
-    }
-
-    std::vector<std::uint32_t> rows_;
-    std::uint32_t others_[kKnown] = {};
-    std::uint32_t state_ = 1;
-    std::size_t drawn_ = 0;
-};
 
 struct Target {
     double label = -1, negative = -1, positive_weight = 1, negative_weight = 1;
@@ -424,7 +371,7 @@ private:
         Course<f64v> course = begin_courses(walks);
         Rates rates;
         std::size_t steps = 0;
-        for (std::size_t place = first.at_, next; place < last; place = next) {
+        for (std::size_t place = first.at_, next = place; place < last; place = next) {
             for (std::size_t lane = 0; lane < walks.size(); lane++)
                 next = fillings[lane].fill(walks[lane]->order_, walks[lane]->block_, place, last);
             if (first.block_.count < kTogether) continue;
@@ -561,7 +508,7 @@ private:
             own.product = row.dot(w_.data());
         const double p = double(Real(own.product * now.scale)) + now.intercept;
         const Loss of = kPlain ? Loss(kLoss) : Loss(rule.loss);
-        const double e = exponential(of, p), loss = value_of(of, rule.edge, y, p, e);
+        const double e = of == Loss::kLogLoss ? std::exp(-std::fabs(p)) : 0.0, loss = value_of(of, rule.edge, y, p, e);
 
         sums.seen++;
         sums.loss += loss;
