@@ -208,6 +208,83 @@ def test_parts_of_an_epoch_are_the_epoch(engine):
     assert_close(walk.place(), whole, 0)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("batch", [1, 3, 10])
+def test_where_batches_begin_does_not_matter(engine, loss, batch):
+    """Rows whose steps are made together may be of several batches, and be no more than wait."""
+    X, y = rows(50, 6)
+    weights = np.random.default_rng(1).random(50)
+    rule = Rule(loss, 0.5, "l2", 0.1, rate="invscaling", eta0=0.1, max_iter=3)
+    whole = descend(rule, X, y, weights, engine=engine)
+    walk = begin(rule, [Problem()], Place.zeros(1, 6, np.float64), engine=engine)
+    goes_on = True
+    while goes_on:
+        for first in range(0, 50, batch):
+            part = slice(first, first + batch)
+            walk.step(X[part].copy(), y[part].copy(), weights[part].copy(), 1)
+        goes_on = walk.end_epoch()
+    assert_close(walk.place(), whole, 0)
+    np.testing.assert_array_equal(walk.place().objectives, whole.objectives)
+
+
+def logistic(**given):
+    """A rule whose problems may be walked side by side."""
+    return Rule(
+        "log_loss", **({"penalty": "l2", "alpha": 0.01, "eta0": 0.1, "shuffle": True} | given)
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 3, 9])
+@pytest.mark.parametrize("d", [1, 8, 41])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"rate": "optimal"},
+        {"tol": 1e-2, "max_iter": 60, "penalty": None},  # classes end after different epochs
+        {"tol": 1e-2, "max_iter": 60, "rate": "adaptive"},  # and are at different rates
+        {"alpha": 1.0, "eta0": 0.5},  # 30 steps are a scale below 10⁻⁹
+    ],
+)
+def test_side_by_side_is_each_alone(engine, classes, d, given):
+    X, _ = rows(103, d, seed=d)
+    codes = np.arange(103.0) % classes
+    rule = logistic(**{"max_iter": 5} | given)
+    problems = [Problem(label, 0.0, 1.5, seed=label + 3) for label in range(classes)]
+    together = [
+        descend(rule, X, codes, problems=problems, n_threads=n, engine=engine) for n in (1, 2)
+    ]
+    for label, problem in enumerate(problems):
+        alone = descend(rule, X, codes, problems=[problem], engine=engine)
+        for found in together:
+            for name in ("coefficients", "intercepts", "epochs", "objectives"):
+                np.testing.assert_array_equal(getattr(found, name)[label], getattr(alone, name)[0])
+    expected = descend(rule, X, codes, problems=problems, engine="reference")
+    assert_close(together[0], expected, 1e-12)
+
+
+def test_exponentials_that_underflow(engine):
+    """Scores of hundreds: the loss of one is e⁻ˢ, whose last bits are lost before it is 0."""
+    X = np.linspace(-1.0, 1.0, 97)[:, None] * 750
+    codes = (X[:, 0] > 0) + 0.0
+    start = Place(np.array([[1.0], [-1.0]]), np.zeros(2), np.zeros((2, 1)), np.zeros(2))
+    rule = logistic(penalty=None, eta0=1e-9, max_iter=2)
+    problems = [Problem(label, 0.0, seed=label) for label in (1, 0)]
+    found = descend(rule, X, codes, problems=problems, start=start, engine=engine)
+    expected = descend(rule, X, codes, problems=problems, start=start, engine="reference")
+    assert_close(found, expected, 1e-12)
+    np.testing.assert_allclose(found.objectives, expected.objectives, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_products_of_rows_may_be_too_large(engine, loss):
+    """No step is needed, though one would change the next prediction by more than float64 holds."""
+    start = Place(np.array([[1e-100, 0.0]]), np.zeros(1), np.zeros((1, 2)), np.zeros(1))
+    rule = Rule(loss, 1.0, "l2", 0.0, eta0=0.1, max_iter=3)
+    found = descend(rule, np.full((11, 2), 1e200), np.ones(11), start=start, engine=engine)
+    assert found.coefficients.tolist() == [[1e-100, 0.0]]
+    assert found.objectives.tolist() == [0.0]
+
+
 def test_coefficients_are_multiplied_where_their_scale_is_small(engine):
     X, y = rows(200, 3)
     rule = Rule("hinge", 1.0, "l2", alpha=1.0, eta0=0.5, average=1, max_iter=2)

@@ -5,10 +5,32 @@
 
 namespace rmodels::RMODELS_ISA {
 
+// a * b + c of numbers, rounded as in vectors.
+inline double fma(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+// A number as itself, or in all lanes of a vector.
+template <class V>
+inline V spread(double x) {
+    if constexpr (sizeof(V) == sizeof(double))
+        return x;
+    else
+        return broadcast(x);
+}
+
 // 2^k of integers k from -1022 to 1023.
 inline f64v power_of_two(f64v k) {
     constexpr double kBias = 0x1.8p52 + 1023;  // k + 1023 in the last bits
     return (f64v)((i64v)(k + broadcast(kBias)) << 52);
+}
+
+inline double power_of_two(double k) {
+    return __builtin_bit_cast(double, __builtin_bit_cast(long long, k + (0x1.8p52 + 1023)) << 52);
 }
 
 // The nearest integer to an x below 2^51 in magnitude.
@@ -32,6 +54,28 @@ inline f64v exp(f64v x) {
     for (double factor : kFactors) sum = fma(sum, r, broadcast(factor));
     const f64v found = broadcast(1.0) + fma(sum, r * r, r);
     const f64v half = nearest_integer(k * broadcast(0.5));
+    return found * power_of_two(half) * power_of_two(k - half);
+}
+
+// exp x of an x or a vector of them up to 0, to r^13 / 13! in pairs, so that little waits for each other. The same bits
+// alone and in a vector.
+template <class V>
+[[gnu::always_inline]] inline V exp_of_negative(V x) {
+    const auto of = [](double value) { return spread<V>(value); };
+    const auto pair = [&](double first, V r, double second) { return fma(r, of(1 / second), of(1 / first)); };
+    const V least = of(-746.0), large = of(0x1.8p52);
+    x = x < least ? least : x;
+    const V k = fma(x, of(0x1.71547652b82fep0), large) - large;
+    const V r = fma(k, of(-0x1.a39ef35793c76p-33), fma(k, of(-0x1.62e42feep-1), x));  // as above
+    const V s = r * r, q = s * s;
+    const V b = pair(24, r, 120), c = pair(720, r, 5040), d = pair(40320, r, 362880);
+    const V e = pair(3628800, r, 39916800), f = pair(479001600, r, 6227020800);
+    const V rest = fma(fma(fma(s, f, e), s, d), q, fma(s, c, b));
+    const V found = of(1.0) + fma(s, fma(s, rest, pair(2, r, 6)), r);
+    if constexpr (sizeof(V) == sizeof(double))
+        if (x >= -708.0) [[likely]]
+            return found * power_of_two(k);
+    const V half = (k * of(0.5) + large) - large;
     return found * power_of_two(half) * power_of_two(k - half);
 }
 

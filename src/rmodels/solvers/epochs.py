@@ -125,26 +125,26 @@ def follow(epoch: EpochMap, rule: Rule, start: Place, steps: Steps) -> Place:
     v = np.array([*start.coefficients[0], start.intercepts[0], 1.0])
     sizes = abs(epoch.form)
     ends, last_doubt = Ends(rule), 0.0
-    objective: float
-    doubt: float
     watches = rule.tol > -np.inf
+    doubt = 0.0
     for part in chunks(rule.max_iter, 256, "epochs"):
-        for _ in range(part.start, part.stop):
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = float(v @ epoch.form @ v)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(part.start, part.stop):
+                total = float(v @ (epoch.form @ v))
                 objective = total / epoch.n_samples
-                doubt = _DOUBT * float(abs(v) @ sizes @ abs(v)) / epoch.n_samples
-            known = total <= _MOST_TOTAL
-            if known and watches:
-                known = abs(objective - (ends.best - rule.tol)) > doubt + last_doubt
-            if known:
-                v = epoch.map @ v
-            else:
-                v, objective = _step(v, ends.epochs, steps)
-            last_doubt = max(doubt, last_doubt) if watches and known else last_doubt
-            v[-1] = 1.0
-            if ends.judge(objective):
-                return _place(v, start, ends.epochs, objective)
+                known = total <= _MOST_TOTAL
+                if watches:
+                    size = abs(v)
+                    doubt = _DOUBT * float(size @ (sizes @ size)) / epoch.n_samples
+                    known = known and abs(objective - (ends.best - rule.tol)) > doubt + last_doubt
+                if known:
+                    v = epoch.map @ v
+                    last_doubt = max(doubt, last_doubt)
+                else:
+                    v, objective = _step(v, ends.epochs, steps)
+                v[-1] = 1.0
+                if ends.judge(objective):
+                    return _place(v, start, ends.epochs, objective)
     raise AssertionError("the last epoch ends")
 
 

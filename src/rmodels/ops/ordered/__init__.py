@@ -312,9 +312,12 @@ def begin(
     step, products of w and x as well; sums are in float64.
 
     Native: the next rows are known, and fetched ahead; a step costs two passes over a row that is
-    in the cache. Problems are shared among threads. Rows must be contiguous (else X is copied),
-    with any stride between them; indices of columns are int32. Memory: 4 bytes a row and problem if
-    shuffled, and up to three vectors of coefficients a problem.
+    in the cache. Of dense rows in float64 four steps of a plain rule (no average, no penalty on
+    magnitudes, one of the first four rates) are made together, those of a batch's end with the
+    first of the next one. Problems are shared among threads; with "log_loss" as many as a vector
+    has lanes are walked side by side. Rows must be contiguous (else X is copied), with any stride
+    between them; indices of columns are int32. Memory: 4 bytes a row and problem if shuffled, and
+    up to three vectors of coefficients a problem and three rows.
 
     Examples
     --------

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "native/functions.hpp"
 #include "native/vectors.hpp"
 
 namespace rmodels::RMODELS_ISA {
@@ -12,6 +13,11 @@ namespace rmodels::RMODELS_ISA {
 // Σ w² and Σ |w|, or what a step changed of them.
 struct Sizes {
     double squares, magnitudes;
+};
+
+// Of a row: x·w and ‖x‖².
+struct Own {
+    double product = 0, squares = 0;
 };
 
 // As many values as f64v has lanes.
@@ -138,6 +144,22 @@ struct SparseRow {
         return (sums[0] + sums[1]) + (sums[2] + sums[3]);
     }
 
+    Own multiply(const Real *w) const {
+        double products[4] = {}, squares[4] = {};
+        std::size_t i = 0;
+        for (; i + 4 <= count; i += 4)
+            for (int k = 0; k < 4; k++) {
+                products[k] = fma(w[columns[i + k]], x[i + k], products[k]);
+                squares[k] = fma(x[i + k], x[i + k], squares[k]);
+            }
+        for (; i < count; i++) {
+            products[0] = fma(w[columns[i]], x[i], products[0]);
+            squares[0] = fma(x[i], x[i], squares[0]);
+        }
+        return {(products[0] + products[1]) + (products[2] + products[3]),
+                (squares[0] + squares[1]) + (squares[2] + squares[3])};
+    }
+
     double squares() const {
         double sum = 0;
         for (std::size_t i = 0; i < count; i++) sum += double(x[i]) * double(x[i]);
@@ -151,7 +173,7 @@ struct SparseRow {
         for (std::size_t i = 0; i < count; i++) {
             Real &one = w[columns[i]];
             const double before = one;
-            one = Real(before + double(x[i]) * factor);
+            one = Real(fma(double(x[i]), factor, before));
             const double after = one;
             if constexpr (kSquares) squares[i & 1] += (after - before) * (after + before);
             if constexpr (kMagnitudes) magnitudes += std::fabs(after) - std::fabs(before);
@@ -208,7 +230,8 @@ struct RowSet {
             return;
         }
         const char *p = reinterpret_cast<const char *>(values + row * stride);
-        const std::size_t bytes = columns * sizeof(Real);
+        // To the end of its last vector: lanes that are not wanted are waited for as well.
+        const std::size_t bytes = DenseRow<Real>::padded(columns) * sizeof(Real);
         for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
         __builtin_prefetch(p + bytes - 1);
     }

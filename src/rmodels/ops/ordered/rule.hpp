@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "native/functions.hpp"
+#include "native/vectors.hpp"
+
 namespace rmodels::RMODELS_ISA {
 
 enum class Loss {
@@ -55,45 +58,79 @@ struct Rule {
     double shrinkage(double eta) const { return std::max(0.0, 1.0 - (1.0 - share) * eta * alpha); }
 };
 
-struct Gap {
-    double loss, slope;  // and its derivative by the prediction
-};
-
 inline double square(double x) { return x * x; }
 
-// log(1 + eᵖ)
-inline double softplus(double p) { return p > 0 ? p + std::log1p(std::exp(-p)) : std::log1p(std::exp(p)); }
+constexpr double kMostSlope = 1e12;
 
-[[gnu::always_inline]] inline Gap lose(Loss loss, double edge, double y, double p) {
+inline double limited(double slope) {
+    if (std::fabs(slope) > kMostSlope) [[unlikely]]
+        return std::copysign(kMostSlope, slope);
+    return slope;
+}
+
+// The derivative of the logarithmic loss, with e = exp(−|p|): what can be chosen before e is known is.
+[[gnu::always_inline]] inline double log_slope(double y, double p, double e) {
+    const double terms[] = {1 - y, -y};
+    const bool below = p < 0;
+    return fma(terms[!below], e, terms[below]) / (1 + e);
+}
+[[gnu::always_inline]] inline f64v log_slope(f64v y, f64v p, f64v e) {
+    const f64v one = broadcast(1.0), zero{};
+    return fma(p < zero ? one - y : -y, e, p < zero ? -y : one - y) / (one + e);
+}
+
+// The derivative of a loss by the prediction p, with e as above (of other losses anything). Nothing branches that
+// cannot be foreseen.
+[[gnu::always_inline]] inline double slope_of(Loss loss, double edge, double y, double p, double e) {
+    const double margin = p * y, gap = p - y;
+    switch (loss) {
+        case Loss::kHinge:
+            return margin <= edge ? -y : 0.0;
+        case Loss::kSquaredHinge:
+            return -2 * y * std::max(0.0, edge - margin);
+        case Loss::kModifiedHuber:
+            return margin >= -1 ? -2 * y * std::max(0.0, 1 - margin) : -4 * y;
+        case Loss::kLogLoss:
+            return log_slope(y, p, e);
+        case Loss::kSquaredError:
+            return gap;
+        case Loss::kHuber:
+            return std::min(edge, std::max(-edge, gap));
+        case Loss::kEpsilonInsensitive:
+            return (gap > edge ? 1.0 : 0.0) - (-gap > edge ? 1.0 : 0.0);
+        case Loss::kSquaredEpsilonInsensitive:
+            return 2 * (std::max(0.0, gap - edge) - std::max(0.0, -gap - edge));
+    }
+    return 0;
+}
+
+// The logarithmic loss but for log(1 + e).
+template <class V>
+inline V log_loss_before_logarithm(V y, V p) {
+    return (p < V{} ? V{} : p) - y * p;
+}
+
+[[gnu::always_inline]] inline double value_of(Loss loss, double edge, double y, double p, double e) {
     const double margin = p * y, gap = p - y, size = std::fabs(gap);
     switch (loss) {
         case Loss::kHinge:
-            return margin <= edge ? Gap{edge - margin, -y} : Gap{0, 0};
-        case Loss::kSquaredHinge: {
-            const double left = std::max(0.0, edge - margin);
-            return {left * left, -2 * y * left};
-        }
-        case Loss::kModifiedHuber: {
-            const double left = std::max(0.0, 1 - margin);
-            return margin >= -1 ? Gap{left * left, -2 * y * left} : Gap{-4 * margin, -4 * y};
-        }
-        case Loss::kLogLoss: {
-            const double e = std::exp(-std::fabs(p));  // of p or of −p, whichever is below 0
-            const double value = std::max(p, 0.0) + std::log1p(e) - y * p;
-            if (p >= 0) return {value, ((1 - y) - y * e) / (1 + e)};
-            if (p > -37) return {value, ((1 - y) * e - y) / (e + 1)};
-            return {value, e - y};
-        }
+            return std::max(0.0, edge - margin);
+        case Loss::kSquaredHinge:
+            return square(std::max(0.0, edge - margin));
+        case Loss::kModifiedHuber:
+            return margin >= -1 ? square(std::max(0.0, 1 - margin)) : -4 * margin;
+        case Loss::kLogLoss:
+            return log_loss_before_logarithm(y, p) + std::log1p(e);
         case Loss::kSquaredError:
-            return {0.5 * gap * gap, gap};
+            return 0.5 * gap * gap;
         case Loss::kHuber:
-            return size <= edge ? Gap{0.5 * gap * gap, gap} : Gap{edge * (size - 0.5 * edge), std::copysign(edge, gap)};
+            return size <= edge ? 0.5 * gap * gap : edge * (size - 0.5 * edge);
         case Loss::kEpsilonInsensitive:
-            return size > edge ? Gap{size - edge, std::copysign(1.0, gap)} : Gap{0, 0};
+            return std::max(0.0, size - edge);
         case Loss::kSquaredEpsilonInsensitive:
-            return size > edge ? Gap{square(size - edge), std::copysign(2 * (size - edge), gap)} : Gap{0, 0};
+            return square(std::max(0.0, size - edge));
     }
-    return {0, 0};
+    return 0;
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -6,71 +6,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "native/aligned.hpp"
+#include "native/functions.hpp"
+#include "ops/ordered/block.hpp"
+#include "ops/ordered/order.hpp"
 #include "ops/ordered/rows.hpp"
 #include "ops/ordered/rule.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
-constexpr double kMostSlope = 1e12;
 constexpr std::size_t kAhead = 8192;  // bytes of rows that are fetched ahead
 constexpr std::size_t kMostAhead = 24;
 constexpr std::size_t kSparseAhead = 8;
 constexpr int kRates = 64;  // of steps that are known ahead
-
-// Fisher and Yates, from the front, one place at a time, by a xorshift generator. What places will be exchanged with is
-// known ahead, and fetched.
-class Order {
-public:
-    // Begins the next epoch: what was shuffled before is shuffled again.
-    void begin(std::size_t count, std::uint32_t seed) {
-        if (rows_.empty()) {
-            rows_.resize(count);
-            for (std::size_t i = 0; i < count; i++) rows_[i] = std::uint32_t(i);
-        }
-        state_ = seed ? seed : 1;
-        drawn_ = 0;
-        for (std::uint32_t i = 0; i < kKnown; i++) know(i);
-    }
-
-    // Has the first `count` places be drawn.
-    void draw(std::size_t count) {
-        count = std::min(count, rows_.size());
-        for (; drawn_ < count; drawn_++) {
-            std::swap(rows_[drawn_], rows_[others_[drawn_ % kKnown]]);
-            know(drawn_ + kKnown);
-        }
-    }
-
-    std::size_t operator[](std::size_t place) const { return rows_[place]; }
-
-private:
-    static constexpr std::size_t kKnown = 32;
-
-    // Draws what a place is exchanged with; the last one with itself.
-    void know(std::size_t place) {
-        const std::uint32_t n = std::uint32_t(rows_.size());
-        std::uint32_t other = std::uint32_t(place);
-        if (other >= n) return;
-        if (other + 1 < n) {
-            state_ ^= state_ << 13;
-            state_ ^= state_ >> 17;
-            state_ ^= state_ << 5;
-            other += (state_ & 0x7fffffffu) % (n - other);
-        }
-        __builtin_prefetch(rows_.data() + other, 1);
-        others_[place % kKnown] = other;
-    }
-
-    std::vector<std::uint32_t> rows_;
-    std::uint32_t others_[kKnown] = {};
-    std::uint32_t state_ = 1;
-    std::size_t drawn_ = 0;
-};
 
 struct Target {
     double label = -1, negative = -1, positive_weight = 1, negative_weight = 1;
@@ -90,6 +43,26 @@ struct Summary {
         return rule.one_class ? found + rule.alpha * intercepts : found;
     }
     void clear() { loss = squares = magnitudes = intercepts = seen = 0; }
+};
+
+// Rates of some steps that are known ahead, and what these shrink coefficients by.
+class Rates {
+public:
+    // Has those of at least kTogether steps from t on be known.
+    void know(const Rule &rule, double t, double constant) {
+        if (at_ < kRates) return;
+        rule.find_rates(t, constant, kRates, eta_);
+        for (int k = 0; k < kRates; k++) shrinkages_[k] = rule.shrinks() ? rule.shrinkage(eta_[k]) : 1.0;
+        at_ = 0;
+    }
+    void pass(int steps) { at_ += steps; }
+    const double *now() const { return eta_ + at_; }
+    const double *shrinkages() const { return shrinkages_ + at_; }
+
+private:
+    static_assert(kRates % kTogether == 0);
+    double eta_[kRates], shrinkages_[kRates];
+    int at_ = kRates;
 };
 
 template <class Real>
@@ -140,6 +113,31 @@ public:
         return rows;
     }
 
+    // Whether steps of several problems may be made side by side: where exponentials are what is waited for.
+    static bool may_join(const Rule &rule, const RowSet<Real> &samples) {
+        return !kIsFloat && rule.plain() && rule.loss == int(Loss::kLogLoss) && !samples.starts && !samples.held_out &&
+               samples.columns <= kMostInBlocks;
+    }
+
+    // Whether this walk is as far as another, and both are of classes.
+    bool joins(const Walk &other) const {
+        return at_ == other.at_ && block_.count == other.block_.count && now_.t == other.now_.t &&
+               now_.eta == other.now_.eta && target_.label >= 0 && other.target_.label >= 0;
+    }
+
+    // The same as `advance`, of walks that join.
+    static std::size_t advance_all(std::span<Walk *const> walks, const RowSet<Real> &samples, std::size_t most) {
+        const std::size_t at = walks[0]->at_, last = std::min(samples.count, at + most);
+        for (Walk *walk : walks)
+            if (walk->rule_.shuffle && at == 0) walk->order_.begin(samples.count, walk->target_.seed);
+        if constexpr (!kIsFloat) step_side_by_side(walks, samples, last);
+        for (Walk *walk : walks) {
+            walk->at_ = last;
+            walk->keep();
+        }
+        return last - at;
+    }
+
     // Has the end of an epoch be judged only when `judge` is called.
     void pause() { rule_.pauses = true; }
 
@@ -150,6 +148,7 @@ public:
     // Sees whether the epoch led anywhere; if somebody is asked or told of it, waits for that.
     void end_epoch() {
         at_ = 0;
+        step_singly();
         measure(now_);
         if (!rule_.draws()) now_.seen_sizes = now_.live;
         if (!std::isfinite(now_.intercept) || !all_finite_) {
@@ -187,9 +186,51 @@ public:
     }
 
     // Has the scale be 1.
-    void multiply() { multiply(now_); }
+    void multiply() {
+        step_singly();
+        multiply(now_);
+    }
 
 private:
+    // How rows come into blocks.
+    struct Filling {
+        RowSet<Real> samples;
+        std::size_t ahead;
+        bool shuffles, coded;
+        double label, codes[2], class_weights[2];
+
+        Filling(const Walk &walk, const RowSet<Real> &given, std::size_t walks = 1)
+            : samples(given),
+              ahead(rows_ahead(given, walks)),
+              shuffles(walk.rule_.shuffle),
+              coded(walk.target_.label >= 0),
+              label(walk.target_.label),
+              codes{walk.target_.negative, 1.0},
+              class_weights{walk.target_.negative_weight, walk.target_.positive_weight} {}
+
+        // Fills a block from a place on, at most to the last; returns where it came to.
+        [[gnu::always_inline]] std::size_t fill(Order &order, Block &block, std::size_t place, std::size_t last) const {
+            const std::size_t end = std::min(last, place + kTogether - block.count);
+            if (shuffles) {
+                order.draw(end + ahead);
+                for (std::size_t k = place + ahead; k < std::min(end + ahead, samples.count); k++)
+                    samples.template prefetch<false>(order[k]);
+            }
+            for (; place < end; place++) {
+                const std::size_t row = shuffles ? order[place] : place;
+                if (samples.held_out && samples.held_out[row]) continue;
+                double y = samples.y[row];
+                if (coded) y = codes[y == label];
+                double weight = class_weights[y > 0];
+                if (samples.weights) weight *= samples.weights[row];
+                block.x[block.count] = samples.values + row * samples.stride;
+                block.y[block.count] = y;
+                block.weights[block.count++] = weight;
+            }
+            return place;
+        }
+    };
+
     static constexpr bool kIsFloat = std::is_same_v<Real, float>;
     static constexpr double kLeastScale = kIsFloat ? 1e-6 : 1e-9;
 
@@ -225,16 +266,25 @@ private:
         }
     }
 
+    static std::size_t rows_ahead(const RowSet<Real> &samples, std::size_t walks = 1) {
+        const std::size_t bytes = std::max<std::size_t>(1, walks * samples.columns * sizeof(Real));
+        return std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+    }
+
     // Steps as far as a place; of kLoss, or of any rule at all if that is below 0.
     template <bool kSparse, int kLoss>
     void step_each(const RowSet<Real> &samples, std::size_t last) {
-        const std::size_t bytes = std::max<std::size_t>(1, samples.columns * sizeof(Real));
-        const std::size_t ahead = kSparse ? kSparseAhead : std::clamp<std::size_t>(kAhead / bytes, 2, kMostAhead);
+        if constexpr (!kSparse && !kIsFloat && kLoss >= 0)
+            if (samples.columns <= kMostInBlocks) return step_blocks<kLoss>(samples, last);
+        const std::size_t ahead = kSparse ? kSparseAhead : rows_ahead(samples);
         const Rule rule = rule_;  // which the compiler knows no coefficient to be part of
         const Target target = target_;
-        const bool shuffles = rule.shuffle;
+        const bool shuffles = rule.shuffle, shrinks = rule.shrinks();
         Now now = now_;
         Summary sums = sums_;
+        const bool coded = target.label >= 0;
+        const Real codes[] = {Real(target.negative), Real(1)};
+        const Real class_weights[] = {Real(target.negative_weight), Real(target.positive_weight)};
         double rates[kRates], shrinkages[kRates];
         int known = kRates;
         for (std::size_t place = at_; place < last; place++) {
@@ -248,12 +298,12 @@ private:
             if (samples.held_out && samples.held_out[row]) continue;
             if (known == kRates) {
                 rule.find_rates(now.t, now.eta, kRates, rates);
-                for (int k = 0; k < kRates; k++) shrinkages[k] = double(Real(rule.shrinkage(rates[k])));
+                for (int k = 0; k < kRates; k++) shrinkages[k] = shrinks ? double(Real(rule.shrinkage(rates[k]))) : 1.0;
                 known = 0;
             }
             Real y = samples.y[row];
-            if (target.label >= 0) y = Real(double(y) == target.label ? 1.0 : target.negative);
-            Real weight = Real(y > 0 ? target.positive_weight : target.negative_weight);
+            if (coded) y = codes[double(y) == target.label];
+            Real weight = class_weights[y > 0];
             if (samples.weights) weight *= samples.weights[row];
             bool stepped;
             if constexpr (kSparse)
@@ -266,16 +316,202 @@ private:
         sums_ = sums;
     }
 
+    // The same of dense rows in blocks, which do not depend on where a call begins and ends.
+    template <int kLoss>
+    void step_blocks(const RowSet<Real> &samples, std::size_t last) {
+        const Rule rule = rule_;
+        const Filling filling(*this, samples);
+        double *const w = w_.data();
+        Block block = block_;
+        Course<double> course = begin_course();
+        Rates rates;
+        std::size_t steps = 0;
+        for (std::size_t place = at_; place < last;) {
+            place = filling.fill(order_, block, place, last);
+            if (block.count < kTogether) continue;
+            rates.know(rule, now_.t + double(steps), now_.eta);
+            if (step_block<kLoss>(rule, block, w, rates, course)) [[likely]] {
+                steps += kTogether;
+            } else {
+                end_course(course, steps);
+                block_ = block;
+                step_singly();
+                course = begin_course();
+                steps = 0;
+            }
+            rates.pass(kTogether);
+            block.count = 0;
+        }
+        end_course(course, steps);
+        block_ = block;
+        keep();
+    }
+
+    // Makes the steps of a block, or returns false and makes none.
+    template <int kLoss>
+    [[gnu::always_inline]] bool step_block(const Rule &rule, const Block &block, double *w, const Rates &rates,
+                                           Course<double> &course) const {
+        double factors[kTogether];
+        const Products products(block.x, w, columns_);
+        if (!find_factors<Loss(kLoss)>(rule, products.all, block.y, block.weights, rates.now(), rates.shrinkages(),
+                                       kLeastScale, course, factors)) [[unlikely]]
+            return false;
+        course.squares = add_rows(w, block.x, factors, columns_);
+        return true;
+    }
+
+    // Steps of several walks as far as a place, each in a lane: the exponentials of all cost what that of one does.
+    static void step_side_by_side(std::span<Walk *const> walks, const RowSet<Real> &samples, std::size_t last) {
+        constexpr int kLoss = int(Loss::kLogLoss);
+        Walk &first = *walks[0];
+        const Rule rule = first.rule_;
+        std::vector<Filling> fillings;
+        for (Walk *walk : walks) fillings.emplace_back(*walk, samples, walks.size());
+        alignas(64) double y[kTogether][kF64] = {}, weights[kTogether][kF64] = {}, products[kF64][kSums] = {};
+        Course<f64v> course = begin_courses(walks);
+        Rates rates;
+        std::size_t steps = 0;
+        for (std::size_t place = first.at_, next = place; place < last; place = next) {
+            for (std::size_t lane = 0; lane < walks.size(); lane++)
+                next = fillings[lane].fill(walks[lane]->order_, walks[lane]->block_, place, last);
+            if (first.block_.count < kTogether) continue;
+            rates.know(rule, first.now_.t + double(steps), first.now_.eta);
+            for (std::size_t lane = 0; lane < walks.size(); lane++) {
+                const Block &block = walks[lane]->block_;
+                for (int r = 0; r < kTogether; r++) {
+                    y[r][lane] = block.y[r];
+                    weights[r][lane] = block.weights[r];
+                }
+                const Products own(block.x, walks[lane]->w_.data(), first.columns_);
+                for (int k = 0; k < kSums; k += kF64) store(products[lane] + k, load<f64v>(own.all + k));
+            }
+            f64v sums[kSums], ys[kTogether], all_weights[kTogether], factors[kTogether];
+#pragma GCC unroll 8
+            for (int k = 0; k < kSums; k += kF64) {
+                f64v lanes[kF64];
+#pragma GCC unroll 8
+                for (int lane = 0; lane < kF64; lane++) lanes[lane] = load<f64v>(products[lane] + k);
+                transpose(lanes);
+#pragma GCC unroll 8
+                for (int i = 0; i < kF64; i++) sums[k + i] = lanes[i];
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < kTogether; r++) {
+                ys[r] = load<f64v>(y[r]);
+                all_weights[r] = load<f64v>(weights[r]);
+            }
+            if (find_factors<Loss(kLoss)>(rule, sums, ys, all_weights, rates.now(), rates.shrinkages(), kLeastScale,
+                                          course, factors)) [[likely]] {
+                alignas(64) double each[kTogether][kF64], squares[kF64] = {};
+                for (int r = 0; r < kTogether; r++) store(each[r], factors[r]);
+                for (std::size_t lane = 0; lane < walks.size(); lane++) {
+                    double own[kTogether];
+                    for (int r = 0; r < kTogether; r++) own[r] = each[r][lane];
+                    squares[lane] = add_rows(walks[lane]->w_.data(), walks[lane]->block_.x, own, first.columns_);
+                }
+                course.squares = load<f64v>(squares);
+                steps += kTogether;
+            } else {
+                end_courses(walks, course, steps);
+                for (Walk *walk : walks) {
+                    Course<double> own = walk->begin_course();
+                    if (walk->template step_block<kLoss>(rule, walk->block_, walk->w_.data(), rates, own))
+                        walk->end_course(own, kTogether);
+                    else
+                        walk->step_singly();
+                }
+                course = begin_courses(walks);
+                steps = 0;
+            }
+            rates.pass(kTogether);
+            for (Walk *walk : walks) walk->block_.count = 0;
+        }
+        end_courses(walks, course, steps);
+    }
+
+    static Course<f64v> begin_courses(std::span<Walk *const> walks) {
+        Course<f64v> all{broadcast(1.0), {}, {}, {}, {}};
+        for (std::size_t lane = 0; lane < walks.size(); lane++) {
+            const Course<double> one = walks[lane]->begin_course();
+            all.scale[lane] = one.scale;
+            all.intercept[lane] = one.intercept;
+            all.squares[lane] = one.squares;
+            all.loss[lane] = one.loss;
+            all.norms[lane] = one.norms;
+        }
+        return all;
+    }
+
+    static void end_courses(std::span<Walk *const> walks, const Course<f64v> &all, std::size_t steps) {
+        for (std::size_t lane = 0; lane < walks.size(); lane++)
+            walks[lane]->end_course(
+                {all.scale[lane], all.intercept[lane], all.squares[lane], all.loss[lane], all.norms[lane]}, steps);
+    }
+
+    Course<double> begin_course() const {
+        return {now_.scale, now_.intercept, now_.live.squares, sums_.loss, sums_.squares};
+    }
+
+    void end_course(const Course<double> &course, std::size_t steps) {
+        now_.scale = course.scale;
+        now_.inverse = 1 / course.scale;
+        now_.intercept = course.intercept;
+        now_.live.squares = course.squares;
+        now_.seen_sizes = now_.live;
+        now_.t += double(steps);
+        sums_.loss = course.loss;
+        sums_.squares = course.norms;
+        sums_.seen += double(steps);
+        sums_.steps += double(steps);
+    }
+
+    // Has rows that wait be of its own.
+    void keep() {
+        if constexpr (!kIsFloat) {
+            const std::size_t width = w_.size();
+            if (block_.count) kept_.resize((kTogether - 1) * width);
+            for (int k = 0; k < block_.count; k++) {
+                double *const own = kept_.data() + k * width;
+                if (block_.x[k] != own) std::copy_n(block_.x[k], columns_, own);
+                block_.x[k] = own;
+            }
+        }
+    }
+
+    // Makes the steps of the rows that wait, one after the other.
+    [[gnu::noinline]] void step_singly() {
+        if constexpr (!kIsFloat) {
+            for (int k = 0; k < block_.count; k++) {
+                double eta;
+                rule_.find_rates(now_.t, now_.eta, 1, &eta);
+                Now now = now_;
+                Summary sums = sums_;
+                step<-1>(rule_, DenseRow<Real>{block_.x[k], columns_}, block_.y[k], block_.weights[k], eta,
+                         rule_.shrinkage(eta), now, sums);
+                now_ = now;
+                sums_ = sums;
+            }
+        }
+        block_.count = 0;
+    }
+
     // Makes a step, unless there is none to make of the row.
     template <int kLoss, class Row>
     [[gnu::always_inline]] bool step(const Rule &rule, const Row row, double y, double weight, double eta,
                                      double shrinkage, Now &now, Summary &sums) {
         constexpr bool kPlain = kLoss >= 0;
-        const double p = double(Real(row.dot(w_.data()) * now.scale)) + now.intercept;
-        const Gap gap = lose(kPlain ? Loss(kLoss) : Loss(rule.loss), rule.edge, y, p);
+        constexpr bool kSums = !kIsFloat && std::is_same_v<Row, SparseRow<Real>>;
+        Own own;
+        if constexpr (kSums)
+            own = row.multiply(w_.data());
+        else
+            own.product = row.dot(w_.data());
+        const double p = double(Real(own.product * now.scale)) + now.intercept;
+        const Loss of = kPlain ? Loss(kLoss) : Loss(rule.loss);
+        const double e = of == Loss::kLogLoss ? std::exp(-std::fabs(p)) : 0.0, loss = value_of(of, rule.edge, y, p, e);
 
         sums.seen++;
-        sums.loss += gap.loss;
+        sums.loss += loss;
         if (rule.penalty) sums.squares += squared_norm(now);
         if constexpr (!kPlain) {
             sums.magnitudes += Real(now.seen_sizes.magnitudes * now.scale);
@@ -287,9 +523,9 @@ private:
             const double length = row.squares();
             if (rule.rate == int(Rate::kAggressive1)) {
                 if (length == 0) return false;
-                update = std::min(rule.eta0, gap.loss / length);
+                update = std::min(rule.eta0, loss / length);
             } else {
-                update = gap.loss / (length + 0.5 / rule.eta0);
+                update = loss / (length + 0.5 / rule.eta0);
             }
             if (rule.loss == int(Loss::kHinge))
                 update *= y;
@@ -297,7 +533,7 @@ private:
                 update = -update;
             update *= weight;
         } else {
-            const double slope = std::min(std::max(gap.slope, -kMostSlope), kMostSlope);
+            const double slope = limited(slope_of(of, rule.edge, y, p, e));
             update = kIsFloat ? -eta * slope * weight : slope * (-eta * weight);
         }
 
@@ -312,12 +548,16 @@ private:
         }
         if (update != 0) {
             const double factor = kIsFloat ? double(Real(update) / Real(now.scale)) : update * now.inverse;
-            if (!kPlain && rule.draws())
+            if (!kPlain && rule.draws()) {
                 row.template add<true, true>(w_.data(), factor, now.live);
-            else if (rule.penalty)
-                row.template add<true, false>(w_.data(), factor, now.live);
-            else
+            } else if (kSums && rule.penalty) {  // of sums that are there, and off the way to the next step
                 row.template add<false, false>(w_.data(), factor, now.live);
+                now.live.squares += factor * fma(factor, own.squares, 2 * own.product);
+            } else if (rule.penalty) {
+                row.template add<true, false>(w_.data(), factor, now.live);
+            } else {
+                row.template add<false, false>(w_.data(), factor, now.live);
+            }
             now.seen_sizes = now.live;
         }
         if (rule.fit_intercept) {
@@ -409,6 +649,8 @@ private:
     Order order_;
     Now now_;
     Summary sums_;
+    Block block_;  // rows that wait for others, to be stepped on with them
+    Reals kept_;
     std::size_t at_ = 0;                                           // place in the epoch
     double objective_ = std::numeric_limits<double>::quiet_NaN();  // of the last epoch, a mean
     double best_objective_ = std::numeric_limits<double>::infinity();

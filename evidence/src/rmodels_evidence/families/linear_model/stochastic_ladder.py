@@ -118,7 +118,7 @@ def stochastic_ladder(options: Options) -> Problem:
             textbook("rows fetched ahead, scalar", wide=False, ahead=_AHEAD),
             textbook(f"rows fetched ahead, {chosen}", wide=True, ahead=_AHEAD),
             Contender(
-                f"SGDRegressor, {chosen}: the penalty by a factor, the objective watched",
+                f"SGDRegressor, {chosen}: four rows together, the objective watched",
                 partial(
                     call_on,
                     prepare=partial(_fit, estimator=rmodels.SGDRegressor, max_iter=_EPOCHS),
