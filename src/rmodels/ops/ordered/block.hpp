@@ -16,8 +16,15 @@
 namespace rmodels::RMODELS_ISA {
 
 constexpr int kTogether = 4;
-// Products of the rows cost more than what waiting for sums does where vectors are short and rows are long.
-constexpr std::size_t kMostInBlocks = kF64 == 8 ? std::numeric_limits<std::size_t>::max() : 16 * kF64;
+
+// Up to how many columns steps are made together. Beyond, products of the rows cost more than what waiting for sums
+// does: where vectors are short, and where most rows need no step at all.
+constexpr std::size_t most_in_blocks(Loss loss) {
+    const bool always_steps = loss == Loss::kLogLoss || loss == Loss::kSquaredError || loss == Loss::kHuber;
+    if (!always_steps) return 4 * kF64;
+    return kF64 == 8 ? std::numeric_limits<std::size_t>::max() : 16 * kF64;
+}
+
 constexpr int kSums = 16;  // with w, squares and pairs of these; two are not used
 
 // Rows that wait for their steps.

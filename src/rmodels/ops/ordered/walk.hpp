@@ -116,7 +116,7 @@ public:
     // Whether steps of several problems may be made side by side: where exponentials are what is waited for.
     static bool may_join(const Rule &rule, const RowSet<Real> &samples) {
         return !kIsFloat && rule.plain() && rule.loss == int(Loss::kLogLoss) && !samples.starts && !samples.held_out &&
-               samples.columns <= kMostInBlocks;
+               samples.columns <= most_in_blocks(Loss::kLogLoss);
     }
 
     // Whether this walk is as far as another, and both are of classes.
@@ -275,7 +275,7 @@ private:
     template <bool kSparse, int kLoss>
     void step_each(const RowSet<Real> &samples, std::size_t last) {
         if constexpr (!kSparse && !kIsFloat && kLoss >= 0)
-            if (samples.columns <= kMostInBlocks) return step_blocks<kLoss>(samples, last);
+            if (samples.columns <= most_in_blocks(Loss(kLoss))) return step_blocks<kLoss>(samples, last);
         const std::size_t ahead = kSparse ? kSparseAhead : rows_ahead(samples);
         const Rule rule = rule_;  // which the compiler knows no coefficient to be part of
         const Target target = target_;
