@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 
@@ -97,7 +98,8 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     }
     const bool euclidean = cosine || searched_.distance.metric == Metric::euclidean;
     is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
-    if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
+    std::optional<Floats> packed;
+    if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads, packed);
 
     // The cheapest screening that leaves few points open: products of integers, of float32, or differences.
     const Fold first = searched_.bounds.fold();
@@ -108,20 +110,25 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     }
     for (const Fold fold : folds) {
         searched_.bounds.screen_by(fold);
-        pack_all(threads);
+        pack_all(threads, packed);
         if (fold == folds.back() || rows.size() <= kFewPoints || !too_coarse(threads)) break;
     }
 }
 
-void NearestIndex::pack_all(int threads) {
+// packed: the groups as differences want them, if they are packed.
+void NearestIndex::pack_all(int threads, std::optional<Floats> &packed) {
     const std::size_t n = searched_.rows.size(), d = searched_.X.d;
     steps_ = searched_.bounds.fold() == Fold::pairs ? (d + 1) / 2 : d;
     groups_ = (n + kGroup - 1) / kGroup;
-    packed_ = Floats();  // before there is another
-    packed_ = Floats(groups_ * kGroup * steps_);
-    norms_ = Floats(groups_ * kGroup);
     slack_.assign(groups_, 0.0f);
     scales_.assign(groups_, 1.0f);
+    norms_ = Floats(groups_ * kGroup);
+    packed_ = Floats();  // before there is another
+    if (packed && !searched_.bounds.has_norms()) {
+        packed_ = std::move(*packed);
+        return;
+    }
+    packed_ = Floats(groups_ * kGroup * steps_);
     parallel_for(groups_, threads, [&](std::size_t g, int) { pack(g, std::min(kGroup, n - g * kGroup)); });
 }
 

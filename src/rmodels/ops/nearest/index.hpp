@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ private:
     template <Fold fold>
     void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
-    void pack_all(int threads);
+    void pack_all(int threads, std::optional<Floats> &packed);
     void pack(std::size_t group, std::size_t count);
     bool too_coarse(int threads) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
