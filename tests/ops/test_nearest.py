@@ -228,7 +228,7 @@ def test_many_points(compiled, metric, algorithm, dtype):
         X = X.astype(dtype)
         Q = X[::31] + dtype(0.01)
         built = index(X, metric, 3, algorithm=algorithm, engine=compiled)
-        for k in (1, 10, 100):
+        for k in (1, 10, 100, 300):
             assert_same(nearest(built, Q, k), reference(X, Q, k, metric, 3))
 
 

@@ -254,6 +254,27 @@ inline f32v larger(f32v a, f32v b) {
 #endif
 }
 
+// What all lanes are joined to.
+template <int Step = kF32 / 2, class Join>
+inline float joined(f32v v, Join join) {
+    if constexpr (Step == 0) {
+        return v[0];
+    } else {
+        const auto rotate = [&]<std::size_t... Lane>(std::index_sequence<Lane...>) {
+            return __builtin_shufflevector(v, v, int((Lane + Step) % kF32)...);
+        };
+        return joined<Step / 2>(join(v, rotate(std::make_index_sequence<kF32>())), join);
+    }
+}
+
+inline float smallest_lane(f32v v) {
+    return joined(v, [](f32v a, f32v b) { return smaller(a, b); });
+}
+
+inline float largest_lane(f32v v) {
+    return joined(v, [](f32v a, f32v b) { return larger(a, b); });
+}
+
 inline f64v smaller(f64v a, f64v b) {
 #if defined(__AVX512F__)
     return (f64v)_mm512_maskz_min_pd(0xff, (__m512d)a, (__m512d)b);
@@ -319,6 +340,13 @@ inline i32v add_products(i32v sum, i32v a, i32v b) {
     return sum;
 #endif
 }
+
+// Whether that costs no more than a branch that is mispredicted.
+#if defined(__AVX512F__)
+constexpr bool kSelects = true;
+#else
+constexpr bool kSelects = false;
+#endif
 
 // Stores the lanes whose bits are set next to each other, and whatever after them up to a whole vector.
 // The place may be one that was read before.

@@ -8,7 +8,6 @@ namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr std::size_t kSample = 512;
-constexpr std::size_t kDirect = 8;  // features up to which all are taken
 constexpr int kIterations = 4;
 
 // Makes the columns of V (d, kAxes) orthonormal; a column that depends on earlier ones becomes 0.

@@ -9,7 +9,8 @@
 
 namespace rmodels::RMODELS_ISA {
 
-constexpr std::size_t kAxes = 16;  // at most this many
+constexpr std::size_t kAxes = 16;   // at most this many
+constexpr std::size_t kDirect = 8;  // features up to which all are taken
 constexpr int kAxisVectors = int(kAxes) / kF64;
 
 struct AxisValues {  // one for each of kAxes
@@ -47,6 +48,7 @@ public:
     Axes(const Points &X, const Frame &frame, const std::vector<std::uint32_t> &rows, bool rotate);
 
     std::size_t count() const { return count_; }
+    bool are_features() const { return count_ == d_ && matrix_.empty() && d_ <= kDirect; }  // all, in their order
 
     // Coordinates of a scaled point. No distance between two of them exceeds that of the points, but for
     // rounding to float32.

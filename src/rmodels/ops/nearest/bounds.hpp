@@ -26,8 +26,11 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 
 #include "ops/nearest/exact.hpp"
@@ -102,6 +105,7 @@ public:
         lost_ = std::ldexp(p == 1 || p == kInfinity ? 0x1p-1073 : std::pow(total, 1 / std::max(1.0, p)) + 0x1p-1073,
                            exponent);
         ceiling_ = std::exp2(std::isfinite(p) ? 1020 / std::max(1.0, p) : 1020.0);
+        scaled_ceiling_ = std::ldexp(ceiling_, exponent);
     }
 
     Fold fold() const { return fold_; }
@@ -122,7 +126,7 @@ public:
         const double reach = q.largest + largest_;
         if (!(error_ < kInfinity) || !(reach < 0x1p60)) return false;
         if (has_norms()) return doubt(q) < d_ * largest_ * largest_;
-        return std::pow(reach, std::max(1, power_)) * d_ < 0x1p120;
+        return raised(reach) * d_ < 0x1p120;
     }
 
     // Whether scores are |x|^2 - 2 q.x.
@@ -181,18 +185,24 @@ private:
 
     static float above(double value, double extra) {
         if (!(value < 0x1p127)) return std::numeric_limits<float>::infinity();
-        return std::nextafter(float(value + extra + std::fabs(value) * 0x1p-40),
-                              std::numeric_limits<float>::infinity());
+        return next_above(float(value + extra + std::fabs(value) * 0x1p-40));
+    }
+
+    // The next float32.
+    static float next_above(float value) {
+        if (!(value < std::numeric_limits<float>::infinity())) return value;
+        const auto bits = std::bit_cast<std::int32_t>(value + 0.0f);  // there is one zero less
+        return std::bit_cast<float>(bits + (bits < 0 ? -1 : 1));
     }
 
     // A float32 below a value that came from numbers of a size, each rounded.
     static float below(double value, double size) {
         const double low = std::min(value, 0x1p126) - (std::fabs(value) + size) * 0x1p-40;
-        return std::nextafter(float(low), -std::numeric_limits<float>::infinity());
+        return -next_above(-float(low));
     }
 
     double widen(double distance) const {
-        if (!(std::ldexp(distance, -exponent_) < ceiling_)) return kInfinity;
+        if (!(distance < scaled_ceiling_)) return kInfinity;
         return distance * (1 + 2 * relative_) + 2 * lost_;
     }
     // The part of a score's error that is the query's.
@@ -218,6 +228,7 @@ private:
     double relative_;  // of a reported distance
     double lost_;      // to underflow in a reported distance, scaled
     double ceiling_;   // reported distances from here on may be infinite
+    double scaled_ceiling_;
 };
 
 }  // namespace rmodels::RMODELS_ISA

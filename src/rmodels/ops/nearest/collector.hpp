@@ -12,6 +12,7 @@
 #include "ops/nearest/best.hpp"
 #include "ops/nearest/bounds.hpp"
 #include "ops/nearest/exact.hpp"
+#include "ops/nearest/ranks.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
@@ -32,11 +33,12 @@ struct Wanted {
 
 class Collector {
 public:
-    // Floats of memory that a search needs.
+    // Floats of memory that a search needs, and of what searches of one thread share.
     static std::size_t memory(Wanted wanted) { return 3 * room(wanted); }
+    static std::size_t shared_memory(Wanted wanted) { return room(wanted); }
 
     void start(const Searched &index, Wanted wanted, const double *query, const QuerySize &size, float *limit,
-               float *box_limit, float *candidates) {
+               float *box_limit, float *candidates, float *scratch) {
         index_ = &index;
         wanted_ = wanted;
         query_ = query;
@@ -49,6 +51,7 @@ public:
         scores_ = candidates;
         highs_ = scores_ + room(wanted);
         positions_ = highs_ + room(wanted);
+        scratch_ = scratch;
         near_.clear();
         best_.start(wanted.k);
         reach_ = kInfinity;
@@ -59,15 +62,15 @@ public:
     // Takes in the points [first, first + count) by position; slack: how much their scores may be too low.
     void collect(const float *scores, std::uint32_t first, std::size_t count, float slack) {
         if (wanted_.k && reach_ == kInfinity && wanted_.k <= kFew && count >= kBins)
-            narrow(index_->bounds.reach_of_score(size_, kth_least(scores, count, wanted_.k) + slack));
-        const f32v limit = broadcast(*limit_);
+            narrow(index_->bounds.reach_of_score(size_, kth_least_minimum<kBins>(scores, count, wanted_.k) + slack));
+        const f32v limit = broadcast(*limit_), raise = broadcast(slack);
+        std::size_t kept = count_;
         for (std::size_t i = 0; i < count; i += kF32) {
-            const unsigned near = at_most(load<f32v>(scores + i), limit) & first_bits(count - i);
-            if (near) {
-                const f32v score = load<f32v>(scores + i);
-                keep(near, score, score + broadcast(slack), lane_numbers() + int(first + i));
-            }
+            const f32v score = load<f32v>(scores + i);
+            const unsigned near = at_most(score, limit) & first_bits(count - i);
+            if (kSelects || near) kept = keep(kept, near, score, score + raise, lane_numbers() + int(first + i));
         }
+        count_ = kept;
         if (count_ >= full_) tighten();
     }
 
@@ -83,19 +86,24 @@ public:
                     least[v] = smaller(least[v], load<f32v>(scores + g * kGroup + v * kF32) + broadcast(slack[g]));
             float minima[kManyBins];
             for (std::size_t v = 0; v < kGroup / kF32; v++) store(minima + v * kF32, least[v]);
-            const float high = wanted_.k <= kFew ? kth_least(minima, kManyBins, wanted_.k)
-                                                 : kth_least<kManyBins>(minima, kManyBins, wanted_.k);
+            const float high = wanted_.k <= kFew ? kth_least_minimum<kBins>(minima, kManyBins, wanted_.k)
+                                                 : kth_least(minima, kManyBins, wanted_.k, scratch_);
             narrow(index_->bounds.reach_of_score(size_, high));
         }
-        for (std::size_t g = 0; g < groups; g++)
+        for (std::size_t g = 0; g < groups; g++) {
+            f32v least = load<f32v>(scores + g * kGroup);
+            for (std::size_t v = 1; v < kGroup / kF32; v++)
+                least = smaller(least, load<f32v>(scores + g * kGroup + v * kF32));
+            if (at_most(least, broadcast(*limit_)) == 0) continue;
             collect(scores + g * kGroup, first + std::uint32_t(g * kGroup), std::min(kGroup, count - g * kGroup),
                     slack[g]);
+        }
     }
 
     // Lets what has been found so far narrow the limits.
     void tighten() {
         if (wanted_.k && !resolved_) {
-            if (count_ < wanted_.k) return;
+            if (count_ < wanted_.k || (count_ == wanted_.k && reach_ < kInfinity)) return;
             filter();
             if (count_ <= full_ - 8) return;
         }
@@ -111,6 +119,8 @@ public:
     // The answer, in order; valid until the next start. `zeros`: whether with the rows of zeros.
     const std::vector<Neighbour> &finish(bool zeros) {
         if (count_ > wanted_.k && !resolved_ && wanted_.k) filter();
+        if (wanted_.k && !resolved_ && count_ <= kRanked && count_ >= wanted_.k && !(zeros && index_->zeros.size()))
+            return sort();
         resolve();
         if (wanted_.k) {
             for (std::size_t i = 0; zeros && i < std::min(wanted_.k, index_->zeros.size()); i++)
@@ -129,6 +139,7 @@ public:
 private:
     static constexpr std::size_t kBins = 16, kFew = kBins / 2;
     static constexpr std::size_t kManyBins = kGroup;
+    static constexpr std::size_t kRanked = 32 * kF64;  // distances that are sorted by counting, at most
 
     static std::size_t full(Wanted wanted) { return wanted.k + 16 + wanted.k / 2; }
     static std::size_t room(Wanted wanted) { return full(wanted) + kGroup + kF32; }
@@ -142,54 +153,29 @@ private:
 
     // A score that at least k candidates do not exceed when raised; the least such score unless k is small.
     float kth_high() {
-        const std::size_t k = wanted_.k;
-        if (k <= kFew && count_ >= kBins) return kth_least(highs_, count_, k);
-        sorted_.assign(highs_, highs_ + count_);
-        std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
-        return sorted_[k - 1];
-    }
-
-    // The k-th least of the minima over Bins disjoint sets of values, without a branch to mispredict.
-    template <std::size_t Bins = kBins>
-    static float kth_least(const float *values, std::size_t count, std::size_t k) {
-        f32v least[Bins / kF32];
-        for (std::size_t b = 0; b < Bins / kF32; b++) least[b] = load<f32v>(values + b * kF32);
-        std::size_t i = Bins;
-        for (; i + Bins <= count; i += Bins)
-            for (std::size_t b = 0; b < Bins / kF32; b++)
-                least[b] = smaller(least[b], load<f32v>(values + i + b * kF32));
-        float minima[Bins];
-        for (std::size_t b = 0; b < Bins / kF32; b++) store(minima + b * kF32, least[b]);
-        for (std::size_t j = 0; i < count; i++, j++) minima[j] = std::min(minima[j], values[i]);
-        for (std::size_t b = 0; b < Bins / kF32; b++) least[b] = load<f32v>(minima + b * kF32);
-        float result = std::numeric_limits<float>::infinity();
-        for (const float minimum : minima) {
-            unsigned rank = 0;
-            for (const f32v others : least) rank += unsigned(std::popcount(at_most(others, broadcast(minimum))));
-            result = rank >= k ? std::min(result, minimum) : result;
-        }
-        return result;
+        if (wanted_.k <= kFew && count_ >= kBins) return kth_least_minimum<kBins>(highs_, count_, wanted_.k);
+        return kth_least(highs_, count_, wanted_.k, scratch_);
     }
 
     // Drops what the k-th best score rules out.
     void filter() {
         narrow(index_->bounds.reach_of_score(size_, kth_high()));
-        const std::size_t count = count_;
         const f32v limit = broadcast(*limit_);
-        count_ = 0;
-        for (std::size_t i = 0; i < count; i += kF32) {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < count_; i += kF32) {
             const f32v score = load<f32v>(scores_ + i), high = load<f32v>(highs_ + i);
             const i32v position = load<i32v>(positions_ + i);
-            keep(at_most(score, limit) & first_bits(count - i), score, high, position);
+            kept = keep(kept, at_most(score, limit) & first_bits(count_ - i), score, high, position);
         }
+        count_ = kept;
     }
 
-    // Adds the candidates whose bits are set, not before those that were read.
-    void keep(unsigned lanes, f32v score, f32v high, i32v position) {
-        store_selected(scores_ + count_, score, lanes);
-        store_selected(highs_ + count_, high, lanes);
-        store_selected(positions_ + count_, position, lanes);
-        count_ += std::size_t(std::popcount(lanes));
+    // Puts the candidates whose bits are set behind `kept` others, those that were read; returns how many are there.
+    std::size_t keep(std::size_t kept, unsigned lanes, f32v score, f32v high, i32v position) {
+        store_selected(scores_ + kept, score, lanes);
+        store_selected(highs_ + kept, high, lanes);
+        store_selected(positions_ + kept, position, lanes);
+        return kept + std::size_t(std::popcount(lanes));
     }
 
     static i32v lane_numbers() {
@@ -197,9 +183,24 @@ private:
         return load<i32v>(kNumbers);
     }
 
-    // Bits for as many lanes as a vector has, at most count.
-    static unsigned first_bits(std::size_t count) {
-        return count < std::size_t(kF32) ? (1u << count) - 1 : (1u << kF32) - 1;
+    // The answer, from candidates that are all that is known.
+    const std::vector<Neighbour> &sort() {
+        std::uint32_t rows[kRanked];
+        double distances[kRanked + kF64];
+        std::int64_t ranks[kRanked + kF64];
+        for (std::size_t i = 0; i < count_; i++) rows[i] = index_->rows[std::bit_cast<std::uint32_t>(positions_[i])];
+        index_->distance.distances(index_->X, rows, count_, query_, distances);
+        compared_ += count_;
+        store(distances + count_, broadcast(kInfinity));
+        near_.resize(count_);
+        if (rank(distances, count_, ranks)) {
+            for (std::size_t i = 0; i < count_; i++) near_[std::size_t(ranks[i] - 1)] = {distances[i], rows[i]};
+        } else {
+            for (std::size_t i = 0; i < count_; i++) near_[i] = {distances[i], rows[i]};
+            std::sort(near_.begin(), near_.end());
+        }
+        near_.resize(wanted_.k);
+        return near_;
     }
 
     // Replaces all candidates by their distances.
@@ -238,7 +239,7 @@ private:
     std::size_t count_;       // of candidates, which are:
     float *scores_, *highs_;  // the scores, and raised by their slack
     float *positions_;        // their bits
-    std::vector<float> sorted_;
+    float *scratch_;
     std::size_t compared_;
     std::vector<Neighbour> near_;
     Best best_;

@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+#include "native/vectors.hpp"
+
 namespace rmodels::RMODELS_ISA {
 
 enum class Metric { euclidean, manhattan, chebyshev, minkowski, cosine };
@@ -29,8 +31,9 @@ struct Points {
 };
 
 // x^p for an integer p by repeated products.
-inline double power(double x, int p) {
-    double result = x;
+template <class Value>
+inline Value power(Value x, int p) {
+    Value result = x;
     for (int i = 1; i < p; i++) result *= x;
     return result;
 }
@@ -73,58 +76,73 @@ struct Distance {
 
     // Distances of q to `count` rows of the points.
     void distances(const Points &X, const std::uint32_t *rows, std::size_t count, const double *q, double *out) const {
+        const auto squared = [](f64v sum, f64v gap) { return sum + gap * gap; };
         X.typed([&](auto *x) {
+            for (std::size_t i = 0; i < count; i++) __builtin_prefetch(x + rows[i] * X.d);
             switch (metric) {
                 case Metric::euclidean:
-                    return each(
-                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
-                        [](double sum) { return std::sqrt(sum); });
+                    return add_up(x, X.d, rows, count, q, out, squared, square_root);
                 case Metric::cosine:
-                    return each(
-                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + gap * gap; },
-                        [](double sum) { return 0.5 * sum; });
+                    return add_up(x, X.d, rows, count, q, out, squared, [](f64v sum) { return 0.5 * sum; });
                 case Metric::manhattan:
-                    return each(
-                        x, X.d, rows, count, q, out, [](double sum, double gap) { return sum + std::fabs(gap); },
-                        [](double sum) { return sum; });
+                    return add_up(
+                        x, X.d, rows, count, q, out, [](f64v sum, f64v gap) { return sum + magnitude(gap); },
+                        [](f64v sum) { return sum; });
                 case Metric::chebyshev:
-                    return each(
-                        x, X.d, rows, count, q, out,
-                        [](double sum, double gap) { return std::max(sum, std::fabs(gap)); },
-                        [](double sum) { return sum; });
+                    return add_up(
+                        x, X.d, rows, count, q, out, [](f64v sum, f64v gap) { return larger(sum, magnitude(gap)); },
+                        [](f64v sum) { return sum; });
                 case Metric::minkowski:
-                    if (whole)
-                        return each(
-                            x, X.d, rows, count, q, out,
-                            [this](double sum, double gap) { return sum + power(std::fabs(gap), whole); },
-                            [this](double sum) { return root(sum, whole); });
-                    return each(
+                    if (!whole) return add_powers(x, X.d, rows, count, q, out);
+                    add_up(
                         x, X.d, rows, count, q, out,
-                        [this](double sum, double gap) { return sum + std::pow(std::fabs(gap), p); },
-                        [this](double sum) { return std::pow(sum, 1 / p); });
+                        [this](f64v sum, f64v gap) { return sum + power(magnitude(gap), whole); },
+                        [](f64v sum) { return sum; });
+                    for (std::size_t i = 0; i < count; i++) out[i] = root(out[i], whole);
             }
         });
     }
 
 private:
-    // Rows at a time: their sums are independent, so that the latency of one hides the others'.
+    // Rows at a time, a lane each: their sums are independent, so that the latency of one hides the others'.
     template <class Real, class Add, class Finish>
-    static void each(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
-                     double *out, Add add, Finish finish) {
-        std::size_t i = 0;
-        auto together = [&]<std::size_t Rows>() {  // the last row stands for those that are not there
-            const Real *x[Rows];
-            double sum[Rows] = {};
-            for (std::size_t j = 0; j < Rows; j++) x[j] = X + rows[std::min(i + j, count - 1)] * d;
-            for (std::size_t f = 0; f < d; f++) {
+    static void add_up(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
+                       double *out, Add add, Finish finish) {
+        constexpr std::size_t kRows = 8, kVectors = kRows / kF64;
+        for (std::size_t i = 0; i < count; i += kRows) {
+            const Real *x[kRows];  // the last row stands for those that are not there
+            for (std::size_t j = 0; j < kRows; j++) x[j] = X + rows[std::min(i + j, count - 1)] * d;
+            f64v sum[kVectors] = {};
+            const auto take = [&](std::size_t c, int features, auto load_row) {
+                for (std::size_t v = 0; v < kVectors; v++) {
+                    f64v values[kF64];
 #pragma GCC unroll 8
-                for (std::size_t j = 0; j < Rows; j++) sum[j] = add(sum[j], double(x[j][f]) - q[f]);
+                    for (int j = 0; j < kF64; j++) values[j] = load_row(x[v * kF64 + j] + c);
+                    transpose(values);
+#pragma GCC unroll 8
+                    for (int f = 0; f < kF64; f++)
+                        if (f < features) sum[v] = add(sum[v], values[f] - broadcast(q[c + f]));
+                }
+            };
+            std::size_t c = 0;
+            for (; c + kF64 <= d; c += kF64) take(c, kF64, [](const Real *at) { return load_f64(at); });
+            if (const int rest = int(d - c)) take(c, rest, [rest](const Real *at) { return load_first(at, rest); });
+            for (std::size_t v = 0; v < kVectors; v++) {
+                const std::size_t first = i + v * kF64;
+                if (first < count)
+                    store_first(out + first, finish(sum[v]), int(std::min<std::size_t>(kF64, count - first)));
             }
-            for (std::size_t j = 0; j < std::min(Rows, count - i); j++) out[i + j] = finish(sum[j]);
-            i += Rows;
-        };
-        while (i + 4 < count) together.template operator()<8>();
-        while (i < count) together.template operator()<4>();
+        }
+    }
+
+    template <class Real>
+    void add_powers(const Real *X, std::size_t d, const std::uint32_t *rows, std::size_t count, const double *q,
+                    double *out) const {
+        for (std::size_t i = 0; i < count; i++) {
+            double sum = 0;
+            for (std::size_t f = 0; f < d; f++) sum += std::pow(std::fabs(double(X[rows[i] * d + f]) - q[f]), p);
+            out[i] = std::pow(sum, 1 / p);
+        }
     }
 };
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 
@@ -25,7 +26,7 @@ constexpr std::size_t kSample = 16384;             // of points, to find out wit
 constexpr std::size_t kSampleValues = 1 << 20;
 constexpr std::size_t kTrials = 32;  // queries for that
 constexpr std::size_t kTrialNeighbours = 5;
-constexpr double kPays = 0.4;          // share of the groups that a query may scan in a tree
+constexpr double kPays = 0.5;          // share of the groups that a query may scan in a tree
 constexpr std::size_t kRefined = 32;   // points that are screened in the time that one is compared exactly
 constexpr double kThreadWork = 1e6;    // multiply-adds worth another thread
 constexpr double kThreadValues = 1e5;  // packed, too
@@ -55,6 +56,7 @@ struct NearestIndex::Workspace {
     std::vector<Collector> collectors;
     std::size_t room;          // for the candidates of a collector
     Floats candidates;         // (block, room)
+    Floats scratch;            // of all collectors
     std::vector<float> seeds;  // brute: scores of the first points for each query of a tile
     std::size_t scans = 0;
 
@@ -71,6 +73,7 @@ struct NearestIndex::Workspace {
           collectors(block),
           room(Collector::memory(wanted)),
           candidates(block * room),
+          scratch(Collector::shared_memory(wanted)),
           seeds(kTile * kSeedGroups * kGroup) {}
 };
 
@@ -95,7 +98,8 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     }
     const bool euclidean = cosine || searched_.distance.metric == Metric::euclidean;
     is_tree_ = X.d > 0 && (algorithm == "tree" || (algorithm == "auto" && tree_pays(X, metric, p, threads)));
-    if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads);
+    std::optional<Floats> packed;
+    if (is_tree_) tree_ = Tree(X, frame_, euclidean, rows, threads, packed);
 
     // The cheapest screening that leaves few points open: products of integers, of float32, or differences.
     const Fold first = searched_.bounds.fold();
@@ -106,20 +110,25 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
     }
     for (const Fold fold : folds) {
         searched_.bounds.screen_by(fold);
-        pack_all(threads);
+        pack_all(threads, packed);
         if (fold == folds.back() || rows.size() <= kFewPoints || !too_coarse(threads)) break;
     }
 }
 
-void NearestIndex::pack_all(int threads) {
+// packed: the groups as differences want them, if they are packed.
+void NearestIndex::pack_all(int threads, std::optional<Floats> &packed) {
     const std::size_t n = searched_.rows.size(), d = searched_.X.d;
     steps_ = searched_.bounds.fold() == Fold::pairs ? (d + 1) / 2 : d;
     groups_ = (n + kGroup - 1) / kGroup;
-    packed_ = Floats();  // before there is another
-    packed_ = Floats(groups_ * kGroup * steps_);
-    norms_ = Floats(groups_ * kGroup);
     slack_.assign(groups_, 0.0f);
     scales_.assign(groups_, 1.0f);
+    norms_ = Floats(groups_ * kGroup);
+    packed_ = Floats();  // before there is another
+    if (packed && !searched_.bounds.has_norms()) {
+        packed_ = std::move(*packed);
+        return;
+    }
+    packed_ = Floats(groups_ * kGroup * steps_);
     parallel_for(groups_, threads, [&](std::size_t g, int) { pack(g, std::min(kGroup, n - g * kGroup)); });
 }
 
@@ -218,7 +227,7 @@ QuerySize NearestIndex::round(const double *scaled, std::int16_t *pairs, float *
 }
 
 void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
-                         Wanted wanted) const {
+                         const std::vector<std::size_t> &home, Wanted wanted) const {
     const std::size_t d = searched_.X.d;
     work.open.clear();
     for (std::size_t i = 0; i < queries; i++) {
@@ -227,13 +236,13 @@ void NearestIndex::start(Workspace &work, const double *Q, const std::size_t *wh
         const QuerySize size =
             round(work.scaled.data(), work.pairs.data(), work.queries.data() + i * steps_, work.factors[i]);
         work.collectors[i].start(searched_, wanted, q, size, &work.limits[i], &work.box_limits[i],
-                                 work.candidates.data() + i * work.room);
+                                 work.candidates.data() + i * work.room, work.scratch.data());
         work.screened[i] = searched_.bounds.screens(size);
         if (work.screened[i]) work.open.push_back(i);
         if (is_tree_ && groups_) {
             float axes[kAxes];
             tree_.axes().project(work.scaled.data(), axes);
-            work.home[i] = tree_.home(axes);
+            work.home[i] = home[who[i]];
             for (std::size_t a = 0; a < tree_.axes().count(); a++) work.coordinates[a * kLanes + i] = axes[a];
         }
     }
@@ -315,41 +324,47 @@ void NearestIndex::search_tree(Workspace &work) const {
     const std::size_t lanes = work.open.back() + 1;
     struct Bound {
         std::size_t node;
-        float near[kLanes];  // score of each query to the node's box
+        std::uint64_t who;   // the queries that its parent concerned
+        float near[kLanes];  // score of each of them to the node's box
     };
-    auto bound = [&](std::size_t node, Bound &out) {
-        out.node = node;
-        const float *box = tree_.box(node);
+    // Looks at the boxes of two children for some of the queries.
+    auto bound = [&](std::size_t node, std::uint64_t who, Bound &first, Bound &second) {
+        first.node = node;
+        second.node = node + 1;
+        const float *box = tree_.box(node), *next = tree_.box(node + 1);
         for (std::size_t i = 0; i < lanes; i += kF32) {
-            f32v near{};
-            for (std::size_t a = 0; a < axes; a++) {
-                const f32v y = load<f32v>(work.coordinates.data() + a * kLanes + i);
-                const f32v gap = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
-                near = add_gap<fold>(near, larger(f32v{}, gap), p);
+            if (!(who >> i & ((std::uint64_t(1) << kF32) - 1))) continue;
+            const float *coordinates = work.coordinates.data() + i;
+            f32v a{}, b{};
+            for (std::size_t axis = 0; axis < axes; axis++) {
+                const f32v y = load<f32v>(coordinates + axis * kLanes);
+                a = add_gap_to<fold>(a, y, box[2 * axis], box[2 * axis + 1], p);
+                b = add_gap_to<fold>(b, y, next[2 * axis], next[2 * axis + 1], p);
             }
-            store(out.near + i, near);
+            store(first.near + i, a);
+            store(second.near + i, b);
         }
     };
-    // The queries whose lane of a is at most that of b.
-    auto within = [&](const float *a, const float *b) {
+    // Those of some queries whose lane of a is at most that of b.
+    auto within = [&](std::uint64_t who, const float *a, const float *b) {
         std::uint64_t bits = 0;
         for (std::size_t i = 0; i < lanes; i += kF32)
             bits |= std::uint64_t(at_most(load<f32v>(a + i), load<f32v>(b + i))) << i;
-        return bits & open;
+        return bits & who;
     };
     Bound stack[64];
     std::size_t depth = 0;
-    bound(0, stack[depth++]);
+    stack[depth++] = {0, open, {}};
     while (depth) {
         Bound &at = stack[--depth];
-        std::uint64_t who = within(at.near, work.box_limits.data());
+        std::uint64_t who = within(at.who, at.near, work.box_limits.data());
         if (!who) continue;
         if (!tree_.is_leaf(at.node)) {  // the child that is nearer to most goes on top
             const std::size_t node = at.node;
             Bound &far = stack[depth], &near = stack[depth + 1];
-            bound(2 * node + 1, far);
-            bound(2 * node + 2, near);
-            if (2 * std::popcount(within(far.near, near.near) & who) > std::popcount(who)) std::swap(far, near);
+            bound(2 * node + 1, who, far, near);
+            far.who = near.who = who;
+            if (2 * std::popcount(within(who, far.near, near.near)) > std::popcount(who)) std::swap(far, near);
             depth += 2;
             continue;
         }
@@ -357,7 +372,8 @@ void NearestIndex::search_tree(Workspace &work) const {
         std::size_t list[kLanes], count = 0;
         for (; who; who &= who - 1) {
             const std::size_t i = std::countr_zero(who);
-            if (work.home[i] != leaf) list[count++] = i;
+            list[count] = i;
+            count += work.home[i] != leaf;
         }
         for (std::size_t i = 0; i < count; i += kTile)
             scan_groups<fold>(work, list + i, std::min<std::size_t>(kTile, count - i), leaf, leaf + 1);
@@ -367,25 +383,27 @@ void NearestIndex::search_tree(Workspace &work) const {
 }
 
 // The order in which queries are taken: along the tree, so that neighbours walk it together.
-std::vector<std::size_t> NearestIndex::walk_order(const double *Q, std::size_t queries, int threads) const {
-    std::vector<std::size_t> order(queries);
-    std::iota(order.begin(), order.end(), std::size_t(0));
-    if (!is_tree_ || groups_ == 0 || queries <= kLanes) return order;
+NearestIndex::Walk NearestIndex::plan(const double *Q, std::size_t queries, int threads) const {
+    Walk walk{std::vector<std::size_t>(queries), {}};
+    std::iota(walk.order.begin(), walk.order.end(), std::size_t(0));
+    if (!is_tree_ || groups_ == 0) return walk;
+    walk.home.resize(queries);
     const std::size_t d = searched_.X.d;
-    std::vector<std::size_t> home(queries), next(groups_ + 1);
     parallel_for((queries + kBlock - 1) / kBlock, threads, [&](std::size_t block, int) {
         std::vector<double> scaled(d);
         float axes[kAxes];
         for (std::size_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); i++) {
             for (std::size_t c = 0; c < d; c++) scaled[c] = frame_.place(Q[i * d + c], c);
             tree_.axes().project(scaled.data(), axes);
-            home[i] = tree_.home(axes);
+            walk.home[i] = tree_.home(axes);
         }
     });
-    for (const std::size_t leaf : home) next[leaf + 1]++;
+    if (queries <= kLanes) return walk;
+    std::vector<std::size_t> next(groups_ + 1);
+    for (const std::size_t leaf : walk.home) next[leaf + 1]++;
     std::partial_sum(next.begin(), next.end(), next.begin());
-    for (std::size_t i = 0; i < queries; i++) order[next[home[i]]++] = i;
-    return order;
+    for (std::size_t i = 0; i < queries; i++) walk.order[next[walk.home[i]]++] = i;
+    return walk;
 }
 
 // Calls take(query, neighbours) for each query, on any thread.
@@ -396,7 +414,8 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
     const double each = double(is_tree_ ? std::min<std::size_t>(groups_, 16) : groups_) * double(kGroup * (d + 4));
     const double most = std::max(1.0, each * double(queries) / kThreadWork);
     threads = int(std::min(most, double(std::max(1, threads))));
-    const std::vector<std::size_t> order = walk_order(Q, queries, threads);
+    const Walk walk = plan(Q, queries, threads);
+    const std::vector<std::size_t> &order = walk.order;
 
     // As many queries in a block as a thread's share of memory holds the candidates of.
     const std::size_t held =
@@ -418,7 +437,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
         Workspace &work = *workspaces[thread];
         const std::size_t begin = task / spans * block, count = std::min(block, queries - begin), span = task % spans;
         const std::size_t first = groups_ * span / spans, last = groups_ * (span + 1) / spans;
-        start(work, Q, &order[begin], count, wanted);
+        start(work, Q, &order[begin], count, walk.home, wanted);
         work.scans = 0;
         auto run = [&]<Fold fold>() { is_tree_ ? search_tree<fold>(work) : search_brute<fold>(work, first, last); };
         if (first < last && !work.open.empty()) with_fold(searched_.bounds.fold(), run);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,12 +50,16 @@ private:
     static constexpr std::size_t kFewFeatures = 8;     // up to which it is, whatever the points are
 
     struct Workspace;
+    struct Walk {
+        std::vector<std::size_t> order;  // of the queries
+        std::vector<std::size_t> home;   // tree: the leaf on whose side of every split each of them is
+    };
     struct Cost {
         std::size_t scans;     // tree: pairs of a query and a group
         std::size_t compared;  // pairs of a query and a point whose distance was computed
     };
 
-    std::vector<std::size_t> walk_order(const double *Q, std::size_t queries, int threads) const;
+    Walk plan(const double *Q, std::size_t queries, int threads) const;
     template <class Take>
     Cost search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
     template <Fold fold>
@@ -70,10 +75,11 @@ private:
     template <Fold fold>
     void scan_groups(Workspace &work, const std::size_t *who, std::size_t queries, std::size_t first_group,
                      std::size_t last_group) const;
-    void pack_all(int threads);
+    void pack_all(int threads, std::optional<Floats> &packed);
     void pack(std::size_t group, std::size_t count);
     bool too_coarse(int threads) const;
-    void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries, Wanted wanted) const;
+    void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
+               const std::vector<std::size_t> &home, Wanted wanted) const;
 
     const float *group(std::size_t g) const { return packed_.data() + g * kGroup * steps_; }
 

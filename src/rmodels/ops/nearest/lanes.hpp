@@ -72,8 +72,7 @@ struct Lanes {
             f32v near{};
             for (std::size_t a = 0; a < axes; a++) {
                 const f32v y = load<f32v>(coordinates_.data() + a * kGroup + i);
-                const f32v apart = larger(broadcast(box[2 * a]) - y, y - broadcast(box[2 * a + 1]));
-                near = add_gap<fold>(near, larger(f32v{}, apart), p);
+                near = add_gap_to<fold>(near, y, box[2 * a], box[2 * a + 1], p);
             }
             who |= std::uint64_t(at_most(near, load<f32v>(box_limits.data() + i))) << i;
         }

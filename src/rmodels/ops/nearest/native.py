@@ -20,7 +20,8 @@ from rmodels.ops.nearest.cosine import normalise
 
 _SECONDS = 0.07  # what a chunk should last
 FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every point
-FIRST_QUERIES = 1024  # of a first chunk that walks a tree
+FIRST_QUERIES = 1024  # of a first chunk that walks a tree, at least
+_SKIPPED = 16  # a tree mostly lets a query compare one point in so many, or fewer
 _SHARED = 64  # queries that share a pass over the rows
 _MOST_POINTS = 2**32 - 1
 
@@ -141,7 +142,9 @@ def _choose(index: Index, queries: int, n_threads: int | None) -> tuple[Any, int
         if not pays:
             return state.rows, max(_SHARED, int(step / 4))
     built = build(index, n_threads)
-    return built, FIRST_QUERIES if state.algorithm == "tree" else max(1, int(step))
+    if state.algorithm == "tree":
+        return built, max(FIRST_QUERIES, int(_SKIPPED * step))
+    return built, max(1, int(step))
 
 
 def _queries(index: Index, Q: NDArray) -> NDArray[np.float64]:

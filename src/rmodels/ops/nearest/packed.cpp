@@ -41,6 +41,14 @@ inline void for_values(const Frame &frame, const Real *x, std::size_t first, std
     }
 }
 
+// Has the first lines of rows fetched: they lie anywhere.
+template <class Real>
+void fetch(const Real *x, std::size_t d, const std::uint32_t *rows, std::size_t count) {
+    constexpr std::size_t kLine = 64 / sizeof(Real), kLines = 4;
+    for (std::size_t j = 0; j < count; j++)
+        for (std::size_t c = 0; c < std::min(d, kLines * kLine); c += kLine) __builtin_prefetch(x + rows[j] * d + c);
+}
+
 // Puts the columns of `words` into a group, one after the other.
 void put_columns(const std::uint32_t (&words)[kGroup][kWords], std::size_t columns, float *group) {
     for (std::size_t c = 0; c < columns; c++)
@@ -122,6 +130,7 @@ void pack_group(const Points &X, const Frame &frame, const std::uint32_t *rows, 
                 float *group) {
     const std::size_t d = X.d;
     X.typed([&](auto *x) {
+        fetch(x, d, rows, count);
         auto put = [&](std::size_t j, std::size_t c) {
             group[c * kGroup + j] = float(frame.place(x[rows[j] * d + c], c));
         };
@@ -164,6 +173,7 @@ double pack_pairs(const Points &X, const Frame &frame, const std::uint32_t *rows
                   double *squares, double *lost) {
     return X.typed([&](auto *x) {
         const std::size_t d = X.d;
+        fetch(x, d, rows, count);
         double norm = 0, largest = 0;
         for (std::size_t j = 0; j < count; j++) {
             f64v square[kChains] = {}, most[kChains] = {};
@@ -185,7 +195,7 @@ double pack_pairs(const Points &X, const Frame &frame, const std::uint32_t *rows
             const std::size_t last = std::min(d, first + kFeatures), wide = (last - first + 15) / 16 * 16;
             for (std::size_t j = 0; j < count; j++) {
                 alignas(64) double whole[kFeatures];
-                std::fill(whole + (last - first), whole + kFeatures, 0.0);
+                std::fill(whole + (last - first), whole + wide, 0.0);
                 for_values(frame, x + rows[j] * d, first, last, [&](std::size_t c, f64v values, int) {
                     const f64v exact = values * broadcast(scale), near = nearest_integer(exact);
                     rest[j] = fma(exact - near, exact - near, rest[j]);

@@ -3,29 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <vector>
 
+#include "native/aligned.hpp"
 #include "ops/nearest/exact.hpp"
 #include "ops/nearest/tile.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
-// Floats aligned to cache lines, not initialised.
-class Floats {
-public:
-    explicit Floats(std::size_t count = 0)
-        : values_(static_cast<float *>(::operator new(count * sizeof(float), std::align_val_t(64)))) {}
-    float *data() { return values_.get(); }
-    const float *data() const { return values_.get(); }
-
-private:
-    struct Release {
-        void operator()(float *p) const { ::operator delete(p, std::align_val_t(64)); }
-    };
-    std::unique_ptr<float[], Release> values_;
-};
+using Floats = Uninitialised<float>;
 
 // Scaled value of feature c: (x * before - centre[c]) * after, with powers of two that keep both steps
 // from overflowing: magnitudes end at 1 or below, unless all are subnormal.

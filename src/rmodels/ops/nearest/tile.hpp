@@ -59,6 +59,14 @@ inline Vector add_gap(Vector sum, Vector gap, int p) {
     return sum + product;
 }
 
+// Adds the gap between a coordinate and a side of a box.
+template <Fold fold>
+inline f32v add_gap_to(f32v sum, f32v y, float low, float high, int p) {
+    const f32v gap = y - smaller(larger(y, broadcast(low)), broadcast(high));
+    constexpr bool squared = fold == Fold::pairs || fold == Fold::product || fold == Fold::squares;
+    return add_gap<fold>(sum, squared ? gap : magnitude(gap), p);
+}
+
 // What a feature, or a pair of them, adds to a sum.
 template <Fold fold, class Sum>
 inline Sum step(Sum sum, f32v x, f32v q, int p) {

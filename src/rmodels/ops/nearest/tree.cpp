@@ -20,7 +20,8 @@ constexpr std::size_t kNear = 1 << 16;  // coordinates that stay in the cache wh
 
 }  // namespace
 
-Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::uint32_t> &rows, int threads)
+Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::uint32_t> &rows, int threads,
+           std::optional<Floats> &packed)
     : axes_(X, frame, rows, rotate), leaves_((rows.size() + kGroup - 1) / kGroup) {
     const std::size_t n = rows.size(), d = X.d, axes = axes_.count();
     if (n == 0) return;
@@ -30,7 +31,7 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     lay_out(0, 0, leaves_);
 
     Floats coordinates(n * axes);
-    const auto keyed = std::make_unique_for_overwrite<Keyed[]>(n), scratch = std::make_unique_for_overwrite<Keyed[]>(n);
+    Uninitialised<Keyed> keyed(n), scratch(n);
     parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
         std::vector<double> scaled(d);
         for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) {
@@ -38,13 +39,15 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
                 for (std::size_t c = 0; c < d; c++) scaled[c] = frame.place(x[rows[i] * d + c], c);
             });
             axes_.project(scaled.data(), coordinates.data() + i * axes);
-            keyed[i].id = std::uint32_t(i);
+            keyed.data()[i].id = std::uint32_t(i);
         }
     });
 
     boxes_.resize(nodes_.size() * 2 * axes);
-    auto points = [&](std::size_t node) { return keyed.get() + nodes_[node].first * kGroup; };
-    auto rest = [&](std::size_t node) { return scratch.get() + nodes_[node].first * kGroup; };
+    if (axes_.are_features()) packed.emplace(leaves_ * kGroup * d);
+    float *groups = packed ? packed->data() : nullptr;
+    auto points = [&](std::size_t node) { return keyed.data() + nodes_[node].first * kGroup; };
+    auto rest = [&](std::size_t node) { return scratch.data() + nodes_[node].first * kGroup; };
     auto count = [&](std::size_t node) {
         return std::min(n - nodes_[node].first * kGroup, nodes_[node].leaves * kGroup);
     };
@@ -57,15 +60,16 @@ Tree::Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::ui
     parallel_for(level, threads, [&](std::size_t i, int) {
         const std::size_t node = level - 1 + i;
         if (nodes_[node].leaves > 0)
-            split_below(node, coordinates.data(), points(node), count(node), rest(node), false);
+            split_below(node, coordinates.data(), points(node), count(node), rest(node), false, groups);
     });
     for (std::size_t node = level - 1; node-- > 0;) {
         if (nodes_[node].leaves > 1) join(node);
-        if (nodes_[node].leaves == 1) enclose(node, coordinates.data(), points(node), count(node));
+        if (nodes_[node].leaves == 1) enclose(node, coordinates.data(), points(node), count(node), groups);
     }
     std::vector<std::uint32_t> ordered(n);
     parallel_for((n + kSlab - 1) / kSlab, threads, [&](std::size_t slab, int) {
-        for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++) ordered[i] = rows[keyed[i].id];
+        for (std::size_t i = slab * kSlab; i < std::min(n, (slab + 1) * kSlab); i++)
+            ordered[i] = rows[keyed.data()[i].id];
     });
     rows = std::move(ordered);
 }
@@ -78,17 +82,27 @@ void Tree::lay_out(std::size_t node, std::size_t first, std::size_t leaves) {
     lay_out(2 * node + 2, first + left, leaves - left);
 }
 
-// The box of a leaf.
-void Tree::enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count) {
+// The box of a leaf. packed: all groups, if they are to be made.
+void Tree::enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count, float *packed) {
     const std::size_t axes = axes_.count();
     float *box = boxes_.data() + leaf * 2 * axes;
-    for (std::size_t a = 0; a < axes; a++) box[2 * a] = box[2 * a + 1] = coordinates[points->id * axes + a];
-    for (std::size_t i = 1; i < count; i++)
-        for (std::size_t a = 0; a < axes; a++) {
-            const float y = coordinates[points[i].id * axes + a];
-            box[2 * a] = std::min(box[2 * a], y);
-            box[2 * a + 1] = std::max(box[2 * a + 1], y);
+    alignas(64) float columns[kAxes * kGroup];
+    float *group = packed ? packed + nodes_[leaf].first * kGroup * axes : columns;
+    for (std::size_t i = 0; i < kGroup; i++) {  // the last point stands for those that are not there
+        const float *at = coordinates + points[std::min(i, count - 1)].id * axes;
+        for (std::size_t a = 0; a < axes; a++) group[a * kGroup + i] = at[a];
+    }
+    for (std::size_t a = 0; a < axes; a++) {
+        const float *column = group + a * kGroup;
+        f32v low = load<f32v>(column), high = low;
+        for (std::size_t i = kF32; i < kGroup; i += kF32) {
+            low = smaller(low, load<f32v>(column + i));
+            high = larger(high, load<f32v>(column + i));
         }
+        box[2 * a] = smallest_lane(low);
+        box[2 * a + 1] = largest_lane(high);
+        for (std::size_t i = count; i < kGroup; i++) group[a * kGroup + i] = std::numeric_limits<float>::infinity();
+    }
 }
 
 // The box of a node, from those of its children.
@@ -104,9 +118,9 @@ void Tree::join(std::size_t node) {
 
 // Splits down to the leaves. near: whether the coordinates are few enough to stay in the cache.
 void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch,
-                       bool near) {
+                       bool near, float *packed) {
     const std::size_t axes = axes_.count();
-    if (nodes_[node].leaves == 1) return enclose(node, coordinates, points, count);
+    if (nodes_[node].leaves == 1) return enclose(node, coordinates, points, count, packed);
     if (!near && count * axes <= kNear) {  // in a copy of these points' coordinates, under new numbers
         std::vector<float> copy(count * axes);
         std::vector<std::uint32_t> ids(count);
@@ -115,14 +129,14 @@ void Tree::split_below(std::size_t node, const float *coordinates, Keyed *points
             for (std::size_t a = 0; a < axes; a++) copy[i * axes + a] = coordinates[ids[i] * axes + a];
             points[i].id = std::uint32_t(i);
         }
-        split_below(node, copy.data(), points, count, scratch, true);
+        split_below(node, copy.data(), points, count, scratch, true, packed);
         for (std::size_t i = 0; i < count; i++) points[i].id = ids[points[i].id];
         return;
     }
     split(node, coordinates, points, count, scratch);
     const std::size_t left = (nodes_[node].leaves + 1) / 2 * kGroup;
-    split_below(2 * node + 1, coordinates, points, left, scratch, near);
-    split_below(2 * node + 2, coordinates, points + left, count - left, scratch + left, near);
+    split_below(2 * node + 1, coordinates, points, left, scratch, near, packed);
+    split_below(2 * node + 2, coordinates, points + left, count - left, scratch + left, near, packed);
     join(node);
 }
 
@@ -165,10 +179,10 @@ Tree::Keyed *Tree::partition(Keyed *first, Keyed *last, Keyed *scratch, float pi
     }
 #endif
     for (; first < last; first++) {
-        const Keyed moved = *first;
-        *out = *rest = moved;
-        out += moved.key < pivot;
-        rest += !(moved.key < pivot);
+        const std::ptrdiff_t below = first->key < pivot;
+        *out = *rest = *first;
+        out += below;
+        rest += 1 - below;
     }
     std::memcpy(out, scratch, std::size_t(rest - scratch) * sizeof(Keyed));
     return out;

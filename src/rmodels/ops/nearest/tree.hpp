@@ -3,17 +3,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ops/nearest/axes.hpp"
+#include "ops/nearest/packed.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
 class Tree {
 public:
     Tree() = default;
-    // Puts the rows into the tree's order. Leaf g has the positions [64 g, 64 g + 64).
-    Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::uint32_t> &rows, int threads);
+    // Puts the rows into the tree's order. Leaf g has the positions [64 g, 64 g + 64). packed: the leaves as pack_group
+    // makes them, blanks infinite, if the axes are the features.
+    Tree(const Points &X, const Frame &frame, bool rotate, std::vector<std::uint32_t> &rows, int threads,
+         std::optional<Floats> &packed);
 
     const Axes &axes() const { return axes_; }
     std::size_t leaves() const { return leaves_; }
@@ -47,8 +51,8 @@ private:
     void lay_out(std::size_t node, std::size_t first, std::size_t leaves);
     void split(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch);
     void split_below(std::size_t node, const float *coordinates, Keyed *points, std::size_t count, Keyed *scratch,
-                     bool near);
-    void enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count);
+                     bool near, float *packed);
+    void enclose(std::size_t leaf, const float *coordinates, const Keyed *points, std::size_t count, float *packed);
     void join(std::size_t node);
     static Keyed *partition(Keyed *first, Keyed *last, Keyed *scratch, float pivot);
     static void select(Keyed *first, Keyed *nth, Keyed *last, Keyed *scratch);
