@@ -18,6 +18,7 @@
 #include "native/strided.hpp"
 #include "native/trees.hpp"
 #include "ops/assign/native.hpp"
+#include "ops/bins/native.hpp"
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
@@ -454,6 +455,14 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
                "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvatures"_a.noconvert().none(), "threads"_a);
+    module.def(
+        "bin_values",
+        [](const Input &values, const nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> &bins,
+           int threads) {
+            nb::gil_scoped_release release;
+            return bin_values(values.data(), values.shape(0), bins.data(), threads);
+        },
+        "values"_a.noconvert(), "bins"_a.noconvert(), "threads"_a);
     module.def("assign", &assign, "X"_a, "centres"_a.noconvert(), "order"_a.noconvert(), "starts"_a.noconvert(),
                "scale"_a, "drift"_a.none(), "labels"_a.noconvert(), "bounds"_a.none(), "threads"_a);
     module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),
