@@ -140,7 +140,7 @@ plt.show()
 assert shares[-1] < 0.2 < shares[0]
 
 # %% [markdown]
-# `rmodels` keeps such bounds for groups of centres, and rows that it does read are compared in
+# `rmodels` keeps such bounds, too, and rows that it does read are compared in
 # float32 first: only where the scores are closer than their errors does it measure in float64. So
 # labels are those of float64, and few rows pay for it. Sums are integers on a fine grid, the same
 # in any order: on any number of threads, a fit has the same bits.

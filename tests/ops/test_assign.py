@@ -17,7 +17,10 @@ from rmodels.ops.assign import (
     assign,
     estimate_gains,
     find_gains,
+    find_range,
     own_squares,
+    read_sums,
+    reassign,
 )
 
 
@@ -108,13 +111,98 @@ def moves(k, d):
     yield centres
 
 
-@pytest.mark.parametrize("groups", [1, 2, 5, 40])
 @pytest.mark.parametrize("d", [1, 2, 9])
-def test_what_is_known_changes_no_label(engine, d, groups):
+def test_what_is_known_changes_no_label(engine, d):
     X = np.concatenate([data(3000, d, 1)[0], np.repeat(data(5, d, 1, 3)[0], 100, axis=0)])
-    known = Assignment.of(len(X), groups)
+    known = Assignment.of(len(X))
     for centres in moves(40, d):
         assert_assigned(engine, X, centres, known)
+
+
+def few_move(centres):
+    """Yield centres of which few move, and more where all do, to some of the others and back."""
+    rng = np.random.default_rng(3)
+    for size in (0.1, 1e-3, 2.0, 1e-12, 0.0, 30.0):
+        centres = centres.copy()
+        centres[rng.integers(0, len(centres), 7)] += size * rng.normal(size=centres.shape[1])
+        yield centres
+    centres = centres.copy()
+    centres[5:9] = centres[20:24]  # ties with centres that have not moved, before and after them
+    centres[30:34] = centres[24:28]
+    yield centres
+    yield centres + 0.01
+    yield centres * 1e3  # the bounds lose their digits
+    yield centres
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize(("d", "k"), [(2, 600), (9, 400), (70, 60)])
+def test_centres_that_stay_are_not_asked_again(engine, d, k, dtype):
+    X, centres = data(2100, d, k)
+    X = np.concatenate([X, centres[:50] + 1e-9, centres[20:24], [[1e30] * d]]).astype(dtype)
+    known = Assignment.of(len(X))
+    for each_centres in few_move(centres):
+        assert_assigned(engine, X, each_centres, known)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("d", [3, 8, 17])
+def test_rows_move_between_sums_as_they_are_assigned(engine, d, layout, weighted):
+    X, centres = data(1100, d, 250)
+    X = LAYOUTS[layout](X)
+    w = np.random.default_rng(9).random(len(X)) if weighted else None
+    none = Sums.of(250, np.full(d, 0.1), abs(X).max(axis=0) + 0.1)
+    sums, known = none, Assignment.of(len(X))
+    for each_centres in few_move(centres):
+        sums = reassign(sums, X, each_centres, known, w, engine=engine, n_threads=2)
+        labels = assign(X, each_centres, engine="reference")
+        np.testing.assert_array_equal(known.labels, labels)
+        expected = add_sums(none, np.array(X), labels, w, engine="reference")
+        np.testing.assert_array_equal(sums.limbs, expected.limbs)
+
+
+def test_rows_of_one_centre_that_follow_each_other(engine):
+    """They are added together, as many as fit."""
+    X, _ = data(700, 5, 1)
+    w = np.random.default_rng(9).random(700)
+    labels = np.repeat([0, 2, -1, 1], [100, 1, 17, 582]).astype(np.int32)
+    sums = Sums.of(3, np.zeros(5), abs(X).max(axis=0))
+    for weights in (None, w):
+        found = add_sums(sums, X, labels, weights, engine=engine)
+        expected = add_sums(sums, X, labels, weights, engine="reference")
+        np.testing.assert_array_equal(found.limbs, expected.limbs)
+
+
+@pytest.mark.parametrize("d", [0, 1, 5, 8])
+def test_reading_sums(engine, d):
+    rng = np.random.default_rng(10)
+    sums = Sums.of(40, np.zeros(d), 10.0 ** rng.integers(-200, 200, d))
+    sums.limbs[:] = rng.integers(-(2**61), 2**61, sums.limbs.shape) >> rng.integers(
+        0, 62, (40, 1, 1)
+    )
+    sums.limbs[:, 0] >>= rng.integers(0, 62, (40, 1))
+    sums.limbs[::7] = 0
+    weights, totals = read_sums(sums, engine=engine, n_threads=2)
+    np.testing.assert_array_equal(weights, sums.weights())
+    np.testing.assert_array_equal(totals, sums.totals())
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (65, 8), (3001, 20), (40, 70), (0, 2)])
+def test_range_of_columns(engine, n, d, layout, dtype):
+    X = LAYOUTS[layout](data(n, d, 1)[0].astype(dtype))
+    low, high = find_range(X, engine=engine, n_threads=3)
+    np.testing.assert_array_equal(low, X.min(axis=0, initial=np.inf))
+    np.testing.assert_array_equal(high, X.max(axis=0, initial=-np.inf))
+    assert low.dtype == high.dtype == np.float64
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in {0, n // 2, n - 1} if n else ():
+            spoilt = np.array(X)
+            spoilt[place, d // 2] = bad
+            spoilt = LAYOUTS[layout](spoilt)
+            assert np.isnan(find_range(spoilt, engine=engine)).all()
 
 
 def test_what_is_known_is_used(engine):

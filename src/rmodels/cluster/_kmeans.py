@@ -86,10 +86,9 @@ class KMeans(SeededCentres):
     of several, the first takes the farthest.
 
     At most n_samples · n_clusters · n_features operations an iteration; less as the rows come to
-    rest, as those whose bounds hold are not read. Memory: 4 (3 + g) bytes a row, for g groups of
-    centres: n_clusters / 128, 1 to 64, and as many as fit in a quarter of `memory_limit`. A scan is
-    read twice, and once an iteration, and no bounds are kept. Sparse X becomes arrays, a block
-    within the memory limit at a time.
+    rest, as those whose bounds hold are not read, and of others only centres that have moved are
+    asked where these tell. Memory: 20 bytes a row. A scan is read twice, and once an iteration, and
+    no bounds are kept. Sparse X becomes arrays, a block within the memory limit at a time.
 
     Source: S. Lloyd, "Least squares quantization in PCM", 1982; D. Arthur, S. Vassilvitskii,
     "k-means++: the advantages of careful seeding", 2007.

@@ -20,7 +20,7 @@ from rmodels.data.arrays import as_kind_of, convert_like
 from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.lloyd import find_extent, find_spread, measure_rows
 from rmodels.solvers.mini_batches import MiniBatches, Progress
-from rmodels.solvers.seeds import WeightedDraws, sample_rows
+from rmodels.solvers.seeds import WeightedDraws, sample_rows, take_rows
 
 __all__ = ["MiniBatchKMeans"]
 
@@ -218,7 +218,7 @@ class MiniBatchKMeans(SeededCentres):
         draws = WeightedDraws(sample)
         for step in range(1, n_steps + 1):
             before = batches.centres
-            inertia = batches.step(Rows(sample.X[draws.draw(size, random_state)]))
+            inertia = batches.step(Rows(take_rows(sample.X, draws.draw(size, random_state))))
             moved = float(((batches.centres - before) ** 2).sum())
             if progress.ends(step, moved, inertia):
                 break

@@ -18,6 +18,7 @@
 #include "native/strided.hpp"
 #include "native/trees.hpp"
 #include "ops/assign/native.hpp"
+#include "ops/bins/native.hpp"
 #include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
@@ -157,24 +158,43 @@ void distances(const Array &X, const Input &centres, const Input &others, const 
 
 using Labels = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Lines = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-void assign(const Array &X, const Input &centres, const Places &order, const Places &starts, double scale,
-            const std::optional<Input> &drift, const Labels &labels, const std::optional<Lines> &bounds, int threads) {
-    const Strided x = strided(X);
-    const Clusters to{centres.data(), centres.shape(0),    x.columns, order.data(),
-                      starts.data(),  starts.shape(0) - 1, scale,     drift ? drift->data() : nullptr};
+void move_centres(Assigner &assigner, const Input &centres) {
     nb::gil_scoped_release release;
-    assign_rows(x, to, labels.data(), bounds ? bounds->data() : nullptr, threads);
+    assigner.move(centres.data());
+}
+
+using Limbs = nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
+void assign(Assigner &assigner, const Array &X, std::size_t first, const Labels &labels, const Vector &weights,
+            const std::optional<Input> &shift, const std::optional<Input> &factors, const std::optional<Limbs> &sums,
+            int threads) {
+    const Strided x = strided(X);
+    std::optional<MovingSums> moving;
+    if (sums) moving = MovingSums{strided(weights), {shift->data(), factors->data()}, sums->data()};
+    nb::gil_scoped_release release;
+    assigner.assign(x, first, labels.data(), moving ? &*moving : nullptr, threads);
 }
 
 void add_cluster_sums(const Array &X, const Vector &weights, const Places &labels,
                       const std::optional<Places> &previous, const Input &shift, const Input &factors,
-                      const nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> &sums, int threads) {
+                      const Limbs &sums, int threads) {
     const Strided x = strided(X), w = strided(weights);
     const Grid grid{shift.data(), factors.data()};
     nb::gil_scoped_release release;
     add_sums(x, w, labels.data(), previous ? previous->data() : nullptr, grid, sums.shape(0), sums.data(), threads);
+}
+
+void read_cluster_sums(const nb::ndarray<const std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> &sums,
+                       const Input &factors, const Result &weights, const Result &totals, int threads) {
+    nb::gil_scoped_release release;
+    read_sums(sums.data(), factors.data(), totals.shape(0), totals.shape(1), weights.data(), totals.data(), threads);
+}
+
+bool range(const Array &X, const Result &low, const Result &high, int threads) {
+    const Strided x = strided(X);
+    nb::gil_scoped_release release;
+    return find_range(x, low.data(), high.data(), threads);
 }
 
 void measure_own(const Array &X, const Input &centres, const Places &labels, const Result &squares, int threads) {
@@ -454,10 +474,28 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
                "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvatures"_a.noconvert().none(), "threads"_a);
-    module.def("assign", &assign, "X"_a, "centres"_a.noconvert(), "order"_a.noconvert(), "starts"_a.noconvert(),
-               "scale"_a, "drift"_a.none(), "labels"_a.noconvert(), "bounds"_a.none(), "threads"_a);
+    module.def(
+        "bin_values",
+        [](const Input &values, const nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> &bins,
+           int threads) {
+            nb::gil_scoped_release release;
+            return bin_values(values.data(), values.shape(0), bins.data(), threads);
+        },
+        "values"_a.noconvert(), "bins"_a.noconvert(), "threads"_a);
+    module.def(
+        "find_scale",
+        [](const Input &centres) { return find_scale(centres.data(), centres.shape(0), centres.shape(1)); },
+        "centres"_a.noconvert());
+    nb::class_<Assigner>(module, "Assigner")
+        .def(nb::init<std::size_t, std::size_t, std::size_t, double>(), "rows"_a, "count"_a, "columns"_a, "scale"_a)
+        .def("move", &move_centres, "centres"_a.noconvert())
+        .def("assign", &assign, "X"_a, "first"_a, "labels"_a.noconvert(), "weights"_a.none(), "shift"_a.none(),
+             "factors"_a.none(), "sums"_a.none(), "threads"_a);
     module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),
                "previous"_a.none(), "shift"_a.noconvert(), "factors"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
+    module.def("read_cluster_sums", &read_cluster_sums, "sums"_a.noconvert(), "factors"_a.noconvert(),
+               "weights"_a.noconvert(), "totals"_a.noconvert(), "threads"_a);
+    module.def("find_range", &range, "X"_a, "low"_a.noconvert(), "high"_a.noconvert(), "threads"_a);
     module.def("own_squares", &measure_own, "X"_a, "centres"_a.noconvert(), "labels"_a.noconvert(),
                "squares"_a.noconvert(), "threads"_a);
     module.def("gains", &gains, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),

@@ -314,6 +314,34 @@ inline f64v square_root(f64v a) {
 #endif
 }
 
+inline f32v square_root(f32v a) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_sqrt_ps(0xffff, (__m512)a);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_sqrt_ps((__m256)a);
+#elif defined(__SSE2__)
+    return (f32v)_mm_sqrt_ps((__m128)a);
+#elif defined(__aarch64__)
+    return (f32v)vsqrtq_f32((float32x4_t)a);
+#else
+    for (int lane = 0; lane < kF32; lane++) a[lane] = __builtin_sqrtf(a[lane]);
+    return a;
+#endif
+}
+
+// Lane l is table[places[l]].
+inline f32v gather(const float *table, i32v places) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, (__m512i)places, table, 4);
+#elif defined(__AVX2__)
+    return (f32v)_mm256_i32gather_ps(table, (__m256i)places, 4);
+#else
+    f32v found{};
+    for (int lane = 0; lane < kF32; lane++) found[lane] = table[places[lane]];
+    return found;
+#endif
+}
+
 inline f32v magnitude(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
 
 inline f64v magnitude(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffffLL); }
@@ -363,6 +391,21 @@ inline void store_selected(Scalar *p, Vector v, unsigned lanes) {
         p[count] = values[lane];
         count += lanes >> lane & 1;
     }
+#endif
+}
+
+// Bit i is set where a[i] is not 0.
+inline unsigned any_bits(i32v a) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)a, (__m512i)a);
+#elif defined(__AVX2__)
+    return unsigned(_mm256_movemask_ps((__m256)(a != 0)));
+#elif defined(__SSE2__)
+    return unsigned(_mm_movemask_ps((__m128)(a != 0)));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kF32; i++) bits |= unsigned(a[i] != 0) << i;
+    return bits;
 #endif
 }
 

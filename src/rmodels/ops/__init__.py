@@ -14,6 +14,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
     "assign": ("reference", "native"),
+    "bins": ("reference", "native"),
     "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
@@ -44,7 +45,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     Parameters
     ----------
     operation : str
-        One of "assign", "connect", "moments", "descent", "donors", "nearest", "coordinate",
+        One of "assign", "bins", "connect", "moments", "descent", "donors", "nearest", "coordinate",
         "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and "span".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.

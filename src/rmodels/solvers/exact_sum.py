@@ -6,12 +6,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ExactSum"]
+from rmodels.ops.bins import HALF, LOWEST, bin_values
 
-_LOWEST = -1126  # exponent of the least bit of a value that `frexp` gives with 53 bits
-_BINS = 2152
-_HALF = 27  # bits: values are split in two, so that many of them add up without rounding
-_MOST = 1 << 16  # values at a time: halves of 2^24 are added in float64 exactly, of these in cache
+__all__ = ["ExactSum"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +44,7 @@ class ExactSum:
         >>> ExactSum.of(np.full(10, 0.1)).value
         1.0
         """
-        bins, special = np.zeros((2, _BINS), dtype=np.int64), 0.0
-        for first in range(0, len(values), _MOST):
-            part = values[first : first + _MOST]
-            finite = np.isfinite(part)
-            if not finite.all():
-                with np.errstate(invalid="ignore"):
-                    special += float(part[~finite].sum())
-                part = part[finite]
-            fractions, exponents = np.frexp(part)
-            scaled = fractions * 2.0**_HALF  # no rounding: fractions are in [0.5, 1)
-            upper = np.trunc(scaled)
-            lower = (scaled - upper) * 2.0 ** (53 - _HALF)
-            places = exponents - 53 - _LOWEST
-            for line, counted in enumerate((upper, lower)):
-                bins[line] += np.bincount(places, counted, minlength=_BINS).astype(np.int64)
-        return cls(bins, special)
+        return cls(*bin_values(values))
 
     def __add__(self, other: "ExactSum") -> "ExactSum":
         return ExactSum(self.bins + other.bins, self.special + other.special)
@@ -73,10 +55,10 @@ class ExactSum:
         if self.special != 0.0:
             return self.special
         total = 0
-        for shift, line in zip((53 - _HALF, 0), self.bins, strict=True):
+        for shift, line in zip((53 - HALF, 0), self.bins, strict=True):
             for place in np.flatnonzero(line):
                 total += int(line[place]) << int(place + shift)
         try:
-            return float(Fraction(total, 1 << -_LOWEST))
+            return float(Fraction(total, 1 << -LOWEST))
         except OverflowError:
             return float("inf") if total > 0 else float("-inf")

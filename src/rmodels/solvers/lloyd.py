@@ -6,7 +6,7 @@ for rows in any batches.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels import ops
-from rmodels.config import get_config
 from rmodels.data import Rows, Source
-from rmodels.ops.assign import Assignment, Sums, add_sums, assign, own_squares
+from rmodels.ops.assign import (
+    Assignment,
+    Sums,
+    add_sums,
+    assign,
+    find_range,
+    own_squares,
+    read_sums,
+    reassign,
+)
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import dense_blocks
@@ -37,11 +45,6 @@ __all__ = [
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
-
-_CENTRES_OF_A_GROUP = 128  # a row is laid out anew for each group: few, large ones
-_MOST_GROUPS = 64
-_SHARE = 4  # of the memory limit that bounds may take
-_TOGETHER = 64  # rows whose least values are found at once
 
 
 @dataclass(frozen=True)
@@ -82,30 +85,24 @@ class Extent:
 
 def find_extent(source: Source) -> Extent:
     """Return where the columns are; raise if a value is not finite."""
-    return source.fold(_extent)
+    return source.fold(partial(_extent, n_threads=source.threads(None)))
 
 
-def _reduce(X: Any, least: np.ufunc) -> NDArray:
-    """Return the minimum or maximum of each column."""
+def _find_range(X: Any, n_threads: int | None) -> tuple[Matrix, Matrix]:
+    """Return the minimum and the maximum of each column."""
     if sparse.issparse(X):
-        bound = X.min(axis=0) if least is np.minimum else X.max(axis=0)
-        return as_array(bound).ravel()
-    n, d = X.shape
-    lines = n // _TOGETHER
-    if not X.flags.c_contiguous or not lines or not d:
-        return least.reduce(X, axis=0)
-    # many rows as one: columns are long enough for vectors
-    many = least.reduce(X[: lines * _TOGETHER].reshape(lines, -1), axis=0).reshape(_TOGETHER, d)
-    return least.reduce(np.concatenate([many, X[lines * _TOGETHER :]]), axis=0)
+        low, high = (as_array(bound).ravel() for bound in (X.min(axis=0), X.max(axis=0)))
+        return low.astype(np.float64), high.astype(np.float64)
+    return find_range(X, n_threads=n_threads)
 
 
-def _extent(rows: Rows) -> Extent:
+def _extent(rows: Rows, n_threads: int | None) -> Extent:
     X = rows.X
-    low, high = (_reduce(X, least) for least in (np.minimum, np.maximum))
+    low, high = _find_range(X, n_threads)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         rows.assert_finite()
     heaviest = 1.0 if rows.weights is None else float(np.max(rows.weights))
-    return Extent(low.astype(np.float64), high.astype(np.float64), int(X.shape[0]), heaviest)
+    return Extent(low, high, int(X.shape[0]), heaviest)
 
 
 @dataclass(frozen=True)
@@ -216,6 +213,15 @@ def sum_own(
     return ExactSum.of(squares if weights is None else weights * squares)
 
 
+def _order_far(squares: Matrix, count: int) -> NDArray[np.intp]:
+    """Return where the largest are, in their order, of equal ones the first first."""
+    if count < len(squares):
+        least = np.partition(squares, len(squares) - count)[len(squares) - count]
+        among = np.flatnonzero(squares >= least)
+        return among[np.argsort(-squares[among], kind="stable")[:count]]
+    return np.argsort(-squares, kind="stable")
+
+
 @dataclass(frozen=True)
 class _Far:
     """Rows that are farthest from their centres: the farthest first, of equal ones the first."""
@@ -226,7 +232,7 @@ class _Far:
     labels: Labels
 
     def first(self, count: int) -> "_Far":
-        order = np.argsort(-self.squares, kind="stable")[:count]
+        order = _order_far(self.squares, count)
         return _Far(self.squares[order], self.X[order], self.weights[order], self.labels[order])
 
 
@@ -236,22 +242,27 @@ def _join(first: _Far, second: _Far, count: int) -> _Far:
 
 
 def _find_far(rows: Rows, centres: Matrix, count: int, n_threads: int | None) -> _Far:
-    found = None
+    parts = []
     for block in dense_blocks(rows):
-        X = as_array(block.X)
-        labels = assign(X, centres, n_threads=n_threads)
-        squares = own_squares(X, centres, labels, n_threads=n_threads)
-        order = np.argsort(-squares, kind="stable")[:count]
-        w = np.ones(len(X)) if block.weights is None else block.weights
-        part = _Far(
-            squares[order],
-            X[order].astype(np.float64),
-            w[order].astype(np.float64),
-            labels[order],
-        )
-        found = part if found is None else _join(found, part, count)
-    assert found is not None
-    return found
+        labels = assign(as_array(block.X), centres, n_threads=n_threads)
+        parts.append(_find_far_of(block, centres, labels, count, n_threads))
+    return reduce(partial(_join, count=count), parts)
+
+
+def _find_far_of(
+    block: Rows, centres: Matrix, labels: Labels, count: int, n_threads: int | None
+) -> _Far:
+    """Return the rows of a block with labels that are farthest from their centres."""
+    X = as_array(block.X)
+    squares = own_squares(X, centres, labels, n_threads=n_threads)
+    order = _order_far(squares, count)
+    w = np.ones(len(X)) if block.weights is None else block.weights
+    return _Far(
+        squares[order],
+        X[order].astype(np.float64),
+        w[order].astype(np.float64),
+        labels[order],
+    )
 
 
 def _sum_rows(rows: Rows, centres: Matrix, none: Sums, n_threads: int | None) -> Sums:
@@ -268,21 +279,30 @@ class _Kept:
 
     def __init__(self, rows: Rows, none: Sums, n_threads: int | None) -> None:
         self._blocks = dense_blocks(rows)
-        room = get_config()["memory_limit"] // (_SHARE * 4 * max(1, rows.X.shape[0])) - 1
-        groups = min(_MOST_GROUPS, len(none.limbs) // _CENTRES_OF_A_GROUP, room)
-        self._known = [
-            Assignment.of(block.X.shape[0], max(1, int(groups))) for block in self._blocks
-        ]
+        self._known = [Assignment.of(block.X.shape[0]) for block in self._blocks]
         self._sums, self._n_threads = none, n_threads
 
     def step(self, centres: Matrix) -> Sums:
         for block, known in zip(self._blocks, self._known, strict=True):
-            X, before = as_array(block.X), known.labels.copy()
-            labels = assign(X, centres, known, n_threads=self._n_threads)
-            self._sums = add_sums(
-                self._sums, X, labels, block.weights, before, n_threads=self._n_threads
+            self._sums = reassign(
+                self._sums,
+                as_array(block.X),
+                centres,
+                known,
+                block.weights,
+                n_threads=self._n_threads,
             )
         return self._sums
+
+    def find_far(self, centres: Matrix, count: int) -> _Far:
+        """Return the rows that are farthest from their centres, those of the last step."""
+        return reduce(
+            partial(_join, count=count),
+            [
+                _find_far_of(block, centres, known.labels, count, self._n_threads)
+                for block, known in zip(self._blocks, self._known, strict=True)
+            ],
+        )
 
     def finish(self, centres: Matrix) -> Ends:
         total = ExactSum.of(np.zeros(0))
@@ -382,7 +402,7 @@ class Lloyd:
             sums = self._step(centres) if kept is None else kept.step(centres)
             same = before is not None and np.array_equal(before, sums.limbs)
             before = sums.limbs
-            old, (centres, objective) = centres, self._average(self._relocate(sums, centres))
+            old, (centres, objective) = centres, self._average(self._relocate(sums, centres, kept))
             history.append(objective)
             self._tell(f"Iteration {iteration - 1}, inertia {objective}.")
             moved = float(((centres - old) ** 2).sum())
@@ -408,7 +428,7 @@ class Lloyd:
     def _finish(self, centres: Matrix) -> Ends:
         return self._source.fold(partial(measure_rows, centres=centres, n_threads=self._n_threads))
 
-    def _relocate(self, sums: Sums, centres: Matrix) -> Sums:
+    def _relocate(self, sums: Sums, centres: Matrix, kept: _Kept | None) -> Sums:
         """Return sums in which centres without weight have the rows that are farthest from theirs.
 
         The first such centre has the farthest row, of equal ones the first; and so on.
@@ -417,9 +437,13 @@ class Lloyd:
         if not len(empty):
             return sums
         count = len(empty)
-        far = self._source.fold(
-            partial(_find_far, centres=centres, count=count, n_threads=self._n_threads),
-            partial(_join, count=count),
+        far = (
+            kept.find_far(centres, count)
+            if kept is not None
+            else self._source.fold(
+                partial(_find_far, centres=centres, count=count, n_threads=self._n_threads),
+                partial(_join, count=count),
+            )
         ).first(count)
         if not far.squares[0] > 0:
             return sums
@@ -432,7 +456,7 @@ class Lloyd:
 
     def _average(self, sums: Sums) -> tuple[Matrix, float]:
         """Return the means, and Σ w ‖x − m‖²; a centre without weight is where the heaviest is."""
-        weights, totals = sums.weights(), sums.totals()
+        weights, totals = read_sums(sums, n_threads=self._n_threads)
         present = weights > 0
         offsets = np.divide(
             totals, weights[:, np.newaxis], out=np.zeros_like(totals), where=present[:, np.newaxis]

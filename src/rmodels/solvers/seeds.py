@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,14 @@ from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, estimate_gains, f
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.whole import copy_rows
 
-__all__ = ["WeightedDraws", "dense_blocks", "draw_plus_plus", "draw_uniformly", "sample_rows"]
+__all__ = [
+    "WeightedDraws",
+    "dense_blocks",
+    "draw_plus_plus",
+    "draw_uniformly",
+    "sample_rows",
+    "take_rows",
+]
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -48,6 +56,11 @@ def sample_rows(source: Source, random_state: np.random.RandomState) -> Rows:
     return copy_rows(source, numbers)
 
 
+def take_rows(X: Any, places: Places) -> Any:
+    """Return rows of an array or a sparse matrix; of an array, `take` needs half the time."""
+    return X.take(places, axis=0) if isinstance(X, np.ndarray) else X[places]
+
+
 def _shares(rows: Rows) -> Matrix:
     """Return the weights of rows as shares of their sum."""
     n = rows.X.shape[0]
@@ -78,13 +91,29 @@ class WeightedDraws:
     def __init__(self, rows: Rows) -> None:
         self._limits = np.cumsum(_shares(rows))
         self._limits /= self._limits[-1]
+        self._even = rows.weights is None
 
     def draw(self, size: int, random_state: np.random.RandomState) -> Places:
         """Return as many places."""
-        values, found = random_state.random_sample(size), np.empty(size, dtype=np.int64)
+        values = random_state.random_sample(size)
+        if self._even:
+            return self._search_even(values)
+        found = np.empty(size, dtype=np.int64)
         order = values.argsort()  # limits are read in their order
         found[order] = self._limits.searchsorted(values[order], side="right")
         return found
+
+    def _search_even(self, values: Matrix) -> Places:
+        """Return what `searchsorted` does of limits that are as far apart but for rounding."""
+        n = len(self._limits)
+        places = np.minimum((values * n).astype(np.int64), n - 1)
+        while True:
+            after = self._limits[places] <= values
+            before = (self._limits[places - 1] > values) & (places > 0)
+            if not (after | before).any():
+                return places
+            places += after
+            places -= before
 
 
 def draw_uniformly(rows: Rows, n_clusters: int, random_state: np.random.RandomState) -> Matrix:

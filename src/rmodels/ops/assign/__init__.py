@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels import ops
+from rmodels.ops.assign.sums import LIMBS, Sums, split_rows
 
 __all__ = [
     "LIMBS",
@@ -20,15 +21,16 @@ __all__ = [
     "assign",
     "estimate_gains",
     "find_gains",
+    "find_range",
     "own_squares",
+    "read_sums",
+    "reassign",
     "split_rows",
 ]
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
-LIMBS = 3  # of a fixed-point sum
-BITS = 30  # of a limb
 SEED_ROWS = 1024  # whose potential is summed at once
 
 
@@ -40,8 +42,6 @@ class Assignment:
     ----------
     labels : ndarray of shape (n_samples,), int32
         Which centre each row has.
-    groups : int
-        Of centres: a row keeps a number, in float32, for each, and one more.
     state : object
         Of the engine.
 
@@ -57,20 +57,19 @@ class Assignment:
     """
 
     labels: Labels
-    groups: int = 1
     state: Any = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, n_samples: int, groups: int = 1) -> "Assignment":
+    def of(cls, n_samples: int) -> "Assignment":
         """Return that nothing is known of some rows.
 
         Examples
         --------
         >>> from rmodels.ops.assign import Assignment
         >>> Assignment.of(2)
-        Assignment(labels=array([-1, -1], dtype=int32), groups=1)
+        Assignment(labels=array([-1, -1], dtype=int32))
         """
-        return cls(np.full(n_samples, -1, dtype=np.int32), groups)
+        return cls(np.full(n_samples, -1, dtype=np.int32))
 
 
 def assign(
@@ -110,8 +109,8 @@ def assign(
 
     Native: n_samples · n_centres · n_features products in float32 with a bound on their error, and
     float64 where it leaves more than one centre. With `known`, rows whose bounds hold are not read.
-    Memory beyond input and result: a few copies of the centres, a fixed amount per thread, and 4
-    bytes · (1 + groups) a row of what is known.
+    Memory beyond input and result: a few copies of the centres, a fixed amount per thread, and 8
+    bytes a row of what is known.
 
     Source: S. Lloyd, "Least squares quantization in PCM", 1982; the bounds of G. Hamerly, "Making
     k-means even faster", 2010, and Y. Ding et al., "Yinyang k-means", 2015.
@@ -126,120 +125,6 @@ def assign(
     name = ops.choose("assign", engine, X)
     found: Labels = ops.implementation("assign", name).assign(X, centres, known, n_threads)
     return found
-
-
-@dataclass
-class Sums:
-    """Sums of rows by centres in fixed point, the same in any order.
-
-    Of column j, w (x_j − shift_j) times a power of two that makes all of them at most 1 is rounded
-    to a multiple of 2⁻⁹⁰, and the multiples are added as integers of three limbs of 30 bits; so is
-    w. So a sum of n rows is off by n 2⁻⁹¹ of the largest value at most, and up to 2³² rows fit.
-
-    Attributes
-    ----------
-    limbs : ndarray of shape (n_centres, 3, n_features + 1), int64
-        The last column is Σ w.
-    shift : ndarray of shape (n_features,)
-    factors : ndarray of shape (n_features + 1,)
-        The powers of two.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rmodels.ops.assign import Sums, add_sums
-    >>> sums = Sums.of(2, np.array([4.0]), np.array([6.0]))
-    >>> sums = add_sums(sums, np.array([[0.0], [1.0], [10.0]]), np.array([0, 0, 1], dtype=np.int32))
-    >>> sums.weights(), sums.totals()
-    (array([2., 1.]), array([[-7.],
-           [ 6.]]))
-    """
-
-    limbs: NDArray[np.int64]
-    shift: Matrix
-    factors: Matrix
-
-    @classmethod
-    def of(cls, n_centres: int, shift: Matrix, reach: Matrix, heaviest: float = 1.0) -> "Sums":
-        """Return sums of no rows.
-
-        Parameters
-        ----------
-        n_centres : int
-        shift, reach : ndarray of shape (n_features,)
-            Columns are within shift − reach and shift + reach.
-        heaviest : float
-            The largest weight.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from rmodels.ops.assign import Sums
-        >>> Sums.of(1, np.zeros(1), np.array([3.0])).factors
-        array([0.25, 1.  ])
-        """
-        exponents = np.frexp(np.append(heaviest * reach, heaviest))[1]
-        exponents[-1] -= np.frexp(heaviest)[0] == 0.5
-        limbs = np.zeros((n_centres, LIMBS, len(shift) + 1), dtype=np.int64)
-        return cls(limbs, shift, np.ldexp(1.0, -np.clip(exponents, -900, 1000)))
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return replace(self, limbs=self.limbs + other.limbs)
-
-    def __sub__(self, other: "Sums") -> "Sums":
-        return replace(self, limbs=self.limbs - other.limbs)
-
-    def of_row(self, x: Matrix, weight: float = 1.0) -> NDArray[np.int64]:
-        """Return what a row adds to the limbs of its centre: (3, n_features + 1)."""
-        return split_rows(
-            (np.append((x - self.shift) * weight, weight) * self.factors)[np.newaxis]
-        )[0]
-
-    def weights(self) -> Matrix:
-        """Return Σ w of each centre."""
-        return self._read(self.limbs[:, :, -1], self.factors[-1])
-
-    def totals(self) -> Matrix:
-        """Return Σ w (x − shift) of each centre: (n_centres, n_features)."""
-        return self._read(self.limbs[:, :, :-1], self.factors[:-1])
-
-    def _read(self, limbs: NDArray[np.int64], factors: Any) -> Matrix:
-        """Return the float64 of integers, within two units of its last place."""
-        negative = _carry(limbs)[0] < 0
-        top, middle, low = _carry(np.where(negative[:, np.newaxis], -limbs, limbs))
-        rest = np.ldexp(low.astype(np.float64), -2 * BITS) + np.ldexp(middle * 1.0, -BITS)
-        fine, coarse = (top & _MASK).astype(np.float64), (top >> BITS).astype(np.float64)
-        found: Matrix = np.ldexp(((rest + fine) + np.ldexp(coarse, BITS)) / factors, -BITS)
-        return np.where(negative, -found, found)
-
-
-_MASK = (1 << BITS) - 1
-
-
-def _carry(limbs: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Return limbs of which all but the top one are in [0, 2³⁰)."""
-    top, middle, low = (limbs[:, place] for place in range(LIMBS))
-    middle = middle + (low >> BITS)
-    return top + (middle >> BITS), middle & _MASK, low & _MASK
-
-
-def split_rows(scaled: Matrix) -> NDArray[np.int64]:
-    """Return the limbs of values of at most 1: (rows, 3, columns).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rmodels.ops.assign import split_rows
-    >>> split_rows(np.array([[1.0, 0.5**40]]))[0].tolist()
-    [[1073741824, 0], [0, 1048576], [0, 0]]
-    """
-    parts, rest = [], scaled
-    for _ in range(LIMBS):
-        rest = np.ldexp(rest, BITS)
-        whole = np.rint(rest)
-        rest = rest - whole
-        parts.append(whole.astype(np.int64))
-    return np.stack(parts, axis=1)
 
 
 def add_sums(
@@ -290,6 +175,105 @@ def add_sums(
         replace(sums, limbs=limbs), X, labels, weights, previous, n_threads
     )
     return replace(sums, limbs=limbs)
+
+
+def reassign(
+    sums: Sums,
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment,
+    weights: NDArray | None = None,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> Sums:
+    """Return sums in which rows have moved to the centres that are now nearest.
+
+    The same as `assign` followed by `add_sums` with the labels before, in one read.
+
+    Parameters
+    ----------
+    sums, X, weights, engine, n_threads
+        As in `add_sums`.
+    centres : ndarray of shape (n_centres, n_features), float64
+        As in `assign`.
+    known : Assignment
+        What earlier calls left. Its labels are those with which rows are in the sums, and become
+        those of the centres.
+
+    Returns
+    -------
+    Sums
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Assignment, Sums, reassign
+    >>> X, seen = np.array([[0.0], [4.0], [9.0]]), Assignment.of(3)
+    >>> sums = Sums.of(2, np.zeros(1), np.array([9.0]))
+    >>> sums = reassign(sums, X, np.array([[0.0], [9.0]]), seen)
+    >>> reassign(sums, X, np.array([[0.0], [4.0]]), seen).totals().ravel()
+    array([ 0., 13.])
+    """
+    name = ops.choose("assign", engine, X)
+    limbs = sums.limbs.copy()
+    ops.implementation("assign", name).reassign(
+        replace(sums, limbs=limbs), X, centres, known, weights, n_threads
+    )
+    return replace(sums, limbs=limbs)
+
+
+def read_sums(
+    sums: Sums, *, engine: str | None = None, n_threads: int | None = None
+) -> tuple[Matrix, Matrix]:
+    """Return `sums.weights()` and `sums.totals()`, bit for bit.
+
+    Parameters
+    ----------
+    sums : Sums
+    engine, n_threads
+        As in `assign`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Sums, add_sums, read_sums
+    >>> sums = Sums.of(1, np.array([4.0]), np.array([6.0]))
+    >>> read_sums(add_sums(sums, np.array([[0.0], [1.0]]), np.zeros(2, dtype=np.int32)))
+    (array([2.]), array([[-7.]]))
+    """
+    name = ops.choose("assign", engine, sums.limbs)
+    found: tuple[Matrix, Matrix] = ops.implementation("assign", name).read_sums(sums, n_threads)
+    return found
+
+
+def find_range(
+    X: NDArray, *, engine: str | None = None, n_threads: int | None = None
+) -> tuple[Matrix, Matrix]:
+    """Return the least and the largest value of each column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        Any strides that are multiples of the item size.
+    engine, n_threads
+        As in `assign`.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_features,), float64
+        Of no rows infinite; all NaN if a value of X is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import find_range
+    >>> find_range(np.array([[1.0, 5.0], [3.0, 2.0]]))
+    (array([1., 2.]), array([3., 5.]))
+    """
+    name = ops.choose("assign", engine, X)
+    found: tuple[Matrix, Matrix] = ops.implementation("assign", name).find_range(X, n_threads)
+    return found
 
 
 def own_squares(

@@ -1,387 +1,414 @@
-// Bytes: bounds of all rows; of X only rows whose bounds do not hold. Operations: d products for each of those and each
-// centre of the groups that may hold a nearer one, in float32; d differences in float64 for each centre where the
-// scores do not tell. Tolerance: none, labels are those of the defined squares; screen.hpp has the bounds on the
-// scores.
+// Bytes: a margin and a label of each row; of X only rows whose margin does not hold. Operations: d products for each
+// of those and each centre, in float32, or each that has moved where these tell; d differences in float64 for each
+// centre where the scores do not tell. Tolerance: none, labels are those of the defined squares; screen.hpp has the
+// bounds on the scores, bounds.hpp those of rows that are not read.
 #include "ops/assign/native.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "native/aligned.hpp"
 #include "native/threads.hpp"
 #include "native/vectors.hpp"
+#include "ops/assign/bounds.hpp"
+#include "ops/assign/limbs.hpp"
 #include "ops/assign/screen.hpp"
+#include "ops/assign/targets.hpp"
 
 namespace rmodels::RMODELS_ISA {
+
 namespace {
 
-constexpr std::size_t kBlock = 1024;  // rows of a task
-constexpr double kOut = 0x1p-22;      // by which float32 bounds are rounded outwards
-constexpr double kUnknown = -1.0;     // a lower bound that holds nothing
+constexpr std::size_t kWorth = 3000;  // products that cost as much as to measure the own centre
 
-inline float rounded_up(double x) { return float(x * (1 + kOut) + 0x1p-130); }
-inline float rounded_down(double x) { return float(x - std::fabs(x) * kOut - 0x1p-130); }
+}  // namespace
 
-// Σ (x − m)² to a few roundings, in any order.
-template <class Real>
-double gap_square(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d) {
-    double sum = 0;
-    std::size_t j = 0;
-    if (stride == 1) {
-        f64v sums[2]{};
-        for (; j + 2 * kF64 <= d; j += 2 * kF64)
-            for (int v = 0; v < 2; v++) {
-                const f64v gap = load_f64(x + j + v * kF64) - load<f64v>(m + j + v * kF64);
-                sums[v] = fma(gap, gap, sums[v]);
-            }
-        if (j > 0) {
-            sums[0] += sums[1];
-            for (int lane = 0; lane < kF64; lane++) sum += sums[0][lane];
-        }
+struct Assigner::State {
+    std::size_t count, columns;
+    double scale;
+    Targets targets;
+    Drifts drifts;
+    std::vector<double> centres;         // (count, columns)
+    std::vector<float> margins, lowers;  // (rows,); of no rows if nothing is kept, or no centre is ever left out
+    bool known = false;                  // whether bounds are those of rows
+    bool narrow = false;                 // whether centres that have moved are asked before the others
+
+    State(std::size_t rows, std::size_t count, std::size_t columns, double scale)
+        : count(count), columns(columns), scale(scale), drifts(count), margins(rows) {
+        if (count * (columns + 4) > kWorth) lowers.resize(rows);
     }
-    for (; j < d; j++) {
+};
+
+namespace {
+
+constexpr std::size_t kBlock = 1024;        // rows of a task
+constexpr std::size_t kFetched = 64;        // columns of rows that are fetched; longer ones the processor foresees
+constexpr std::size_t kAhead = 16;          // rows
+constexpr float kNever = -1;                // a margin that never holds
+constexpr float kInwards = 1 - 0x1p-20F;    // rounds float32 down, and what is below 0 does not matter
+constexpr float kLargestSquare = 0x1p100F;  // from here on rows are not screened in float32
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Σ (x − m)² to a few roundings, in lanes.
+template <class Real>
+f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d) {
+    f64v sum{};
+    if (stride == 1) {
+        std::size_t j = 0;
+        for (; j + kF64 <= d; j += kF64) {
+            const f64v gap = load_f64(x + j) - load<f64v>(m + j);
+            sum = fma(gap, gap, sum);
+        }
+        if (j < d) {
+            const f64v gap = load_first(x + j, int(d - j)) - load_first(m + j, int(d - j));
+            sum = fma(gap, gap, sum);
+        }
+        return sum;
+    }
+    for (std::size_t j = 0; j < d; j++) {
         const double gap = double(x[std::ptrdiff_t(j) * stride]) - m[j];
-        sum += gap * gap;
+        sum[0] += gap * gap;
     }
     return sum;
 }
 
-// The centres, laid out for both ways to hold a row against them.
-class Targets {
-public:
-    explicit Targets(const Clusters &to)
-        : to_(to), d_(to.columns), shift_(to.columns), groups_(to.groups), bound_(to.columns) {
-        const std::size_t k = to.count;
-        for (std::size_t c = 0; c < k; c++)
-            for (std::size_t j = 0; j < d_; j++) shift_[j] += to.centres[c * d_ + j] / double(k);
-        stride_ = (k + kWide - 1) / kWide * kWide;
-        columns_.assign(stride_ * d_, std::numeric_limits<double>::infinity());
-        for (std::size_t c = 0; c < k; c++)
-            for (std::size_t j = 0; j < d_; j++) columns_[j * stride_ + c] = to.centres[c * d_ + j];
-        std::size_t tiles = 0;
-        for (std::size_t g = 0; g < to.groups; g++) tiles += tiles_of(g);
-        coefficients_.assign(tiles * kScreenCentres * d_, 0.0F);
-        norms_.assign(tiles * kScreenCentres, std::numeric_limits<float>::infinity());
-        group_of_.resize(k);
-        tiles = 0;
-        for (std::size_t g = 0; g < to.groups; g++) {
-            const std::size_t at = tiles * kScreenCentres;
-            groups_[g] = {coefficients_.data() + at * d_, norms_.data() + at, to.starts[g], tiles_of(g)};
-            for (std::int32_t place = to.starts[g]; place < to.starts[g + 1]; place++) {
-                const std::size_t c = std::size_t(to.order[place]), i = std::size_t(place - to.starts[g]);
-                float *here = coefficients_.data() + (tiles + i / kScreenCentres) * kScreenCentres * d_;
-                norms_[at + i] =
-                    bound_.add(pack_centre(to.centres + c * d_, shift_.data(), to.scale, d_, here, i % kScreenCentres));
-                group_of_[c] = std::int32_t(g);
-            }
-            tiles += tiles_of(g);
-        }
-    }
-
-    bool screens() const { return bound_.screens(); }
-    const double *shift() const { return shift_.data(); }
-    const PackedGroup &group(std::size_t g) const { return groups_[g]; }
-    std::size_t group_of(std::int32_t centre) const { return std::size_t(group_of_[std::size_t(centre)]); }
-
-    // E of a row, or infinity where float32 does not hold it.
-    double error(double square) const { return bound_.error(square); }
-
-    // The centre that is nearest to a row by the defined squares, and that square.
-    template <class Real>
-    std::int32_t find(const Real *x, std::ptrdiff_t stride, double &square) const {
-        std::int32_t nearest = 0;
-        square = std::numeric_limits<double>::infinity();
-        for (std::size_t c = 0; c < stride_; c += kWide) {
-            f64v sums[kVectors]{};
-            for (std::size_t j = 0; j < d_; j++) {
-                const f64v value = broadcast(double(x[std::ptrdiff_t(j) * stride]));
-                for (int v = 0; v < kVectors; v++) {
-                    const f64v gap = value - load<f64v>(columns_.data() + j * stride_ + c + v * kF64);
-                    sums[v] += gap * gap;
-                }
-            }
-            alignas(64) double found[kWide];
-            for (int v = 0; v < kVectors; v++) store(found + v * kF64, sums[v]);
-            for (std::size_t i = 0; i < kWide && c + i < to_.count; i++)
-                if (found[i] < square) {
-                    square = found[i];
-                    nearest = std::int32_t(c + i);
-                }
-        }
-        return nearest;
-    }
-
-private:
-    static constexpr int kVectors = 4;
-    static constexpr std::size_t kWide = kVectors * kF64;
-
-    std::size_t tiles_of(std::size_t g) const {
-        return (std::size_t(to_.starts[g + 1] - to_.starts[g]) + kScreenCentres - 1) / kScreenCentres;
-    }
-
-    const Clusters &to_;
-    std::size_t d_, stride_;
-    std::vector<double> shift_;
-    Doubles columns_;
-    std::vector<float, CacheLines<float>> coefficients_, norms_;
-    std::vector<PackedGroup> groups_;
-    std::vector<std::int32_t> group_of_;
-    ErrorBound bound_;
-};
-
-// How far the centres of each group have moved at most, without one of them.
-struct GroupDrift {
-    double most, next;
-    std::int32_t which;
-
-    double without(std::int32_t centre) const { return centre == which ? next : most; }
-};
-
-std::vector<GroupDrift> group_drifts(const Clusters &to) {
-    std::vector<GroupDrift> found(to.groups, {0, 0, -1});
-    for (std::size_t g = 0; g < to.groups; g++)
-        for (std::int32_t place = to.starts[g]; place < to.starts[g + 1]; place++) {
-            const std::int32_t c = to.order[place];
-            const double drift = to.drift[c];
-            GroupDrift &most = found[g];
-            if (most.which < 0 || drift > most.most)
-                most = {drift, most.which < 0 ? 0 : most.most, c};
-            else
-                most.next = std::max(most.next, drift);
-        }
-    return found;
-}
-
-// What is known of the rows of a task that are held against centres.
+// What a thread keeps of the rows of a task, and adds to sums.
 struct Scratch {
-    std::vector<std::uint32_t> open, list;
-    std::vector<double> own, squares;  // scaled square to the own centre, or below 0; |x|²
-    std::vector<float> reach, rest;    // to the own centre, and to any other at least
-    std::vector<float> least, next;    // (rows, groups)
-    std::vector<std::int32_t> place;   // below 0: not scored
+    std::vector<std::uint32_t> open, some;
+    std::vector<double> own, before;  // of `some`: scaled square to the own centre, bound on those that have not moved
     std::vector<float, CacheLines<float>> panel;
     LeastScores scores;
+    PartialSums sums;
 };
 
 template <class Real>
 class Task {
 public:
-    Task(const Real *X, const Strided &shape, const Clusters &to, const Targets &targets,
-         const std::vector<GroupDrift> &drifts, std::int32_t *labels, float *bounds, Scratch &scratch)
+    Task(const Real *X, const Strided &shape, const Assigner::State &to, std::int32_t *labels, float *margins,
+         float *lowers, const MovingSums *sums, const PaddedGrid *grid, std::size_t first, Scratch &scratch)
         : X_(X),
           shape_(shape),
           to_(to),
-          targets_(targets),
-          drifts_(drifts),
           labels_(labels),
-          bounds_(bounds),
+          margins_(margins),
+          lowers_(lowers),
+          sums_(sums),
+          grid_(grid),
+          first_(first),
+          fetched_(shape.column_stride == 1 && shape.columns <= kFetched ? shape.columns * sizeof(Real) : 0),
           s_(scratch) {}
 
     void run(std::size_t rows) {
-        open(rows);
-        const std::size_t n = s_.open.size(), g = to_.groups;
-        if (n == 0) return;
-        if (g == 1 && targets_.screens()) return settle_panels();
-        s_.squares.assign(n, std::numeric_limits<double>::infinity());
-        s_.least.resize(n * g);
-        s_.next.resize(n * g);
-        s_.place.assign(n * g, -1);
-        if (targets_.screens())
-            for (std::size_t group = 0; group < g; group++) score(group);
-        for (std::size_t i = 0; i < n; i++) settle(i);
+        list_open(rows);
+        if (is_known() && to_.narrow && to_.targets.screens()) ask_moved();
+        settle_panels();
     }
 
 private:
+    bool is_known() const { return margins_ && to_.known; }
     const Real *row(std::uint32_t r) const { return X_ + std::ptrdiff_t(r) * shape_.row_stride; }
-    float *bounds(std::uint32_t r) const { return bounds_ + std::size_t(r) * (1 + to_.groups); }
 
-    // Lists the rows whose bounds do not hold; without branches that depend on a row, which cannot be foreseen.
-    void open(std::size_t rows) {
-        s_.open.resize(rows);
-        s_.own.assign(rows, -1);
-        if (!to_.drift) {
-            std::iota(s_.open.begin(), s_.open.end(), 0);
-            return;
-        }
-        s_.rest.resize(rows);
-        s_.reach.resize(rows);
-        std::size_t moved = 0, open = 0;
-        for (std::uint32_t r = 0; r < rows; r++) {
-            float *b = bounds(r);
-            const std::int32_t label = labels_[r];
-            b[0] = rounded_up(double(b[0]) + to_.drift[label]);
-            float least = std::numeric_limits<float>::infinity();
-            for (std::size_t g = 0; g < to_.groups; g++) {
-                b[1 + g] = rounded_down(double(b[1 + g]) - drifts_[g].without(label));
-                least = std::min(least, b[1 + g]);
-            }
-            s_.open[moved] = r;
-            s_.rest[moved] = least;
-            moved += !(b[0] < least);
-        }
-        for (std::size_t i = 0; i < moved; i++) {
-            const double *own = to_.centres + std::size_t(labels_[s_.open[i]]) * to_.columns;
-            s_.own[i] = gap_square(row(s_.open[i]), shape_.column_stride, own, to_.columns) * to_.scale * to_.scale;
-        }
-        for (std::size_t i = 0; i < moved; i++) s_.reach[i] = rounded_up(std::sqrt(s_.own[i]));
-        for (std::size_t i = 0; i < moved; i++) {
-            const std::uint32_t r = s_.open[i];
-            bounds(r)[0] = s_.reach[i];
-            s_.open[open] = r;
-            s_.own[open] = s_.own[i];
-            open += !(s_.reach[i] < s_.rest[i]);
-        }
-        s_.open.resize(open);
-        s_.own.resize(open);
+    // Fetches a row that is read soon: rows at rest between those that are read hide them from the processor.
+    void fetch(std::uint32_t r) const {
+        const char *x = reinterpret_cast<const char *>(row(r));
+        if (fetched_ == 0) return;
+        for (std::size_t at = 0; at < fetched_; at += 64) __builtin_prefetch(x + at);
+        __builtin_prefetch(x + fetched_ - 1);
     }
 
-    // Scores a panel of open rows against a group; returns how many there are, and writes |x|².
-    template <class Place>
-    std::size_t score_rows(std::size_t group, std::size_t first, std::size_t end, Place place, double *squares) {
+    // Lists the rows whose margins do not hold.
+    void list_open(std::size_t rows) {
+        s_.open.resize(rows + kF32);
+        std::size_t count = 0;
+        if (is_known()) {
+            i32v places;
+            for (int lane = 0; lane < kF32; lane++) places[lane] = lane;
+            std::size_t r = 0;
+            for (; r + kF32 <= rows; r += kF32) {
+                const f32v limits = gather(to_.drifts.limits(), load<i32v>(labels_ + r));
+                const unsigned open = ~at_most(limits, load<f32v>(margins_ + r)) & unsigned((1ULL << kF32) - 1);
+                store_selected(s_.open.data() + count, places + int(r), open);
+                count += std::size_t(std::popcount(open));
+            }
+            for (; r < rows; r++) {
+                s_.open[count] = std::uint32_t(r);
+                count += !(to_.drifts.limits()[labels_[r]] <= margins_[r]);
+            }
+        } else {
+            std::iota(s_.open.begin(), s_.open.end(), 0);
+            count = rows;
+        }
+        s_.open.resize(count);
+    }
+
+    // Calls body(i, scaled square to the own centre, distance rounded up) for the open rows.
+    template <class Body>
+    void for_own(Body &&body) const {
+        const std::size_t n = s_.open.size(), d = to_.columns;
+        const double *centres = to_.centres.data();
+        for (std::size_t first = 0; first < n; first += kF64) {
+            const std::size_t count = std::min<std::size_t>(kF64, n - first);
+            f64v lanes[kF64];
+            for (std::size_t i = first + kAhead; i < std::min(first + kAhead + kF64, n); i++) fetch(s_.open[i]);
+            for (std::size_t i = 0; i < kF64; i++) {
+                const std::uint32_t r = s_.open[first + std::min(i, count - 1)];
+                lanes[i] = gap_squares(row(r), shape_.column_stride, centres + std::size_t(labels_[r]) * d, d);
+            }
+            const f64v squares = lane_sums(lanes) * broadcast(to_.scale * to_.scale), reach = square_root(squares);
+            for (std::size_t i = 0; i < count; i++) body(first + i, squares[int(i)], double(rounded_up(reach[int(i)])));
+        }
+    }
+
+    // Settles open rows to which no centre that has stayed where it was may be nearer than the own: those that have
+    // moved tell. Leaves the others open.
+    void ask_moved() {
+        std::size_t open = 0, some = 0;
+        s_.some.resize(s_.open.size() + 1);
+        s_.own.resize(s_.some.size());
+        s_.before.resize(s_.some.size());
+        for_own([&](std::size_t i, double square, double reach) {
+            const std::uint32_t r = s_.open[i];
+            const std::int32_t label = labels_[r];
+            const double now = lowers_[r] - to_.drifts.rest(label);
+            const double before = lowers_[r] - to_.drifts.rest_before(label);
+            const bool settled = reach < now, told = !settled && reach < before;
+            const float margin = rounded_down(now - reach + to_.drifts.base(label));
+            margins_[r] = settled ? margin : margins_[r];
+            s_.some[some] = r;
+            s_.own[some] = square;
+            s_.before[some] = before;
+            some += told;
+            s_.open[open] = r;
+            open += !settled && !told;
+        });
+        s_.open.resize(open);
+        for (std::size_t first = 0; first < some; first += kPanelRows) {
+            double squares[kPanelRows];
+            const std::size_t count = pack(s_.some.data(), first, some, squares);
+            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.scores);
+            for (std::size_t i = 0; i < count; i++)
+                if (!ask_moved(i, squares[i], s_.some[first + i], s_.own[first + i], s_.before[first + i]))
+                    s_.open.push_back(s_.some[first + i]);
+        }
+    }
+
+    // Settles a row by the scores of centres that have moved, if they tell: number i of a panel, |x|², the row, the
+    // square to its own centre, and the distance that those which have not moved have at least.
+    bool ask_moved(std::size_t i, double square, std::uint32_t r, double own, double before) {
+        const double error = to_.targets.bound().error(square), slack = own * double(to_.columns + 12) * 0x1p-50;
+        const double least = s_.scores.least[i] + square, next = s_.scores.next[i] + square;
+        const std::int32_t place = s_.scores.place[i],
+                           nearest = place < 0 ? -1 : to_.targets.places()[std::size_t(place)];
+        std::int32_t label = labels_[r];
+        const bool apart = double(s_.scores.next[i]) - double(s_.scores.least[i]) > 2 * error;
+        double upper = own + slack, lower = nearest == label ? next : least;
+        if (nearest == label ? !apart : !(least - error > upper)) {
+            if (nearest == label || !apart || !(least + error < own - slack)) return false;
+            upper = least + error;
+            if (!(rounded_up(std::sqrt(std::max(upper, 0.0))) < before)) return false;
+            lower = std::min(next, own - slack + error);
+            label = nearest;
+        }
+        const double bound = std::min(before, std::sqrt(std::max(lower - error, 0.0)) * (1 - kOut));
+        keep(r, label, rounded_up(std::sqrt(std::max(upper, 0.0))), bound);
+        if (label != labels_[r]) relabel(r, label);
+        return true;
+    }
+
+    // Keeps the bounds of a row with its label.
+    void keep(std::uint32_t r, std::int32_t label, double upper, double lower) {
+        margins_[r] = upper < lower ? rounded_down(lower - upper + to_.drifts.base(label)) : kNever;
+        lowers_[r] = rounded_down(lower + to_.drifts.rest(label));
+    }
+
+    // Lays out a panel of rows; returns how many there are, and writes |x|².
+    std::size_t pack(const std::uint32_t *list, std::size_t first, std::size_t end, double *squares) {
         const std::size_t count = std::min(kPanelRows, end - first);
         std::uint32_t rows[kPanelRows];
-        for (std::size_t i = 0; i < kPanelRows; i++) rows[i] = s_.open[place(first + std::min(i, count - 1))];
+        for (std::size_t i = 0; i < kPanelRows; i++) rows[i] = list[first + std::min(i, count - 1)];
         s_.panel.resize(kPanelRows * to_.columns);
-        pack_panel(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, targets_.shift(), to_.scale,
+        pack_panel(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, to_.targets.shift(), to_.scale,
                    s_.panel.data(), squares);
-        score_panel(s_.panel.data(), to_.columns, targets_.group(group), s_.scores);
+        for (std::size_t i = first + kPanelRows; i < std::min(first + 2 * kPanelRows, end); i++) fetch(list[i]);
         return count;
     }
 
-    // Finds the labels and bounds of the open rows where all centres are one group: a panel at a time.
+    // Labels of a panel, bounds as they are kept, and which rows the scores tell of.
+    struct Settled {
+        alignas(64) std::int32_t labels[kPanelRows];
+        alignas(64) float margins[kPanelRows], lowers[kPanelRows], squares[kPanelRows];
+        unsigned clear[kScreenVectors];
+    };
+
+    // Finds the labels and bounds of the open rows, a panel at a time.
     void settle_panels() {
-        const LeastScores &found = s_.scores;
+        Settled found;
         for (std::size_t first = 0; first < s_.open.size(); first += kPanelRows) {
-            double squares[kPanelRows], apart[kPanelRows], upper[kPanelRows], lower[kPanelRows];
-            const auto same = [](std::size_t i) { return i; };
-            const std::size_t count = score_rows(0, first, s_.open.size(), same, squares);
-            for (std::size_t i = 0; i < kPanelRows; i++) {
-                const double error = targets_.error(squares[i]), least = found.least[i], next = found.next[i];
-                apart[i] = next - least - 2 * error;
-                upper[i] = std::sqrt(std::max(least + squares[i] + error, 0.0));
-                lower[i] = std::sqrt(std::max(next + squares[i] - error, 0.0));
+            double squares[kPanelRows];
+            const std::size_t count = pack(s_.open.data(), first, s_.open.size(), squares);
+            for (std::size_t i = 0; i < kPanelRows; i += kF64)
+                store(found.squares + i, narrowed(load<f64v>(squares + i)));
+            if (to_.targets.screens()) {
+                score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores);
+                for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
+            } else {
+                std::fill_n(s_.scores.place, kPanelRows, -1);
+                std::fill_n(found.clear, kScreenVectors, 0U);
             }
+            for (int v = 0; v < kScreenVectors; v++)
+                for (unsigned open = ~found.clear[v] & unsigned((1ULL << kF32) - 1); open; open &= open - 1) {
+                    const std::size_t i = std::size_t(v * kF32 + std::countr_zero(open));
+                    if (i < count) find_exactly(i, s_.open[first + i], found);
+                }
+            std::size_t moved[kPanelRows], n = 0;
             for (std::size_t i = 0; i < count; i++) {
                 const std::uint32_t r = s_.open[first + i];
-                const std::int32_t before = s_.own[first + i] < 0 ? -1 : labels_[r], place = found.place[i];
-                const std::int32_t nearest = place < 0 ? -1 : to_.order[place];
-                double reach = upper[i], other = lower[i];
-                std::int32_t label = nearest;
-                if (!(apart[i] > 0)) {
-                    double exact;
-                    label = targets_.find(row(r), shape_.column_stride, exact);
-                    reach = std::sqrt(exact) * to_.scale;
-                    if (label != nearest)
-                        other = std::sqrt(std::max(found.least[i] + squares[i] - targets_.error(squares[i]), 0.0));
-                }
-                labels_[r] = label;
-                if (!bounds_) continue;
-                float *b = bounds(r);
-                if (label != before) b[0] = rounded_up(reach);  // else it is that of the own square
-                b[1] = other > 0 ? rounded_down(other) : float(kUnknown);
+                if (margins_) margins_[r] = found.margins[i];
+                if (lowers_) lowers_[r] = found.lowers[i];
+                moved[n] = i;
+                n += labels_[r] != found.labels[i];
             }
+            for (std::size_t i = 0; i < n; i++) relabel(s_.open[first + moved[i]], found.labels[moved[i]]);
         }
     }
 
-    // Scores the open rows that may be nearer to a centre of a group.
-    void score(std::size_t group) {
-        s_.list.clear();
-        for (std::size_t i = 0; i < s_.open.size(); i++)
-            if (s_.own[i] < 0 || bounds(s_.open[i])[1 + group] <= bounds(s_.open[i])[0])
-                s_.list.push_back(std::uint32_t(i));
-        for (std::size_t first = 0; first < s_.list.size(); first += kPanelRows) {
-            double squares[kPanelRows];
-            const auto listed = [&](std::size_t i) { return s_.list[i]; };
-            const std::size_t count = score_rows(group, first, s_.list.size(), listed, squares);
-            for (std::size_t i = 0; i < count; i++) {
-                const std::size_t at = s_.list[first + i], cell = at * to_.groups + group;
-                s_.squares[at] = squares[i];
-                s_.least[cell] = s_.scores.least[i];
-                s_.next[cell] = s_.scores.next[i];
-                s_.place[cell] = s_.scores.place[i];
-            }
-        }
+    // Reads a vector of scores: labels where they tell, and bounds.
+    void read_scores(int v, Settled &found) const {
+        const std::size_t at = std::size_t(v) * kF32;
+        const ErrorBound::Line line = to_.targets.bound().line();
+        const f32v square = load<f32v>(found.squares + at), zero{};
+        const f32v least = load<f32v>(s_.scores.least + at), next = load<f32v>(s_.scores.next + at);
+        f32v error = broadcast(line.a) * (square + broadcast(line.b));
+        error = square < broadcast(kLargestSquare) ? error : broadcast(kInfinity);
+        found.clear[v] = at_most(error * broadcast(2 + 0x1p-10F), next - least);
+        const std::int32_t *places = to_.targets.places().data();
+        for (std::size_t i = at; i < at + kF32; i++) found.labels[i] = places[std::max(s_.scores.place[i], 0)];
+        const i32v label = load<i32v>(found.labels + at);
+        if (!margins_) return;
+        const f32v upper = square_root(larger(least + square + error, zero)) * broadcast(1 + 0x1p-21F);
+        const f32v lower = square_root(larger(next + square - error, zero)) * broadcast(1 - 0x1p-21F);
+        const f32v margin = (lower - upper + gather(to_.drifts.bases(), label)) * broadcast(kInwards);
+        store(found.margins + at, upper < lower ? margin - broadcast(0x1p-100F) : broadcast(kNever));
+        if (!lowers_) return;
+        const f32v kept = (lower + gather(to_.drifts.rests(), label)) * broadcast(kInwards);
+        store(found.lowers + at, kept - broadcast(0x1p-100F));
     }
 
-    // Finds the label of an open row, and its bounds.
-    void settle(std::size_t i) {
-        const std::uint32_t r = s_.open[i];
-        const std::size_t groups = to_.groups, cell = i * groups;
-        const double square = s_.squares[i], own = s_.own[i], error = targets_.error(square);
-        const std::int32_t before = own < 0 ? -1 : labels_[r];
-        double least = std::numeric_limits<double>::infinity(), next = least, upper;
-        std::int32_t label = -1;
-        for (std::size_t g = 0; g < groups; g++) {
-            if (s_.place[cell + g] < 0) continue;
-            const double first = s_.least[cell + g];
-            if (first < least) {
-                next = std::min(least, double(s_.next[cell + g]));
-                least = first;
-                label = to_.order[s_.place[cell + g]];
-            } else {
-                next = std::min(next, first);
-            }
+    // Finds the label of a row that scores do not tell, and its bounds.
+    void find_exactly(std::size_t i, std::uint32_t r, Settled &found) const {
+        const std::int32_t place = s_.scores.place[i];
+        double exact;
+        const std::int32_t label = to_.targets.find(row(r), shape_.column_stride, exact);
+        found.labels[i] = label;
+        if (!margins_) return;
+        double other = 0;
+        if (place >= 0) {
+            const bool told = to_.targets.places()[std::size_t(place)] == label;
+            const double square = found.squares[i], error = to_.targets.bound().error(square) * (1 + 0x1p-10);
+            other = double(told ? s_.scores.next[i] : s_.scores.least[i]) + square - error;
+            if (!(other > 0)) other = 0;  // an error may be infinite
         }
-        const bool beside = before >= 0 && s_.place[cell + targets_.group_of(before)] < 0;  // own is not among them
-        const double slack = own * double(to_.columns + 12) * 0x1p-50;
-        bool clear = label >= 0 && std::isfinite(error) && next - least > 2 * error;
-        if (clear && beside) clear = least + square + error < own - slack;
-        if (clear) {
-            upper = label == before ? own + slack : least + square + error;
-        } else if (beside && label >= 0 && std::isfinite(error) && least + square - error > own + slack) {
-            label = before;
-            upper = own + slack;
-        } else {
-            double exact;
-            label = targets_.find(row(r), shape_.column_stride, exact);
-            upper = exact * to_.scale * to_.scale;
-        }
+        const double upper = rounded_up(std::sqrt(exact) * to_.scale), lower = rounded_down(std::sqrt(other));
+        found.margins[i] = upper < lower ? rounded_down(lower - upper + to_.drifts.base(label)) : kNever;
+        found.lowers[i] = rounded_down(lower + to_.drifts.rest(label));
+    }
+
+    void relabel(std::uint32_t r, std::int32_t label) {
+        const std::int32_t before = labels_[r];
         labels_[r] = label;
-        if (!bounds_) return;
-        float *b = bounds(r);
-        b[0] = rounded_up(std::sqrt(std::max(upper, 0.0)));
-        for (std::size_t g = 0; g < groups; g++) {
-            if (s_.place[cell + g] < 0) {
-                if (before < 0 || !targets_.screens()) b[1 + g] = kUnknown;
-                continue;
-            }
-            const bool here = to_.order[s_.place[cell + g]] == label;
-            const double lower = double(here ? s_.next[cell + g] : s_.least[cell + g]) + square - error;
-            b[1 + g] = lower > 0 ? rounded_down(std::sqrt(lower)) : float(kUnknown);
-        }
-        if (beside && label != before) {
-            float &lower = b[1 + targets_.group_of(before)];
-            lower = std::min(lower, rounded_down(std::sqrt(std::max(own - slack, 0.0))));
-        }
+        if (!sums_) return;
+        const std::size_t k = to_.count, stride = grid_->stride();
+        const double weight = sums_->weights.data ? sums_->weights.at(first_ + r) : 1.0;
+        std::int64_t *from = s_.sums.of(before, k, stride), *to = s_.sums.of(label, k, stride);
+        grid_->move(row(r), shape_.column_stride, weight, from, to);
     }
 
     const Real *X_;
     const Strided &shape_;
-    const Clusters &to_;
-    const Targets &targets_;
-    const std::vector<GroupDrift> &drifts_;
+    const Assigner::State &to_;
     std::int32_t *labels_;
-    float *bounds_;
+    float *margins_, *lowers_;
+    const MovingSums *sums_;
+    const PaddedGrid *grid_;
+    std::size_t first_, fetched_;
     Scratch &s_;
 };
 
 }  // namespace
 
-void assign_rows(const Strided &X, const Clusters &to, std::int32_t *labels, float *bounds, int threads) {
-    const Targets targets(to);
-    const std::vector<GroupDrift> drifts = to.drift ? group_drifts(to) : std::vector<GroupDrift>();
+double find_scale(const double *centres, std::size_t count, std::size_t d) {
+    constexpr int most = 400;  // beyond, squares may underflow before scores do
+    std::vector<double> middle(d);
+    for (std::size_t c = 0; c < count; c++)
+        for (std::size_t j = 0; j < d; j++) middle[j] += centres[c * d + j] / double(count);
+    double reach = 0;
+    for (std::size_t c = 0; c < count; c++)
+        for (std::size_t j = 0; j < d; j++) {
+            const double gap = std::fabs(centres[c * d + j] - middle[j]);
+            if (!(gap <= reach)) reach = gap;
+        }
+    if (!(reach > 0 && std::isfinite(reach))) return 1;
+    int exponent;
+    std::frexp(reach, &exponent);
+    return std::ldexp(1.0, std::clamp(-exponent, -most, most));
+}
+
+Assigner::Assigner(std::size_t rows, std::size_t count, std::size_t columns, double scale)
+    : state_(std::make_unique<State>(rows, count, columns, scale)) {}
+Assigner::Assigner(Assigner &&) noexcept = default;
+Assigner::~Assigner() = default;
+
+void Assigner::move(const double *centres) {
+    State &s = *state_;
+    const std::size_t d = s.columns, k = s.count;
+    bool known = !s.centres.empty() && !s.margins.empty();
+    std::vector<char> moved(k);
+    s.narrow = false;
+    if (known) {
+        std::vector<double> drift(k);
+        std::size_t still = 0;
+        for (std::size_t c = 0; c < k; c++) {
+            double square = 0;
+            for (std::size_t j = 0; j < d; j++) {
+                const double gap = (centres[c * d + j] - s.centres[c * d + j]) * s.scale;
+                square += gap * gap;
+            }
+            drift[c] = std::sqrt(square) * (1 + 0x1p-40 + double(d) * 0x1p-50);
+            moved[c] = !(drift[c] == 0);
+            still += !moved[c];
+            known = known && std::isfinite(drift[c]);
+        }
+        known = known && s.drifts.add(drift);
+        if (!known) s.drifts.forget();
+        s.narrow = known && still * (d + 4) > kWorth;
+    }
+    s.known = known;
+    s.centres.assign(centres, centres + k * d);
+    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &moved : nullptr);
+}
+
+void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads) {
+    const State &s = *state_;
+    float *margins = s.margins.empty() ? nullptr : state_->margins.data() + first;
+    float *lowers = s.lowers.empty() ? nullptr : state_->lowers.data() + first;
+    std::optional<PaddedGrid> grid;
+    if (sums) grid.emplace(s.columns, sums->grid);
     std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)));
     parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int thread) {
-        const std::size_t first = task * kBlock, rows = std::min(kBlock, X.rows - first);
-        X.visit(first, 0, [&](auto *x) {
-            Task(x, X, to, targets, drifts, labels + first, bounds ? bounds + first * (1 + to.groups) : nullptr,
-                 scratch[std::size_t(thread)])
+        const std::size_t from = task * kBlock, rows = std::min(kBlock, X.rows - from);
+        X.visit(from, 0, [&](auto *x) {
+            Task(x, X, s, labels + from, margins ? margins + from : nullptr, lowers ? lowers + from : nullptr, sums,
+                 grid ? &*grid : nullptr, from, scratch[std::size_t(thread)])
                 .run(rows);
         });
     });
+    if (sums)
+        for (const Scratch &each : scratch) each.sums.add_to(sums->sums, s.columns, grid->stride());
 }
 
 }  // namespace rmodels::RMODELS_ISA

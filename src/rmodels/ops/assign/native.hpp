@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -10,21 +11,8 @@
 
 namespace rmodels::RMODELS_ISA {
 
-// What rows are assigned to. Bounds are distances times `scale`, a power of two.
-struct Clusters {
-    const double *centres;  // (count, columns)
-    std::size_t count, columns;
-    const std::int32_t *order;   // the centres by groups
-    const std::int32_t *starts;  // of each group in `order`, and the end: (groups + 1,)
-    std::size_t groups;
-    double scale;
-    const double *drift;  // how far each centre has moved since the bounds were right, scaled; null: there are none
-};
-
-// Writes which centre is nearest to each row, the first of equal ones, to labels, which hold those of before if there
-// is a drift; and, unless bounds is null, an upper bound on the distance to it and a lower bound on those to the
-// others of each group: (rows, 1 + groups).
-void assign_rows(const Strided &X, const Clusters &to, std::int32_t *labels, float *bounds, int threads);
+// The power of two that makes centres less their mean at most about 1.
+double find_scale(const double *centres, std::size_t count, std::size_t columns);
 
 // Where the fixed-point sums of `w (x − shift)` and of w have their grid: each times its factor, a power of two, is in
 // [−1, 1]. (columns,) and (columns + 1,).
@@ -32,10 +20,48 @@ struct Grid {
     const double *shift, *factors;
 };
 
+// Rows that change their centre move between fixed-point sums: see add_sums. The weights may be null.
+struct MovingSums {
+    Strided weights;
+    Grid grid;
+    std::int64_t *sums;
+};
+
+// Assigns rows to centres that move, and keeps of each row what spares reading it again: a lower bound on the
+// distances to all centres but its own, and the margin by which these are farther than the own, both float32 and in
+// units of 1 / scale, a power of two.
+class Assigner {
+public:
+    // Of no rows nothing is kept.
+    Assigner(std::size_t rows, std::size_t count, std::size_t columns, double scale);
+    Assigner(Assigner &&) noexcept;
+    ~Assigner();
+
+    // Takes centres, (count, columns): those that rows are assigned to from here on.
+    void move(const double *centres);
+
+    // Writes to labels which centre is nearest to each row, the first of equal ones. X is the rows from `first` on; if
+    // all have been assigned before, labels hold what was said of them. Rows whose labels change move between the sums,
+    // unless these are null.
+    void assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads);
+
+    struct State;
+
+private:
+    std::unique_ptr<State> state_;
+};
+
 // Adds the rows, of which labels say the centre, to integers (count, 3, columns + 1); a row that had another centre,
 // `previous`, moves. A label below 0 is none. previous and the weights may be null.
 void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labels, const std::int32_t *previous,
               const Grid &grid, std::size_t count, std::int64_t *sums, int threads);
+
+// Writes Σ w and Σ w (x − shift), (count, columns), of sums as add_sums has them.
+void read_sums(const std::int64_t *sums, const double *factors, std::size_t count, std::size_t columns, double *weights,
+               double *totals, int threads);
+
+// Writes the least and the largest value of each column; returns whether all are finite, else these are not told.
+bool find_range(const Strided &X, double *low, double *high, int threads);
 
 // Writes Σ_j (x_j − m_j)² of each row and its centre, in the order of the columns.
 void own_squares(const Strided &X, const double *centres, const std::int32_t *labels, double *squares, int threads);

@@ -1,6 +1,5 @@
 """The nearest centre of each row by the compiled extension: rows go to it a chunk at a time."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,8 @@ from rmodels.ops.chunks import chunks
 _SECONDS = 0.07  # what a chunk should last
 _FIRST_WORK = 1e9  # multiply-adds of a first chunk
 _CHUNK = 1 << 24  # numbers that are added in a chunk: about 50 ms
+_READ = 1 << 27  # numbers that are read in a chunk
 _ALONE = 1e5  # multiply-adds that take one thread less time than starting another
-_MOST_EXPONENT = 400  # of the scale: beyond, squares may underflow before scores do
-_MOVES = 1 + 2.0**-40  # more than the rounding of a distance between centres
-_ROUNDS = 4  # of grouping centres
 _MOST_CANDIDATES = 32  # bits of what says whose gain a row may be
 _KEPT_COLUMNS = 64  # of rows that are kept in float32; of wider ones it pays to read only some
 _SHARE = 8  # of the memory limit that they may take
@@ -26,84 +23,72 @@ _SOME = 1000  # of them, which tell where they are
 
 
 @dataclass
-class _Bounds:
-    """What is known of rows: bounds on scaled distances, right for `centres`."""
+class _Known:
+    """What is known of rows, by centres that move."""
 
-    values: NDArray[np.float32]
-    centres: Matrix
-    order: NDArray[np.int32]
-    starts: NDArray[np.int32]
-    scale: float
+    assigner: Any
+    n_centres: int
 
 
 def _threads(work: float, n_threads: int | None) -> int:
     return 1 if work < _ALONE else n_threads or thread_count()
 
 
-def _find_scale(centres: Matrix) -> float:
-    """Return the power of two that makes centres less their mean at most about 1."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        middle = np.add.reduce(centres, axis=0) / len(centres)
-        reach = float(abs(centres - middle).max(initial=0.0))
-    if not 0 < reach < np.inf:
-        return 1.0
-    return 2.0 ** min(max(-math.frexp(reach)[1], -_MOST_EXPONENT), _MOST_EXPONENT)
-
-
-def _one_group(n_centres: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    return np.arange(n_centres, dtype=np.int32), np.array([0, n_centres], dtype=np.int32)
-
-
-def _group(centres: Matrix, groups: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return centres in the order of groups that lie together, and where these start."""
-    n_centres = len(centres)
-    if groups <= 1 or groups >= n_centres:
-        return _one_group(n_centres)
-    middles = centres[np.linspace(0, n_centres - 1, groups).astype(int)]
-    for _ in range(_ROUNDS):
-        labels = assign(centres, middles, None, None)
-        counts = np.bincount(labels, minlength=len(middles))
-        sums = np.zeros_like(middles)
-        np.add.at(sums, labels, centres)
-        middles = sums[counts > 0] / counts[counts > 0, np.newaxis]
-    labels = assign(centres, middles, None, None)
-    order = np.argsort(labels, kind="stable").astype(np.int32)
-    counts = np.bincount(labels)
-    ends = np.cumsum(counts[counts > 0])
-    return order, np.concatenate([[0], ends]).astype(np.int32)
-
-
 def assign(X: NDArray, centres: Matrix, known: Assignment | None, n_threads: int | None) -> Labels:
     """Keep the centres that float32 scores leave open, and compare their float64 squares."""
-    extension: Any = native.load()
-    centres = np.ascontiguousarray(centres)
+    labels = np.empty(len(X), dtype=np.int32) if known is None else known.labels
+    _follow(X, centres, known, labels, None, None, n_threads)
+    return labels
+
+
+def reassign(
+    sums: Sums,
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment,
+    weights: NDArray | None,
+    n_threads: int | None,
+) -> None:
+    """Move a row between the limbs while it is at hand."""
+    _follow(X, centres, known, known.labels, sums, weights, n_threads)
+
+
+def _follow(
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment | None,
+    labels: Labels,
+    sums: Sums | None,
+    weights: NDArray | None,
+    n_threads: int | None,
+) -> None:
     n, (n_centres, d) = len(X), centres.shape
-    drift: Matrix | None = None
-    if known is None:
-        labels = np.empty(n, dtype=np.int32)
-        (order, starts), scale, bounds = _one_group(n_centres), _find_scale(centres), None
-    else:
-        labels, before = known.labels, known.state
-        if before is None or len(before.centres) != n_centres:
-            order, starts = _group(centres, known.groups)
-            values = np.empty((n, len(starts)), dtype=np.float32)
-            known.state = _Bounds(values, centres, order, starts, _find_scale(centres))
-        else:
-            order, starts = before.order, before.starts
-            with np.errstate(over="ignore", invalid="ignore"):
-                moves = centres - before.centres
-                drift = np.sqrt((moves * moves).sum(axis=1)) * (before.scale * _MOVES)
-            if not np.isfinite(drift).all():
-                drift = None
-        known.state.centres = centres
-        scale, bounds = known.state.scale, known.state.values
+    centres = np.ascontiguousarray(centres)
+    assigner = _find_assigner(n, centres, known)
+    assigner.move(centres)
+    shift = factors = limbs = None
+    if sums is not None:
+        shift, factors = np.ascontiguousarray(sums.shift), np.ascontiguousarray(sums.factors)
+        limbs = sums.limbs
     work = float(n_centres * (d + 4))
     threads = _threads(n * work, n_threads)
     step = max(1024, int(_FIRST_WORK / work))
     for rows in chunks(n, step, "assignment", seconds=_SECONDS):
-        part = None if bounds is None else bounds[rows]
-        extension.assign(X[rows], centres, order, starts, scale, drift, labels[rows], part, threads)
-    return labels
+        w = None if weights is None else weights[rows]
+        assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, threads)
+
+
+def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:
+    """Return what assigns: with what is known, that of the last call."""
+    extension: Any = native.load()
+    n_centres, d = centres.shape
+    if known is not None and known.state is not None and known.state.n_centres == n_centres:
+        return known.state.assigner
+    kept = 0 if known is None else n
+    found = extension.Assigner(kept, n_centres, d, extension.find_scale(centres))
+    if known is not None:
+        known.state = _Known(found, n_centres)
+    return found
 
 
 def add_sums(
@@ -124,6 +109,31 @@ def add_sums(
         extension.add_cluster_sums(
             X[rows], w, labels[rows], before, shift, factors, sums.limbs, threads
         )
+
+
+def read_sums(sums: Sums, n_threads: int | None) -> tuple[Matrix, Matrix]:
+    """Read each centre in one pass."""
+    extension: Any = native.load()
+    k, _, width = sums.limbs.shape
+    weights, totals = np.empty(k), np.empty((k, width - 1))
+    limbs, factors = np.ascontiguousarray(sums.limbs), np.ascontiguousarray(sums.factors)
+    extension.read_cluster_sums(
+        limbs, factors, weights, totals, _threads(4.0 * limbs.size, n_threads)
+    )
+    return weights, totals
+
+
+def find_range(X: NDArray, n_threads: int | None) -> tuple[Matrix, Matrix]:
+    """Read all columns at once."""
+    extension: Any = native.load()
+    n, d = X.shape
+    low, high, finite = np.full(d, np.inf), np.full(d, -np.inf), True
+    threads = _threads(float(n * d), n_threads)
+    for rows in chunks(n, max(2048, _READ // max(1, d)), "range"):
+        least, most = np.empty(d), np.empty(d)
+        finite &= extension.find_range(X[rows], least, most, threads)
+        low, high = np.minimum(low, least), np.maximum(high, most)
+    return (low, high) if finite else (np.full(d, np.nan), np.full(d, np.nan))
 
 
 def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | None) -> Matrix:
@@ -165,7 +175,8 @@ def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) ->
     threads = _threads(float(n * candidates.size), n_threads)
     panels = _keep_panels(state, threads)
     if panels is None:
-        quarters, scale = state.quarters(candidates).min(axis=0), _find_scale(candidates)
+        quarters = state.quarters(candidates).min(axis=0)
+        scale = extension.find_scale(candidates)
     step = max(1, int(_FIRST_WORK / (candidates.size * SEED_ROWS + 1))) * SEED_ROWS
     for rows in chunks(n, step, "seeds"):
         blocks = _block_places(rows)
@@ -205,9 +216,9 @@ def _keep_panels(state: Seeding, threads: int) -> Any:
         panels: Any = None
         if kept:
             extension: Any = native.load()
-            some = np.asarray(state.X[:: 1 + n // _SOME], dtype=np.float64)
+            some = np.ascontiguousarray(state.X[:: 1 + n // _SOME], dtype=np.float64)
             shift = np.add.reduce(some, axis=0) / len(some)
-            panels = extension.SeedPanels(state.X, shift, _find_scale(some), threads)
+            panels = extension.SeedPanels(state.X, shift, extension.find_scale(some), threads)
         state.kept["panels"] = panels
     return state.kept["panels"]
 

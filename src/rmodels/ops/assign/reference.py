@@ -62,6 +62,32 @@ def add_sums(
             np.add.at(sums.limbs, places[there], sign * limbs[there])
 
 
+def reassign(
+    sums: Sums,
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment,
+    weights: NDArray | None,
+    n_threads: int | None,
+) -> None:
+    """Assign, and move the rows whose labels change."""
+    before = known.labels.copy()
+    add_sums(sums, X, assign(X, centres, known, n_threads), weights, before, n_threads)
+
+
+def read_sums(sums: Sums, n_threads: int | None) -> tuple[Matrix, Matrix]:
+    """Σ w and Σ w (x − shift) of each centre."""
+    return sums.weights(), sums.totals()
+
+
+def find_range(X: NDArray, n_threads: int | None) -> tuple[Matrix, Matrix]:
+    """Take the least and the largest values, if all are finite."""
+    if not np.isfinite(X).all():
+        return np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
+    low, high = X.min(axis=0, initial=np.inf), X.max(axis=0, initial=-np.inf)
+    return low.astype(np.float64), high.astype(np.float64)
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | None) -> Matrix:
     """Σ_j (x_j − m_j)², a column after the other."""

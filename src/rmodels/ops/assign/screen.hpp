@@ -44,7 +44,27 @@ struct LeastScores {
     alignas(64) std::int32_t place[kPanelRows];
 };
 
-// Panel: (columns, kPanelRows).
+// The scores of a panel, (columns, kPanelRows), against a tile of centres.
+inline void score_tile(const float *x, std::size_t d, const float *c, const float *norms,
+                       f32v (&sum)[kScreenCentres][kScreenVectors]) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kScreenCentres; k++)
+#pragma GCC unroll 8
+        for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
+    for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
+        f32v rows[kScreenVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kScreenVectors; v++) rows[v] = load<f32v>(x + v * kF32);
+#pragma GCC unroll 8
+        for (int k = 0; k < kScreenCentres; k++) {
+            const f32v value = broadcast(c[k]);
+#pragma GCC unroll 8
+            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(rows[v], value, sum[k][v]);
+        }
+    }
+}
+
+// The least scores of a panel against a group.
 inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, LeastScores &found) {
     const float infinity = std::numeric_limits<float>::infinity();
     f32v least[kScreenVectors], next[kScreenVectors];
@@ -56,23 +76,8 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
     const float *c = group.coefficients;
     for (std::size_t tile = 0; tile < group.tiles; tile++) {
         f32v sum[kScreenCentres][kScreenVectors];
-        const float *norms = group.norms + tile * kScreenCentres;
-#pragma GCC unroll 8
-        for (int k = 0; k < kScreenCentres; k++)
-#pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
-        const float *x = panel;
-        for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
-            f32v rows[kScreenVectors];
-#pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++) rows[v] = load<f32v>(x + v * kF32);
-#pragma GCC unroll 8
-            for (int k = 0; k < kScreenCentres; k++) {
-                const f32v value = broadcast(c[k]);
-#pragma GCC unroll 8
-                for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(rows[v], value, sum[k][v]);
-            }
-        }
+        score_tile(panel, d, c, group.norms + tile * kScreenCentres, sum);
+        c += kScreenCentres * d;
         const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
 #pragma GCC unroll 8
         for (int k = 0; k < kScreenCentres; k++)
@@ -94,22 +99,12 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
 // The scores of a panel against tiles of kScreenCentres centres: (tiles · kScreenCentres, kPanelRows).
 inline void score_all(const float *panel, std::size_t d, const float *c, const float *norms, std::size_t tiles,
                       float *scores) {
-    for (std::size_t tile = 0; tile < tiles; tile++, norms += kScreenCentres) {
+    for (std::size_t tile = 0; tile < tiles; tile++, norms += kScreenCentres, c += kScreenCentres * d) {
         f32v sum[kScreenCentres][kScreenVectors];
+        score_tile(panel, d, c, norms, sum);
 #pragma GCC unroll 8
         for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
-        const float *x = panel;
-        for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
-#pragma GCC unroll 8
-            for (int k = 0; k < kScreenCentres; k++) {
-                const f32v value = broadcast(c[k]);
-#pragma GCC unroll 8
-                for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(load<f32v>(x + v * kF32), value, sum[k][v]);
-            }
-        }
-        for (int k = 0; k < kScreenCentres; k++)
             for (int v = 0; v < kScreenVectors; v++, scores += kF32) store(scores, sum[k][v]);
     }
 }
@@ -146,6 +141,16 @@ public:
         const double norm = std::sqrt(square);
         const double error = unit_ * (norm + farthest_) * (norm + farthest_) + double(d_) * 0x1p-120;
         return norm < kLargest ? error : std::numeric_limits<double>::infinity();
+    }
+
+    // a (|x|² + b), in float32, is at least E where |x|² is below 2^100, with room for 8 more roundings in float32 of
+    // scores and squares: (|x| + c)² is at most 2 (|x|² + c²).
+    struct Line {
+        float a, b;
+    };
+    Line line() const {
+        return {float(2.0 * (unit_ + 9 * 0x1p-24) * (1 + 0x1p-10)),
+                float((farthest_ * farthest_ + double(d_) * 0x1p-96) * (1 + 0x1p-10) + 0x1p-100)};
     }
 
 private:

@@ -5,6 +5,7 @@
 // |c − m| ≥ 2 |x − m| (rows that are kept in float32 are not asked: reading them takes less); 3 d in float64 where a
 // row may gain by the candidate that was chosen.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -39,8 +40,25 @@ inline double weight(const Seeding &state, std::size_t row) { return state.weigh
 
 // The rows of a block for which test(row) is true.
 struct List {
-    std::uint32_t rows[kSeedRows];
+    std::uint32_t rows[kSeedRows + kF32];
     std::size_t count = 0;
+
+    // Those with a bit.
+    List(const std::uint32_t *bits, std::uint32_t bit, std::size_t first, std::size_t last) {
+        i32v places;
+        for (int lane = 0; lane < kF32; lane++) places[lane] = lane;
+        std::size_t row = first;
+        for (; row + kF32 <= last; row += kF32) {
+            const i32v set = load<i32v>(bits + row) & int(bit);
+            const unsigned lanes = any_bits(set);
+            store_selected(rows + count, places + int(row - first), lanes);
+            count += std::size_t(std::popcount(lanes));
+        }
+        for (; row < last; row++) {
+            rows[count] = std::uint32_t(row - first);
+            count += (bits[row] & bit) != 0;
+        }
+    }
 
     template <class Test>
     List(std::size_t first, std::size_t last, Test &&test) {
@@ -102,11 +120,12 @@ std::vector<double> mean_of(const double *candidates, std::size_t count, std::si
     return mean;
 }
 
-// kPanelRows rows, of which those that are not there weigh 0: the squares of their distances to their centres and of
-// themselves, less the shift; and the candidates by which each may gain, as bits.
+// Up to kPanelRows rows: the squares of their distances to their centres and of themselves, less the shift; their
+// weights, unless all weigh 1; and the candidates by which each may gain, as bits.
 struct Panel {
     alignas(64) double closest[kPanelRows] = {}, squares[kPanelRows] = {}, weights[kPanelRows] = {};
     alignas(64) std::uint32_t bits[kPanelRows];
+    bool weighted = false;
 };
 
 // The gains of the panels of a block.
@@ -117,8 +136,8 @@ public:
           scores_(candidates.tiles * kScreenCentres * kPanelRows),
           sums_(candidates.count, f64v{}) {}
 
-    // Takes up a panel, whose values are (columns, kPanelRows), and writes its bits.
-    void add(const float *values, Panel &panel) {
+    // Takes up the first rows of a panel, whose values are (columns, kPanelRows), and writes its bits.
+    void add(const float *values, Panel &panel, std::size_t here) {
         alignas(64) double base[kPanelRows];
         alignas(64) float limits[kPanelRows];  // scores above it cannot gain
         f64v farthest{}, widest{}, heavy{};
@@ -127,19 +146,24 @@ public:
             const f64v closest = load<f64v>(panel.closest + r) * broadcast(candidates_.square_scale);
             farthest = square > farthest ? square : farthest;
             widest = closest > widest ? closest : widest;
-            heavy += load<f64v>(panel.weights + r);
+            if (panel.weighted) heavy += load<f64v>(panel.weights + r);
             store(base + r, closest - square);
         }
+        std::fill(base + here, base + kPanelRows, -std::numeric_limits<double>::infinity());  // they gain nothing
         const double far = largest(farthest), wide = largest(widest);
-        const double slack = candidates_.bound.error(far) + wide * 0x1p-50;
-        if (!candidates_.bound.screens() || !std::isfinite(slack)) {
+        double slack = candidates_.bound.error(far) + wide * 0x1p-50;
+        if (!candidates_.bound.screens() || !std::isfinite(slack) || !(wide < kLargest * kLargest)) {
             error_ = std::numeric_limits<double>::infinity();
             std::fill(panel.bits, panel.bits + kPanelRows, ~0U);
             return;
         }
-        error_ += lane_sum(heavy) * slack;
         const double rounding = slack + (wide + far) * 0x1p-22 + 0x1p-130;
         for (std::size_t r = 0; r < kPanelRows; r++) limits[r] = float(base[r] + rounding);
+        if (!panel.weighted) {
+            error_ += double(here) * (1.5 * slack + (wide + far) * 0x1p-21);
+            return add_plain(values, base, limits, panel);
+        }
+        error_ += lane_sum(heavy) * slack;
         score_all(values, candidates_.columns, candidates_.coefficients.data(), candidates_.norms.data(),
                   candidates_.tiles, scores_.data());
         i32v bits[kScreenVectors]{};
@@ -163,6 +187,33 @@ public:
     }
 
 private:
+    // The same of rows that weigh 1, whose gains stay in float32 within a panel: each is off by its own rounding, that
+    // of its base and three of sums, less than 8 u (closest + |x|²) and E / 2.
+    void add_plain(const float *values, const double *base, const float *limits, Panel &panel) {
+        alignas(64) float bases[kPanelRows];
+        for (std::size_t r = 0; r < kPanelRows; r += kF64) store(bases + r, narrowed(load<f64v>(base + r)));
+        i32v bits[kScreenVectors]{};
+        const float *c = candidates_.coefficients.data();
+        for (std::size_t tile = 0; tile < candidates_.tiles; tile++, c += kScreenCentres * candidates_.columns) {
+            f32v sum[kScreenCentres][kScreenVectors];
+            score_tile(values, candidates_.columns, c, candidates_.norms.data() + tile * kScreenCentres, sum);
+            const std::size_t first = tile * kScreenCentres;
+#pragma GCC unroll 8
+            for (std::size_t k = 0; k < kScreenCentres; k++) {
+                if (first + k >= candidates_.count) break;
+                f32v gains{};
+                for (int v = 0; v < kScreenVectors; v++) {
+                    gains += larger(load<f32v>(bases + v * kF32) - sum[k][v], f32v{});
+                    bits[v] |= (sum[k][v] <= load<f32v>(limits + v * kF32)) & int(1U << (first + k));
+                }
+                float lanes[kF32];
+                store(lanes, gains);
+                sums_[first + k] += load_f64(lanes) + load_f64(lanes + kF64);
+            }
+        }
+        for (int v = 0; v < kScreenVectors; v++) store(panel.bits + v * kF32, bits[v]);
+    }
+
     static double lane_sum(f64v v) {
         double sum = 0;
         for (int lane = 0; lane < kF64; lane++) sum += v[lane];
@@ -211,19 +262,20 @@ void estimate_gains(const Seeding &state, const double *candidates, std::size_t 
         std::fill(gainers + first, gainers + last, 0U);
         BlockGains found(packed);
         Panel panel;
+        panel.weighted = state.weights.data != nullptr;
         for (std::size_t i = 0; i < list.count; i += kPanelRows) {
             const std::size_t here = std::min(kPanelRows, list.count - i);
             std::uint32_t rows[kPanelRows];
             for (std::size_t r = 0; r < kPanelRows; r++) {
                 rows[r] = list.rows[i + std::min(r, here - 1)];
                 panel.closest[r] = state.closest[first + rows[r]];
-                panel.weights[r] = r < here ? weight(state, first + rows[r]) : 0.0;
+                if (panel.weighted) panel.weights[r] = r < here ? weight(state, first + rows[r]) : 0.0;
             }
             state.X.visit(first, 0, [&](auto *x) {
                 pack_panel(x, state.X.row_stride, state.X.column_stride, d, rows, shift.data(), scale, values.data(),
                            panel.squares);
             });
-            found.add(values.data(), panel);
+            found.add(values.data(), panel, here);
             for (std::size_t r = 0; r < here; r++) gainers[first + rows[r]] = panel.bits[r];
         }
         found.finish(gains + block * count, errors[block]);
@@ -268,11 +320,13 @@ void SeedPanels::estimate(const Seeding &state, const double *candidates, std::s
     parallel_for(last - first, threads, [&](std::size_t task, int) {
         BlockGains found(packed);
         Panel panel;
+        panel.weighted = state.weights.data != nullptr;
         for_panels(first + task, rows_, [&](std::size_t number, std::size_t row, std::size_t here) {
             std::copy_n(state.closest + row, here, panel.closest);
             std::copy_n(squares_.data() + number * kPanelRows, kPanelRows, panel.squares);
-            for (std::size_t r = 0; r < kPanelRows; r++) panel.weights[r] = r < here ? weight(state, row + r) : 0.0;
-            found.add(values_.data() + number * columns_ * kPanelRows, panel);
+            for (std::size_t r = 0; panel.weighted && r < kPanelRows; r++)
+                panel.weights[r] = r < here ? weight(state, row + r) : 0.0;
+            found.add(values_.data() + number * columns_ * kPanelRows, panel, here);
             std::copy_n(panel.bits, here, gainers + row);
         });
         found.finish(gains + (first + task) * count, errors[first + task]);
@@ -282,7 +336,8 @@ void SeedPanels::estimate(const Seeding &state, const double *candidates, std::s
 void add_centre(const Seeding &state, const double *centre, const std::uint32_t *gainers, std::uint32_t bit,
                 std::size_t chosen, double *potentials, int threads) {
     for_blocks(state.X, threads, [&](std::size_t block, std::size_t first, std::size_t last) {
-        const List list(first, last, [&](std::size_t r) { return !gainers || (gainers[r] & bit); });
+        const List list =
+            gainers ? List(gainers, bit, first, last) : List(first, last, [](std::size_t) { return true; });
         bool changed = false;
         measure(state, first, list, centre, [&](std::size_t row, double square) {
             if (square < state.closest[row]) {

@@ -2,94 +2,81 @@
 // values were, so that sums are the same in any order. Bytes: X once, of which rows that stay where they were are not
 // read. Operations: 15 for a value that is added.
 #include <algorithm>
-#include <cstring>
-#include <mutex>
 #include <span>
 #include <vector>
 
-#include "native/aligned.hpp"
 #include "native/threads.hpp"
-#include "native/vectors.hpp"
+#include "ops/assign/limbs.hpp"
 #include "ops/assign/native.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr std::size_t kBlock = 2048;
-constexpr int kLimbs = 3;
+constexpr std::size_t kRun = 16;  // rows of one centre that are added at once
 
-// The integer nearest to t · 2^30, |t| ≤ 2, and what is left of t · 2^30 in t.
-inline i64v split(f64v &t) {
-    const f64v magic = broadcast(0x1.8p52);
-    t *= broadcast(0x1p30);
-    const f64v whole = t + magic;
-    t -= whole - magic;
-    return (i64v)whole - (i64v)magic;
+// Adds rows that are in no sum yet: those of one label that follow each other together.
+void add_rows(const Strided &X, const Strided &weights, const std::int32_t *labels, std::size_t first, std::size_t last,
+              std::size_t count, const PaddedGrid &grid, PartialSums &part) {
+    for (std::size_t i = first, end; i < last; i = end) {
+        for (end = i + 1; end < std::min(last, i + kRun) && labels[end] == labels[i];) end++;
+        if (labels[i] < 0) continue;
+        double w[kRun];
+        if (weights.data)
+            for (std::size_t r = i; r < end; r++) w[r - i] = weights.at(r);
+        std::int64_t *to = part.of(labels[i], count, grid.stride());
+        X.visit(i, 0, [&](auto *x) {
+            grid.add_run(x, X.row_stride, X.column_stride, end - i, weights.data ? w : nullptr, to);
+        });
+    }
 }
 
-struct Values {
-    Doubles values;
-    std::size_t stride;
-
-    explicit Values(std::size_t d) : values((d + kF64) / kF64 * kF64), stride(values.size()) {}
-
-    // w (x − shift) and w, scaled.
-    template <class Real>
-    void set(const Real *x, std::ptrdiff_t step, std::size_t d, const Grid &grid, const double *weight) {
-        double *out = values.data();
-        if (step == 1)
-            for (std::size_t j = 0; j < d; j++) out[j] = double(x[j]) - grid.shift[j];
-        else
-            for (std::size_t j = 0; j < d; j++) out[j] = double(x[std::ptrdiff_t(j) * step]) - grid.shift[j];
-        if (weight)
-            for (std::size_t j = 0; j < d; j++) out[j] *= *weight;
-        for (std::size_t j = 0; j < d; j++) out[j] *= grid.factors[j];
-        out[d] = (weight ? *weight : 1.0) * grid.factors[d];
-    }
-
-    void add_to(std::int64_t *from, std::int64_t *to) const {
-        for (std::size_t j = 0; j < stride; j += kF64) {
-            f64v t = load<f64v>(values.data() + j);
-            for (int limb = 0; limb < kLimbs; limb++) {
-                const std::size_t at = std::size_t(limb) * stride + j;
-                const i64v part = split(t);
-                if (to) store(to + at, load<i64v>(to + at) + part);
-                if (from) store(from + at, load<i64v>(from + at) - part);
-            }
-        }
-    }
-};
+// The float64 of an integer in limbs, times 2^-30, to two units of its last place.
+double read(std::int64_t top, std::int64_t middle, std::int64_t low, double factor) {
+    constexpr std::int64_t mask = (std::int64_t(1) << 30) - 1;
+    const std::int64_t sign = (top + ((middle + (low >> 30)) >> 30)) >> 63;
+    top = (top ^ sign) - sign;
+    middle = (middle ^ sign) - sign;
+    low = (low ^ sign) - sign;
+    middle += low >> 30;
+    top += middle >> 30;
+    const double rest = double(low & mask) * 0x1p-60 + double(middle & mask) * 0x1p-30;
+    const double found = ((rest + double(top & mask)) + double(top >> 30) * 0x1p30) / factor * 0x1p-30;
+    return sign ? -found : found;
+}
 
 }  // namespace
 
+void read_sums(const std::int64_t *sums, const double *factors, std::size_t count, std::size_t d, double *weights,
+               double *totals, int threads) {
+    parallel_for(count, threads, [&](std::size_t c, int) {
+        const std::int64_t *top = sums + c * kLimbs * (d + 1), *middle = top + d + 1, *low = middle + d + 1;
+        for (std::size_t j = 0; j < d; j++) totals[c * d + j] = read(top[j], middle[j], low[j], factors[j]);
+        weights[c] = read(top[d], middle[d], low[d], factors[d]);
+    });
+}
+
 void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labels, const std::int32_t *previous,
               const Grid &grid, std::size_t count, std::int64_t *sums, int threads) {
-    const std::size_t d = X.columns, stride = Values(d).stride, size = count * kLimbs * stride;
-    const std::size_t workers = std::size_t(std::max(threads, 1));
-    std::vector<std::vector<std::int64_t>> parts(workers);
-    std::vector<Values> rows(workers, Values(d));
+    const PaddedGrid padded(X.columns, grid);
+    const std::size_t stride = padded.stride();
+    std::vector<PartialSums> parts(std::size_t(std::max(threads, 1)));
     parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int thread) {
-        std::vector<std::int64_t> &part = parts[std::size_t(thread)];
-        Values &row = rows[std::size_t(thread)];
-        if (part.empty()) part.assign(size, 0);
+        PartialSums &part = parts[std::size_t(thread)];
         const std::size_t last = std::min(X.rows, (task + 1) * kBlock);
+        if (!previous) return add_rows(X, weights, labels, task * kBlock, last, count, padded, part);
         std::size_t moved[kBlock], n = 0;
         for (std::size_t i = task * kBlock; i < last; i++) {
             moved[n] = i;
-            n += !previous || labels[i] != previous[i];
+            n += labels[i] != previous[i];
         }
         for (const std::size_t i : std::span(moved, n)) {
-            const std::int32_t label = labels[i], before = previous ? previous[i] : -1;
             const double weight = weights.data ? weights.at(i) : 1.0;
-            X.visit(i, 0, [&](auto *x) { row.set(x, X.column_stride, d, grid, weights.data ? &weight : nullptr); });
-            auto at = [&](std::int32_t c) { return c < 0 ? nullptr : part.data() + std::size_t(c) * kLimbs * stride; };
-            row.add_to(at(before), at(label));
+            std::int64_t *from = part.of(previous[i], count, stride), *to = part.of(labels[i], count, stride);
+            X.visit(i, 0, [&](auto *x) { padded.move(x, X.column_stride, weight, from, to); });
         }
     });
-    for (const auto &part : parts)
-        if (!part.empty())
-            for (std::size_t line = 0; line < count * kLimbs; line++)
-                for (std::size_t j = 0; j <= d; j++) sums[line * (d + 1) + j] += part[line * stride + j];
+    for (const PartialSums &part : parts) part.add_to(sums, X.columns, stride);
 }
 
 void own_squares(const Strided &X, const double *centres, const std::int32_t *labels, double *squares, int threads) {

@@ -1,0 +1,90 @@
+// The centres, laid out for both ways to hold a row against them: float32 scores and float64 squares.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "native/aligned.hpp"
+#include "native/vectors.hpp"
+#include "ops/assign/screen.hpp"
+
+namespace rmodels::RMODELS_ISA {
+
+class Targets {
+public:
+    // `first` says which centres stand before the others; null: all do.
+    void set(const double *centres, std::size_t count, std::size_t d, double scale, const std::vector<char> *first) {
+        count_ = count;
+        d_ = d;
+        bound_ = ErrorBound(d);
+        shift_.assign(d, 0.0);
+        for (std::size_t c = 0; c < count; c++)
+            for (std::size_t j = 0; j < d; j++) shift_[j] += centres[c * d + j] / double(count);
+        stride_ = (count + kWide - 1) / kWide * kWide;
+        columns_.assign(stride_ * d, std::numeric_limits<double>::infinity());
+        for (std::size_t c = 0; c < count; c++)
+            for (std::size_t j = 0; j < d; j++) columns_[j * stride_ + c] = centres[c * d + j];
+        places_.clear();
+        for (const bool here : {true, false}) {
+            for (std::size_t c = 0; c < count; c++)
+                if ((!first || (*first)[c]) == here) places_.push_back(std::int32_t(c));
+            while (places_.size() % kScreenCentres) places_.push_back(-1);
+            if (here) first_tiles_ = places_.size() / kScreenCentres;
+        }
+        coefficients_.assign(places_.size() * d, 0.0F);
+        norms_.assign(places_.size(), std::numeric_limits<float>::infinity());
+        for (std::size_t place = 0; place < places_.size(); place++)
+            if (places_[place] >= 0)
+                norms_[place] = bound_.add(pack_centre(
+                    centres + std::size_t(places_[place]) * d, shift_.data(), scale, d,
+                    coefficients_.data() + place / kScreenCentres * kScreenCentres * d, place % kScreenCentres));
+    }
+
+    bool screens() const { return bound_.screens(); }
+    const double *shift() const { return shift_.data(); }
+    PackedGroup all() const { return {coefficients_.data(), norms_.data(), 0, places_.size() / kScreenCentres}; }
+    PackedGroup first() const { return {coefficients_.data(), norms_.data(), 0, first_tiles_}; }
+    // The centres by their places.
+    const std::vector<std::int32_t> &places() const { return places_; }
+    const ErrorBound &bound() const { return bound_; }
+
+    // The centre that is nearest to a row by the defined squares, and that square.
+    template <class Real>
+    std::int32_t find(const Real *x, std::ptrdiff_t stride, double &square) const {
+        std::int32_t nearest = 0;
+        square = std::numeric_limits<double>::infinity();
+        for (std::size_t c = 0; c < stride_; c += kWide) {
+            f64v sums[kVectors]{};
+            for (std::size_t j = 0; j < d_; j++) {
+                const f64v value = broadcast(double(x[std::ptrdiff_t(j) * stride]));
+                for (int v = 0; v < kVectors; v++) {
+                    const f64v gap = value - load<f64v>(columns_.data() + j * stride_ + c + v * kF64);
+                    sums[v] += gap * gap;
+                }
+            }
+            alignas(64) double found[kWide];
+            for (int v = 0; v < kVectors; v++) store(found + v * kF64, sums[v]);
+            for (std::size_t i = 0; i < kWide && c + i < count_; i++)
+                if (found[i] < square) {
+                    square = found[i];
+                    nearest = std::int32_t(c + i);
+                }
+        }
+        return nearest;
+    }
+
+private:
+    static constexpr int kVectors = 4;
+    static constexpr std::size_t kWide = kVectors * kF64;
+
+    std::size_t count_ = 0, d_ = 0, stride_ = 0, first_tiles_ = 0;
+    std::vector<double> shift_;
+    Doubles columns_;
+    std::vector<float, CacheLines<float>> coefficients_, norms_;
+    std::vector<std::int32_t> places_;  // below 0: none
+    ErrorBound bound_{0};
+};
+
+}  // namespace rmodels::RMODELS_ISA
