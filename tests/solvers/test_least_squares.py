@@ -108,7 +108,7 @@ def test_penalties(fit_intercept):
 def test_known_moments_are_not_computed_again():
     moments = compute_moments(rows(), None)
     source = Rows(X, np.full_like(Y, np.nan), W, lambda: None)  # nothing of it is read
-    found = ridge.solve(source, np.ones(2), True, moments=moments)
+    found = ridge.solve(source, np.ones(2), True, known=moments)
     np.testing.assert_allclose(found.coefficients, truth(penalty=1.0), rtol=0, atol=1e-12)
 
 

@@ -21,6 +21,7 @@ constexpr std::size_t kSlabs = 32;            // held at a time, before they are
 constexpr std::size_t kRowsAhead = 8;         // of the row that is copied, that are asked for
 constexpr std::size_t kPackRows = 32;         // packed in one task
 constexpr std::size_t kBlockBytes = 4 << 20;  // packed by a team: in the L3 cache
+constexpr std::size_t kPartFeatures = 512;    // whose products one thread adds up for itself
 
 std::size_t padded(std::size_t columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
 
@@ -335,16 +336,46 @@ void Moments::finish(double *mean, double *rest, double *scatter) {
 }
 
 RowProducts::RowProducts(std::size_t rows, const Strided &weights, bool centre)
-    : rows_(rows), width_(padded(rows)), centre_(centre), weights_(rows, 1.0), products_(rows * width_) {
-    for (std::size_t i = 0; i < rows; i++) {
-        if (weights.data) weights_[i] = weights.at(i);
-        weight_ += weights_[i];
-    }
+    : rows_(rows), width_(padded(rows)), weighted_(weights.data), weights_(width_), products_(rows * width_) {
+    for (std::size_t i = 0; i < rows; i++) weight_ += weights_[i] = weights.data ? weights.at(i) : 1.0;
     centre_ = centre && weight_ != 0;
 }
 
 void RowProducts::add(const Strided &X, double *mean, int threads) {
     const Strided features = X.transposed();
+    if (rows_ >= kWide) {
+        add_together(features, mean, threads);
+        return;
+    }
+    std::vector<Doubles> parts;
+    for (std::size_t first = 0; first < features.rows; first += kSlabs * kPartFeatures) {
+        parts.resize(std::min(kSlabs, (features.rows - first + kPartFeatures - 1) / kPartFeatures));
+        parallel_for(parts.size(), threads, [&](std::size_t task, int) {
+            const std::size_t start = first + task * kPartFeatures;
+            accumulate(features, start, std::min(features.rows, start + kPartFeatures), mean, parts[task]);
+        });
+        for (const Doubles &part : parts)
+            for (std::size_t i = 0; i < part.size(); i++) products_[i] += part[i];
+    }
+}
+
+void RowProducts::accumulate(const Strided &features, std::size_t first, std::size_t last, double *mean,
+                             Doubles &products) const {
+    products.assign(rows_ * width_, 0.0);
+    Doubles memory(kBlockRows * width_);
+    for (std::size_t at = first; at < last; at += kBlockRows) {
+        const std::size_t count = std::min(kBlockRows, last - at);
+        const Panels block{memory.data(), count, kPanel};
+        pack(features, at, count, nullptr, nullptr, block, 0, 0);
+        if (centre_) subtract_means(block, 0, count, mean + at);
+        Ahead ahead;
+        Load none;
+        for (std::size_t left = 0; left < rows_; left += kPanel)
+            add_products(block, 0, count, 0, rows_, left, products.data(), width_, ahead, none);
+    }
+}
+
+void RowProducts::add_together(const Strided &features, double *mean, int threads) {
     const std::size_t block_rows = shared_rows(width_, features.rows);
     block_.resize(std::max(block_.size(), block_rows * width_));
     as_team(threads, [&](Team &team, int) noexcept {
@@ -354,33 +385,62 @@ void RowProducts::add(const Strided &X, double *mean, int threads) {
             team.for_each((rows + kPackRows - 1) / kPackRows, [&](std::size_t task) noexcept {
                 const std::size_t row = task * kPackRows, count = std::min(kPackRows, rows - row);
                 pack(features, at + row, count, nullptr, nullptr, block, row, 0);
-                if (centre_)
-                    for (std::size_t k = row; k < row + count; k++) mean[at + k] = subtract_mean(block, k);
+                if (centre_) subtract_means(block, row, count, mean + at + row);
             });
             add_products(team, block, rows, rows_, products_.data(), width_);
         }
     });
 }
 
-// Subtracts from a packed feature its mean, in two steps: the second removes the rounding of the first.
-double RowProducts::subtract_mean(const Panels &block, std::size_t feature) const {
-    double mean = 0;
-    for (int step = 0; step < 2; step++) {
-        double sum = 0;
-        for (std::size_t i = 0; i < rows_; i++) sum += weights_[i] * *block.at(feature, i);
-        const double part = sum / weight_;
-        for (std::size_t i = 0; i < rows_; i++) *block.at(feature, i) -= part;
-        mean += part;
+// Subtracts from packed features their means, in two steps: the second removes the rounding of the first.
+void RowProducts::subtract_means(const Panels &block, std::size_t first, std::size_t count, double *mean) const {
+    const std::size_t whole = rows_ / kF64 * kF64;
+    const int rest = int(rows_ - whole);
+    const f64v weight = broadcast(weight_);
+    for (std::size_t at = first; at < first + count; at += kF64) {
+        const int features = int(std::min(std::size_t(kF64), first + count - at));
+        double means[2][kF64] = {};
+        auto sum_about = [&](const double *centre, double *found) {
+            f64v sums[kF64]{};
+            for (int k = 0; k < features; k++) {
+                const f64v c = broadcast(centre[k]);
+                const std::size_t feature = at + std::size_t(k);
+                for (std::size_t i = 0; i < whole; i += kF64)
+                    sums[k] = fma(load<f64v>(weights_.data() + i), load<f64v>(element(block, feature, i)) - c, sums[k]);
+                if (rest) {
+                    const f64v w = load_first(weights_.data() + whole, rest);
+                    sums[k] = fma(w, load_first(element(block, feature, whole), rest) - c, sums[k]);
+                }
+            }
+            store(found, lane_sums(sums) / weight);
+        };
+        double zeros[kF64] = {};
+        sum_about(zeros, means[0]);
+        sum_about(means[0], means[1]);
+        for (int k = 0; k < features; k++) {
+            const f64v c = broadcast(means[0][k]), more = broadcast(means[1][k]);
+            const std::size_t feature = at + std::size_t(k);
+            for (std::size_t i = 0; i < whole; i += kF64) {
+                double *to = element(block, feature, i);
+                store(to, load<f64v>(to) - c - more);
+            }
+            if (rest) {
+                double *to = element(block, feature, whole);
+                store_first(to, load_first(to, rest) - c - more, rest);
+            }
+            mean[at - first + std::size_t(k)] = means[0][k] + means[1][k];
+        }
     }
-    return mean;
 }
 
 void RowProducts::finish(double *products) {
     unrotate(products_.data(), rows_, width_);
     mirror(products_.data(), rows_, width_, products);
+    if (!weighted_) return;
+    Doubles roots(rows_);
+    for (std::size_t i = 0; i < rows_; i++) roots[i] = std::sqrt(weights_[i]);
     for (std::size_t i = 0; i < rows_; i++)
-        for (std::size_t j = 0; j < rows_; j++)
-            products[i * rows_ + j] *= std::sqrt(weights_[i]) * std::sqrt(weights_[j]);
+        for (std::size_t j = 0; j < rows_; j++) products[i * rows_ + j] *= roots[i] * roots[j];
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -75,12 +75,15 @@ public:
     void finish(double *products);
 
 private:
-    double subtract_mean(const Panels &block, std::size_t feature) const;
+    void accumulate(const Strided &features, std::size_t first, std::size_t last, double *mean,
+                    Doubles &products) const;
+    void add_together(const Strided &features, double *mean, int threads);
+    void subtract_means(const Panels &block, std::size_t first, std::size_t count, double *mean) const;
 
     std::size_t rows_, width_;
-    bool centre_;
+    bool weighted_, centre_;
     double weight_ = 0;
-    Doubles weights_;   // (rows)
+    Doubles weights_;   // (width)
     Doubles products_;  // (rows, width): lower triangle, until finish as add_products leaves it
     Doubles block_;     // packed columns of X
 };
