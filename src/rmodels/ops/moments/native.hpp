@@ -49,9 +49,13 @@ public:
 
 private:
     bool wide() const;
-    void begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
-    void accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
-    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads);
+    template <class Rows>
+    void begin(Slab &slab, const Rows &rows, std::size_t count) const;
+    template <class Rows>
+    void accumulate(Slab &slab, const Rows &rows, std::size_t count) const;
+    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads,
+                             Doubles &memory) const;
+    std::size_t add_apart(const Samples &samples, std::size_t first, std::size_t last, int threads);
     void merge(Slab &slab);
 
     std::size_t columns_, width_, slab_rows_;
