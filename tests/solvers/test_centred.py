@@ -23,16 +23,15 @@ def test_products_are_those_of_the_centred_array(shape, weighted):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (2,)])
-def test_products_of_arrays_are_in_float64(d, order, dtype, shape):
+@pytest.mark.parametrize("far", [False, True])
+def test_products_of_arrays_are_in_float64(d, order, dtype, shape, far):
     rng = np.random.default_rng(0)
-    X = np.asarray(rng.normal(size=(5, d)), dtype, order=order)
-    mean, b, r = (
-        X.mean(axis=0, dtype=float),
-        rng.normal(size=(d, *shape)),
-        rng.normal(size=(5, *shape)),
-    )
+    X = np.asarray(rng.normal(size=(5, d)) + 1000 * far, dtype, order=order)
+    mean = X.mean(axis=0, dtype=float)
+    b, r = rng.normal(size=(d, *shape)), rng.normal(size=(5, *shape))
     expected = X.astype(np.float64) - mean
-    D = Centred(X, mean)
-    sizes = (abs(expected) + abs(mean)) @ abs(b)  # a sum of d terms: its rounding is a walk
+    D = Centred(X, mean, far=far)
+    sizes = (abs(expected) + abs(mean) * (not far)) @ abs(b)
+    # a sum of d terms, whose rounding is a walk
     assert (abs(D.along_rows(b) - expected @ b) <= 4 * np.sqrt(d) * 2.0**-53 * sizes).all()
     np.testing.assert_allclose(D.along_columns(r), expected.T @ r, atol=1e-14)

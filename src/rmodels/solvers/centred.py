@@ -10,7 +10,7 @@ __all__ = ["Centred"]
 
 Matrix = NDArray[np.float64]
 
-_NUMBERS = 1 << 17  # of float32, that are made float64 at a time: they stay in the cache
+_NUMBERS = 1 << 17  # that are copied at a time: they stay in the cache
 
 
 class Centred:
@@ -19,11 +19,14 @@ class Centred:
     Parameters
     ----------
     X : csr_array or ndarray of shape (n_samples, n_features)
-        An array of float32 is multiplied in float64, a few columns at a time.
+        An array of float32 is made float64, a few columns at a time.
     mean : ndarray of shape (n_features,)
         μ; zeros if the rows are not centred.
     root : ndarray of shape (n_samples,), optional
         √w; 1 each if not given.
+    far : bool
+        Whether the means of an array are so large that products about zero would lose digits: then
+        they are subtracted before.
 
     Examples
     --------
@@ -35,12 +38,14 @@ class Centred:
     (array([-2.,  2.]), array([-1., -1.]))
     """
 
-    def __init__(self, X: Any, mean: Matrix, root: Matrix | None = None) -> None:
+    def __init__(self, X: Any, mean: Matrix, root: Matrix | None = None, far: bool = False) -> None:
         self.X, self.mean, self._root, self._transposed = X, mean, root, X.T
         n, d = X.shape
         step = max(1, _NUMBERS // max(1, n))
-        single = isinstance(X, np.ndarray) and X.dtype == np.float32
-        self._parts = [slice(at, at + step) for at in range(0, d, step)] if single else None
+        is_array = isinstance(X, np.ndarray)
+        self._far = is_array and far
+        in_parts = self._far or (is_array and X.dtype == np.float32)
+        self._parts = [slice(at, at + step) for at in range(0, d, step)] if in_parts else None
 
     def along_rows(self, b: Matrix) -> Matrix:
         """Return D b of a vector, or of the columns of a matrix."""
@@ -48,8 +53,8 @@ class Centred:
             return self._weigh(_multiply(self.X, b) - self.mean @ b)
         found = np.zeros((self.X.shape[0], *b.shape[1:]))
         for part in self._parts:
-            found += _multiply(self.X[:, part].astype(np.float64), b[part])
-        return self._weigh(found - self.mean @ b)
+            found += _multiply(self._convert(part), b[part])
+        return self._weigh(found if self._far else found - self.mean @ b)
 
     def along_columns(self, r: Matrix) -> Matrix:
         """Return Dᵀ r of a vector, or of the columns of a matrix."""
@@ -60,9 +65,17 @@ class Centred:
         else:
             found = np.empty((self.X.shape[1], *r.shape[1:]))
             for part in self._parts:
-                found[part] = _multiply(self.X[:, part].astype(np.float64).T, weighed)
-        found -= np.multiply.outer(self.mean, weighed.sum(axis=0))
+                found[part] = _multiply(self._convert(part).T, weighed)
+        if not self._far:
+            found -= np.multiply.outer(self.mean, weighed.sum(axis=0))
         return found
+
+    def _convert(self, part: slice) -> Matrix:
+        """Return some columns of an array in float64, less their means if those are large."""
+        columns: Matrix = self.X[:, part].astype(np.float64)
+        if self._far:
+            columns -= self.mean[part]
+        return columns
 
     def _weigh(self, rows: Matrix) -> Matrix:
         return rows if self._root is None else (self._root * rows.T).T

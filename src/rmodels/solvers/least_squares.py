@@ -5,7 +5,8 @@ good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residu
 corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
 for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
 orthogonal transformations, block by block, and solved by singular values (LAPACK). Above κ² = 10⁶,
-either solution of float64 data is refined with residuals in twice the precision.
+either solution of float64 data is refined with residuals in twice the precision. Products of the
+rows, where those are fewer, follow the first two rules; their refinement gives the least norm.
 """
 
 from collections.abc import Callable
@@ -59,6 +60,7 @@ _PRECISE_ABOVE = 1e6  # κ²: above, three digits and more are lost without prec
 _MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 _MOST_STEPS = 5
 _MOST_DUAL_STEPS = 2
+_FAR = 256.0  # Σw Σ μ² over the sum of squares: above, products about zero lose digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -505,7 +507,9 @@ def _solve_gram(
     if fit_intercept:
         target = target - np.average(target, axis=0, weights=root[:, 0] ** 2)
     target = root * target
-    D = Centred(X, gram.mean, None if weights is None else root[:, 0])
+    weight = float((root**2).sum())
+    far = weight * (gram.mean @ gram.mean) > _FAR * gram.products.trace()
+    D = Centred(X, gram.mean, None if weights is None else root[:, 0], far)
     dual = invert(target)
     coefficients = D.along_columns(dual)
     if told * _enough(rows) < 1:
