@@ -5,7 +5,7 @@ import pytest
 import sklearn
 
 from rmodels import GaussianNB, scan
-from rmodels.data.labels import encode
+from rmodels.data.labels import Encoding, encode, encode_by
 
 RNG = np.random.default_rng(0)
 WARNS = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 7)  # of that many classes
@@ -93,3 +93,16 @@ def _warnings_of_classes(found):
 def test_what_is_no_class_of_several_targets():
     with pytest.raises(ValueError, match="Unknown label type: continuous-multioutput"):
         encode(np.array([[0.5, 1.0], [1.0, 2.5]]))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "float64"])
+@pytest.mark.parametrize("labels", [[0, 1, 2], [-3, 0, 120], [5], [0, 1000], [-300, 4, 7]])
+def test_places_among_known_labels_are_those_of_a_search(dtype, labels):
+    known = np.array(labels)
+    held = [label for label in labels if np.array(label).astype(dtype) == label]
+    column = np.array(held * 3, dtype=dtype)[::-1]
+    found = encode_by(column[:, np.newaxis], [Encoding.of(known, known)], "")
+    np.testing.assert_array_equal(known[found[:, 0]], column)
+    strange = np.append(column, np.array(3, dtype))
+    with pytest.raises(ValueError, match="holds the label 3"):
+        encode_by(strange[:, np.newaxis], [Encoding.of(known, known)], "")

@@ -334,6 +334,13 @@ def test_gram_shapes(engine, n, d, weighted, centre):
     assert_gram_accurate(gram(X, weights, centre=centre, engine=engine), X, weights, centre)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d"), [(3, 17_000), (255, 600), (256, 600), (300, 2100)])
+def test_gram_in_many_parts(engine, n, d, weighted):
+    X, _, weights = samples(n, d, 0, weighted=weighted)
+    assert_gram_accurate(gram(X, weights, engine=engine), X, weights)
+
+
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_gram_layouts(engine, layout, dtype):
@@ -360,8 +367,9 @@ def test_gram_shows_what_is_not_finite(engine, centre, n, d, data, bad):
     assert not np.isfinite(found.products[row, row])
 
 
-def test_gram_on_any_number_of_threads(engine):
-    X, _, weights = samples(150, 3000, 0, weighted=True)
+@pytest.mark.parametrize(("n", "d"), [(150, 3000), (270, 800)])
+def test_gram_on_any_number_of_threads(engine, n, d):
+    X, _, weights = samples(n, d, 0, weighted=True)
     one, *others = (gram(X, weights, engine=engine, n_threads=k) for k in (1, 2, 3))
     for other in others:
         np.testing.assert_array_equal(other.products, one.products)

@@ -33,7 +33,7 @@ def three_threads():
 
 
 def test_small_matrices_take_one_thread():
-    with blas_threads(256, 2):
+    with blas_threads(512, 2):
         assert set(counts()) == {1}
     assert set(counts()) == {3}
 

@@ -108,7 +108,7 @@ def test_penalties(fit_intercept):
 def test_known_moments_are_not_computed_again():
     moments = compute_moments(rows(), None)
     source = Rows(X, np.full_like(Y, np.nan), W, lambda: None)  # nothing of it is read
-    found = ridge.solve(source, np.ones(2), True, moments=moments)
+    found = ridge.solve(source, np.ones(2), True, known=moments)
     np.testing.assert_allclose(found.coefficients, truth(penalty=1.0), rtol=0, atol=1e-12)
 
 
@@ -130,3 +130,35 @@ def test_lsqr_tells_that_it_did_not_converge():
     with config_context(engine="auto"):
         found = lsqr.solve(source, True)
     assert [type(warning) for warning in found.warnings] == [ConvergenceWarning]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("offset", [2.0**12, 2.0**30])
+def test_wide_rows_far_from_zero_keep_their_digits(offset, penalty, weighted):
+    rng = np.random.default_rng(0)
+    near = rng.integers(-1000, 1000, (40, 600)) / 1024.0  # so that offsets are added exactly
+    Y, w = rng.normal(size=(40, 2)), rng.random(40) + 0.1 if weighted else None
+    found = [
+        ridge.solve(Rows(rows, Y, w, lambda: None), np.full(2, penalty), True)
+        for rows in (near, near + offset)
+    ]
+    assert {each.solver for each in found} == {"gram"}
+    expected, shifted = (each.coefficients[:-1] for each in found)
+    condition = 4.0  # of 40 rows in 600 directions: (1 + 1/4) / (1 - 1/4), and of the weights
+    apart = np.linalg.norm(shifted - expected, axis=0)
+    assert (apart <= 100 * condition * 2.0**-53 * np.linalg.norm(expected, axis=0)).all()
+
+
+@pytest.mark.parametrize("n", [40, 150])
+def test_square_rows_give_the_least_norm_by_their_products(n):
+    rng = np.random.default_rng(0)
+    A, Y = rng.normal(size=(n, n)), rng.normal(size=(n, 1))
+    found = least_squares.solve(Rows(A, Y, None, lambda: None), True)
+    assert found.solver == "gram"
+    D = A - A.mean(axis=0)
+    U, values, Vt = linalg.svd(D)
+    expected = Vt[: n - 1].T @ ((U[:, : n - 1].T @ (Y - Y.mean())) / values[: n - 1, np.newaxis])
+    condition = values[0] / values[n - 2]
+    apart = np.linalg.norm(found.coefficients[:-1] - expected)
+    assert apart <= 100 * n * condition * 2.0**-53 * np.linalg.norm(expected)

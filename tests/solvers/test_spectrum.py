@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rmodels.data.source import Rows, Without
+from rmodels.ops.moments import Gram
 from rmodels.solvers import ridge, spectrum
 from rmodels.solvers.moments import compute_moments
 
@@ -41,22 +42,23 @@ def test_coefficients_for_every_penalty(shape, fit_intercept, of_moments):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", [(20, 3), (5, 9), (4, 4)])
-def test_each_row_is_left_out(shape, weighted, fit_intercept):
-    source = rows(*shape, weighted)
+@pytest.mark.parametrize("n_penalties", [3, 20])  # few are inverses, many have eigenvectors
+def test_each_row_is_left_out(shape, weighted, fit_intercept, n_penalties):
+    source, penalties = rows(*shape, weighted), np.geomspace(0.1, 30.0, n_penalties)
     n = shape[0]
-    blocks, moments = spectrum.leave_one_out(source, PENALTIES, fit_intercept, None)
-    assert (moments is None) is (n <= shape[1])
-    left_out = spectrum.collect(source, blocks, len(PENALTIES))
-    truth = np.empty((len(PENALTIES), n, 2))
+    blocks, known = spectrum.leave_one_out(source, penalties, fit_intercept, None)
+    assert isinstance(known, Gram) is (n <= shape[1])
+    left_out = spectrum.collect(source, blocks, len(penalties))
+    truth = np.empty((len(penalties), n, 2))
     for row in range(n):
         others = source.take(np.delete(np.arange(n), row))
-        for i, penalty in enumerate(PENALTIES):
+        for i, penalty in enumerate(penalties):
             coefficients = fit(others, penalty, fit_intercept)
             truth[i, row] = source.Y[row] - np.append(source.X[row], 1.0) @ coefficients
     np.testing.assert_allclose(left_out.residuals, truth, rtol=0, atol=1e-11)
     w = np.ones(n) if source.weights is None else source.weights
     np.testing.assert_array_equal(left_out.weights[:, 0], w)
-    squares = spectrum.average_squares(source, blocks, len(PENALTIES))
+    squares = spectrum.average_squares(source, blocks, len(penalties))
     expected = (w[:, np.newaxis] * truth**2).mean(axis=1)
     np.testing.assert_allclose(squares, expected, rtol=1e-10)
 
@@ -69,6 +71,29 @@ def test_rows_are_left_out_of_batches():
     blocks, _ = spectrum.leave_one_out(parts(source), PENALTIES, True, None)
     found = spectrum.average_squares(parts(source), blocks, len(PENALTIES))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_penalties", [3, 20])
+@pytest.mark.parametrize("n", [5, 20])
+def test_a_row_without_weight_is_left_out_as_it_is(n, n_penalties):
+    source, penalties = rows(n, 9, weighted=True), np.geomspace(0.1, 30.0, n_penalties)
+    source.weights[2] = 0.0
+    blocks, _ = spectrum.leave_one_out(source, penalties, True, None)
+    residuals = spectrum.collect(source, blocks, len(penalties)).residuals[:, 2]
+    found = [fit(source, penalty, True) for penalty in penalties]
+    expected = [source.Y[2] - np.append(source.X[2], 1.0) @ coefficients for coefficients in found]
+    np.testing.assert_allclose(residuals, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("exponent", [-40, 40])
+def test_rows_are_left_out_in_any_unit(exponent):
+    source = rows(6, 9)
+    scaled = Rows(source.X * 2.0**exponent, source.Y, None, lambda: None)
+    found = []
+    for each, unit in ((source, 1.0), (scaled, 4.0**exponent)):
+        blocks, _ = spectrum.leave_one_out(each, unit * PENALTIES, True, None)
+        found.append(spectrum.average_squares(each, blocks, len(PENALTIES)))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-11)
 
 
 @pytest.mark.parametrize("partition", [True, False])

@@ -14,8 +14,8 @@ _LEAST_SAMPLE = 1e-3  # seconds: shorter calls are repeated within a sample
 _TURN = 0.05  # seconds after which a contender begins no other sample in its turn
 _NO_WARM_UP = 0.2  # seconds: a call that takes longer gains nothing from another before it
 _FIRST_COUNTS = 1.0  # seconds: beside so long a call, what a first one sets up is nothing
-# Threads of BLAS and OpenMP wait for work in a loop for up to 25 ms after a call.
-_PAUSE = 0.03
+# Threads of OpenBLAS wait for work in a loop for up to 2²⁸ ticks of the clock after a call.
+_PAUSE = 0.11
 
 
 def quantile(values: Sequence[float], share: float) -> float:

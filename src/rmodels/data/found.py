@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rmodels.config import get_config
 from rmodels.data.formats import Batch, Column, holds_text, labels_of, matrix, texts_of, values_of
-from rmodels.data.labels import Encoding, merge_labels
+from rmodels.data.labels import Encoding, merge_labels, sort_labels
 from rmodels.data.scan import Asked, Scan, read_ahead
 
 __all__ = [
@@ -111,7 +111,7 @@ def find_labels(scan: Scan, used: Used) -> tuple[list[Encoding], int]:
     with closing(_read(scan, (), used.labels, used)) as batches:
         for _, _, labels, lacks in batches:
             kept = slice(None) if lacks is None else ~lacks
-            part = [np.unique(each[kept]) for each in labels]
+            part = [sort_labels(each[kept]) for each in labels]
             n_rows += len(labels[0][kept])
             found = part if found is None else merge_labels(found, part)
     assert found is not None

@@ -19,6 +19,7 @@ __all__ = [
     "encode_by",
     "find_labels",
     "merge_labels",
+    "sort_labels",
 ]
 
 _MIX = "Mix of label input types (string and number)"
@@ -123,30 +124,44 @@ def encode(Y: Any) -> tuple[list[Any], Any]:
     objects = Y.dtype == object
     if objects:
         check_classification_targets(Y)  # before they are compared
-    classes, codes = [], np.empty(Y.shape, dtype=np.intp)
-    for output, column in enumerate(Y.T):
-        labels, codes[:, output] = _place(column)
-        if not objects:
-            check_classes(labels, len(Y), Y.shape[1])
-        classes.append(labels)
-    return classes, codes
+    found = [_place(column) for column in Y.T]
+    classes = [labels for labels, _ in found]
+    for labels in () if objects else classes:
+        check_classes(labels, len(Y), Y.shape[1])
+    if len(found) == 1:
+        return classes, found[0][1][:, np.newaxis]
+    return classes, np.array([places for _, places in found], dtype=np.intp).reshape(-1, len(Y)).T
 
 
 def _place(column: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
     """Return what `np.unique` does with inverses; of whole numbers that lie close by a table."""
-    if column.dtype.kind not in "biuf" or not len(column):
+    found = _count(column)
+    if found is None:
         return np.unique(column, return_inverse=True)
-    least, most = float(column.min()), float(column.max())
-    if not (most - least <= max(_CLOSE, 2 * len(column)) and abs(least) < _LARGEST):
-        return np.unique(column, return_inverse=True)
-    whole = column.astype(np.intp)
-    if column.dtype.kind == "f" and not (whole == column).all():
-        return np.unique(column, return_inverse=True)
-    whole -= int(least)
-    used = np.flatnonzero(np.bincount(whole))
+    labels, whole, used = found
+    if len(used) == used[-1] + 1:  # every number between them: they are the places
+        return labels, whole
     table = np.empty(int(used[-1]) + 1, dtype=np.intp)
     table[used] = np.arange(len(used))
-    return (used + int(least)).astype(column.dtype), table[whole]
+    return labels, table[whole]
+
+
+def _count(column: NDArray) -> tuple[NDArray, NDArray[np.intp], NDArray[np.intp]] | None:
+    """Return the labels, each row's label less the least, and such differences that there are.
+
+    None if they are not whole numbers that lie close.
+    """
+    if column.dtype.kind not in "biuf" or not len(column):
+        return None
+    least, most = float(column.min()), float(column.max())
+    if not (most - least <= max(_CLOSE, 2 * len(column)) and abs(least) < _LARGEST):
+        return None
+    whole = column.astype(np.intp)  # a copy: models keep places
+    if column.dtype.kind == "f" and not (whole == column).all():
+        return None
+    whole -= int(least)
+    used = np.flatnonzero(np.bincount(whole))
+    return (used + int(least)).astype(column.dtype), whole, used
 
 
 def encode_by(Y: NDArray, encodings: Sequence[Encoding], place: str) -> NDArray[np.intp]:
@@ -160,8 +175,7 @@ def encode_by(Y: NDArray, encodings: Sequence[Encoding], place: str) -> NDArray[
     codes = np.empty(Y.shape, dtype=np.intp)
     for output, (column, encoding) in enumerate(zip(Y.T, encodings, strict=True)):
         check_kinds(encoding.labels, column)
-        found = np.searchsorted(encoding.labels, column)
-        found = np.minimum(found, len(encoding.labels) - 1)
+        found = _search(encoding.labels, column)
         unknown = encoding.labels[found] != column
         if unknown.any():
             label = column[unknown][:1].tolist()[0]
@@ -170,9 +184,27 @@ def encode_by(Y: NDArray, encodings: Sequence[Encoding], place: str) -> NDArray[
     return codes
 
 
+def _search(labels: NDArray, column: NDArray) -> NDArray[np.intp]:
+    """Return the place of each label of a column among sorted ones, or of another if it is none."""
+    last = len(labels) - 1
+    kinds = labels.dtype.kind + column.dtype.kind
+    if kinds == "ii" and len(column) and int(labels[-1]) - int(labels[0]) <= _CLOSE:
+        least, most = int(labels[0]), int(labels[-1])
+        if least <= int(column.min()) and int(column.max()) <= most:
+            places = np.searchsorted(labels, np.arange(least, most + 1))
+            return places[column.astype(np.intp) - least]
+    return np.minimum(np.searchsorted(labels, column), last)
+
+
 def find_labels(Y: NDArray) -> list[NDArray]:
     """Return the sorted labels of each column."""
-    return [np.unique(column) for column in Y.T]
+    return [sort_labels(column) for column in Y.T]
+
+
+def sort_labels(column: NDArray) -> NDArray:
+    """Return the sorted labels of a column."""
+    found = _count(column)
+    return np.unique(column) if found is None else found[0]
 
 
 def merge_labels(first: list[NDArray], second: list[NDArray]) -> list[NDArray]:

@@ -17,7 +17,7 @@ from rmodels.base.sklearn import (
 from rmodels.base.warnings import warn
 from rmodels.data import Source
 from rmodels.linear_model._base import Coefficients, LinearModel
-from rmodels.ops.moments import Moments
+from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import ridge
 
 __all__ = ["PenalisedModel", "Ridge", "RidgeModel"]
@@ -36,7 +36,7 @@ class RidgeModel(Coefficients):
         positive: bool,
         one_target: bool,
         X: Any,
-        moments: Moments | None = None,
+        known: Moments | Gram | None = None,
     ) -> str:
         """Set the coefficients, as the kind of array that X is; return what found them."""
         found = ridge.solve(
@@ -45,7 +45,7 @@ class RidgeModel(Coefficients):
             self.fit_intercept,
             positive=positive,
             n_threads=source.threads(None),
-            moments=moments,
+            known=known,
         )
         for warning in found.warnings:
             warn(str(warning), type(warning))

@@ -30,7 +30,7 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
 from rmodels.linear_model._base import LinearModel
 from rmodels.linear_model._ridge import Ridge, RidgeModel
-from rmodels.ops.moments import Moments
+from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import spectrum
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.plan import smaller_side
@@ -136,14 +136,12 @@ class RidgeSearch(RidgeModel):
         self.__dict__.pop("cv_results_", None)
         with blas_threads(smaller_side(source), source.threads(None) or 1):
             if self.cv is None:
-                scores, moments = self._leave_one_out(
-                    source, penalties, one_target, score_params, X
-                )
+                scores, known = self._leave_one_out(source, penalties, one_target, score_params, X)
             elif isinstance(source, Rows):
                 params = {"score": score_params, "split": split_params}
-                scores, moments = self._k_fold(source, penalties, one_target, y, params), None
+                scores, known = self._k_fold(source, penalties, one_target, y, params), None
             else:
-                scores, moments = self._k_fold_of_batches(source, penalties, one_target)
+                scores, known = self._k_fold_of_batches(source, penalties, one_target)
         best = np.argmax(scores, axis=0)
         if scores.ndim == 2 and source.n_targets > 1:
             self.alpha_ = penalties[best]
@@ -153,7 +151,7 @@ class RidgeSearch(RidgeModel):
             self.alpha_ = float(penalties[chosen])
             self.best_score_ = float(np.ravel(scores[chosen])[0])
         chosen_penalties = np.broadcast_to(np.asarray(self.alpha_), source.n_targets)
-        self._fit_penalties(source, chosen_penalties, False, one_target, X, moments)
+        self._fit_penalties(source, chosen_penalties, False, one_target, X, known)
 
     def _check_batches(self) -> None:
         """Raise an error if choosing the penalty needs all rows at once."""
@@ -196,23 +194,23 @@ class RidgeSearch(RidgeModel):
         one_target: bool,
         score_params: dict[str, Any],
         X: Any,
-    ) -> tuple[NDArray[np.float64], Moments | None]:
-        """Return the score of each penalty and, if they were computed, the moments of all rows.
+    ) -> tuple[NDArray[np.float64], Moments | Gram]:
+        """Return the score of each penalty, and the moments of all rows or their products.
 
         Scores are (n_alphas,), or (n_alphas, n_targets) for each target.
         """
-        blocks, moments = spectrum.leave_one_out(
+        blocks, known = spectrum.leave_one_out(
             source, penalties, self.fit_intercept, source.threads(None)
         )
         if self.scoring is None and not self.store_cv_results:
             scores = -spectrum.average_squares(source, blocks, len(penalties))
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), known
         if not isinstance(source, Rows):
             weighted = "sample_weight" in score_params
             tally = partial(_tally, blocks, len(penalties), weighted)
             added = source.fold(tally, spectrum.add_each)
             by_target = np.array([each.choose(self.scoring) for each in added])
-            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), moments
+            return (by_target if self.alpha_per_target else by_target.mean(axis=1)), known
         residuals, weights = spectrum.collect(source, blocks, len(penalties))
         targets = on_host(source.Y)
         results = weights * residuals**2 if self.scoring is None else targets - residuals
@@ -221,7 +219,7 @@ class RidgeSearch(RidgeModel):
             self.cv_results_ = as_kind_of(kept[:, 0] if one_target else kept, X)
         if self.scoring is None:
             scores = -results.mean(axis=1)
-            return (scores if self.alpha_per_target else scores.mean(axis=1)), moments
+            return (scores if self.alpha_per_target else scores.mean(axis=1)), known
         scorer, identity = self._get_scorer(), self._identity()
         Y = self._tell(targets, one_target)
         if one_target:
@@ -234,7 +232,7 @@ class RidgeSearch(RidgeModel):
             ]
         else:
             found_scores = [scorer(identity, each, Y, **score_params) for each in results]
-        return np.asarray(found_scores, dtype=np.float64), moments
+        return np.asarray(found_scores, dtype=np.float64), known
 
     def _k_fold(
         self,

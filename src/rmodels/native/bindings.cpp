@@ -72,6 +72,13 @@ void add_selected_moments(Moments &moments, const Array &X, const Array &Y, cons
     moments.add_selected(samples, numbers.data(), numbers.shape(0), threads);
 }
 
+using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void sort_groups(const Numbers &codes, const Whole &count, const Whole &numbers) {
+    nb::gil_scoped_release release;
+    sort_by_group(codes.data(), codes.shape(0), count.shape(0), count.data(), numbers.data());
+}
+
 void finish_moments(Moments &moments, const Result &mean, const Result &rest, const Result &scatter) {
     nb::gil_scoped_release release;
     moments.finish(mean.data(), rest.data(), scatter.data());
@@ -84,10 +91,10 @@ void add_squares(GroupSquares &squares, const Array &X, const Array &Y, const Ve
     squares.add(samples, codes.data(), first, last, threads);
 }
 
-void finish_squares(const GroupSquares &squares, const Result &weight, const Result &mean, const Result &rest,
-                    const Result &result) {
+void finish_squares(const GroupSquares &squares, const Whole &count, const Result &weight, const Result &mean,
+                    const Result &rest, const Result &result) {
     nb::gil_scoped_release release;
-    squares.finish(weight.data(), mean.data(), rest.data(), result.data());
+    squares.finish(count.data(), weight.data(), mean.data(), rest.data(), result.data());
 }
 
 void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
@@ -326,7 +333,6 @@ nb::class_<Search> bind_search(nb::module_ &module, const char *name) {
 }
 
 using Mask = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 void bind_connection(nb::module_ &module) {
     nb::class_<Connection>(module, "Connection")
@@ -443,12 +449,13 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("slab_rows", &Moments::slab_rows)
         .def_prop_ro("weight", &Moments::weight);
+    module.def("sort_groups", &sort_groups, "codes"_a.noconvert(), "count"_a.noconvert(), "numbers"_a.noconvert());
     nb::class_<GroupSquares>(module, "GroupSquares")
         .def(nb::init<std::size_t, std::size_t>(), "groups"_a, "columns"_a)
         .def("add", &add_squares, "X"_a, "Y"_a, "weights"_a.none(), "codes"_a.noconvert(), "first"_a, "last"_a,
              "threads"_a)
-        .def("finish", &finish_squares, "weight"_a.noconvert(), "mean"_a.noconvert(), "rest"_a.noconvert(),
-             "squares"_a.noconvert())
+        .def("finish", &finish_squares, "count"_a.noconvert(), "weight"_a.noconvert(), "mean"_a.noconvert(),
+             "rest"_a.noconvert(), "squares"_a.noconvert())
         .def_prop_ro("granularity", &GroupSquares::granularity);
     nb::class_<RowProducts>(module, "RowProducts")
         .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)

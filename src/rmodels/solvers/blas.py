@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["blas_threads"]
 
-_SMALL = 256  # side of a matrix up to which waking another thread costs more than it saves
+_SMALL = 512  # side of a matrix up to which waking another thread costs more than it saves
 
 _limiting = threading.Lock()  # held by the one block whose limit is in force
 _before: list[tuple[Any, int]] = []  # what each library had before that block

@@ -110,7 +110,7 @@ def solve(
             system: _System = _Columns(D, float(penalty), squares)
         else:
             system = _Rows(D, float(penalty), squares, np.sqrt(w) if fit_intercept else None)
-        if not system.is_well_posed():
+        if not (system.is_bounded(w) or system.is_well_posed()):
             return None
         for number in np.flatnonzero(given == penalty):
             found = system.refine(target[:, number])
@@ -152,6 +152,25 @@ class _System:
         """Return the coefficients for a centred target times √w; None if they do not converge."""
         raise NotImplementedError
 
+    def is_bounded(self, w: Matrix) -> bool:
+        """Return whether the penalty alone determines all directions, without losing many digits.
+
+        The largest eigenvalue of a matrix is at most the product of the largest sums of magnitudes
+        in its columns and in its rows; centring makes it no larger, but for what it takes away.
+        """
+        if not self.penalty or self.underflows or not self.active.all():
+            return False
+        least = self.penalty / self.sizes.max() ** 2
+        most = self.bound(w) + self.penalty / self.sizes.min() ** 2
+        if most > _LARGEST * least:
+            return False
+        self.squared_condition = 0.0  # what the steps show is enough
+        return True
+
+    def bound(self, w: Matrix) -> float:
+        """Return at least the largest eigenvalue of the scaled matrix without the penalty."""
+        raise NotImplementedError
+
     def is_well_posed(self) -> bool:
         """Return whether all directions are determined, without losing many digits."""
         if self.underflows or not self.active.any():
@@ -168,12 +187,22 @@ class _System:
 
     def step(self, slope: Matrix) -> Matrix | None:
         """Return about the inverse of the unscaled matrix times a vector."""
-        found = _descend(self.multiply, slope / self.scale).solution
-        return None if found is None else found / self.scale
+        found = _descend(self.multiply, slope / self.scale)
+        if found.solution is None:
+            return None
+        if found.lengths:
+            self.squared_condition = max(self.squared_condition, found.squared_condition())
+        return found.solution / self.scale
 
 
 class _Columns(_System):
     """DᵀD + α."""
+
+    def bound(self, w: Matrix) -> float:
+        root, magnitudes = np.sqrt(w), abs(self.D.X)
+        rows = root * (magnitudes @ (1 / self.sizes))
+        columns = (magnitudes.T @ root) / self.sizes
+        return float(rows.max() * columns.max())
 
     def is_well_posed(self) -> bool:
         return bool(self.active.all()) and super().is_well_posed()
@@ -201,6 +230,13 @@ class _Rows(_System):
     def __init__(self, D: Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
         super().__init__(D, penalty, squares)
         self.empty = None if penalty else empty
+
+    def bound(self, w: Matrix) -> float:
+        share, magnitudes = np.sqrt(w) / self.sizes, abs(self.D.X)
+        rows = share * np.asarray(magnitudes.sum(axis=1)).ravel()
+        columns = magnitudes.T @ share
+        lost = np.linalg.norm(share) * np.linalg.norm(self.D.mean)
+        return float((np.sqrt(rows.max() * columns.max()) + lost) ** 2)
 
     def multiply(self, x: Matrix) -> Matrix:
         u = x / self.scale

@@ -5,7 +5,8 @@ good as the rows. Up to κ² = 10¹⁰ their solution is refined with the residu
 corrected seminormal equations: Björck, "Stability analysis of the method of seminormal equations
 for linear least squares problems", 1987). Beyond, the rows are reduced to triangular form by
 orthogonal transformations, block by block, and solved by singular values (LAPACK). Above κ² = 10⁶,
-either solution of float64 data is refined with residuals in twice the precision.
+either solution of float64 data is refined with residuals in twice the precision. Products of the
+rows, where those are fewer, follow the first two rules; their refinement gives the least norm.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from rmodels.data import Rows, Source
 from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import conjugate_gradients, lsqr
 from rmodels.solvers.blas import blas_threads
+from rmodels.solvers.centred import Centred
 from rmodels.solvers.conditioning import (
     TINY,
     TOO_ILL,
@@ -57,6 +59,8 @@ _REFINE_ABOVE = 16.0  # κ²: below, the normal equations lose about one digit
 _PRECISE_ABOVE = 1e6  # κ²: above, three digits and more are lost without precise residuals
 _MOST_SQUARED = 1e8  # κ²: above, moments alone may lose half of the digits
 _MOST_STEPS = 5
+_MOST_DUAL_STEPS = 2
+_FAR = 256.0  # Σw Σ μ² over the sum of squares: above, products about zero lose digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +106,12 @@ def read(
     route: Route,
     fit_intercept: bool,
     n_threads: int | None,
-    moments: Moments | None = None,
+    known: Moments | Gram | None = None,
 ) -> Read:
-    """Read the rows by a route; not again, if it leads by moments that are known."""
+    """Read the rows by a route; not again, if it leads by sums that are known."""
     if route.solver == "gram":
         assert isinstance(source, Rows)
-        gram = compute_gram(source, fit_intercept, n_threads)
+        gram = known if isinstance(known, Gram) else compute_gram(source, fit_intercept, n_threads)
         rows = source.on_host()
         target_mean = np.average(rows.Y.astype(np.float64), axis=0, weights=rows.weights)
         offset = np.concatenate([gram.mean, target_mean])
@@ -115,7 +119,7 @@ def read(
     if isinstance(source, Rows) and route.solver == "rows":
         source.assert_finite()
         return Read(None, np.zeros(source.n_features + source.n_targets), "scipy", None)
-    moments = moments or compute_moments(source, n_threads)
+    moments = known if isinstance(known, Moments) else compute_moments(source, n_threads)
     by_moments = partial(_solve_moments, moments, source, fit_intercept, n_threads)
     chosen = by_moments if route.solver == "moments" else None
     return Read(chosen, moments.mean, moments.engine, moments)
@@ -321,9 +325,7 @@ def _solve_moments(
     right = S[used, d:] / scale[:, np.newaxis]
     solved, _ = lapack.dpotrs(factor, right, lower=1)
     coefficients[used] = solved / scale[:, np.newaxis]
-    # float32 input has 24 digits to keep, not 53
-    enough = _REFINE_ABOVE * (2.0**20 if source.dtype.itemsize < 8 else 1.0)
-    if reciprocal * enough >= 1:
+    if reciprocal * _enough(source) >= 1:
         return Solution(coefficients, conditioning)
 
     shift = moments.mean[:d] if fit_intercept else None
@@ -359,6 +361,12 @@ def _solve_moments(
         if size > 0.1 * norm:
             break
     return None
+
+
+def _enough(source: Source) -> float:
+    """Return the κ² up to which sums give the digits that the rows have."""
+    # float32 input has 24 digits to keep, not 53
+    return _REFINE_ABOVE * (2.0**20 if source.dtype.itemsize < 8 else 1.0)
 
 
 def _solve_nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
@@ -490,20 +498,28 @@ def _solve_gram(
     rank = int((root > 0).sum()) - bool(fit_intercept)
     if rank < 1 or not TINY < gram.products.diagonal().max() < np.inf:
         return None
-    most = TOO_ILL if n < X.shape[1] else _PRECISE_ABOVE  # above, the rows give more digits
-    invert = _invert_products(gram.products, root, rank, fit_intercept, penalty, most)
+    # above, the rows give more digits; of the least norm they do not
+    most = TOO_ILL if rank < X.shape[1] else _PRECISE_ABOVE
+    invert, told = _invert_products(gram.products, root, rank, fit_intercept, penalty, most)
     if invert is None:
         return None
     target = Y.astype(np.float64)
     if fit_intercept:
         target = target - np.average(target, axis=0, weights=root[:, 0] ** 2)
-    dual = np.zeros_like(target)
-    coefficients = np.zeros((X.shape[1], target.shape[1]))
-    for _ in range(3):  # the first solves, the others refine
-        fitted = X @ coefficients - gram.mean @ coefficients
-        step = invert(root * (target - fitted) - penalty * dual)
-        dual += step
-        coefficients += X.T @ (root * step) - np.outer(gram.mean, (root * step).sum(axis=0))
+    target = root * target
+    weight = float((root**2).sum())
+    far = weight * (gram.mean @ gram.mean) > _FAR * gram.products.trace()
+    D = Centred(X, gram.mean, None if weights is None else root[:, 0], far)
+    dual = invert(target)
+    coefficients = D.along_columns(dual)
+    if told * _enough(rows) < 1:
+        shrink = n * _EPS / told  # what a step leaves of the error before it, at most
+        for _ in range(_MOST_DUAL_STEPS):
+            step = invert(target - D.along_rows(coefficients) - penalty * dual)
+            dual += step
+            coefficients += D.along_columns(step)
+            if np.abs(step).max() * shrink <= _EPS * np.abs(dual).max():
+                break
     return Solution(coefficients, from_products(gram.products, rank))
 
 
@@ -514,8 +530,8 @@ def _invert_products(
     fit_intercept: bool,
     penalty: float,
     most: float,
-) -> Callable[[Matrix], Matrix] | None:
-    """Return what multiplies by (K + α I)⁻¹ in the `rank` directions of K.
+) -> tuple[Callable[[Matrix], Matrix] | None, float]:
+    """Return what multiplies by (K + α I)⁻¹ in the `rank` directions of K, and about 1 / κ² there.
 
     None if they cannot be told, or the largest is above `most` times the smallest. By a Cholesky
     factor where nothing but √w, which centring leaves empty, is without a square; else by
@@ -540,15 +556,15 @@ def _invert_products(
                     found -= root * ((root.T @ found) / (root.T @ root))
                 return found
 
-            return solve
+            return solve, told
         # the bound is often far above what eigenvectors would tell, which take long; where it is
         # this far above, the rows are asked, which have more digits anyway
         if told * most * np.sqrt(n) < 1:
-            return None
+            return None, told
     eigenvalues, U = np.linalg.eigh(products)
     kept = slice(n - rank, None)
     values = np.maximum(eigenvalues[kept], 0.0) + penalty
     if not values[0] * most > values[-1]:
-        return None
+        return None, 0.0
     inverse = U[:, kept] / values
-    return lambda right: inverse @ (U[:, kept].T @ right)
+    return lambda right: inverse @ (U[:, kept].T @ right), float(values[0] / values[-1])

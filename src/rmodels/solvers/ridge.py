@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data import Source
-from rmodels.ops.moments import Moments
+from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.least_squares import read, solve_by_products, solve_penalty
-from rmodels.solvers.plan import plan_least_squares, smaller_side
+from rmodels.solvers.plan import Route, plan_least_squares, smaller_side
 from rmodels.solvers.result import LinearFit
 
 __all__ = ["solve"]
@@ -20,7 +20,7 @@ def solve(
     *,
     positive: bool = False,
     n_threads: int | None = None,
-    moments: Moments | None = None,
+    known: Moments | Gram | None = None,
 ) -> LinearFit:
     """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α.
 
@@ -34,25 +34,30 @@ def solve(
         Whether the coefficients must be at least 0.
     n_threads : int, optional
         Most threads; None means all.
-    moments : Moments, optional
+    known : Moments or Gram, optional
         Of the source; computed if they are needed and not known.
     """
     route = plan_least_squares(source, positive=positive)
-    if moments is not None and route.otherwise is not None:
+    if route.otherwise is not None and _leads(route.otherwise, known):
         route = route.otherwise  # what is known need not be read
     with blas_threads(smaller_side(source), n_threads or 1):
         fitted, route = solve_by_products(source, route, fit_intercept, penalties)
         if fitted is not None:
             return fitted
-        known = read(source, route, fit_intercept, n_threads, moments)
+        first = read(source, route, fit_intercept, n_threads, known)
         coefficients = np.empty((source.n_features + 1, source.n_targets))
         solver = route.solver
         for penalty in np.unique(penalties):
             chosen = penalties == penalty
             found, _, by_rows = solve_penalty(
-                known, source, fit_intercept, float(penalty), positive, known.moments
+                first, source, fit_intercept, float(penalty), positive, first.moments
             )
             coefficients[:, chosen] = found[:, chosen]
             if by_rows:
                 solver = "rows"
-        return LinearFit(coefficients, solver, known.engine)
+        return LinearFit(coefficients, solver, first.engine)
+
+
+def _leads(route: Route, known: Moments | Gram | None) -> bool:
+    """Return whether what is known is what a route reads."""
+    return isinstance(known, Gram) if route.solver == "gram" else isinstance(known, Moments)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.linalg import lapack
 
 from rmodels.data import Rows, Source
 from rmodels.data.source import Without
-from rmodels.ops.moments import Moments
+from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers.moments import as_array, compute_gram, compute_moments
 from rmodels.solvers.triangular import triangulate
 
@@ -43,6 +44,8 @@ Matrix = NDArray[np.float64]
 _MOST_RATIO = 1e10  # largest over smallest λ + α: above, the rows' own singular values are used
 _MOST_LOST = 8.0  # sum of squares of all rows over that of the rows less a fold
 _BLOCK = 1 << 16  # numbers of a block of rows
+_FEW = 6  # inverses that take less time than eigenvectors
+_CARRIED = 1e-10  # α over Σ λ: below, the digits of a Cholesky factor are no bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,8 +240,8 @@ Blocks = Callable[[Rows], Iterable[tuple[slice, LeftOut]]]
 
 def leave_one_out(
     source: Source, penalties: Matrix, fit_intercept: bool, n_threads: int | None
-) -> tuple[Blocks, Moments | None]:
-    """Return what leaves out each row in turn, and the moments of all rows if they were needed.
+) -> tuple[Blocks, Moments | Gram]:
+    """Return what leaves out each row in turn, and the moments of all rows, or their products.
 
     Parameters
     ----------
@@ -253,11 +256,12 @@ def leave_one_out(
     blocks : callable
         Of rows of the source in memory, it gives places and their `LeftOut`, a block at a time. It
         holds no rows.
-    moments : Moments or None
-        None if there are at most as many rows as columns.
+    known : Moments or Gram
+        The products if there are at most as many rows as columns.
     """
     if isinstance(source, Rows) and source.X.shape[0] <= source.n_features:
-        return partial(_leave_out_of_few, penalties, fit_intercept, n_threads), None
+        gram = compute_gram(source, fit_intercept, n_threads)
+        return partial(_leave_out_of_few, gram, penalties, fit_intercept), gram
     moments = compute_moments(source, n_threads)
     found = decompose(source, moments, fit_intercept, float(penalties.min()))
     return partial(_leave_out, found, penalties), moments
@@ -312,36 +316,69 @@ def _leave_out(found: Spectrum, penalties: Matrix, rows: Rows) -> Iterator[tuple
 
 
 def _leave_out_of_few(
-    penalties: Matrix, fit_intercept: bool, n_threads: int | None, rows: Rows
+    gram: Gram, penalties: Matrix, fit_intercept: bool, rows: Rows
 ) -> list[tuple[slice, LeftOut]]:
     """Return the same with at most as many rows as columns, from the products of the rows.
 
     With G = DDᵀ + α, and no penalty on the intercept, it is (G⁻¹ √w (y − ȳ))ᵢ / (G⁻¹)ᵢᵢ / √wᵢ.
     """
     n = rows.X.shape[0]
-    products = compute_gram(rows, fit_intercept, n_threads)
     rows = rows.on_host()
     w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
     root = np.sqrt(w)[:, np.newaxis]
-    K, target = products.products.copy(), rows.Y.astype(np.float64)
-    intercept = np.zeros(n, dtype=bool)
+    target = rows.Y.astype(np.float64)
     if fit_intercept:
-        # √w is the direction that centring leaves empty: make it the last eigenvector
-        K += (2 * K.trace() + 1) / w.sum() * np.outer(root, root)
         target = target - np.average(target, axis=0, weights=w)
-        intercept[-1] = True
+    blank = root[:, 0] == 0  # rows without weight are left out of the model as it is
+    residuals = np.empty((len(penalties), *target.shape))
+    invert = _invert_products(gram.products, penalties, root if fit_intercept else None)
+    for i, penalty in enumerate(penalties):
+        dual, diagonal = invert(penalty, root * target)
+        residuals[i] = dual / np.where(blank, 1.0, diagonal * root[:, 0])[:, np.newaxis]
+        if blank.any():
+            parts = root * dual
+            slopes = rows.X.T @ parts - np.outer(gram.mean, parts.sum(axis=0))
+            fitted = rows.X[blank] @ slopes - gram.mean @ slopes
+            residuals[i, blank] = target[blank] - fitted
+    return [(slice(None), LeftOut(residuals, w[:, np.newaxis]))]
+
+
+def _invert_products(
+    products: Matrix, penalties: Matrix, root: Matrix | None
+) -> Callable[[float, Matrix], tuple[Matrix, Matrix]]:
+    """Return what takes α and R, and gives G⁻¹ R and the diagonal of G⁻¹, with G = K + α.
+
+    With `root`, (n, 1), which centring leaves without a square, G⁻¹ is 0 in its direction. Few
+    penalties are as many inverses, which take less time than one decomposition.
+    """
+    K, filled = products, 0.0
+    if root is not None:
+        # a direction of its own, with the largest eigenvalue
+        weight = float((root.T @ root)[0, 0])
+        filled = 2 * float(products.trace()) or 1.0
+        K = products + filled / weight * (root * root.T)
+    if len(penalties) <= _FEW and penalties.min() > _CARRIED * K.trace():
+
+        def invert(penalty: float, right: Matrix) -> tuple[Matrix, Matrix]:
+            G = K.copy()
+            G.flat[:: len(G) + 1] += penalty
+            factor, _ = lapack.dpotrf(G.T, lower=1, clean=0, overwrite_a=1)
+            solved, _ = lapack.dpotrs(factor, right, lower=1)
+            inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+            diagonal = inverse.diagonal().copy()
+            if root is not None:
+                solved -= root * (root.T @ right) / (weight * (filled + penalty))
+                diagonal -= root[:, 0] ** 2 / (weight * (filled + penalty))
+            return solved, diagonal
+
+        return invert
     values, U = np.linalg.eigh(K)
     values = np.maximum(values, 0.0)
-    projected = U.T @ (root * target)
-    residuals = np.empty((len(penalties), *target.shape))
-    for i, penalty in enumerate(penalties):
-        inverse = np.where(intercept, 0.0, 1 / (values + penalty))[:, np.newaxis]
-        diagonal = U**2 @ inverse
-        dual = U @ (inverse * projected)
-        # a row without weight is left out of the model as it is
-        parts = root * dual
-        slopes = rows.X.T @ parts - np.outer(products.mean, parts.sum(axis=0))
-        fitted = rows.X @ slopes - products.mean @ slopes
-        divisor = np.where(root > 0, diagonal * root, 1.0)
-        residuals[i] = np.where(root > 0, dual / divisor, target - fitted)
-    return [(slice(None), LeftOut(residuals, w[:, np.newaxis]))]
+
+    def invert_by_vectors(penalty: float, right: Matrix) -> tuple[Matrix, Matrix]:
+        inverse = 1 / (values + penalty)
+        if root is not None:
+            inverse[-1] = 0.0
+        return U @ (inverse[:, np.newaxis] * (U.T @ right)), U**2 @ inverse
+
+    return invert_by_vectors

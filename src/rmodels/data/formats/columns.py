@@ -175,7 +175,8 @@ def numbers_of(column: Any) -> NDArray:
     """Return a column of numbers of Arrow as an array, NaN where one is missing."""
     pyarrow = require("pyarrow", "files")
     kinds = pyarrow.types
-    column = plain(column)
+    if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):
+        column = plain(column)
     if not (kinds.is_floating(column.type) or kinds.is_integer(column.type)):
         # booleans, decimals, and columns that are null
         column = column.cast(pyarrow.float64(), safe=False)

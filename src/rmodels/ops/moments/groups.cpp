@@ -4,6 +4,7 @@
 #include "ops/moments/groups.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "native/threads.hpp"
 
@@ -15,23 +16,16 @@ constexpr std::size_t kMostSlabRows = 1 << 14;
 constexpr std::size_t kSlabs = 64;         // held at a time, before they are merged
 constexpr std::size_t kNumbers = 1 << 22;  // in all of them
 
-// Copies the rows [first, last) of a source to columns of (rows, width), as float64.
-void copy_rows(const Strided &source, std::size_t first, std::size_t last, double *to, std::size_t width) {
-    if (!source.columns) return;
-    source.visit(first, 0, [&](auto *from) {
-        const std::size_t rows = last - first;
-        if (source.column_stride == 1) {
-            for (std::size_t i = 0; i < rows; i++, from += source.row_stride)
-                for (std::size_t j = 0; j < source.columns; j++) to[i * width + j] = double(from[j]);
-            return;
-        }
-        for (std::size_t j = 0; j < source.columns; j++, from += source.column_stride)
-            for (std::size_t i = 0; i < rows; i++)
-                to[i * width + j] = double(from[std::ptrdiff_t(i) * source.row_stride]);
-    });
-}
-
 }  // namespace
+
+void sort_by_group(const std::int64_t *codes, std::size_t rows, std::size_t groups, std::int64_t *count,
+                   std::int64_t *numbers) {
+    std::fill_n(count, groups, 0);
+    for (std::size_t i = 0; i < rows; i++) count[codes[i]]++;
+    std::vector<std::int64_t> next(groups);
+    std::exclusive_scan(count, count + groups, next.begin(), std::int64_t(0));
+    for (std::size_t i = 0; i < rows; i++) numbers[next[std::size_t(codes[i])]++] = std::int64_t(i);
+}
 
 GroupSquares::GroupSquares(std::size_t groups, std::size_t columns)
     : groups_(groups), columns_(columns), slab_rows_(std::min(kMostSlabRows, std::max(kSlabRows, 4 * groups))) {
@@ -50,10 +44,11 @@ void GroupSquares::accumulate(Slab &slab, const Samples &samples, const std::int
     const std::size_t rows = last - first, c = columns_;
     buffer.resize(slab_rows_ * (c + 1));
     double *Z = buffer.data(), *weights = Z + slab_rows_ * c;
-    copy_rows(samples.X, first, last, Z, c);
-    copy_rows(samples.Y, first, last, Z + samples.X.columns, c);
+    const Panels whole{Z, rows, c};
+    pack(samples.X, first, rows, nullptr, nullptr, whole, 0, 0);
+    if (samples.Y.columns) pack(samples.Y, first, rows, nullptr, nullptr, whole, 0, samples.X.columns);
     if (samples.weights.data)
-        copy_rows(samples.weights, first, last, weights, 1);
+        pack(samples.weights, first, rows, nullptr, nullptr, {weights, rows, 1}, 0, 0);
     else
         std::fill_n(weights, rows, 1.0);
     clear(slab);
@@ -131,7 +126,8 @@ void GroupSquares::add(const Samples &samples, const std::int64_t *codes, std::s
     }
 }
 
-void GroupSquares::finish(double *weight, double *mean, double *rest, double *squares) const {
+void GroupSquares::finish(std::int64_t *count, double *weight, double *mean, double *rest, double *squares) const {
+    std::copy(total_.count.begin(), total_.count.end(), count);
     std::copy(total_.weight.begin(), total_.weight.end(), weight);
     std::copy(total_.squares.begin(), total_.squares.end(), squares);
     for (std::size_t i = 0; i < groups_ * columns_; i++) {

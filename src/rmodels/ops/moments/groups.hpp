@@ -10,6 +10,10 @@
 
 namespace rmodels::RMODELS_ISA {
 
+// Writes how many of the rows belong to each group (groups), and their numbers, group by group, in order (rows).
+void sort_by_group(const std::int64_t *codes, std::size_t rows, std::size_t groups, std::int64_t *count,
+                   std::int64_t *numbers);
+
 // Weight, mean and sum of squares about it of each group's rows. They depend on the rows and their order, not on the
 // threads.
 class GroupSquares {
@@ -22,8 +26,8 @@ public:
 
     std::size_t granularity() const { return slab_rows_; }
 
-    // Writes weight (groups), and mean, what rounding it lost, and squares (groups, columns).
-    void finish(double *weight, double *mean, double *rest, double *squares) const;
+    // Writes count and weight (groups), and mean, what rounding it lost, and squares (groups, columns).
+    void finish(std::int64_t *count, double *weight, double *mean, double *rest, double *squares) const;
 
 private:
     // Sums over consecutive rows. The mean of a group is anchor + offset: anchor is one of its rows.

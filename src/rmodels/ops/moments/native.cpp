@@ -18,9 +18,11 @@ constexpr std::size_t kWide = 256;            // columns from which threads shar
 constexpr std::size_t kShiftRows = 64;        // rows whose mean is the shift
 constexpr std::size_t kBlockRows = 64;        // packed by one thread for itself
 constexpr std::size_t kSlabs = 32;            // held at a time, before they are merged
-constexpr std::size_t kRowsAhead = 8;         // of the row that is copied, that are asked for
+constexpr std::size_t kRowsAhead = 64;        // of the row that is copied: the one that is asked for
 constexpr std::size_t kPackRows = 32;         // packed in one task
 constexpr std::size_t kBlockBytes = 4 << 20;  // packed by a team: in the L3 cache
+constexpr std::size_t kOwnBytes = 4 << 20;    // of products, that each thread may have for itself
+constexpr std::size_t kPartFeatures = 512;    // whose products one thread adds up for itself
 
 std::size_t padded(std::size_t columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
 
@@ -30,53 +32,59 @@ std::size_t shared_rows(std::size_t width, std::size_t rows) {
     return std::min(rows, std::max(kPackRows, most));
 }
 
-// Calls body(row, weight) for the rows [first, last).
+// Calls body(row, weight) for as many rows; the weights are 1 if there are none.
 template <class Body>
-void for_weights(const Samples &samples, std::size_t first, std::size_t last, Body &&body) {
-    if (!samples.weights.data) {
-        for (std::size_t i = first; i < last; i++) body(i, 1.0);
+void for_weights(const Strided &weights, std::size_t rows, Body &&body) {
+    if (!weights.data) {
+        for (std::size_t i = 0; i < rows; i++) body(i, 1.0);
         return;
     }
-    samples.weights.visit(first, 0, [&](auto *w) {
-        for (std::size_t i = first; i < last; i++, w += samples.weights.row_stride) body(i, double(*w));
+    weights.visit(0, 0, [&](auto *w) {
+        for (std::size_t i = 0; i < rows; i++, w += weights.row_stride) body(i, double(*w));
     });
 }
 
-// The mean of the rows [first, last), as the row `anchor` and the mean difference to it: exact for columns that do
+// The mean of as many rows, as the row `anchor` and the mean difference to it: exact for columns that do
 // not vary. anchor if they have no weight.
-void mean_row(const Samples &samples, const Strided &source, std::size_t first, std::size_t last, std::size_t anchor,
-              double weight, double *mean) {
+void mean_row(const Samples &samples, const Strided &source, std::size_t rows, std::size_t anchor, double weight,
+              double *mean) {
     source.visit(0, 0, [&](auto *p) {
-        auto element = [&](std::size_t i, std::size_t j) {
-            return double(p[std::ptrdiff_t(i) * source.row_stride + std::ptrdiff_t(j) * source.column_stride]);
+        auto add = [&](std::ptrdiff_t stride) {
+            Doubles sums(source.columns);
+            double *sum = sums.data();
+            auto *row = p + std::ptrdiff_t(anchor) * source.row_stride;
+            for (std::size_t j = 0; j < source.columns; j++) mean[j] = double(row[std::ptrdiff_t(j) * stride]);
+            if (weight == 0) return;
+            for_weights(samples.weights, rows, [&](std::size_t i, double w) {
+                auto *from = p + std::ptrdiff_t(i) * source.row_stride;
+                for (std::size_t j = 0; j < source.columns; j++)
+                    sum[j] += w * (double(from[std::ptrdiff_t(j) * stride]) - mean[j]);
+            });
+            for (std::size_t j = 0; j < source.columns; j++) mean[j] += sum[j] / weight;
         };
-        Doubles sums(source.columns);
-        double *sum = sums.data();
-        for (std::size_t j = 0; j < source.columns; j++) mean[j] = element(anchor, j);
-        if (weight == 0) return;
-        for_weights(samples, first, last, [&](std::size_t i, double w) {
-            for (std::size_t j = 0; j < source.columns; j++) sum[j] += w * (element(i, j) - mean[j]);
-        });
-        for (std::size_t j = 0; j < source.columns; j++) mean[j] += sum[j] / weight;
+        if (source.column_stride == 1)
+            add(1);
+        else
+            add(source.column_stride);
     });
 }
 
-// Writes √w of the rows [first, first + rows) to roots, if there are weights; returns Σ w.
-double weigh(const Samples &samples, std::size_t first, std::size_t rows, double *roots) {
-    if (!samples.weights.data) return double(rows);
+// Writes √w of as many rows to roots, if there are weights; returns Σ w.
+double weigh(const Strided &weights, std::size_t rows, double *roots) {
+    if (!weights.data) return double(rows);
     double weight = 0;
-    for_weights(samples, first, first + rows, [&](std::size_t i, double w) { weight += roots[i - first] = w; });
+    for_weights(weights, rows, [&](std::size_t i, double w) { weight += roots[i] = w; });
     for (std::size_t k = 0; k < rows; k++) roots[k] = std::sqrt(roots[k]);
     return weight;
 }
 
-// Packs √w (z − shift) and √w for the rows [first, first + rows), from `row` of the block and column `from` of X on.
-void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, const double *shift, const double *roots,
+// Packs √w (z − shift) and √w of as many rows, from `row` of the block and column `from` of X on.
+void pack_samples(const Samples &samples, std::size_t rows, const double *shift, const double *roots,
                   const Panels &packed, std::size_t row, std::size_t from = 0) {
     const std::size_t d = samples.X.columns;
     const double *scale = samples.weights.data ? roots : nullptr;
-    pack(samples.X.columns_from(from), first, rows, shift + from, scale, packed, row, from);
-    pack(samples.Y, first, rows, shift + d, scale, packed, row, d);
+    pack(samples.X.columns_from(from), 0, rows, shift + from, scale, packed, row, from);
+    pack(samples.Y, 0, rows, shift + d, scale, packed, row, d);
     double *last = element(packed, row, d + samples.Y.columns);
     for (std::size_t k = 0; k < rows; k++) last[k * kPanel] = scale ? scale[k] : 1.0;
 }
@@ -85,7 +93,18 @@ void pack_samples(const Samples &samples, std::size_t first, std::size_t rows, c
 template <class Real>
 [[gnu::always_inline]] inline void prefetch(const Real *row, const Strided &source) {
     if (source.column_stride != 1) return;
-    for (std::size_t j = 0; j < source.columns; j += 64 / sizeof(Real)) __builtin_prefetch(row + j);
+    for (std::size_t j = 0; j < source.columns; j += 64 / sizeof(Real)) __builtin_prefetch(row + j, 0, 2);
+}
+
+// Copies adjacent elements.
+template <class Real>
+inline void copy_line(const Real *from, std::size_t columns, double *to) {
+    const std::size_t whole = columns / kF64 * kF64;
+    for (std::size_t j = 0; j < whole; j += kF64) store(to + j, load_f64(from + j));
+    if (whole < columns) {
+        const int rest = int(columns - whole);
+        store_first(to + whole, load_first(from + whole, rest), rest);
+    }
 }
 
 // Rows one below the other, in float64.
@@ -106,17 +125,18 @@ struct Gathered {
         samples.Y.rows = rows;  // also of no columns
     }
 
-    // Copies rows by their numbers, to the places [first, last).
-    void copy(const Samples &source, const std::int64_t *numbers, std::size_t first, std::size_t last) {
+    // Copies `count` rows by their numbers, to the places from `place` on; `following` numbers begin there.
+    void copy(const Samples &source, const std::int64_t *numbers, std::size_t place, std::size_t count,
+              std::size_t following) {
         auto take = [&](const Strided &part, double *to) {
             if (!part.data) return;
             part.visit(0, 0, [&](auto *p) {
-                for (std::size_t i = first; i < last; i++) {
+                for (std::size_t i = 0; i < count; i++) {
                     auto *from = p + std::ptrdiff_t(numbers[i]) * part.row_stride;
-                    if (i + kRowsAhead < last)
+                    if (i + kRowsAhead < following)
                         prefetch(p + std::ptrdiff_t(numbers[i + kRowsAhead]) * part.row_stride, part);
                     if (part.column_stride == 1) {
-                        std::copy_n(from, part.columns, to + i * part.columns);
+                        copy_line(from, part.columns, to + i * part.columns);
                         continue;
                     }
                     for (std::size_t j = 0; j < part.columns; j++)
@@ -124,9 +144,9 @@ struct Gathered {
                 }
             });
         };
-        take(source.X, X.data());
-        take(source.Y, Y.data());
-        take(source.weights, weights.data());
+        take(source.X, X.data() + place * source.X.columns);
+        take(source.Y, Y.data() + place * source.Y.columns);
+        take(source.weights, weights.data() + place);
     }
 };
 
@@ -145,6 +165,39 @@ Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t c
             256 * std::size_t(X.row_stride) * bytes / products + 1};
 }
 
+// Rows one after the other, numbered from `first` on.
+struct InOrder {
+    const Samples &samples;
+    std::size_t first;
+
+    Samples rows(std::size_t at, std::size_t count) const {
+        auto part = [&](const Strided &of) { return of.data ? of.rows_from(first + at, count) : of; };
+        return {part(samples.X), part(samples.Y), part(samples.weights)};
+    }
+    Strided weights(std::size_t at, std::size_t count) const { return rows(at, count).weights; }
+    Ahead ahead(std::size_t at, std::size_t columns) const {
+        return lines(samples.X, first + at, std::min(samples.X.rows, first + at + kBlockRows), columns);
+    }
+};
+
+// Some of the rows, by their numbers; kBlockRows at most at a time.
+struct Selected {
+    const Samples &samples;
+    const std::int64_t *numbers;
+    std::size_t count;
+    Gathered &gathered;
+
+    Samples rows(std::size_t at, std::size_t some) const {
+        gathered.copy(samples, numbers + at, 0, some, count - at);
+        return gathered.samples;
+    }
+    Strided weights(std::size_t at, std::size_t some) const {
+        for (std::size_t i = 0; i < some; i++) gathered.weights[i] = samples.weights.at(std::size_t(numbers[at + i]));
+        return gathered.samples.weights;
+    }
+    Ahead ahead(std::size_t, std::size_t) const { return {}; }
+};
+
 }  // namespace
 
 Moments::Moments(std::size_t columns)
@@ -159,82 +212,87 @@ bool Moments::wide() const { return columns_ >= kWide; }
 
 std::size_t Moments::granularity() const { return wide() ? kPackRows : slab_rows_; }
 
-void Moments::begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
+template <class Rows>
+void Moments::begin(Slab &slab, const Rows &rows, std::size_t count) const {
     slab.rows = 0;
     slab.weight = 0;
     slab.shift.resize(columns_);
     slab.products.assign((columns_ + 1) * width_, 0.0);
     // The shift is the mean of the rows that weigh most, as many as a 64th of the slab: so it lies within 8 standard
     // deviations of the slab's mean, whatever the weights and the order of the rows.
-    std::size_t from = first;
+    std::size_t from = 0;
     double most = 0;
-    for (std::size_t at = first; samples.weights.data && at < last; at += kShiftRows) {
+    for (std::size_t at = 0; rows.samples.weights.data && at < count; at += kShiftRows) {
         double weight = 0;
-        for_weights(samples, at, std::min(last, at + kShiftRows), [&](std::size_t, double w) { weight += w; });
+        const std::size_t some = std::min(kShiftRows, count - at);
+        for_weights(rows.weights(at, some), some, [&](std::size_t, double w) { weight += w; });
         if (weight > most) {
             most = weight;
             from = at;
         }
     }
-    const std::size_t to = std::min(last, from + kShiftRows);
-    std::size_t anchor = from;
+    const std::size_t some = std::min(kShiftRows, count - from);
+    const Samples part = rows.rows(from, some);
+    std::size_t anchor = 0;
     double heaviest = 0, weight = 0;
-    for_weights(samples, from, to, [&](std::size_t i, double w) {
+    for_weights(part.weights, some, [&](std::size_t i, double w) {
         weight += w;
         if (w > heaviest) {
             heaviest = w;
             anchor = i;
         }
     });
-    mean_row(samples, samples.X, from, to, anchor, weight, slab.shift.data());
-    mean_row(samples, samples.Y, from, to, anchor, weight, slab.shift.data() + samples.X.columns);
+    mean_row(part, part.X, some, anchor, weight, slab.shift.data());
+    mean_row(part, part.Y, some, anchor, weight, slab.shift.data() + part.X.columns);
 }
 
-void Moments::accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const {
-    begin(slab, samples, first, last);
-    slab.rows = last - first;
-    const Strided &X = samples.X;
+template <class Rows>
+void Moments::accumulate(Slab &slab, const Rows &rows, std::size_t count) const {
+    begin(slab, rows, count);
+    slab.rows = count;
     const double *shift = slab.shift.data();
     Doubles memory(2 * kBlockRows * width_);  // a block in work, and the next
     double *blocks[2] = {memory.data(), memory.data() + kBlockRows * width_};
     double roots[kBlockRows];
-    std::size_t rows = std::min(kBlockRows, last - first);
-    slab.weight = weigh(samples, first, rows, roots);
-    pack_samples(samples, first, rows, shift, roots, {blocks[0], rows, kPanel}, 0);
-    for (std::size_t at = first; at < last;) {
-        const Panels block{blocks[0], rows, kPanel};
-        const std::size_t next = at + rows, next_rows = std::min(kBlockRows, last - next);
-        slab.weight += weigh(samples, next, next_rows, roots);
+    std::size_t now = std::min(kBlockRows, count);
+    const Samples start = rows.rows(0, now);
+    slab.weight = weigh(start.weights, now, roots);
+    pack_samples(start, now, shift, roots, {blocks[0], now, kPanel}, 0);
+    for (std::size_t at = 0; at < count;) {
+        const Panels block{blocks[0], now, kPanel};
+        const std::size_t next = at + now, following = std::min(kBlockRows, count - next);
+        const Samples part = rows.rows(next, following);
+        slab.weight += weigh(part.weights, following, roots);
         Load load;
-        if (next_rows == rows && X.column_stride == 1)
-            load = {X.rows_from(next, rows), shift, samples.weights.data ? roots : nullptr, {blocks[1], rows, kPanel},
-                    X.columns / kF64,        0};
-        const std::size_t later = load.strips ? next + next_rows : next;
-        Ahead ahead = lines(X, later, std::min(X.rows, later + kBlockRows), columns_ + 1);
+        if (following == now && part.X.column_stride == 1)
+            load = {part.X, shift, part.weights.data ? roots : nullptr, {blocks[1], now, kPanel}, part.X.columns / kF64,
+                    0};
+        Ahead ahead = rows.ahead(load.strips ? next + following : next, columns_ + 1);
         for (std::size_t left = 0; left <= columns_; left += kPanel)
-            add_products(block, 0, rows, 0, columns_ + 1, left, slab.products.data(), width_, ahead, load);
-        pack_samples(samples, next, next_rows, shift, roots, {blocks[1], next_rows, kPanel}, 0, load.next * kF64);
+            add_products(block, 0, now, 0, columns_ + 1, left, slab.products.data(), width_, ahead, load);
+        pack_samples(part, following, shift, roots, {blocks[1], following, kPanel}, 0, load.next * kF64);
         std::swap(blocks[0], blocks[1]);
         at = next;
-        rows = next_rows;
+        now = following;
     }
 }
 
-void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last,
-                                  int threads) {
+void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads,
+                                  Doubles &memory) const {
     const std::size_t block_rows = shared_rows(width_, last - first);
-    block_.resize(std::max(block_.size(), block_rows * width_));
+    memory.resize(std::max(memory.size(), block_rows * width_));
     Doubles weights((last - first + kPackRows - 1) / kPackRows);
     as_team(threads, [&](Team &team, int) noexcept {
         for (std::size_t at = first; at < last; at += block_rows) {
             const std::size_t rows = std::min(block_rows, last - at);
-            const Panels block{block_.data(), rows, kPanel};
+            const Panels block{memory.data(), rows, kPanel};
             team.for_each((rows + kPackRows - 1) / kPackRows, [&](std::size_t task) noexcept {
                 const std::size_t row = task * kPackRows;
                 const std::size_t count = std::min(kPackRows, rows - row);
                 double roots[kPackRows];
-                weights[(at + row - first) / kPackRows] = weigh(samples, at + row, count, roots);
-                pack_samples(samples, at + row, count, slab.shift.data(), roots, block, row);
+                const Samples part = InOrder{samples, at + row}.rows(0, count);
+                weights[(at + row - first) / kPackRows] = weigh(part.weights, count, roots);
+                pack_samples(part, count, slab.shift.data(), roots, block, row);
             });
             add_products(team, block, rows, columns_ + 1, slab.products.data(), width_);
         }
@@ -270,10 +328,11 @@ void Moments::merge(Slab &slab) {
 
 void Moments::add(const Samples &samples, std::size_t first, std::size_t last, int threads) {
     if (wide()) {
+        first = add_apart(samples, first, last, threads);
         while (first < last) {
             const std::size_t slab_end = (first / slab_rows_ + 1) * slab_rows_, end = std::min(last, slab_end);
-            if (open_.rows == 0) begin(open_, samples, first, std::min(samples.X.rows, slab_end));
-            accumulate_together(open_, samples, first, end, threads);
+            if (open_.rows == 0) begin(open_, InOrder{samples, first}, std::min(samples.X.rows, slab_end) - first);
+            accumulate_together(open_, samples, first, end, threads, block_);
             if (end == slab_end) {
                 merge(open_);
                 open_.rows = 0;
@@ -287,10 +346,28 @@ void Moments::add(const Samples &samples, std::size_t first, std::size_t last, i
         slabs.resize(std::min(kSlabs, (last - first + slab_rows_ - 1) / slab_rows_));
         parallel_for(slabs.size(), threads, [&](std::size_t task, int) {
             const std::size_t start = first + task * slab_rows_;
-            accumulate(slabs[task], samples, start, std::min(last, start + slab_rows_));
+            accumulate(slabs[task], InOrder{samples, start}, std::min(last - start, slab_rows_));
         });
         for (Slab &slab : slabs) merge(slab);
     }
+}
+
+// Adds whole slabs, as many as threads at a time, each by a thread that shares nothing, and returns the row after them.
+// The sums are the same as those of a team.
+std::size_t Moments::add_apart(const Samples &samples, std::size_t first, std::size_t last, int threads) {
+    const auto members = std::size_t(std::max(threads, 1)), rows = members * slab_rows_;
+    if (members == 1 || first % slab_rows_ || sizeof(double) * (columns_ + 1) * width_ > kOwnBytes) return first;
+    std::vector<Slab> slabs(members);
+    std::vector<Doubles> blocks(members);
+    for (; last - first >= rows; first += rows) {
+        parallel_for(members, threads, [&](std::size_t task, int thread) {
+            const std::size_t start = first + task * slab_rows_;
+            begin(slabs[task], InOrder{samples, start}, slab_rows_);
+            accumulate_together(slabs[task], samples, start, start + slab_rows_, 1, blocks[std::size_t(thread)]);
+        });
+        for (Slab &slab : slabs) merge(slab);
+    }
+    return first;
 }
 
 void Moments::add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads) {
@@ -301,10 +378,10 @@ void Moments::add_selected(const Samples &samples, const std::int64_t *numbers, 
             gathered.resize(samples, rows);
             parallel_for((rows + kPackRows - 1) / kPackRows, threads, [&](std::size_t task, int) {
                 const std::size_t from = task * kPackRows;
-                gathered.copy(samples, numbers + first, from, std::min(rows, from + kPackRows));
+                gathered.copy(samples, numbers + first + from, from, std::min(kPackRows, rows - from), rows - from);
             });
-            begin(open_, gathered.samples, 0, rows);
-            accumulate_together(open_, gathered.samples, 0, rows, threads);
+            begin(open_, InOrder{gathered.samples, 0}, rows);
+            accumulate_together(open_, gathered.samples, 0, rows, threads, block_);
             merge(open_);
             open_.rows = 0;
         }
@@ -317,9 +394,8 @@ void Moments::add_selected(const Samples &samples, const std::int64_t *numbers, 
         parallel_for(slabs.size(), threads, [&](std::size_t task, int thread) {
             const std::size_t start = first + task * slab_rows_, rows = std::min(slab_rows_, count - start);
             Gathered &local = gathered[std::size_t(thread)];
-            local.resize(samples, rows);
-            local.copy(samples, numbers + start, 0, rows);
-            accumulate(slabs[task], local.samples, 0, rows);
+            local.resize(samples, kBlockRows);
+            accumulate(slabs[task], Selected{samples, numbers + start, rows, local}, rows);
         });
         for (Slab &slab : slabs) merge(slab);
     }
@@ -335,16 +411,46 @@ void Moments::finish(double *mean, double *rest, double *scatter) {
 }
 
 RowProducts::RowProducts(std::size_t rows, const Strided &weights, bool centre)
-    : rows_(rows), width_(padded(rows)), centre_(centre), weights_(rows, 1.0), products_(rows * width_) {
-    for (std::size_t i = 0; i < rows; i++) {
-        if (weights.data) weights_[i] = weights.at(i);
-        weight_ += weights_[i];
-    }
+    : rows_(rows), width_(padded(rows)), weighted_(weights.data), weights_(width_), products_(rows * width_) {
+    for (std::size_t i = 0; i < rows; i++) weight_ += weights_[i] = weights.data ? weights.at(i) : 1.0;
     centre_ = centre && weight_ != 0;
 }
 
 void RowProducts::add(const Strided &X, double *mean, int threads) {
     const Strided features = X.transposed();
+    if (rows_ >= kWide) {
+        add_together(features, mean, threads);
+        return;
+    }
+    std::vector<Doubles> parts;
+    for (std::size_t first = 0; first < features.rows; first += kSlabs * kPartFeatures) {
+        parts.resize(std::min(kSlabs, (features.rows - first + kPartFeatures - 1) / kPartFeatures));
+        parallel_for(parts.size(), threads, [&](std::size_t task, int) {
+            const std::size_t start = first + task * kPartFeatures;
+            accumulate(features, start, std::min(features.rows, start + kPartFeatures), mean, parts[task]);
+        });
+        for (const Doubles &part : parts)
+            for (std::size_t i = 0; i < part.size(); i++) products_[i] += part[i];
+    }
+}
+
+void RowProducts::accumulate(const Strided &features, std::size_t first, std::size_t last, double *mean,
+                             Doubles &products) const {
+    products.assign(rows_ * width_, 0.0);
+    Doubles memory(kBlockRows * width_);
+    for (std::size_t at = first; at < last; at += kBlockRows) {
+        const std::size_t count = std::min(kBlockRows, last - at);
+        const Panels block{memory.data(), count, kPanel};
+        pack(features, at, count, nullptr, nullptr, block, 0, 0);
+        if (centre_) subtract_means(block, 0, count, mean + at);
+        Ahead ahead;
+        Load none;
+        for (std::size_t left = 0; left < rows_; left += kPanel)
+            add_products(block, 0, count, 0, rows_, left, products.data(), width_, ahead, none);
+    }
+}
+
+void RowProducts::add_together(const Strided &features, double *mean, int threads) {
     const std::size_t block_rows = shared_rows(width_, features.rows);
     block_.resize(std::max(block_.size(), block_rows * width_));
     as_team(threads, [&](Team &team, int) noexcept {
@@ -354,33 +460,62 @@ void RowProducts::add(const Strided &X, double *mean, int threads) {
             team.for_each((rows + kPackRows - 1) / kPackRows, [&](std::size_t task) noexcept {
                 const std::size_t row = task * kPackRows, count = std::min(kPackRows, rows - row);
                 pack(features, at + row, count, nullptr, nullptr, block, row, 0);
-                if (centre_)
-                    for (std::size_t k = row; k < row + count; k++) mean[at + k] = subtract_mean(block, k);
+                if (centre_) subtract_means(block, row, count, mean + at + row);
             });
             add_products(team, block, rows, rows_, products_.data(), width_);
         }
     });
 }
 
-// Subtracts from a packed feature its mean, in two steps: the second removes the rounding of the first.
-double RowProducts::subtract_mean(const Panels &block, std::size_t feature) const {
-    double mean = 0;
-    for (int step = 0; step < 2; step++) {
-        double sum = 0;
-        for (std::size_t i = 0; i < rows_; i++) sum += weights_[i] * *block.at(feature, i);
-        const double part = sum / weight_;
-        for (std::size_t i = 0; i < rows_; i++) *block.at(feature, i) -= part;
-        mean += part;
+// Subtracts from packed features their means, in two steps: the second removes the rounding of the first.
+void RowProducts::subtract_means(const Panels &block, std::size_t first, std::size_t count, double *mean) const {
+    const std::size_t whole = rows_ / kF64 * kF64;
+    const int rest = int(rows_ - whole);
+    const f64v weight = broadcast(weight_);
+    for (std::size_t at = first; at < first + count; at += kF64) {
+        const int features = int(std::min(std::size_t(kF64), first + count - at));
+        double means[2][kF64] = {};
+        auto sum_about = [&](const double *centre, double *found) {
+            f64v sums[kF64]{};
+            for (int k = 0; k < features; k++) {
+                const f64v c = broadcast(centre[k]);
+                const std::size_t feature = at + std::size_t(k);
+                for (std::size_t i = 0; i < whole; i += kF64)
+                    sums[k] = fma(load<f64v>(weights_.data() + i), load<f64v>(element(block, feature, i)) - c, sums[k]);
+                if (rest) {
+                    const f64v w = load_first(weights_.data() + whole, rest);
+                    sums[k] = fma(w, load_first(element(block, feature, whole), rest) - c, sums[k]);
+                }
+            }
+            store(found, lane_sums(sums) / weight);
+        };
+        double zeros[kF64] = {};
+        sum_about(zeros, means[0]);
+        sum_about(means[0], means[1]);
+        for (int k = 0; k < features; k++) {
+            const f64v c = broadcast(means[0][k]), more = broadcast(means[1][k]);
+            const std::size_t feature = at + std::size_t(k);
+            for (std::size_t i = 0; i < whole; i += kF64) {
+                double *to = element(block, feature, i);
+                store(to, load<f64v>(to) - c - more);
+            }
+            if (rest) {
+                double *to = element(block, feature, whole);
+                store_first(to, load_first(to, rest) - c - more, rest);
+            }
+            mean[at - first + std::size_t(k)] = means[0][k] + means[1][k];
+        }
     }
-    return mean;
 }
 
 void RowProducts::finish(double *products) {
     unrotate(products_.data(), rows_, width_);
     mirror(products_.data(), rows_, width_, products);
+    if (!weighted_) return;
+    Doubles roots(rows_);
+    for (std::size_t i = 0; i < rows_; i++) roots[i] = std::sqrt(weights_[i]);
     for (std::size_t i = 0; i < rows_; i++)
-        for (std::size_t j = 0; j < rows_; j++)
-            products[i * rows_ + j] *= std::sqrt(weights_[i]) * std::sqrt(weights_[j]);
+        for (std::size_t j = 0; j < rows_; j++) products[i * rows_ + j] *= roots[i] * roots[j];
 }
 
 }  // namespace rmodels::RMODELS_ISA

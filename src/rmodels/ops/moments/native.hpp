@@ -49,9 +49,13 @@ public:
 
 private:
     bool wide() const;
-    void begin(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
-    void accumulate(Slab &slab, const Samples &samples, std::size_t first, std::size_t last) const;
-    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads);
+    template <class Rows>
+    void begin(Slab &slab, const Rows &rows, std::size_t count) const;
+    template <class Rows>
+    void accumulate(Slab &slab, const Rows &rows, std::size_t count) const;
+    void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads,
+                             Doubles &memory) const;
+    std::size_t add_apart(const Samples &samples, std::size_t first, std::size_t last, int threads);
     void merge(Slab &slab);
 
     std::size_t columns_, width_, slab_rows_;
@@ -75,12 +79,15 @@ public:
     void finish(double *products);
 
 private:
-    double subtract_mean(const Panels &block, std::size_t feature) const;
+    void accumulate(const Strided &features, std::size_t first, std::size_t last, double *mean,
+                    Doubles &products) const;
+    void add_together(const Strided &features, double *mean, int threads);
+    void subtract_means(const Panels &block, std::size_t first, std::size_t count, double *mean) const;
 
     std::size_t rows_, width_;
-    bool centre_;
+    bool weighted_, centre_;
     double weight_ = 0;
-    Doubles weights_;   // (rows)
+    Doubles weights_;   // (width)
     Doubles products_;  // (rows, width): lower triangle, until finish as add_products leaves it
     Doubles block_;     // packed columns of X
 };

@@ -27,8 +27,9 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
     threads = _threads(n_samples * row_work, n_threads)
     extension: Any = native.load()
     sums = extension.Moments(columns)
-    unit = sums.granularity
-    step = max(1, int(CALL / row_work) // unit) * unit
+    unit, slab, step = sums.granularity, sums.slab_rows, int(CALL / row_work)
+    # whole slabs, one for each thread at least, where a call has the time for them
+    step = max(threads, step // slab) * slab if step >= slab else max(1, step // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, rows.start, rows.stop, threads)
     return _finish(sums, n_samples, n_features, columns)
@@ -50,16 +51,17 @@ def group_moments(
     n_threads: int | None,
 ) -> GroupMoments:
     """Add all rows to their groups' squares, or the rows of one group after the other to sums."""
-    count = np.bincount(groups, minlength=n_groups).astype(np.int64)
+    codes = np.ascontiguousarray(groups, dtype=np.int64)
     if scatter == "diagonal":
-        return _group_squares(X, Y, groups, count, weights, n_threads)
+        return _group_squares(X, Y, codes, n_groups, weights, n_threads)
+    extension: Any = native.load()
+    count, order = np.empty(n_groups, dtype=np.int64), np.empty(len(codes), dtype=np.int64)
+    extension.sort_groups(codes, count, order)
     n_features, columns = X.shape[1], X.shape[1] + Y.shape[1]
     shape = (columns, columns) if scatter == "pooled" else (n_groups, columns, columns)
     kept, weight = np.zeros(shape), np.empty(n_groups)
     mean, rest = np.empty((n_groups, columns)), np.empty((n_groups, columns))
-    order = np.argsort(groups.astype(_narrow(n_groups), copy=False), kind="stable")
     numbers = np.split(order, np.cumsum(count[:-1]))
-    extension: Any = native.load()
     row_work = 32 + (columns + 1) ** 2 / 2
     for group, rows in enumerate(numbers):
         sums = extension.Moments(columns)
@@ -76,32 +78,26 @@ def group_moments(
     return GroupMoments(n_features, count, weight, mean, kept, scatter, "native", rest)
 
 
-def _narrow(n_groups: int) -> type:
-    """Return a dtype by which NumPy sorts groups in linear time, if there is one."""
-    return np.int16 if n_groups <= 1 << 15 else np.int64
-
-
 def _group_squares(
     X: NDArray,
     Y: NDArray,
-    groups: NDArray,
-    count: NDArray,
+    codes: NDArray,
+    n_groups: int,
     weights: NDArray | None,
     n_threads: int | None,
 ) -> GroupMoments:
-    (n_samples, n_features), n_groups = X.shape, len(count)
+    n_samples, n_features = X.shape
     columns = n_features + Y.shape[1]
     threads = _threads(4 * n_samples * (columns + 4), n_threads)
     extension: Any = native.load()
     sums = extension.GroupSquares(n_groups, columns)
     unit = sums.granularity
     step = max(1, int(CALL / (4 * columns + 16)) // unit) * unit
-    codes = np.ascontiguousarray(groups, dtype=np.int64)
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, codes, rows.start, rows.stop, threads)
-    weight = np.empty(n_groups)
+    count, weight = np.empty(n_groups, dtype=np.int64), np.empty(n_groups)
     mean, rest, squares = (np.empty((n_groups, columns)) for _ in range(3))
-    sums.finish(weight, mean, rest, squares)
+    sums.finish(count, weight, mean, rest, squares)
     return GroupMoments(n_features, count, weight, mean, squares, "diagonal", "native", rest)
 
 

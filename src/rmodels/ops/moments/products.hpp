@@ -188,15 +188,18 @@ inline void add_products(const Panels &Z, std::size_t first, std::size_t last, s
 inline void add_products(Team &team, const Panels &Z, std::size_t rows, std::size_t columns, double *C,
                          std::size_t width) {
     constexpr std::size_t kGroup = (192 + kPanel - 1) / kPanel * kPanel;  // rows of C in a task
-    constexpr std::size_t kDepth = 128;  // rows of Z: a panel of so many stays in the L1 cache
-    const std::size_t across = (columns + kPanel - 1) / kPanel, down = (columns + kGroup - 1) / kGroup;
+    constexpr std::size_t kPanels = (96 + kPanel - 1) / kPanel;           // of columns: they meet the same rows
+    constexpr std::size_t kDepth = 128;  // rows of Z: a panel of so many stays in the L1 cache, a group in L2
+    constexpr std::size_t kWidth = kPanels * kPanel;
+    const std::size_t across = (columns + kWidth - 1) / kWidth, down = (columns + kGroup - 1) / kGroup;
     team.for_each(across * down, [&](std::size_t task) noexcept {
-        const std::size_t top = task / across * kGroup, left = task % across * kPanel;
-        const std::size_t bottom = std::min(columns, top + kGroup);
+        const std::size_t top = task / across * kGroup, first = task % across * kWidth;
+        const std::size_t bottom = std::min(columns, top + kGroup), last = std::min(bottom, first + kWidth);
         Ahead nothing;
         Load none;
-        for (std::size_t k = 0; k < rows && left < bottom; k += kDepth)
-            add_products(Z, k, std::min(rows, k + kDepth), top, bottom, left, C, width, nothing, none);
+        for (std::size_t k = 0; k < rows && first < last; k += kDepth)
+            for (std::size_t left = first; left < last; left += kPanel)
+                add_products(Z, k, std::min(rows, k + kDepth), top, bottom, left, C, width, nothing, none);
     });
 }
 
