@@ -23,13 +23,13 @@ class Curvature:
     def __init__(self, H: Matrix, objective: Objective) -> None:
         self.of_loss = H
         outputs, width = objective.shape
-        l2 = np.tile(objective.penalties.l2, outputs)
-        H = H.copy()
-        H[np.diag_indices_from(H)] += l2
+        H = np.array(H)
+        diagonal = H.ravel()[:: len(H) + 1]  # a view
+        diagonal.reshape(outputs, width)[:] += objective.penalties.l2
         if outputs > 1:
             _fill_shifts(H, outputs, width, objective.penalties.l2)
-        diagonal = np.diag(H).copy()
-        self._scale = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1)), 0)
+        positive = diagonal > 0
+        self._scale = positive / np.sqrt(np.where(positive, diagonal, 1.0))
         scaled = H * self._scale * self._scale[:, np.newaxis]
         # SciPy's functions above LAPACK's take longer than small factors do
         self._factor, info = lapack.dpotrf(scaled, lower=1, clean=0)

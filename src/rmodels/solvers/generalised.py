@@ -142,7 +142,7 @@ def fit_path(
                 theta = _begin(objective, sample, stand_in, None)
             else:
                 theta, known = before.theta, before.curvature
-                if known is not None and not penalties.l1.any():
+                if known is not None and not penalties.has_magnitudes:
                     theta = newton.foresee(theta, objective, path[i - 1], known)
             before = _search(objective, theta, stand_in, known)
             fits.append(_conclude(objective, before, None))
@@ -257,7 +257,7 @@ def _search(
     stand_in: newton.Sample | None,
     known: Matrix | None = None,
 ) -> newton.Search:
-    if objective.penalties.l1.any():
+    if objective.penalties.has_magnitudes:
         return proximal.minimise(objective, theta)
     if not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
@@ -276,7 +276,7 @@ def _stand_in(objective: Objective, sample: Rows) -> newton.Sample | None:
     parameters = objective.family.n_outputs * len(objective.penalties.l2)
     if sample is objective.source or sample.X.shape[0] < 5 * parameters:
         return None
-    if parameters > _PARAMETERS or objective.penalties.l1.any():
+    if parameters > _PARAMETERS or objective.penalties.has_magnitudes:
         return None
     total = objective.source.weight
     share = sample.weight / total if total else 0.0

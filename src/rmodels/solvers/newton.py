@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rmodels.data import Rows
 from rmodels.ops.glm import Matrix, Sums
 from rmodels.solvers.curvature import Curvature
 from rmodels.solvers.losses import Objective, Penalties
@@ -32,6 +33,8 @@ _MOST_READS = 200
 NOISE = 2e-14  # of the objective: differences below are rounding
 _NOTHING = 1e-22  # of the objective, to be gained by another step: 11 digits of predictions
 PATIENCE = 4  # reads without progress
+_LEAST = np.finfo(np.float64).tiny  # of magnitudes: below, gradients have no digits
+_NO_TIME = 1e6  # multiply-adds of a curvature that take less time than a step without it
 _CORRECTIONS = 3  # most of a step that a sample leads
 _SLOW = 0.25  # of the decrement before: a correction that leaves more is not made
 _NEAR = 0.0025  # of the first decrement: a step whose correction is below is not corrected again
@@ -74,8 +77,8 @@ def violations(theta: Matrix, sums: Sums, objective: Objective) -> tuple[Matrix,
 
 def worst_of(gradient: Matrix, sizes: Matrix) -> float:
     """Return the largest part of a gradient over what it is relative to."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.max(np.where(sizes > 0, abs(gradient) / sizes, 0.0), initial=0.0))
+    with np.errstate(invalid="ignore"):
+        return float((abs(gradient) / np.maximum(sizes, _LEAST)).max(initial=0.0))
 
 
 @dataclass(eq=False)
@@ -181,20 +184,26 @@ def minimise(
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
     ends = False
-    stale = _STALE if objective.family.is_convex else _STALE_EXPECTED
+    stale = _STALE_EXPECTED
+    if objective.family.is_convex:
+        stale = 0.0 if _takes_no_time(objective) else _STALE
+    free = not objective.penalties.l2[:-1].any()
+    back: Matrix | None = None
     best, since, steps, contraction = worst, 0, 0, 0.0 if dear or known is not None else 1.0
     while worst > exact and objective.reads < _MOST_READS:
         if sample is not None and led:
             step, model = sample.lead(theta, gradient, objective, H)
         else:
             assert model is not None
-            step = -model.solve(gradient.ravel()).reshape(theta.shape)
+            back = model.solve(gradient.ravel()) if back is None else back
+            step = -back.reshape(theta.shape)
         led = False
         slope = float((gradient * step).sum())
         if not slope < 0:
             if not model.pairs:
                 break
             model.pairs.clear()
+            back = None
             continue
         refresh = not dear and contraction > stale
         length = 1.0
@@ -221,7 +230,8 @@ def minimise(
         else:
             model.add(moved, change)
         decrement = -slope
-        reached = float(gradient.ravel() @ model.solve(gradient.ravel()))
+        back = model.solve(gradient.ravel())
+        reached = float(gradient.ravel() @ back)
         contraction = np.sqrt(max(reached, 0) / decrement)
         if dear and contraction > 0.5 and len(model.pairs) >= 3:
             led = True
@@ -231,13 +241,13 @@ def minimise(
         best = min(best, worst)
         if since >= PATIENCE and decrement < NOISE * abs(value):
             break
-        if _runs_away(sums, objective, theta):
+        if free and _runs_away(sums, objective):
             return Search(theta, value, worst, steps, True, sums, model.of_loss)
     if ends:  # where targets are met, magnitudes vanish with the gradient
         worst = min(worst, exact)
     if model is None:
         return Search(theta, value, worst, steps, False, sums)
-    if not objective.penalties.l2[:-1].any():
+    if free:
         theta = model.shorten(theta)
     return Search(theta, value, worst, steps, False, sums, model.of_loss)
 
@@ -261,11 +271,18 @@ def foresee(theta: Matrix, objective: Objective, before: Penalties, H: Matrix) -
     return found
 
 
-def _runs_away(sums: Sums, objective: Objective, theta: Matrix) -> bool:
-    """Return whether nothing holds the coefficients, and the losses of all rows vanish."""
-    free = not objective.penalties.l2[:-1].any()
+def _takes_no_time(objective: Objective) -> bool:
+    """Return whether the curvature of all rows is read in less time than a step takes."""
+    source = objective.source
+    if not isinstance(source, Rows) or objective.family.n_outputs > 1:
+        return False
+    n_samples, n_features = source.X.shape
+    return bool(n_samples * n_features**2 <= _NO_TIME)
+
+
+def _runs_away(sums: Sums, objective: Objective) -> bool:
+    """Return whether the losses of all rows vanish, as they do only at infinity."""
     return (
-        free
-        and objective.family.loss in ("logistic", "multinomial")
+        objective.family.loss in ("logistic", "multinomial")
         and sums.loss <= 1e-9 * objective.source.weight
     )
