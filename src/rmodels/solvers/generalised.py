@@ -14,6 +14,7 @@ from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.likelihood import Likelihood, find_likelihood
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
+from rmodels.solvers.row_space import RowSpace
 
 __all__ = ["MISSED", "GeneralisedFit", "fit", "fit_path"]
 
@@ -91,7 +92,7 @@ def fit(
     objective = Objective(
         source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
     )
-    with blas_threads(family.n_outputs * len(penalties.l2), n_threads or thread_count()):
+    with blas_threads(_side(objective), n_threads or thread_count()):
         stand_in = _stand_in(objective, sample)
         theta = _begin(objective, sample, stand_in, start)
         found = _search(objective, theta, stand_in)
@@ -126,23 +127,20 @@ def fit_path(
     sample, centre = _prepare(source, family, path[0], fit_intercept, sample)
     fits: list[GeneralisedFit] = []
     before: newton.Search | None = None
-    with blas_threads(family.n_outputs * len(path[0].l2), n_threads or thread_count()):
-        for i, penalties in enumerate(path):
-            objective = Objective(
-                source,
-                family,
-                penalties,
-                centre,
-                class_weights,
-                n_threads,
-                fit_intercept=fit_intercept,
-            )
+    objectives = [
+        Objective(
+            source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
+        )
+        for penalties in path
+    ]
+    with blas_threads(_side(objectives[0]), n_threads or thread_count()):
+        for i, objective in enumerate(objectives):
             known, stand_in = None, _stand_in(objective, sample)
             if before is None or before.separated:
                 theta = _begin(objective, sample, stand_in, None)
             else:
                 theta, known = before.theta, before.curvature
-                if known is not None and not penalties.has_magnitudes:
+                if known is not None and not objective.penalties.has_magnitudes:
                     theta = newton.foresee(theta, objective, path[i - 1], known)
             before = _search(objective, theta, stand_in, known)
             fits.append(_conclude(objective, before, None))
@@ -259,12 +257,25 @@ def _search(
 ) -> newton.Search:
     if objective.penalties.has_magnitudes:
         return proximal.minimise(objective, theta)
+    if RowSpace.serves(objective):
+        return newton.minimise(objective, theta, wide=RowSpace(objective))
     if not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
     dear = _spare_curvature(objective)
     if dear is not None:
         return newton.minimise(objective, theta, sample=dear, dear=True, known=known)
     return newton.minimise(objective, theta, sample=stand_in, known=known)
+
+
+def _side(objective: Objective) -> int:
+    """Return what stands for the size of the matrices that BLAS works on.
+
+    Between factors in the space of rows are products, which have fewer processors while BLAS's
+    threads wait for work.
+    """
+    if RowSpace.serves(objective) and isinstance(objective.source, Rows):
+        return int(objective.source.X.shape[0]) // 4
+    return objective.family.n_outputs * len(objective.penalties.l2)
 
 
 def _keeps_curvature(theta: Matrix) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 
 from rmodels.data import Rows
 from rmodels.ops.glm import Matrix, Sums
-from rmodels.solvers.curvature import Curvature
+from rmodels.solvers.curvature import Corrected, Curvature
 from rmodels.solvers.losses import Objective, Penalties
+from rmodels.solvers.row_space import RowSpace
 
 __all__ = [
     "EXACT",
@@ -153,6 +154,7 @@ def minimise(
     sample: Sample | None = None,
     dear: bool = False,
     known: Matrix | None = None,
+    wide: RowSpace | None = None,
 ) -> Search:
     """Return where the objective is least, found from some coefficients on.
 
@@ -169,17 +171,22 @@ def minimise(
         Whether the sample's curvature takes the place of that of all rows, which is not read.
     known : ndarray, optional
         The curvature of the loss somewhere near: then none is read before it leads too slowly.
+    wide : RowSpace, optional
+        What takes the curvature in the space of the rows, without a read.
     """
     theta = start
-    first = sample is None and known is None
+    read = wide is None  # whether curvatures are
+    first = read and sample is None and known is None
     sums = objective.evaluate(theta, curvature=first)
     value = sums.loss + objective.penalties.value(theta)
     if not np.isfinite(value):
         theta, known = np.zeros_like(start), None
-        sums = objective.evaluate(theta, curvature=sample is None)
+        sums = objective.evaluate(theta, curvature=read and sample is None)
         value = sums.loss + objective.penalties.value(theta)
     H = sums.curvature if known is None else known
-    model = None if H is None else Curvature(H, objective)
+    model: Corrected | None = None if H is None else Curvature(H, objective)
+    if wide is not None:
+        model = wide.curve(theta)
     led = model is None
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
@@ -209,7 +216,7 @@ def minimise(
         length = 1.0
         while True:
             trial = theta + length * step
-            sums = objective.evaluate(trial, curvature=refresh)
+            sums = objective.evaluate(trial, curvature=refresh and read)
             new = sums.loss + objective.penalties.value(trial)
             if new <= value + 1e-4 * length * slope + NOISE * abs(value):
                 break
@@ -227,6 +234,8 @@ def minimise(
         if refresh and sums.curvature is not None:
             H, led = sums.curvature, True
             model = Curvature(H, objective)
+        elif refresh and wide is not None:
+            model = wide.curve(theta)
         else:
             model.add(moved, change)
         decrement = -slope
