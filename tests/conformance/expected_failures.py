@@ -131,14 +131,8 @@ EXPECTED_FAILURES = {
     "linear_model/tests/test_logistic.py::test_newton_cholesky_fallback_to_lbfgs": (
         "wants a warning that a factor of the Hessian was not found; ours needs none"
     ),
-    "linear_model/tests/test_logistic.py::test_logreg_l1[*]": (
-        "two columns are constant, and alike: either may have the coefficient"
-    ),
     "linear_model/tests/test_logistic.py::test_logreg_predict_proba_multinomial[*]": (
         "calls the private method _predict_proba_lr"
-    ),
-    "linear_model/tests/test_logistic.py::test_logistic_regression_callback_support[*]": (
-        "wants a task for each iteration of lbfgs; ours tells of chunks of rows"
     ),
     "linear_model/tests/test_logistic.py::test_logistic_regression_callback_support_warning": (
         'wants a warning that callbacks follow solver="lbfgs" alone; ours follow each fit'

@@ -64,6 +64,23 @@ def test_interleave_measures_what_the_clock_says():
     assert times["fast"].calls == 1
 
 
+def test_a_turn_begins_when_the_threads_of_the_one_before_are_at_rest():
+    clock, spent, starts = FakeClock(), [0.0], []
+
+    def sleep(seconds):
+        """Threads go on until 0.2 s after a call began."""
+        clock.pass_time(seconds)
+        spent[0] += seconds if clock.now - starts[-1] < 0.2 else 0.0
+
+    def run():
+        starts.append(clock.now)
+        clock.pass_time(0.06)  # more than a turn
+
+    starts.append(0.0)
+    interleave({"a": run}, 0.0, least_rounds=2, clock=clock, sleep=sleep, spent=lambda: spent[0])
+    assert starts[-1] - starts[-2] >= 0.2
+
+
 def test_interleave_repeats_short_calls_within_a_sample():
     clock = FakeClock()
     times = interleave(

@@ -14,8 +14,11 @@ _LEAST_SAMPLE = 1e-3  # seconds: shorter calls are repeated within a sample
 _TURN = 0.05  # seconds after which a contender begins no other sample in its turn
 _NO_WARM_UP = 0.2  # seconds: a call that takes longer gains nothing from another before it
 _FIRST_COUNTS = 1.0  # seconds: beside so long a call, what a first one sets up is nothing
-# Threads of OpenBLAS wait for work in a loop for up to 2²⁸ ticks of the clock after a call.
-_PAUSE = 0.11
+# Threads of BLAS and OpenMP wait for work in a loop after a call: OpenBLAS's count ticks of the
+# processor's clock, for 25 to 110 ms.
+_PAUSE = 0.03
+_MOST_PAUSES = 8
+_AT_REST = 0.2  # of a pause: less time of processors, all threads together
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -78,13 +81,14 @@ def interleave(
     known: Mapping[str, float] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
+    spent: Callable[[], float] = time.process_time,
     advance: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Times]:
     """Time contenders in turns.
 
     Each is called once to warm up and to see how long it takes. Then they take turns: in a turn, a
     contender gives samples until 50 ms have passed; a sample is one call, or as many as
-    make 1 ms. Before each turn there is a pause, in which the threads of the one before come to
+    make 1 ms. Before each turn there are pauses until the threads of the one before have come to
     rest. Garbage is collected in the pauses only.
 
     Parameters
@@ -101,6 +105,8 @@ def interleave(
         call is the first sample.
     clock, sleep : callable
         As in the module `time`.
+    spent : callable
+        Returns the time of processors that all threads have taken.
     advance : callable
         Told after each turn which share of the time has passed, from 0 to 1.
 
@@ -126,7 +132,7 @@ def interleave(
                 break
             for place, (name, run) in enumerate(turns.items()):
                 gc.collect()
-                sleep(_PAUSE)
+                _rest(sleep, spent)
                 taken_now: list[float] = []
                 turn = clock()
                 while not taken_now or clock() - turn < _TURN:
@@ -136,6 +142,15 @@ def interleave(
                 advance(min(1.0, done, (clock() - begin) / max(seconds, 1e-9)))
             rounds += 1
     return {name: Times(tuple(values), calls[name]) for name, values in taken.items()}
+
+
+def _rest(sleep: Callable[[float], None], spent: Callable[[], float]) -> None:
+    """Wait until no thread of the process works, and not for ever."""
+    for _ in range(_MOST_PAUSES):
+        before = spent()
+        sleep(_PAUSE)
+        if spent() - before < _AT_REST * _PAUSE:
+            return
 
 
 @contextmanager

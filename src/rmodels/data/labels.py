@@ -92,8 +92,11 @@ class Encoding:
 def check_classes(labels: NDArray, n_samples: int, n_outputs: int = 1) -> None:
     """Raise scikit-learn's error if sorted labels are no classes; warn if most rows have their own.
 
-    What it asks of all rows is asked of as few as tell the same.
+    What it asks of all rows is asked of as few as tell the same; of whole numbers that most rows
+    share there is nothing to ask.
     """
+    if n_outputs == 1 and labels.dtype.kind in "biu" and 2 * len(labels) <= n_samples:
+        return
     few = np.resize(labels, min(n_samples, 3 * len(labels)))
     check_classification_targets(few if n_outputs == 1 else np.column_stack([few] * n_outputs))
 

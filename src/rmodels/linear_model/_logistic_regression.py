@@ -97,7 +97,9 @@ class LogisticRegression(LikelihoodModel, LogisticModel):
     About 3 · n_samples · n_features multiply-adds a read, times the classes if more than two; one
     or two reads take n_features² / 2 more for each row, for the curvature. Memory beyond X: a few
     matrices of as many rows as there are coefficients; above 3,000 coefficients none, but
-    many more reads.
+    many more reads. Of two classes and fewer rows than columns, as long as a penalty holds them and
+    the rows are at most 1,500 or the columns 3,000: matrices of as many rows as X has, and two
+    copies of X in float64.
 
     Source: T. Hastie, R. Tibshirani, J. Friedman, "The Elements of Statistical Learning", 2009,
     section 4.4.

@@ -424,11 +424,12 @@ double measure(const std::string &loss, double power, const Input &margins, cons
 
 double evaluate(const std::string &loss, double power, const Array &X, const Input &y, const OptionalInput &weights,
                 const Input &coefficients, const OptionalInput &centre, const Result &gradient, const Result &magnitude,
-                const std::optional<Result> &curvatures, int threads) {
+                const std::optional<Result> &curvature, const std::optional<Result> &curvatures, int threads) {
     const Strided rows = strided(X);
     nb::gil_scoped_release release;
+    const Totals totals{gradient.data(), magnitude.data(), curvature ? curvature->data() : nullptr};
     return evaluate_rows(family(loss, power), rows, {y.data(), data(weights)},
-                         {coefficients.data(), data(centre), coefficients.shape(0)}, gradient.data(), magnitude.data(),
+                         {coefficients.data(), data(centre), coefficients.shape(0)}, totals,
                          curvatures ? curvatures->data() : nullptr, threads);
 }
 
@@ -480,7 +481,8 @@ NB_MODULE(RMODELS_MODULE, module) {
                "weights"_a.noconvert().none(), "residuals"_a.noconvert(), "curvatures"_a.noconvert(), "threads"_a);
     module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
-               "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvatures"_a.noconvert().none(), "threads"_a);
+               "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvature"_a.noconvert().none(),
+               "curvatures"_a.noconvert().none(), "threads"_a);
     module.def(
         "bin_values",
         [](const Input &values, const nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> &bins,

@@ -1,8 +1,7 @@
 """Generalised linear models: which way their minimum is found, and finding it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -15,12 +14,13 @@ from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.likelihood import Likelihood, find_likelihood
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
+from rmodels.solvers.row_space import RowSpace
 
 __all__ = ["MISSED", "GeneralisedFit", "fit", "fit_path"]
 
 MISSED = 1e-11  # a violation above which the minimum was missed
 
-_ROUGH = 1e-3  # where the search among a sample ends
+_ROUGH = 5e-3  # where the search among a sample ends: it is farther from the minimum of all rows
 _SAMPLE = 16  # rows of the sample: one of so many
 _PARAMETERS = 3000  # above, no curvature is kept
 _DEAR = 4.0  # reads that a read of the curvature may cost, else that of a sample is taken
@@ -87,14 +87,15 @@ def fit(
     likelihood : bool
         Whether to find, in one more read, what tests the coefficients; without penalties only.
     """
+    source, class_weights = _settle(source, family, class_weights)
     sample, centre = _prepare(source, family, penalties, fit_intercept)
     objective = Objective(
         source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
     )
-    has_magnitudes = bool(penalties.l1.any())
-    with blas_threads(family.n_outputs * len(penalties.l2), n_threads or thread_count()):
-        theta = _begin(objective, sample, start, has_magnitudes)
-        found = _search(objective, theta, sample, has_magnitudes)
+    with blas_threads(_side(objective), n_threads or thread_count()):
+        stand_in = _stand_in(objective, sample)
+        theta = _begin(objective, sample, stand_in, start)
+        found = _search(objective, theta, stand_in)
         inference = None
         if likelihood and not found.separated and _keeps_curvature(found.theta):
             inference = find_likelihood(objective, found.theta)
@@ -122,31 +123,41 @@ def fit_path(
     sample : Rows, optional
         Rows that stand for all, if some are known.
     """
+    source, class_weights = _settle(source, family, class_weights)
     sample, centre = _prepare(source, family, path[0], fit_intercept, sample)
     fits: list[GeneralisedFit] = []
     before: newton.Search | None = None
-    with blas_threads(family.n_outputs * len(path[0].l2), n_threads or thread_count()):
-        for i, penalties in enumerate(path):
-            objective = Objective(
-                source,
-                family,
-                penalties,
-                centre,
-                class_weights,
-                n_threads,
-                fit_intercept=fit_intercept,
-            )
-            has_magnitudes = bool(penalties.l1.any())
-            known = None
+    objectives = [
+        Objective(
+            source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
+        )
+        for penalties in path
+    ]
+    with blas_threads(_side(objectives[0]), n_threads or thread_count()):
+        for i, objective in enumerate(objectives):
+            known, stand_in = None, _stand_in(objective, sample)
             if before is None or before.separated:
-                theta = _begin(objective, sample, None, has_magnitudes)
+                theta = _begin(objective, sample, stand_in, None)
             else:
                 theta, known = before.theta, before.curvature
-                if known is not None and not has_magnitudes:
+                if known is not None and not objective.penalties.has_magnitudes:
                     theta = newton.foresee(theta, objective, path[i - 1], known)
-            before = _search(objective, theta, sample, has_magnitudes, known)
+            before = _search(objective, theta, stand_in, known)
             fits.append(_conclude(objective, before, None))
     return fits
+
+
+def _settle(
+    source: Source, family: Family, class_weights: Matrix | None
+) -> tuple[Source, Matrix | None]:
+    """Return rows in memory with targets and weights as each read takes them; others as they are.
+
+    What weighs classes is in the weights then, and not needed beside them.
+    """
+    if not isinstance(source, Rows):
+        return source, class_weights
+    y, weights = respond(family, source, class_weights)
+    return replace(source, Y=y[:, np.newaxis], weights=weights), None
 
 
 def _prepare(
@@ -201,7 +212,7 @@ def _sample(source: Source, parameters: int) -> Rows:
 
 
 def _begin(
-    objective: Objective, sample: Rows, start: Matrix | None, has_magnitudes: bool
+    objective: Objective, sample: Rows, stand_in: newton.Sample | None, start: Matrix | None
 ) -> Matrix:
     """Return coefficients from which the search among all rows begins."""
     if start is not None:
@@ -209,44 +220,83 @@ def _begin(
         if objective.centre is not None:
             theta[:, -1] += theta[:, :-1] @ objective.centre
         return theta
-    family = objective.family
     theta = np.zeros(objective.shape)
-    y, weights = respond(family, sample, objective.class_weights)
     if objective.fit_intercept:
-        theta[:, -1] = family.start(y, weights)
-    few = theta.size <= _PARAMETERS
-    enough = sample.X.shape[0] >= 5 * theta.size
-    if sample is objective.source or has_magnitudes or not few or not enough:
+        y, weights = respond(objective.family, sample, objective.class_weights)
+        theta[:, -1] = objective.family.start(y, weights)
+    if stand_in is None or not _has_all_classes(stand_in.objective):
         return theta
-    total = objective.source.weight
-    share = sample.weight / total if total else 1.0
-    if family.loss in ("logistic", "multinomial") and len(np.unique(y)) < max(2, family.n_outputs):
-        return theta
-    return newton.minimise(objective.of(sample, share), theta, exact=_ROUGH).theta
+    stand_in.found = _explore(stand_in.objective, theta)
+    return stand_in.found.theta
+
+
+def _explore(objective: Objective, theta: Matrix) -> newton.Search:
+    """Return about where the objective of few rows is least; that of fewer ones leads there."""
+    rows = objective.source
+    stand_in = _stand_in(objective, _sample(rows, theta.size))
+    if stand_in is not None and _has_all_classes(stand_in.objective):
+        theta = _explore(stand_in.objective, theta).theta
+    return newton.minimise(objective, theta, exact=_ROUGH)
+
+
+def _has_all_classes(objective: Objective) -> bool:
+    """Return whether rows in memory have all classes, if they have some."""
+    family, rows = objective.family, objective.source
+    if family.loss not in ("logistic", "multinomial"):
+        return True
+    assert isinstance(rows, Rows)
+    counts = np.bincount(on_host(rows.Y)[:, 0].astype(np.intp), minlength=max(2, family.n_outputs))
+    return bool(counts.all())
 
 
 def _search(
     objective: Objective,
     theta: Matrix,
-    sample: Rows,
-    has_magnitudes: bool,
+    stand_in: newton.Sample | None,
     known: Matrix | None = None,
 ) -> newton.Search:
-    if has_magnitudes:
+    if objective.penalties.has_magnitudes:
         return proximal.minimise(objective, theta)
-    outputs, width = theta.shape
+    if RowSpace.serves(objective):
+        return newton.minimise(objective, theta, wide=RowSpace(objective))
     if not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
-    curve = _curve(objective, sample, outputs, width)
-    return newton.minimise(objective, theta, curve=curve, known=known)
+    dear = _spare_curvature(objective)
+    if dear is not None:
+        return newton.minimise(objective, theta, sample=dear, dear=True, known=known)
+    return newton.minimise(objective, theta, sample=stand_in, known=known)
+
+
+def _side(objective: Objective) -> int:
+    """Return what stands for the size of the matrices that BLAS works on.
+
+    Between factors in the space of rows are products, which have fewer processors while BLAS's
+    threads wait for work.
+    """
+    if RowSpace.serves(objective) and isinstance(objective.source, Rows):
+        return int(objective.source.X.shape[0]) // 4
+    return objective.family.n_outputs * len(objective.penalties.l2)
 
 
 def _keeps_curvature(theta: Matrix) -> bool:
     return theta.size <= _PARAMETERS and 32 * theta.size**2 <= get_config()["memory_limit"]
 
 
-def _curve(objective: Objective, sample: Rows, outputs: int, width: int) -> Any:
-    """Return what takes the curvature of a sample, where that of all rows is dear; else None."""
+def _stand_in(objective: Objective, sample: Rows) -> newton.Sample | None:
+    """Return rows that stand for all, if they are enough, and the losses have a curvature alone."""
+    parameters = objective.family.n_outputs * len(objective.penalties.l2)
+    if sample is objective.source or sample.X.shape[0] < 5 * parameters:
+        return None
+    if parameters > _PARAMETERS or objective.penalties.has_magnitudes:
+        return None
+    total = objective.source.weight
+    share = sample.weight / total if total else 0.0
+    return newton.Sample(objective.of(sample, share), share) if share else None
+
+
+def _spare_curvature(objective: Objective) -> newton.Sample | None:
+    """Return a sample whose curvature is taken where that of all rows is dear; else None."""
+    outputs, width = objective.shape
     read = outputs * (3.0 * width + _FUNCTIONS)
     curvature = outputs * (outputs + 1) / 2 * width**2 / 2
     source = objective.source
@@ -254,19 +304,7 @@ def _curve(objective: Objective, sample: Rows, outputs: int, width: int) -> Any:
         return None
     n = source.X.shape[0]
     count = int(max(20 * outputs * width, n * _DEAR * read / curvature))
-    if count > n // 2:
-        return None
-    rows = read_sample(source, count)
-    share = rows.weight / source.weight
-    part = objective.of(rows, share)
-
-    def curve(theta: Matrix) -> Matrix:
-        H = part.evaluate(theta, curvature=True).curvature
-        assert H is not None
-        scaled: Matrix = H / share
-        return scaled
-
-    return curve
+    return None if count > n // 2 else _stand_in(objective, read_sample(source, count))
 
 
 def _balance(coefficients: Matrix, penalties: Penalties) -> None:

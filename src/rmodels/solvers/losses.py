@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,13 @@ class Penalties:
 
     def value(self, theta: Matrix) -> float:
         """Return the penalty of coefficients (n_outputs, n_features + 1)."""
-        return float((0.5 * self.l2 * theta**2 + self.l1 * abs(theta)).sum())
+        squares = 0.5 * float(np.vdot(self.l2 * theta, theta))
+        return squares + float((self.l1 * abs(theta)).sum()) if self.has_magnitudes else squares
+
+    @cached_property
+    def has_magnitudes(self) -> bool:
+        """Whether an l1 is not 0."""
+        return bool(self.l1.any())
 
     def take(self, columns: NDArray[np.intp]) -> "Penalties":
         """Return the penalties of some columns and of the intercept."""

@@ -1,23 +1,25 @@
 """Minima of losses of linear predictors with squared penalties, in few reads of the rows.
 
 Newton's method with a curvature that is read again only where the one at hand has come to lead too
-slowly; between such reads, the gradients of the steps correct it (BFGS).
+slowly; between such reads, the gradients of the steps correct it (BFGS). The first steps are led by
+a sample of the rows.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack
 
+from rmodels.data import Rows
 from rmodels.ops.glm import Matrix, Sums
+from rmodels.solvers.curvature import Corrected, Curvature
 from rmodels.solvers.losses import Objective, Penalties
+from rmodels.solvers.row_space import RowSpace
 
 __all__ = [
     "EXACT",
     "NOISE",
     "PATIENCE",
-    "Curvature",
+    "Sample",
     "Search",
     "foresee",
     "minimise",
@@ -32,6 +34,11 @@ _MOST_READS = 200
 NOISE = 2e-14  # of the objective: differences below are rounding
 _NOTHING = 1e-22  # of the objective, to be gained by another step: 11 digits of predictions
 PATIENCE = 4  # reads without progress
+_LEAST = np.finfo(np.float64).tiny  # of magnitudes: below, gradients have no digits
+_NO_TIME = 1e6  # multiply-adds of a curvature that take less time than a step without it
+_CORRECTIONS = 3  # most of a step that a sample leads
+_SLOW = 0.25  # of the decrement before: a correction that leaves more is not made
+_NEAR = 0.0025  # of the first decrement: a step whose correction is below is not corrected again
 
 
 @dataclass(eq=False)
@@ -71,81 +78,72 @@ def violations(theta: Matrix, sums: Sums, objective: Objective) -> tuple[Matrix,
 
 def worst_of(gradient: Matrix, sizes: Matrix) -> float:
     """Return the largest part of a gradient over what it is relative to."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.max(np.where(sizes > 0, abs(gradient) / sizes, 0.0), initial=0.0))
+    with np.errstate(invalid="ignore"):
+        return float((abs(gradient) / np.maximum(sizes, _LEAST)).max(initial=0.0))
 
 
-class Curvature:
-    """The inverse of a curvature, corrected by steps that were made since."""
+@dataclass(eq=False)
+class Sample:
+    """Some rows that stand for all.
 
-    def __init__(self, H: Matrix, objective: Objective) -> None:
-        outputs, width = objective.shape
-        l2 = np.tile(objective.penalties.l2, outputs)
-        H = H.copy()
-        H[np.diag_indices_from(H)] += l2
-        if outputs > 1:
-            _fill_shifts(H, outputs, width, objective.penalties.l2)
-        diagonal = np.diag(H).copy()
-        self._scale = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1)), 0)
-        scaled = H * self._scale * self._scale[:, np.newaxis]
-        # SciPy's functions above LAPACK's take longer than small factors do
-        self._factor, info = lapack.dpotrf(scaled, lower=1, clean=0)
-        self._definite = not info and self._factor.diagonal().min() ** 2 > len(H) * 1e-15
-        if not self._definite:
-            values, vectors = np.linalg.eigh(scaled)
-            kept = values > len(H) * 1e-15 * max(values[-1], 0)
-            self._inverse = (vectors[:, kept], 1 / values[kept])
-            self._flat = self._scale[:, np.newaxis] * vectors[:, ~kept]
-        self.pairs: list[tuple[Matrix, Matrix, float]] = []
-
-    def solve(self, g: Matrix) -> Matrix:
-        """Return the inverse times a vector."""
-        q = g.copy()
-        shares = []
-        for s, y, rho in reversed(self.pairs):
-            share = rho * (s @ q)
-            shares.append(share)
-            q -= share * y
-        q = self._scale * self._solve(self._scale * q)
-        for (s, y, rho), share in zip(self.pairs, reversed(shares), strict=True):
-            q += (share - rho * (y @ q)) * s
-        return q
-
-    def _solve(self, q: Matrix) -> Matrix:
-        if self._definite:
-            found: Matrix = lapack.dpotrs(self._factor, q, lower=1)[0]
-            return found
-        vectors, inverse = self._inverse
-        return vectors @ (inverse * (vectors.T @ q))
-
-    def shorten(self, theta: Matrix) -> Matrix:
-        """Return the coefficients of least norm that predict the same: intercepts have none."""
-        if self._definite:
-            return theta
-        outputs, width = theta.shape
-        counted = np.arange(theta.size) % width != width - 1
-        flat, given = self._flat[counted], theta.ravel()[counted]
-        sizes = np.linalg.norm(flat, axis=0)
-        shares = np.linalg.lstsq(flat / np.where(sizes > 0, sizes, 1), given, rcond=None)[0]
-        shorter: Matrix = theta.ravel() - (self._flat / np.where(sizes > 0, sizes, 1)) @ shares
-        return shorter.reshape(outputs, width)
-
-    def add(self, step: Matrix, change: Matrix) -> None:
-        """Correct the curvature by a step and the change of the gradient along it."""
-        product = float(step @ change)
-        if product > 1e-12 * np.linalg.norm(step) * np.linalg.norm(change):
-            self.pairs.append((step, change, 1 / product))
-
-
-def _fill_shifts(H: Matrix, outputs: int, width: int, l2: Matrix) -> None:
-    """Give a curvature to what shifts all outputs' coefficients of a column alike, in place.
-
-    Probabilities do not change with it, and gradients have nothing of it.
+    Attributes
+    ----------
+    objective : Objective
+        Of these rows alone.
+    share : float
+        Theirs of the weight of all rows.
+    found : Search, optional
+        Where a search among them ended.
     """
-    blocks = H.reshape(outputs, width, outputs, width)
-    for j in np.flatnonzero(l2 == 0):
-        diagonal = np.mean([blocks[k, j, k, j] for k in range(outputs)])
-        blocks[:, j, :, j] += diagonal / outputs
+
+    objective: Objective
+    share: float
+    found: Search | None = None
+
+    def lead(
+        self, theta: Matrix, gradient: Matrix, whole: Objective, H: Matrix | None
+    ) -> tuple[Matrix, Curvature]:
+        """Return a step from some coefficients, and the curvature that led it.
+
+        It leads about to where the sample's objective is least, after terms are added to it that
+        give it there the gradient of all rows, and their curvature if it is known. So what it
+        misses is the difference of second or of third derivatives.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_outputs, n_features + 1)
+        gradient : ndarray of shape (n_outputs, n_features + 1)
+            Of the objective of all rows.
+        whole : Objective
+        H : ndarray or None
+            The curvature of the loss of all rows.
+        """
+        here = None if self.found is None or self.found.theta is not theta else self.found.sums
+        if here is None or here.curvature is None:
+            here = self.objective.evaluate(theta, curvature=True)
+        assert here.curvature is not None
+        own, lacks = here.curvature / self.share, None
+        if H is not None:
+            own, lacks = H, H - own
+        model = Curvature(own, whole)
+        apart = gradient - violations(theta, here, self.objective)[0] / self.share
+        step = -model.solve(gradient.ravel())
+        first = before = -float(gradient.ravel() @ step)
+        for _ in range(_CORRECTIONS):
+            there = theta + step.reshape(theta.shape)
+            sums = self.objective.evaluate(there)
+            slope = (violations(there, sums, self.objective)[0] / self.share + apart).ravel()
+            if lacks is not None:
+                slope += lacks @ step
+            more = -model.solve(slope)
+            left = -float(slope @ more)
+            if not left <= _SLOW * before or gradient.ravel() @ (step + more) >= 0:
+                break
+            step += more
+            before = left
+            if left <= _NEAR * first:
+                break
+        return step.reshape(theta.shape), model
 
 
 def minimise(
@@ -153,8 +151,10 @@ def minimise(
     start: Matrix,
     *,
     exact: float = EXACT,
-    curve: Any = None,
+    sample: Sample | None = None,
+    dear: bool = False,
     known: Matrix | None = None,
+    wide: RowSpace | None = None,
 ) -> Search:
     """Return where the objective is least, found from some coefficients on.
 
@@ -165,41 +165,58 @@ def minimise(
     start : ndarray of shape (n_outputs, n_features + 1)
     exact : float
         The violation that ends the search.
-    curve : callable, optional
-        Returns the curvature at some coefficients, where that of all rows is not to be read.
+    sample : Sample, optional
+        What leads the first step, and the one after each read of the curvature.
+    dear : bool
+        Whether the sample's curvature takes the place of that of all rows, which is not read.
     known : ndarray, optional
         The curvature of the loss somewhere near: then none is read before it leads too slowly.
+    wide : RowSpace, optional
+        What takes the curvature in the space of the rows, without a read.
     """
     theta = start
-    full = curve is None
-    first = full and known is None
+    read = wide is None  # whether curvatures are
+    first = read and sample is None and known is None
     sums = objective.evaluate(theta, curvature=first)
     value = sums.loss + objective.penalties.value(theta)
     if not np.isfinite(value):
-        theta, first = np.zeros_like(start), full
-        sums = objective.evaluate(theta, curvature=full)
+        theta, known = np.zeros_like(start), None
+        sums = objective.evaluate(theta, curvature=read and sample is None)
         value = sums.loss + objective.penalties.value(theta)
-    H = sums.curvature if first else known if known is not None else curve(theta)
-    assert H is not None
-    model = Curvature(H, objective)
+    H = sums.curvature if known is None else known
+    model: Corrected | None = None if H is None else Curvature(H, objective)
+    if wide is not None:
+        model = wide.curve(theta)
+    led = model is None
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
     ends = False
-    stale = _STALE if objective.family.is_convex else _STALE_EXPECTED
-    best, since, steps, contraction = worst, 0, 0, 1.0 if first else 0.0
+    stale = _STALE_EXPECTED
+    if objective.family.is_convex:
+        stale = 0.0 if _takes_no_time(objective) else _STALE
+    free = not objective.penalties.l2[:-1].any()
+    back: Matrix | None = None
+    best, since, steps, contraction = worst, 0, 0, 0.0 if dear or known is not None else 1.0
     while worst > exact and objective.reads < _MOST_READS:
-        step = -model.solve(gradient.ravel()).reshape(theta.shape)
+        if sample is not None and led:
+            step, model = sample.lead(theta, gradient, objective, H)
+        else:
+            assert model is not None
+            back = model.solve(gradient.ravel()) if back is None else back
+            step = -back.reshape(theta.shape)
+        led = False
         slope = float((gradient * step).sum())
         if not slope < 0:
             if not model.pairs:
                 break
             model.pairs.clear()
+            back = None
             continue
-        refresh = full and contraction > stale
+        refresh = not dear and contraction > stale
         length = 1.0
         while True:
             trial = theta + length * step
-            sums = objective.evaluate(trial, curvature=refresh)
+            sums = objective.evaluate(trial, curvature=refresh and read)
             new = sums.loss + objective.penalties.value(trial)
             if new <= value + 1e-4 * length * slope + NOISE * abs(value):
                 break
@@ -215,29 +232,33 @@ def minimise(
         moved, change = (trial - theta).ravel(), (following - gradient).ravel()
         theta, value, gradient = trial, new, following
         if refresh and sums.curvature is not None:
-            H = sums.curvature
+            H, led = sums.curvature, True
             model = Curvature(H, objective)
+        elif refresh and wide is not None:
+            model = wide.curve(theta)
         else:
             model.add(moved, change)
         decrement = -slope
-        reached = float(gradient.ravel() @ model.solve(gradient.ravel()))
+        back = model.solve(gradient.ravel())
+        reached = float(gradient.ravel() @ back)
         contraction = np.sqrt(max(reached, 0) / decrement)
-        if not full and contraction > 0.5 and len(model.pairs) >= 3:
-            H = curve(theta)
-            model = Curvature(H, objective)
+        if dear and contraction > 0.5 and len(model.pairs) >= 3:
+            led = True
         worst = worst_of(gradient, sizes)
         ends = 0 <= reached <= _NOTHING * abs(value)
         since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
         if since >= PATIENCE and decrement < NOISE * abs(value):
             break
-        if _runs_away(sums, objective, theta):
-            return Search(theta, value, worst, steps, True, sums, H)
+        if free and _runs_away(sums, objective):
+            return Search(theta, value, worst, steps, True, sums, model.of_loss)
     if ends:  # where targets are met, magnitudes vanish with the gradient
         worst = min(worst, exact)
-    if not objective.penalties.l2[:-1].any():
+    if model is None:
+        return Search(theta, value, worst, steps, False, sums)
+    if free:
         theta = model.shorten(theta)
-    return Search(theta, value, worst, steps, False, sums, H)
+    return Search(theta, value, worst, steps, False, sums, model.of_loss)
 
 
 def foresee(theta: Matrix, objective: Objective, before: Penalties, H: Matrix) -> Matrix:
@@ -259,11 +280,18 @@ def foresee(theta: Matrix, objective: Objective, before: Penalties, H: Matrix) -
     return found
 
 
-def _runs_away(sums: Sums, objective: Objective, theta: Matrix) -> bool:
-    """Return whether nothing holds the coefficients, and the losses of all rows vanish."""
-    free = not objective.penalties.l2[:-1].any()
+def _takes_no_time(objective: Objective) -> bool:
+    """Return whether the curvature of all rows is read in less time than a step takes."""
+    source = objective.source
+    if not isinstance(source, Rows) or objective.family.n_outputs > 1:
+        return False
+    n_samples, n_features = source.X.shape
+    return bool(n_samples * n_features**2 <= _NO_TIME)
+
+
+def _runs_away(sums: Sums, objective: Objective) -> bool:
+    """Return whether the losses of all rows vanish, as they do only at infinity."""
     return (
-        free
-        and objective.family.loss in ("logistic", "multinomial")
+        objective.family.loss in ("logistic", "multinomial")
         and sums.loss <= 1e-9 * objective.source.weight
     )

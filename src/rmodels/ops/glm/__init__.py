@@ -177,8 +177,8 @@ def evaluate(
     gradient, the sums over rows add at most (64 + n_samples / 64) 2⁻⁵³ times `magnitude`.
 
     Native: 3 · n_outputs · n_features multiply-adds a row, and n_outputs (n_outputs + 1) / 2 ·
-    n_features² / 2 for the curvature. Memory beyond input and result: that of the curvature once
-    more, and 512 KB + 64 · n_outputs · n_features · 16 bytes; with the curvature, 8 · n_outputs
+    n_features² / 2 for the curvature. Memory beyond input and result: 4 MB, or as much as 32
+    results take; with the curvature of several outputs or of 192 columns or more 8 · n_outputs
     bytes for each of 32,768 rows, too. The reference takes a float64 copy of X.
 
     Source: P. McCullagh, J. A. Nelder, "Generalized Linear Models", 1989, section 2.5.

@@ -1,10 +1,13 @@
-// Accumulators: float64. Bytes: X and y once. Multiply-adds: 3 · outputs · columns a row, and about 40 for the
-// functions of a margin. A block of rows is converted and shifted once, and stays in the L2 cache for its margins,
-// their functions and its part of the gradient. Tolerance: the contract's.
+// Accumulators: float64. Bytes: X and y once. Multiply-adds: 3 · outputs · columns a row, about 40 for the functions of
+// a margin, and columns² / 2 for the curvature of one output. A block of rows is in the first caches for its margins,
+// their functions, and its part of the gradient and of the curvature; meanwhile the next block is prefetched. Rows of
+// adjacent elements are taken as they lie, others converted and shifted once. Tolerance: the contract's.
 #include "ops/glm/native.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -12,14 +15,17 @@
 #include "native/packing.hpp"
 #include "native/threads.hpp"
 #include "native/vectors.hpp"
+#include "ops/moments/products.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr std::size_t kBlockNumbers = 1 << 14;  // of a block: 128 KB
 constexpr std::size_t kMostRows = 64, kLeastRows = 32;
-constexpr std::size_t kSlabWork = 1 << 20;  // multiply-adds of margins in a task, about
-constexpr std::size_t kSlabs = 32;          // sums held at a time, before they are merged
+constexpr std::size_t kFewOutputs = 2;                     // rows for more are converted once
+constexpr std::size_t kSlabWork = 1 << 20;                 // multiply-adds of margins in a task, at least about
+constexpr std::size_t kSlabNumbers = 1 << 19;              // of the sums of all tasks: 4 MB
+constexpr std::size_t kLeastSlabs = 32, kMostSlabs = 256;  // that a call is cut in, before the work of a task is less
 
 struct Values {
     f64v loss, residual, curvature;
@@ -141,38 +147,83 @@ double measure_multinomial(const Responses &responses, std::size_t rows, std::si
     return loss;
 }
 
-// A block's rows, padded to whole vectors, with a last column of ones.
-struct Block {
-    const double *rows;
-    std::size_t count, width, columns;
+// Rows of adjacent elements, less a centre that is filled up with zeros to whole vectors, at least one.
+template <class Real>
+struct Lines {
+    const Real *data;
+    std::ptrdiff_t stride;
+    std::size_t count, columns;
+    const double *centre;
+
+    const Real *row(std::size_t i) const { return data + std::ptrdiff_t(i) * stride; }
+    std::size_t whole() const { return columns / kF64 * kF64; }  // columns in whole vectors
+    int rest() const { return int(columns % kF64); }
+    std::size_t vectors() const { return (columns + kF64 - 1) / kF64; }
 };
 
-// Writes the margins (outputs, stride) of whole vectors of rows.
-void multiply(const Block &Z, const double *coefficients, std::size_t outputs, double *margins, std::size_t stride) {
+// Memory that will be read later: pieces of `span` bytes, `stride` bytes from one to the next.
+struct Coming {
+    const char *piece = nullptr;
+    std::size_t pieces = 0, span = 0;
+    std::ptrdiff_t stride = 0;
+    std::size_t place = 0;  // in the piece
+
+    std::size_t lines() const { return pieces * ((span + 63) / 64); }
+
+    void ask(std::size_t lines) {
+        while (lines-- && pieces) {
+            __builtin_prefetch(piece + place);
+            place += 64;
+            if (place < span) continue;
+            place = 0;
+            piece += stride;
+            pieces--;
+        }
+    }
+};
+
+// Writes the margins (outputs, stride) of whole vectors of rows; those past the last are the last's.
+template <class Real>
+void multiply(const Lines<Real> &Z, const double *coefficients, std::size_t outputs, std::size_t width, double *margins,
+              std::size_t stride, Coming coming) {
+    const std::size_t whole = Z.whole(), lines = coming.lines() * kF64 / Z.count + 1;
+    const int rest = Z.rest();
+    const f64v last_centre = load<f64v>(Z.centre + whole);
     for (std::size_t k = 0; k < outputs; k++) {
-        const double *theta = coefficients + k * Z.width;
+        const double *theta = coefficients + k * width;
+        const f64v last = rest ? load_first(theta + whole, rest) : f64v{};
         for (std::size_t i = 0; i < Z.count; i += kF64) {
-            const double *row = Z.rows + i * Z.width;
+            const Real *rows[kF64];
+            for (std::size_t lane = 0; lane < kF64; lane++) rows[lane] = Z.row(std::min(i + lane, Z.count - 1));
             f64v sums[kF64]{};
-            for (std::size_t j = 0; j < Z.width; j += kF64) {
-                const f64v t = load<f64v>(theta + j);
+            for (std::size_t j = 0; j < whole; j += kF64) {
+                const f64v t = load<f64v>(theta + j), centre = load<f64v>(Z.centre + j);
                 for (std::size_t lane = 0; lane < kF64; lane++)
-                    sums[lane] = fma(load<f64v>(row + lane * Z.width + j), t, sums[lane]);
+                    sums[lane] = fma(load_f64(rows[lane] + j) - centre, t, sums[lane]);
             }
-            store(margins + k * stride + i, lane_sums(sums));
+            if (rest)
+                for (std::size_t lane = 0; lane < kF64; lane++)
+                    sums[lane] = fma(load_first(rows[lane] + whole, rest) - last_centre, last, sums[lane]);
+            store(margins + k * stride + i, lane_sums(sums) + broadcast(theta[Z.columns]));
+            coming.ask(lines);
         }
     }
 }
 
-// sums[v] += Σ_i r_i z_i and sizes[v] += Σ_i |r_i| |z_i| of Vectors vectors of columns.
-template <int Vectors>
-inline void add_columns(const double *rows, std::size_t count, std::size_t width, const double *residuals, double *sums,
-                        double *sizes) {
-    f64v sum[Vectors]{}, size[Vectors]{};
-    for (std::size_t i = 0; i < count; i++, rows += width) {
+// sums[v] += Σ_i r_i z_i and sizes[v] += Σ_i |r_i| |z_i| of Vectors vectors of columns from `column` on; `rest`: how
+// many columns the last one has, all if 0.
+template <class Real, int Vectors, bool kRest>
+void add_columns(const Lines<Real> &Z, std::size_t column, int rest, const double *residuals, double *sums,
+                 double *sizes) {
+    constexpr int kLast = Vectors - 1;
+    f64v sum[Vectors]{}, size[Vectors]{}, centre[Vectors];
+    for (int v = 0; v < Vectors; v++) centre[v] = load<f64v>(Z.centre + column + v * kF64);
+    const Real *row = Z.data + column;
+    for (std::size_t i = 0; i < Z.count; i++, row += Z.stride) {
         const f64v r = broadcast(residuals[i]), a = magnitude(r);
         for (int v = 0; v < Vectors; v++) {
-            const f64v z = load<f64v>(rows + v * kF64);
+            const f64v x = kRest && v == kLast ? load_first(row + v * kF64, rest) : load_f64(row + v * kF64);
+            const f64v z = x - centre[v];
             sum[v] = fma(r, z, sum[v]);
             size[v] = fma(a, magnitude(z), size[v]);
         }
@@ -183,16 +234,69 @@ inline void add_columns(const double *rows, std::size_t count, std::size_t width
     }
 }
 
-void add_gradient(const Block &Z, const double *residuals, std::size_t outputs, std::size_t stride, double *gradient,
-                  double *magnitudes) {
-    constexpr std::size_t kStep = 4 * kF64;
+template <class Real>
+using AddColumns = void (*)(const Lines<Real> &, std::size_t, int, const double *, double *, double *);
+
+constexpr std::size_t kMostVectors = 6;  // of columns that are summed at a time: their sums are in registers
+
+template <class Real, bool kRest, std::size_t... I>
+constexpr std::array<AddColumns<Real>, sizeof...(I)> adding(std::index_sequence<I...>) {
+    return {&add_columns<Real, int(I) + 1, kRest>...};
+}
+
+template <class Real>
+void add_gradient(const Lines<Real> &Z, const double *residuals, std::size_t outputs, std::size_t width,
+                  std::size_t stride, double *gradient, double *magnitudes) {
+    static constexpr auto kAdd = adding<Real, false>(std::make_index_sequence<kMostVectors>());
+    static constexpr auto kAddRest = adding<Real, true>(std::make_index_sequence<kMostVectors>());
+    const std::size_t all = Z.vectors();
     for (std::size_t k = 0; k < outputs; k++) {
         const double *r = residuals + k * stride;
-        double *g = gradient + k * Z.width, *a = magnitudes + k * Z.width;
-        std::size_t j = 0;
-        for (; j + kStep <= Z.width; j += kStep) add_columns<4>(Z.rows + j, Z.count, Z.width, r, g + j, a + j);
-        for (; j < Z.width; j += kF64) add_columns<1>(Z.rows + j, Z.count, Z.width, r, g + j, a + j);
+        double *g = gradient + k * width, *a = magnitudes + k * width;
+        for (std::size_t at = 0; at < all;) {
+            // fewer vectors than four wait for the sums of the row before
+            const std::size_t left = all - at, here = left > kMostVectors ? 4 : left, j = at * kF64;
+            const auto &add = here == left && Z.rest() ? kAddRest : kAdd;
+            add[here - 1](Z, j, Z.rest(), r, g + j, a + j);
+            at += here;
+        }
+        f64v sum{}, size{};
+        for (std::size_t i = 0; i < Z.count; i += kF64) {
+            const f64v some = rows_from(r, i, Z.count);
+            sum += some;
+            size += magnitude(some);
+        }
+        g[Z.columns] += add_lanes(sum, kF64);
+        a[Z.columns] += add_lanes(size, kF64);
     }
+}
+
+// C (width, width) += Σ_i h_i z_i z_iᵀ with z = (x − centre, 1), its squares on the diagonal waiting for unrotate.
+// `curvatures` holds whole vectors and becomes their roots; scaled takes the rows in panels.
+template <class Real>
+void add_curvature(const Lines<Real> &Z, double *curvatures, double *scaled, double *C, std::size_t width) {
+    const std::size_t whole = Z.whole();
+    const int rest = Z.rest();
+    for (std::size_t i = 0; i < Z.count; i += kF64) store(curvatures + i, square_root(load<f64v>(curvatures + i)));
+    const Panels panels{scaled, Z.count, kPanel};
+    for (std::size_t j = 0; j < whole; j += kF64) {
+        const f64v centre = load<f64v>(Z.centre + j);
+        double *to = element(panels, 0, j);
+        const Real *from = Z.data + j;
+        for (std::size_t i = 0; i < Z.count; i++, from += Z.stride, to += kPanel)
+            store(to, (load_f64(from) - centre) * broadcast(curvatures[i]));
+    }
+    const f64v centre = load<f64v>(Z.centre + whole);
+    double *to = element(panels, 0, whole);
+    for (std::size_t i = 0; i < Z.count; i++, to += kPanel) {
+        const f64v x = rest ? load_first(Z.row(i) + whole, rest) : f64v{};
+        store(to, (x - centre) * broadcast(curvatures[i]));
+        to[rest] = curvatures[i];
+    }
+    Ahead nothing;
+    Load none;
+    for (std::size_t left = 0; left <= Z.columns; left += kPanel)
+        add_products(panels, 0, Z.count, 0, Z.columns + 1, left, C, width, nothing, none);
 }
 
 // Of margins (outputs, stride), a row beside the other, returns the loss and replaces the margins by residuals; writes
@@ -228,12 +332,43 @@ double measure_margins(const Family &family, const Responses &responses, std::si
 struct Sums {
     double loss = 0;
     Doubles gradient, magnitude;  // (outputs, width)
+    Doubles curvature;            // (width, width), if asked for
 };
 
 // What a thread needs for a block.
 struct Space {
-    Doubles rows, margins, curvatures;
+    Doubles rows, margins, curvatures, scaled;
 };
+
+// How the rows of a call are cut: blocks that a thread has in its cache, and slabs of blocks that add up.
+struct Cut {
+    std::size_t block, slab, slabs;
+
+    Cut(std::size_t rows, std::size_t width, std::size_t outputs, bool curvature)
+        : block(std::clamp(kBlockNumbers / width / kF64 * kF64, kLeastRows, kMostRows)) {
+        const std::size_t numbers = 2 * outputs * width + (curvature ? width * width : 0);
+        const std::size_t most = std::clamp(kSlabNumbers / numbers, kLeastSlabs, kMostSlabs);
+        const std::size_t blocks = (rows + block - 1) / block;
+        const std::size_t least = std::clamp<std::size_t>(kSlabWork / (block * width * outputs), 1, 16);
+        slab = block * std::max(least, (blocks + most - 1) / most);
+        slabs = (rows + slab - 1) / slab;
+    }
+};
+
+// The rows [first, last) of X, if those of a row or of a column lie one after the other.
+Coming coming_rows(const Strided &X, std::size_t first, std::size_t last) {
+    if (first >= last || !X.columns) return {};
+    return X.visit(first, 0, [&](auto *p) -> Coming {
+        const char *from = reinterpret_cast<const char *>(p);
+        const std::size_t rows = last - first, bytes = sizeof *p;
+        const auto apart = std::ptrdiff_t(bytes);
+        if (X.column_stride == 1 && X.row_stride == std::ptrdiff_t(X.columns))
+            return {from, 1, rows * X.columns * bytes};
+        if (X.column_stride == 1) return {from, rows, X.columns * bytes, X.row_stride * apart};
+        if (X.row_stride == 1) return {from, X.columns, rows * bytes, X.column_stride * apart};
+        return {};
+    });
+}
 
 }  // namespace
 
@@ -264,55 +399,70 @@ double measure_rows(const Family &family, const Responses &responses, std::size_
 }
 
 double evaluate_rows(const Family &family, const Strided &X, const Responses &responses, const Predictor &predictor,
-                     double *gradient, double *magnitude, double *curvatures, int threads) {
+                     const Totals &totals, double *curvatures, int threads) {
     const std::size_t d = X.columns, outputs = predictor.outputs, width = (d + kF64) / kF64 * kF64;
-    const std::size_t block = std::clamp(kBlockNumbers / width / kF64 * kF64, kLeastRows, kMostRows);
-    const std::size_t blocks = std::clamp<std::size_t>(kSlabWork / (block * width * outputs), 1, 16);
-    const std::size_t slab = block * blocks, count = (X.rows + slab - 1) / slab;
-    Doubles coefficients(outputs * width);
+    const Cut cut(X.rows, width, outputs, totals.curvature);
+    const std::size_t block = cut.block, count = cut.slabs;
+    const bool as_it_lies = X.column_stride == 1 && outputs <= kFewOutputs;
+    Doubles coefficients(outputs * width), centre(width), none(width);
     for (std::size_t k = 0; k < outputs; k++)
         std::copy_n(predictor.coefficients + k * (d + 1), d + 1, coefficients.data() + k * width);
+    if (predictor.centre) std::copy_n(predictor.centre, d, centre.data());
     std::vector<Space> spaces(std::size_t(std::max(threads, 1)));
-    std::vector<Sums> slabs(std::min(count, kSlabs));
-    double loss = 0;
-    for (std::size_t first = 0; first < count; first += kSlabs) {
-        const std::size_t here = std::min(kSlabs, count - first);
-        parallel_for(here, threads, [&](std::size_t task, int thread) {
-            Sums &sums = slabs[task];
-            sums.loss = 0;
-            sums.gradient.assign(outputs * width, 0.0);
-            sums.magnitude.assign(outputs * width, 0.0);
-            Space &space = spaces[std::size_t(thread)];
-            space.rows.resize(block * width);  // columns past the last stay 0
-            space.margins.resize(outputs * block);
-            space.curvatures.resize(outputs * block);
-            const std::size_t begin = (first + task) * slab, end = std::min(X.rows, begin + slab);
-            for (std::size_t at = begin; at < end; at += block) {
-                const std::size_t rows = std::min(block, end - at), whole = (rows + kF64 - 1) / kF64 * kF64;
-                double *z = space.rows.data();
-                if (d) pack(X, at, rows, predictor.centre, nullptr, {z, block, width}, 0, 0);
-                for (std::size_t i = 0; i < rows; i++) z[i * width + d] = 1.0;
-                std::fill(z + rows * width, z + whole * width, 0.0);
-                multiply({z, whole, width, d}, coefficients.data(), outputs, space.margins.data(), block);
+    std::vector<Sums> slabs(count);
+    parallel_for(count, threads, [&](std::size_t task, int thread) {
+        Sums &sums = slabs[task];
+        sums.gradient.assign(outputs * width, 0.0);
+        sums.magnitude.assign(outputs * width, 0.0);
+        Space &space = spaces[std::size_t(thread)];
+        space.margins.resize(outputs * block);
+        space.curvatures.resize(outputs * block);
+        if (!as_it_lies) space.rows.resize(block * width);
+        if (totals.curvature) {
+            sums.curvature.assign(width * width, 0.0);
+            space.scaled.resize(block * ((width + kPanel - 1) / kPanel * kPanel));
+        }
+        const std::size_t begin = task * cut.slab, end = std::min(X.rows, begin + cut.slab);
+        for (std::size_t at = begin; at < end; at += block) {
+            const std::size_t rows = std::min(block, end - at);
+            double *m = space.margins.data(), *h = space.curvatures.data();
+            auto add = [&](const auto &Z) {
+                multiply(Z, coefficients.data(), outputs, width, m, block,
+                         coming_rows(X, at + rows, std::min(end, at + rows + block)));
                 sums.loss +=
                     measure_margins(family, {responses.y + at, responses.weights ? responses.weights + at : nullptr},
-                                    rows, outputs, space.margins.data(), space.curvatures.data(), block);
-                add_gradient({z, rows, width, d}, space.margins.data(), outputs, block, sums.gradient.data(),
-                             sums.magnitude.data());
-                if (curvatures)
-                    for (std::size_t i = 0; i < rows; i++)
-                        for (std::size_t k = 0; k < outputs; k++)
-                            curvatures[(at + i) * outputs + k] = space.curvatures[k * block + i];
+                                    rows, outputs, m, h, block);
+                add_gradient(Z, m, outputs, width, block, sums.gradient.data(), sums.magnitude.data());
+                if (totals.curvature) add_curvature(Z, h, space.scaled.data(), sums.curvature.data(), width);
+            };
+            if (as_it_lies) {
+                X.visit(at, 0, [&](auto *x) { add(Lines{x, X.row_stride, rows, d, centre.data()}); });
+            } else {
+                if (d) pack(X, at, rows, centre.data(), nullptr, {space.rows.data(), block, width}, 0, 0);
+                add(Lines{space.rows.data(), std::ptrdiff_t(width), rows, d, none.data()});
             }
-        });
-        for (std::size_t task = 0; task < here; task++) {
-            loss += slabs[task].loss;
-            for (std::size_t k = 0; k < outputs; k++)
-                for (std::size_t j = 0; j <= d; j++) {
-                    gradient[k * (d + 1) + j] += slabs[task].gradient[k * width + j];
-                    magnitude[k * (d + 1) + j] += slabs[task].magnitude[k * width + j];
-                }
+            if (curvatures)
+                for (std::size_t i = 0; i < rows; i++)
+                    for (std::size_t k = 0; k < outputs; k++) curvatures[(at + i) * outputs + k] = h[k * block + i];
         }
+    });
+    double loss = 0;
+    for (const Sums &sums : slabs) {
+        loss += sums.loss;
+        for (std::size_t k = 0; k < outputs; k++)
+            for (std::size_t j = 0; j <= d; j++) {
+                totals.gradient[k * (d + 1) + j] += sums.gradient[k * width + j];
+                totals.magnitude[k * (d + 1) + j] += sums.magnitude[k * width + j];
+            }
+    }
+    if (totals.curvature && count) {
+        Doubles &C = slabs[0].curvature;
+        for (std::size_t task = 1; task < count; task++)
+            for (std::size_t e = 0; e < C.size(); e++) C[e] += slabs[task].curvature[e];
+        unrotate(C.data(), d + 1, width);
+        Doubles both((d + 1) * (d + 1));
+        mirror(C.data(), d + 1, width, both.data());
+        for (std::size_t e = 0; e < both.size(); e++) totals.curvature[e] += both[e];
     }
     return loss;
 }

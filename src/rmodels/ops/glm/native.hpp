@@ -30,10 +30,15 @@ struct Predictor {
     std::size_t outputs;
 };
 
-// Adds the gradient and its magnitude to (outputs, columns + 1) each, returns the loss; writes the weights of the
-// curvature, of multinomial the probabilities, to curvatures (rows, outputs) unless it is null. The same bits for any
-// number of threads.
+// Where sums are added: of the gradient and its magnitude (outputs, columns + 1) each, and, unless it is null, of the
+// curvature (columns + 1, columns + 1), of one output.
+struct Totals {
+    double *gradient, *magnitude, *curvature;
+};
+
+// Adds the sums of rows, returns the loss; writes the weights of the curvature, of multinomial the probabilities, to
+// curvatures (rows, outputs) unless it is null. The same bits for any number of threads.
 double evaluate_rows(const Family &family, const Strided &X, const Responses &responses, const Predictor &predictor,
-                     double *gradient, double *magnitude, double *curvatures, int threads);
+                     const Totals &totals, double *curvatures, int threads);
 
 }  // namespace rmodels::RMODELS_ISA

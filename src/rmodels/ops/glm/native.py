@@ -15,6 +15,7 @@ _CALL = 1e9  # multiply-adds in a native call: 20 to 100 ms
 _ALONE = 1e6  # multiply-adds that take one thread less time than starting another
 _FUNCTIONS = 40  # multiply-adds that the functions of a margin take
 _CURVED_ROWS = 1 << 15  # whose curvatures are held at a time
+_WIDE = 192  # columns from which threads share the curvature of rows, which moments do
 
 
 def measure(
@@ -59,19 +60,23 @@ def evaluate(
     curvature: bool,
     n_threads: int | None,
 ) -> Sums:
-    """Evaluate the rows, a chunk at a time; the curvature as moments that its weights weigh."""
+    """Evaluate the rows, a chunk at a time; many columns' curvature as weighted moments."""
     (n, d), outputs = X.shape, len(coefficients)
     extension: Any = native.load()
     theta, y = np.ascontiguousarray(coefficients), np.ascontiguousarray(y, dtype=np.float64)
     w = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
     gradient, magnitude = np.zeros((outputs, d + 1)), np.zeros((outputs, d + 1))
     row_work = outputs * (3.0 * (d + 1) + _FUNCTIONS)
+    H = np.zeros((outputs, d + 1, outputs, d + 1)) if curvature else None
+    narrow = curvature and loss != "multinomial" and d < _WIDE
+    if narrow:
+        row_work += (d + 1) ** 2 / 2
+    by_moments = curvature and not narrow
+    held = np.empty((min(n, _CURVED_ROWS), outputs)) if by_moments else None
     threads = 1 if n * row_work < _ALONE else n_threads or thread_count()
     step = max(256, int(_CALL / row_work))
-    H = np.zeros((outputs, d + 1, outputs, d + 1)) if curvature else None
-    held = np.empty((min(n, _CURVED_ROWS), outputs)) if curvature else None
     total = 0.0
-    for rows in chunks(n, min(step, _CURVED_ROWS) if curvature else step, "losses"):
+    for rows in chunks(n, min(step, _CURVED_ROWS) if by_moments else step, "losses"):
         part, w_part = X[rows], None if w is None else w[rows]
         curvatures = None if held is None else held[: len(part)]
         total += extension.evaluate_rows(
@@ -84,10 +89,11 @@ def evaluate(
             centre,
             gradient,
             magnitude,
+            H if narrow else None,
             curvatures,
             threads,
         )
-        if H is not None:
+        if H is not None and by_moments:
             _add_curvature(H, part, centre, curvatures, loss, w_part, n_threads)
     both = None if H is None else H.reshape(outputs * (d + 1), -1)
     return Sums(total, gradient, magnitude, both, "native")

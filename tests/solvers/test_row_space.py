@@ -1,0 +1,81 @@
+"""Curvatures of wide rows in the space of the rows."""
+
+import numpy as np
+import pytest
+
+from rmodels import LogisticRegression, PoissonRegressor
+from rmodels.data import Rows
+from rmodels.solvers.curvature import Curvature
+from rmodels.solvers.losses import Family, Objective, Penalties
+from rmodels.solvers.row_space import RowSpace
+
+LONG = np.longdouble
+
+
+def objective_of(n, d, family, *, fit_intercept=True, l2_of_intercept=0.0, weighted=False):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (n, 1)).astype(np.float64)
+    weights = rng.integers(0, 3, n).astype(np.float64) if weighted else None
+    l2 = np.append(rng.uniform(0.5, 2.0, d), l2_of_intercept)
+    centre = rng.normal(size=d) if fit_intercept else None
+    return Objective(
+        Rows(rng.normal(size=(n, d)), y, weights),
+        family,
+        Penalties(l2, np.zeros(d + 1)),
+        centre,
+        fit_intercept=fit_intercept,
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"fit_intercept": False}, {"l2_of_intercept": 0.5}, {"weighted": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("family", [Family("logistic"), Family("tweedie", 1.0)], ids=str)
+@pytest.mark.parametrize(("n", "d"), [(1, 2), (7, 30), (40, 41)])
+def test_is_the_inverse_of_the_curvature(n, d, family, given):
+    """Both solve within the condition number, below (largest + 1) / least penalty."""
+    objective = objective_of(n, d, family, **given)
+    rng = np.random.default_rng(1)
+    theta = 0.1 * rng.normal(size=(1, d + 1))
+    right = rng.normal(size=d + 1)
+    if not objective.fit_intercept:
+        theta[0, -1] = right[-1] = 0.0
+    H = objective.evaluate(theta, curvature=True).curvature
+    expected = Curvature(H, objective).solve(right)
+    assert RowSpace.serves(objective)
+    found = RowSpace(objective).curve(theta).solve(right)
+    condition = (np.linalg.norm(H, 2) + 2.0) / min(0.5, H[-1, -1])
+    bound = 64 * (d + 1) * 2.0**-53 * condition * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) <= bound
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
+def test_wide_rows_come_to_the_minimum(dtype, fit_intercept, C):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(60, 400)) + 3.0).astype(dtype)
+    y = rng.integers(0, 2, 60)
+    weights = rng.uniform(0.5, 2.0, 60)
+    model = LogisticRegression(C=C, fit_intercept=fit_intercept).fit(
+        X.astype(np.float64) if dtype == "d" else X, y, weights
+    )
+    coef, Z = model.coef_[0].astype(LONG), X.astype(LONG)
+    s = Z @ coef + LONG(model.intercept_[0])
+    r = weights * np.where(y == 1, -1 / (1 + np.exp(s)), 1 / (1 + np.exp(-s)))
+    gap = abs(r @ Z + coef / C) / (abs(r) @ abs(Z) + abs(coef) / C)
+    # coefficients are rounded to the dtype of X: each margin by Σ abs(x coef) of its unit
+    rounding = (abs(Z) @ abs(coef)).max() * (2.0**-24 if dtype == "f" else 0.0)
+    assert gap.max() <= 1e-11 + 2 * rounding + (2.0**-24 if dtype == "f" else 0.0)
+
+
+def test_wide_counts_come_to_the_minimum():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 200)), rng.poisson(2.0, 50).astype(np.float64)
+    model = PoissonRegressor(alpha=0.1).fit(X, y)
+    Z, coef = X.astype(LONG), model.coef_.astype(LONG)
+    r = (np.exp(Z @ coef + LONG(model.intercept_)) - y) / len(y)
+    gap = abs(r @ Z + LONG(0.1) * coef) / (abs(r) @ abs(Z) + 0.1 * abs(coef))
+    assert gap.max() <= 1e-11
