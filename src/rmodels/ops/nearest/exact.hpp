@@ -81,7 +81,7 @@ struct Distance {
             for (std::size_t i = 0; i < count; i++) __builtin_prefetch(x + rows[i] * X.d);
             switch (metric) {
                 case Metric::euclidean:
-                    return add_up(x, X.d, rows, count, q, out, squared, square_root);
+                    return add_up(x, X.d, rows, count, q, out, squared, [](f64v sum) { return square_root(sum); });
                 case Metric::cosine:
                     return add_up(x, X.d, rows, count, q, out, squared, [](f64v sum) { return 0.5 * sum; });
                 case Metric::manhattan:
