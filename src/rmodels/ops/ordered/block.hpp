@@ -208,4 +208,26 @@ template <Loss kLoss, class V>
     return true;
 }
 
+constexpr int kRates = 64;  // of steps that are known ahead
+
+// Rates of some steps that are known ahead, and what these shrink coefficients by.
+class Rates {
+public:
+    // Has those of at least kTogether steps from t on be known.
+    void know(const Rule &rule, double t, double constant) {
+        if (at_ < kRates) return;
+        rule.find_rates(t, constant, kRates, eta_);
+        for (int k = 0; k < kRates; k++) shrinkages_[k] = rule.shrinks() ? rule.shrinkage(eta_[k]) : 1.0;
+        at_ = 0;
+    }
+    void pass(int steps) { at_ += steps; }
+    const double *now() const { return eta_ + at_; }
+    const double *shrinkages() const { return shrinkages_ + at_; }
+
+private:
+    static_assert(kRates % kTogether == 0);
+    double eta_[kRates], shrinkages_[kRates];
+    int at_ = kRates;
+};
+
 }  // namespace rmodels::RMODELS_ISA

@@ -23,7 +23,6 @@ namespace rmodels::RMODELS_ISA {
 constexpr std::size_t kAhead = 8192;  // bytes of rows that are fetched ahead
 constexpr std::size_t kMostAhead = 24;
 constexpr std::size_t kSparseAhead = 8;
-constexpr int kRates = 64;  // of steps that are known ahead
 
 struct Target {
     double label = -1, negative = -1, positive_weight = 1, negative_weight = 1;
@@ -43,26 +42,6 @@ struct Summary {
         return rule.one_class ? found + rule.alpha * intercepts : found;
     }
     void clear() { loss = squares = magnitudes = intercepts = seen = 0; }
-};
-
-// Rates of some steps that are known ahead, and what these shrink coefficients by.
-class Rates {
-public:
-    // Has those of at least kTogether steps from t on be known.
-    void know(const Rule &rule, double t, double constant) {
-        if (at_ < kRates) return;
-        rule.find_rates(t, constant, kRates, eta_);
-        for (int k = 0; k < kRates; k++) shrinkages_[k] = rule.shrinks() ? rule.shrinkage(eta_[k]) : 1.0;
-        at_ = 0;
-    }
-    void pass(int steps) { at_ += steps; }
-    const double *now() const { return eta_ + at_; }
-    const double *shrinkages() const { return shrinkages_ + at_; }
-
-private:
-    static_assert(kRates % kTogether == 0);
-    double eta_[kRates], shrinkages_[kRates];
-    int at_ = kRates;
 };
 
 template <class Real>
