@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "ops/ordered/walk.hpp"
+#include "ops/ordered/side_by_side.hpp"
 
 namespace rmodels::RMODELS_ISA {
 
