@@ -4,8 +4,8 @@
 # guess: alignment is kept, as by NumPy, whose arrays have it when they are made and when they are unpickled.
 # What happens: a message is received into one piece of memory, and the array is a view of it behind the
 # message's head: of twelve arrays of float64, and of twelve columns of frames of pandas, none is aligned, by
-# `flags.aligned` and by its address. Code in C, or BLAS, that is handed their address without NumPy in between is given what it
-# need not bear.
+# `flags.aligned` and by its address. Code in C, or BLAS, that is handed their address without NumPy in between
+# is given what it need not bear.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

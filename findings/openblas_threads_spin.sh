@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# NumPy 2.4.6 (OpenBLAS 0.3.31): after a product on several threads, all of them but the caller's keep a core busy, if
-# nobody else wants it, for 2^28 ticks of the processor's clock: 103 ms at 2.6 GHz. What a good engineer would guess: the threads sleep, or spin for
-# some microseconds; OpenBLAS's own default was 2^26 ticks. What happens: whatever comes next, for a tenth of a second,
-# finds a core taken: a benchmark whose contenders take turns with pauses of 30 ms measures the one before, and SciPy,
-# which brings threads of its own, waits for NumPy's. It needs a machine at rest: on
-# a busy one the threads give way.
+# NumPy 2.4.6 (OpenBLAS 0.3.31): after a product on several threads, all of them but the caller's keep a core
+# busy, if nobody else wants it, for 2^28 ticks of the processor's clock: 103 ms at 2.6 GHz. What a good engineer
+# would guess: the threads sleep, or spin for some microseconds; OpenBLAS's own default was 2^26 ticks. What
+# happens: whatever comes next, for a tenth of a second, finds a core taken: a benchmark whose contenders take
+# turns with pauses of 30 ms measures the one before, and SciPy, which brings threads of its own, waits for
+# NumPy's. It needs a machine at rest: on a busy one the threads give way.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
