@@ -144,7 +144,13 @@ def test_rows_that_do_not_fit(on_engine, kind, metric, monkeypatch):
     steps = np.stack(np.meshgrid(np.arange(14), np.arange(14)), axis=-1).reshape(-1, 2)
     rng = np.random.default_rng(0)
     few = rng.permutation(np.unique(rng.integers(0, 17, (150, 2)), axis=0))
-    cases = ((steps * 0.1, 0.1), (few + 1e8, 1.0), (X[:, :2].astype(np.float32), 0.3))
+    cases = (
+        (steps * 0.1, 0.1),
+        (few + 1e8, 1.0),
+        (X[:, :2].astype(np.float32), 0.3),
+        (X[:, :2] * 1e-150, 0.3e-150),
+        (X[:, :2] * 1e-161, 0.3e-161),  # whose squares are few digits
+    )
     for points, eps in cases:
         table = pd.DataFrame(points, columns=list("ab")).assign(w=rng.integers(0, 3, len(points)))
         for weight in (None, "w"):

@@ -323,3 +323,14 @@ def test_what_draws_rows_says_what_it_lacks():
     da = pytest.importorskip("dask.array", reason="the extra dask is not installed: Dask")
     with pytest.raises(NotCoveredError, match="give an array, or have KMeans draw"):
         kmeans_plusplus(da.from_array(X), 2)
+
+
+@pytest.mark.parametrize(
+    "line", [[-3.0, -2.0, -1.0, 10.0], [-3.0, -2.0, -1.0, -1.5, -2.5, 30.0]], ids=len
+)
+def test_rows_too_far_for_float32(on_engine, line):
+    """Their distances are by float64, where all are the same: the first centre is the nearest."""
+    X = np.array(line)[:, np.newaxis]
+    model = KMeans(len(X), init=X, n_init=1).fit(X)
+    assert model.predict([[1e40], [-1e40]]).tolist() == [0, 0]
+    assert model.predict([[20.0]]).tolist() == [len(X) - 1]

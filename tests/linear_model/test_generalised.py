@@ -101,3 +101,19 @@ def test_a_score_is_of_one_target():
     model = PoissonRegressor().fit(X, y)
     with pytest.raises(ValueError, match="y should be a 1d array"):
         model.score(X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("far", [20.0, 100.0])
+@pytest.mark.parametrize("estimator", [PoissonRegressor, GammaRegressor])
+def test_a_row_that_a_sample_does_not_know(on_engine, estimator, far):
+    """At the sample's minimum the losses of all rows are astronomic: the search begins anew."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 2))
+    y = rng.poisson(np.exp(0.5 * X.sum(axis=1))) + 1.0
+    X[-1], y[-1] = far, 6.0
+    model = estimator(alpha=1e-3).fit(X, y)
+    mu = model.predict(X)
+    parts = (mu - y) / (mu if estimator is GammaRegressor else 1.0)
+    gradient = X.T @ parts / len(y) + 1e-3 * model.coef_
+    sizes = abs(X).T @ abs(parts) / len(y) + 1e-3 * abs(model.coef_)
+    assert (abs(gradient) <= 1e-11 * sizes).all()

@@ -209,3 +209,12 @@ def test_no_warning_by_default():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LogisticRegression(max_iter=1, tol=1.0).fit(1e3 * X, y)
+
+
+def test_what_no_curvature_shows_is_told_of():
+    """Far from zero without an intercept, curvatures of what tells the classes are rounding."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 20))
+    y = X[:, 0] + rng.standard_normal(1000) > 0
+    with pytest.warns(ConvergenceWarning, match="the minimum was missed"):
+        LogisticRegression(fit_intercept=False).fit(X + 1e8, y)

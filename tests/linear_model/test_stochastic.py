@@ -441,3 +441,38 @@ def test_an_order_that_cannot_be_drawn_is_refused_before_rows_are_read():
     with pytest.raises(ValueError, match="shuffle=True needs all rows in memory"):
         SGDRegressor().fit(rows, FRAME.columns[0])
     assert len(reads) == before
+
+
+@quiet
+@pytest.mark.parametrize("name", ["SGDRegressor", "SGDOneClassSVM"])
+def test_the_norm_of_sparse_rows_where_coefficients_are_scaled_anew(on_engine, name):
+    """It is of the coefficients after that, so that the epochs end where they are to."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1500, 20)) * (rng.random((1500, 20)) < 0.3)
+    y = X @ rng.standard_normal(20) + 3
+    given = {"alpha": 0.01} if name == "SGDRegressor" else {"nu": 0.9}
+    given |= {"learning_rate": "constant", "eta0": 0.1, "max_iter": 100, "random_state": 0}
+    model = getattr(rmodels, name)(**given, tol=1e-3).fit(sparse.csr_array(X), y)
+    with rmodels.config_context(engine="reference"):
+        expected = getattr(rmodels, name)(**given, tol=1e-3).fit(sparse.csr_array(X), y)
+    assert expected.n_iter_ < 100
+    assert_equal(model, expected)
+
+
+@quiet
+@pytest.mark.parametrize("scale", [1e-5, 1e-8, 1e-12, 1e-100, 1e-161])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("name", ["Perceptron", "SGDClassifier"])
+def test_signs_of_small_predictions(name, intercept, scale):
+    """Steps of the intercept cancel: what small features say then decides; products vanish."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((200, 8)) * scale, rng.integers(0, 2, 200)
+        given = {"max_iter": 20, "tol": None, "random_state": 0, "fit_intercept": intercept}
+        if name == "SGDClassifier":
+            given |= {"learning_rate": "constant", "eta0": 1.0}
+        ours, theirs = (
+            getattr(home, name)(**given).fit(X, y) for home in (rmodels, sklearn.linear_model)
+        )
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-12, atol=1e-12 * scale)
+        np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-12, atol=1e-12)

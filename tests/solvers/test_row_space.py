@@ -79,3 +79,22 @@ def test_wide_counts_come_to_the_minimum():
     r = (np.exp(Z @ coef + LONG(model.intercept_)) - y) / len(y)
     gap = abs(r @ Z + LONG(0.1) * coef) / (abs(r) @ abs(Z) + 0.1 * abs(coef))
     assert gap.max() <= 1e-11
+
+
+@pytest.mark.parametrize("case", ["large", "scales"])
+def test_rows_too_large_for_the_space_of_the_rows_are_solved_otherwise(case):
+    """Beside products of such rows 1 has no digits: conjugate gradients come to the minimum."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 300))
+    y = rng.integers(0, 2, 60)
+    X = 1e6 * X if case == "large" else X * 10.0 ** rng.integers(-6, 7, 300)
+    model = LogisticRegression(C=1e3).fit(X, y)
+    # probabilities are of margins that were rounded; their gradient is held in extended precision
+    margins = X.astype(LONG) @ model.coef_[0].astype(LONG) + LONG(model.intercept_[0])
+    parts = LONG(1) / (1 + np.exp(-margins)) - y
+    pull = model.coef_[0] / LONG(1e3)
+    gradient = X.astype(LONG).T @ parts + pull
+    sizes = abs(X.astype(LONG)).T @ abs(parts) + abs(pull)
+    # a margin is rounded (d + 2) 2^-53 of Σ abs(x θ), which moves its probability by a quarter
+    moved = 0.25 * 302 * 2.0**-53 * (abs(X) @ abs(model.coef_[0]) + abs(model.intercept_[0]))
+    assert (abs(gradient) <= 1e-11 * sizes + abs(X).T @ moved).all()

@@ -164,16 +164,26 @@ def _weigh(measure: Measure, rows: Rows, queries: Rows) -> NDArray[np.float64]:
     if not len(queries.X) or (weights is not None and not weights.any()):
         return np.zeros(len(queries.X))
     threads = rows.threads(measure.n_jobs) or 1
+    X, Q = np.ascontiguousarray(rows.X), np.ascontiguousarray(queries.X)
     points = kernel_sums.points(
-        np.ascontiguousarray(rows.X),
+        X,
         np.nextafter(measure.radius, np.inf),  # within it, as by ≤ of the radius
         weights,
         measure.metric,
         measure.p,
         n_threads=threads,
     )
-    Q = np.ascontiguousarray(queries.X)
-    return np.rint(np.exp(kernel_sums.log_sums(points, Q, "tophat", n_threads=threads)))
+    if not points.scale:
+        return np.rint(np.exp(kernel_sums.log_sums(points, Q, "tophat", n_threads=threads)))
+    # there distances are scaled, which in an index overflow and vanish
+    found = np.empty(len(Q))
+    index = measure.index(X, threads)
+    for block in row_blocks(len(Q), 3 * len(X)):
+        offsets, _, indices = ops.within(index, Q[block], measure.radius, n_threads=threads)
+        near = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        own = None if weights is None else weights[indices]
+        found[block] = np.bincount(near, own, len(offsets) - 1)
+    return found
 
 
 @dataclass

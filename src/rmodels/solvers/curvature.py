@@ -30,6 +30,10 @@ class Corrected(ABC):
     def invert(self, q: Matrix) -> Matrix:
         """Return the inverse times a vector, without what steps tell."""
 
+    def overlooks(self, gradient: Matrix, sizes: Matrix) -> float:
+        """Return the part of a gradient where no curvature is seen, over what cancels there."""
+        return 0.0
+
     def shorten(self, theta: Matrix) -> Matrix:
         """Return the coefficients of least norm that predict the same: intercepts have none."""
         return theta
@@ -87,6 +91,14 @@ class Curvature(Corrected):
             return found
         vectors, inverse = self._inverse
         return vectors @ (inverse * (vectors.T @ q))
+
+    def overlooks(self, gradient: Matrix, sizes: Matrix) -> float:
+        """Return the part of a gradient where no curvature is seen, over what cancels there."""
+        if self._definite or not self._flat.size:
+            return 0.0
+        whole = abs(self._flat).T @ sizes.ravel()
+        parts = abs(self._flat.T @ gradient.ravel())
+        return float((parts / np.where(whole > 0, whole, 1.0)).max())
 
     def shorten(self, theta: Matrix) -> Matrix:
         """Return the coefficients of least norm where columns depend on each other."""

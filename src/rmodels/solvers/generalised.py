@@ -95,7 +95,7 @@ def fit(
     with blas_threads(_side(objective), n_threads or thread_count()):
         stand_in = _stand_in(objective, sample)
         theta = _begin(objective, sample, stand_in, start)
-        found = _search(objective, theta, stand_in)
+        found = _search(objective, theta, sample, stand_in)
         inference = None
         if likelihood and not found.separated and _keeps_curvature(found.theta):
             inference = find_likelihood(objective, found.theta)
@@ -142,7 +142,7 @@ def fit_path(
                 theta, known = before.theta, before.curvature
                 if known is not None and not objective.penalties.has_magnitudes:
                     theta = newton.foresee(theta, objective, path[i - 1], known)
-            before = _search(objective, theta, stand_in, known)
+            before = _search(objective, theta, sample, stand_in, known)
             fits.append(_conclude(objective, before, None))
     return fits
 
@@ -220,14 +220,20 @@ def _begin(
         if objective.centre is not None:
             theta[:, -1] += theta[:, :-1] @ objective.centre
         return theta
-    theta = np.zeros(objective.shape)
-    if objective.fit_intercept:
-        y, weights = respond(objective.family, sample, objective.class_weights)
-        theta[:, -1] = objective.family.start(y, weights)
+    theta = _start(objective, sample)
     if stand_in is None or not _has_all_classes(stand_in.objective):
         return theta
     stand_in.found = _explore(stand_in.objective, theta)
     return stand_in.found.theta
+
+
+def _start(objective: Objective, sample: Rows) -> Matrix:
+    """Return coefficients of 0 with intercepts that suit the sample."""
+    theta = np.zeros(objective.shape)
+    if objective.fit_intercept:
+        y, weights = respond(objective.family, sample, objective.class_weights)
+        theta[:, -1] = objective.family.start(y, weights)
+    return theta
 
 
 def _explore(objective: Objective, theta: Matrix) -> newton.Search:
@@ -252,19 +258,33 @@ def _has_all_classes(objective: Objective) -> bool:
 def _search(
     objective: Objective,
     theta: Matrix,
+    sample: Rows,
     stand_in: newton.Sample | None,
     known: Matrix | None = None,
 ) -> newton.Search:
+    """Return where the objective is least, by the way that is fast, and if that misses, another."""
     if objective.penalties.has_magnitudes:
         return proximal.minimise(objective, theta)
     if RowSpace.serves(objective):
-        return newton.minimise(objective, theta, wide=RowSpace(objective))
-    if not _keeps_curvature(theta):
+        found = newton.minimise(objective, theta, wide=RowSpace(objective))
+    elif not _keeps_curvature(theta):
         return truncated.minimise(objective, theta)
-    dear = _spare_curvature(objective)
-    if dear is not None:
-        return newton.minimise(objective, theta, sample=dear, dear=True, known=known)
-    return newton.minimise(objective, theta, sample=stand_in, known=known)
+    else:
+        dear = _spare_curvature(objective)
+        found = newton.minimise(
+            objective, theta, sample=dear or stand_in, dear=dear is not None, known=known
+        )
+        if dear is None and stand_in is None and known is None:
+            return found
+    if found.violation <= MISSED or found.separated:
+        return found
+    # a few rows told much that the sample did not know, or the space of the rows has too few digits
+    plain = _start(objective, sample)
+    value = objective.evaluate(plain).loss + objective.penalties.value(plain)
+    start = found.theta if found.value <= value else plain
+    kept = _keeps_curvature(theta)
+    again = (newton.minimise if kept else truncated.minimise)(objective, start)
+    return min((found, again), key=lambda each: each.violation)
 
 
 def _side(objective: Objective) -> int:

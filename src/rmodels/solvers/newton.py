@@ -146,6 +146,7 @@ class Sample:
         return step.reshape(theta.shape), model
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of steps that are too long, which are shortened
 def minimise(
     objective: Objective,
     start: Matrix,
@@ -185,11 +186,13 @@ def minimise(
         value = sums.loss + objective.penalties.value(theta)
     H = sums.curvature if known is None else known
     model: Corrected | None = None if H is None else Curvature(H, objective)
-    if wide is not None:
-        model = wide.curve(theta)
-    led = model is None
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
+    if wide is not None:
+        model = wide.curve(theta)
+        if model is None:
+            return Search(theta, value, worst, 0, False, sums)
+    led = model is None
     ends = False
     stale = _STALE_EXPECTED
     if objective.family.is_convex:
@@ -236,6 +239,9 @@ def minimise(
             model = Curvature(H, objective)
         elif refresh and wide is not None:
             model = wide.curve(theta)
+            if model is None:
+                worst = worst_of(gradient, sizes)
+                break
         else:
             model.add(moved, change)
         decrement = -slope
@@ -245,7 +251,7 @@ def minimise(
         if dear and contraction > 0.5 and len(model.pairs) >= 3:
             led = True
         worst = worst_of(gradient, sizes)
-        ends = 0 <= reached <= _NOTHING * abs(value)
+        ends = 0 <= reached <= _NOTHING * abs(value) and model.overlooks(gradient, sizes) <= exact
         since = 0 if worst < 0.8 * best else since + 1
         best = min(best, worst)
         if since >= PATIENCE and decrement < NOISE * abs(value):

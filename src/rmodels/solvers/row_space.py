@@ -54,8 +54,11 @@ class RowSpace:
         held = not objective.penalties.has_magnitudes and bool((l2[:-1] > 0).all())
         return outputs == 1 and 0 < n < d and (n <= _ROWS or d <= _COLUMNS) and held and fits
 
-    def curve(self, theta: Matrix) -> Corrected:
-        """Return the curvature of the objective at some coefficients (1, n_features + 1)."""
+    def curve(self, theta: Matrix) -> Corrected | None:
+        """Return the curvature of the objective at some coefficients (1, n_features + 1).
+
+        None where it has no digits left: the products of the rows are too large beside 1.
+        """
         objective = self._objective
         margins = (self._X @ theta[0, :-1] + theta[0, -1])[:, np.newaxis]
         family = objective.family
@@ -70,19 +73,22 @@ class RowSpace:
         roots = np.sqrt(h)
         B = self._products * roots * roots[:, np.newaxis]
         B.ravel()[:: len(B) + 1] += 1.0
+        factor, info = lapack.dpotrf(B, lower=1, clean=0, overwrite_a=1)
+        if info:
+            return None
         l2 = objective.penalties.l2[-1] if objective.fit_intercept else np.inf
-        return _RowCurvature(self._X, self._l2, roots, B, float(l2))
+        return _RowCurvature(self._X, self._l2, roots, factor, float(l2))
 
 
 class _RowCurvature(Corrected):
-    """The inverse of a curvature by that of B."""
+    """The inverse of a curvature by the factor of B."""
 
     def __init__(
-        self, X: Matrix, l2: Matrix, roots: Matrix, B: Matrix, l2_of_intercept: float
+        self, X: Matrix, l2: Matrix, roots: Matrix, factor: Matrix, l2_of_intercept: float
     ) -> None:
         super().__init__(None)
         self._X, self._l2, self._roots = X, l2, roots
-        self._factor, _ = lapack.dpotrf(B, lower=1, clean=0, overwrite_a=1)
+        self._factor = factor
         self._of_ones = self._solve(roots)
         self._of_intercept = l2_of_intercept + float(roots @ self._of_ones)
 

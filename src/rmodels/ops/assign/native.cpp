@@ -285,7 +285,8 @@ private:
         const f32v least = load<f32v>(s_.scores.least + at), next = load<f32v>(s_.scores.next + at);
         f32v error = broadcast(line.a) * (square + broadcast(line.b));
         error = square < broadcast(kLargestSquare) ? error : broadcast(kInfinity);
-        found.clear[v] = at_most(error * broadcast(2 + 0x1p-10F), next - least);
+        const f32v largest = broadcast(std::numeric_limits<float>::max());  // an error beyond it tells of nothing
+        found.clear[v] = at_most(error * broadcast(2 + 0x1p-10F), next - least) & at_most(error, largest);
         const std::int32_t *places = to_.targets.places().data();
         for (std::size_t i = at; i < at + kF32; i++) found.labels[i] = places[std::max(s_.scores.place[i], 0)];
         const i32v label = load<i32v>(found.labels + at);

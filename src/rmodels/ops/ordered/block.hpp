@@ -129,37 +129,42 @@ template <Loss kLoss, class V>
     constexpr bool kAlone = sizeof(V) == sizeof(double);
     constexpr bool kOfGap = kLoss >= Loss::kSquaredError;  // and not of the prediction
     const V decay = spread<V>(rule.fit_intercept ? rule.intercept_decay : 0.0);
-    V scales[kTogether + 1] = {course.scale}, inverse[kTogether], moves[kTogether], seen[kTogether];
+    // What coefficients and intercept give are kept apart: where steps of the intercept cancel, the former is all.
+    V scales[kTogether + 1] = {course.scale}, inverse[kTogether], moves[kTogether], given[kTogether], rest[kTogether];
 #pragma GCC unroll 4
     for (int r = 0; r < kTogether; r++) {
         scales[r + 1] = scales[r] * spread<V>(shrinkages[r]);
         inverse[r] = spread<V>(1.0) / scales[r + 1];
         moves[r] = spread<V>(-eta[r]) * weights[r];
-        seen[r] = fma(sums[with_w(r)], scales[r], kOfGap ? course.intercept - y[r] : course.intercept);
+        given[r] = sums[with_w(r)] * scales[r];
+        rest[r] = kOfGap ? course.intercept - y[r] : course.intercept;
     }
-    V effects[kTogether][kTogether], total = scales[kTogether];
+    V effects[kTogether][kTogether], total = scales[kTogether], least = sums[with_itself(0)];
 #pragma GCC unroll 4
     for (int r = 0; r < kTogether; r++) {
         total += sums[with_itself(r)];
+        least = sums[with_itself(r)] < least ? sums[with_itself(r)] : least;
 #pragma GCC unroll 4
         for (int j = 0; j < r; j++) {
-            effects[r][j] = moves[j] * fma(sums[with_row(r, j)], scales[r] * inverse[j], decay);
+            effects[r][j] = moves[j] * (sums[with_row(r, j)] * (scales[r] * inverse[j]));
             total += effects[r][j];
         }
     }
-    constexpr double kMost = std::numeric_limits<double>::max();
+    constexpr double kMost = std::numeric_limits<double>::max(), kLeast = 0x1p-700;  // products have all digits
     if constexpr (kAlone) {
-        if (!(scales[kTogether] >= least_scale && std::fabs(total) <= kMost)) [[unlikely]]
+        if (!(scales[kTogether] >= least_scale && std::fabs(total) <= kMost && least >= kLeast)) [[unlikely]]
             return false;
     } else {
         constexpr unsigned kAll = (1u << kF64) - 1;
-        if ((at_most(broadcast(least_scale), scales[kTogether]) & at_most(magnitude(total), broadcast(kMost))) != kAll)
+        if ((at_most(broadcast(least_scale), scales[kTogether]) & at_most(magnitude(total), broadcast(kMost)) &
+             at_most(broadcast(kLeast), least)) != kAll)
             return false;
     }
 
-    V slopes[kTogether], exponentials[kTogether];
+    V slopes[kTogether], exponentials[kTogether], seen[kTogether];
 #pragma GCC unroll 4
     for (int r = 0; r < kTogether; r++) {
+        seen[r] = given[r] + rest[r];
         if constexpr (kAlone) {
             exponentials[r] = kLoss == Loss::kLogLoss ? exp_of_negative(-std::fabs(seen[r])) : 0.0;
             slopes[r] = limited(slope_of(kLoss, rule.edge, kOfGap ? 0.0 : y[r], seen[r], exponentials[r]));
@@ -169,8 +174,10 @@ template <Loss kLoss, class V>
             slopes[r] = log_slope(y[r], seen[r], exponentials[r]);
         }
 #pragma GCC unroll 4
-        for (int later = r + 1; later < kTogether; later++)
-            seen[later] = fma(slopes[r], effects[later][r], seen[later]);
+        for (int later = r + 1; later < kTogether; later++) {
+            given[later] = fma(slopes[r], effects[later][r], given[later]);
+            rest[later] = fma(slopes[r], moves[r] * decay, rest[later]);
+        }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < kTogether; r++) {

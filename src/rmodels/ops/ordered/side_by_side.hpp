@@ -1,6 +1,7 @@
 // Problems of several classes on their way side by side, a lane each.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -22,6 +23,8 @@ void Walk<Real>::step_side_by_side(std::span<Walk *const> walks, const RowSet<Re
     std::vector<Filling> fillings;
     for (Walk *walk : walks) fillings.emplace_back(*walk, samples, walks.size());
     alignas(64) double y[kTogether][kF64] = {}, weights[kTogether][kF64] = {}, products[kF64][kSums] = {};
+    for (std::size_t lane = walks.size(); lane < kF64; lane++)  // of no walk: rows of some length
+        std::fill_n(products[lane] + with_itself(0), kTogether, 1.0);
     Course<f64v> course = begin_courses(walks);
     Rates rates;
     std::size_t steps = 0;

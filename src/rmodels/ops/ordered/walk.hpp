@@ -439,6 +439,7 @@ private:
                 Now here = now;  // so that `now` itself can be in registers
                 multiply(here);
                 now = here;
+                if constexpr (kSums) own = row.multiply(w_.data());  // of what w is now
             }
             now.inverse = 1 / now.scale;
         }
