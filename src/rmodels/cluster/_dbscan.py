@@ -226,7 +226,7 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
             self.labels_ = labels
             self.engine_ = ops.choose("connect")
             return self
-        rows = collect(source, "DBSCAN", n)
+        rows = collect(source, "DBSCAN by this metric or with such weights", n)
         threads = thread_count(self.n_jobs)
         search = new_search(rows.X, self.metric, self.algorithm, effective, parameters, threads)
         weights = None if rows.weights is None else np.asarray(rows.weights, np.float64)
