@@ -187,11 +187,12 @@ def test_more_rows_than_the_memory_limit(kind, tmp_path):
 
 def test_what_parts_do_not_say():
     big = pd.DataFrame(np.zeros((50_000, 3)), columns=list("abc")).assign(w=0.5)
+    told = r"by this metric or with such weights .*memory_limit"
     with config_context(memory_limit=1 << 20):
         for parameters, weight in (({"metric": "canberra"}, None), ({}, "w")):
             columns = list("abc") + [weight] * (weight is not None)
             rows = in_parts(big[columns], "scan", 20_000)
-            with pytest.raises(NotCoveredError, match="by this metric or with such weights .*memory_limit"):
+            with pytest.raises(NotCoveredError, match=told):
                 DBSCAN(**parameters).fit(rows, sample_weight=weight)
 
 

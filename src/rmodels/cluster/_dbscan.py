@@ -220,7 +220,7 @@ class DBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         if measure is not None:
             core, labels = connect_parts(source, measure, self.min_samples)
             self.core_sample_indices_ = np.flatnonzero(core)
-            vars(self).pop("components_", None)  # those of a fit before
+            self.__dict__.pop("components_", None)  # those of a fit before
             if fits(source, len(self.core_sample_indices_)):
                 self.components_ = copy_rows(source, self.core_sample_indices_).X
             self.labels_ = labels
