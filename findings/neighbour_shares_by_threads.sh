@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scikit-learn 1.9.1: probabilities, and labels, of `KNeighborsClassifier` depend on how many threads search.
+# scikit-learn 1.9.1: probabilities of `KNeighborsClassifier` depend on how many threads search.
 # What a good engineer would guess: where neighbours tie, the order of the training rows decides, as its user guide warns;
 # on one machine, with the same rows in the same order, the answer is the same. What happens: the bundled digits are whole
 # numbers, so that distances tie exactly. The training rows are shared out among the threads; each keeps the nearest of
