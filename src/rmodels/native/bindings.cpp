@@ -439,6 +439,8 @@ double evaluate(const std::string &loss, double power, const Array &X, const Inp
 
 NB_MODULE(RMODELS_MODULE, module) {
     using namespace rmodels::RMODELS_ISA;
+    // Whoever keeps a model until the interpreter ends has not lost it.
+    nb::set_leak_warnings(false);
     module.def("supported_sets", &rmodels::supported_sets);
 
     nb::class_<Moments>(module, "Moments")
