@@ -76,6 +76,16 @@ def test_targets_that_cannot_be():
     assert PoissonRegressor().fit(X, [0.0, 0.0, 1.0]).n_iter_ > 0
 
 
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**-20, 2.0**20])
+def test_units_of_the_target(unit):
+    X, counts, numbers = rows()
+    for estimator, y in ((PoissonRegressor, counts), (GammaRegressor, numbers)):
+        plain, scaled = (estimator(alpha=0.0).fit(X, y * each) for each in (1.0, unit))
+        # each is the minimum to a violation of 1e-11; the Hessian's condition is below 100
+        np.testing.assert_allclose(scaled.coef_, plain.coef_, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(scaled.intercept_ - np.log(unit), plain.intercept_, atol=1e-9)
+
+
 def test_an_offset_and_scales():
     X, counts, _ = rows()
     plain = PoissonRegressor(alpha=0.0).fit(X, counts)

@@ -59,6 +59,7 @@ DATA = {
     "offset": (X + 1e8, Y),
     "offset of y": (X, Y + 1e8),
     "scaled": (X * np.logspace(-6, 6, 12), Y),
+    "small target": (X, Y * 2.0**-40),
     "dependent": (np.hstack([X, X[:, :3], X[:, :1] + X[:, 1:2], np.ones((200, 1))]), Y),
     "correlated": (X @ np.triu(np.ones((12, 12))), Y),
     "two rows": (X[:2], Y[:2]),
