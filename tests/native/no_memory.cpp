@@ -36,6 +36,11 @@ void together() {
     });
 }
 
+void in_a_row() {
+    rmodels::RMODELS_ISA::Crew crew(TASKS, THREADS, [](std::size_t) noexcept { done++; });
+    for (int round = 0; round < ROUNDS; round++) crew.run();
+}
+
 // Returns whether an allocation failed.
 bool fails(const char *name, void (*work)(), long allowed, long expected) {
     const char *outcome = "done";
@@ -57,4 +62,5 @@ bool fails(const char *name, void (*work)(), long allowed, long expected) {
 int main() {
     for (long n = 0; fails("parallel_for", independent, n, TASKS); n++) continue;
     for (long n = 0; fails("as_team", together, n, ROUNDS * TASKS); n++) continue;
+    for (long n = 0; fails("Crew", in_a_row, n, ROUNDS * TASKS); n++) continue;
 }

@@ -19,6 +19,7 @@ from rmodels import native
 from rmodels.config import thread_count
 from rmodels.linear_model import LinearRegression
 from rmodels.neighbors import LocalOutlierFactor
+from rmodels.ops.assign import Seeding, add_centre, take_steps
 from rmodels.ops.descent import descent, gradient
 from rmodels.ops.moments import moments
 from rmodels.ops.nearest import index, nearest
@@ -45,9 +46,17 @@ def compute(n_threads=2):
         moments(wide, targets, engine="native", n_threads=n_threads).scatter,
         gradient(X, Y, start, engine="native", n_threads=n_threads).gradient,
         descent(X, Y, start, 0.1, 5, engine="native", n_threads=n_threads).coefficients,
+        *seeds(X, n_threads),
         *neighbours(X, "brute", n_threads),
         *neighbours(X[:, :3].copy(), "tree", n_threads),
     ]
+
+
+def seeds(X, n_threads):
+    state = add_centre(Seeding.of(X), X[0], engine="native", n_threads=n_threads)
+    numbers = np.random.default_rng(1).random((20, 6))
+    state, places = take_steps(state, numbers, engine="native", n_threads=n_threads)
+    return places, state.potentials
 
 
 def neighbours(X, algorithm, n_threads):
@@ -207,7 +216,7 @@ def test_threads_for_which_there_is_no_memory(tmp_path):
     )  # fmt: skip
     run = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr  # a thread left behind ends the process
-    for name in ("parallel_for", "as_team"):
+    for name in ("parallel_for", "as_team", "Crew"):
         outcomes = [line for line in run.stdout.splitlines() if line.startswith(name)]
         assert set(outcomes) == {f"{name} refused", f"{name} done", f"{name} done all"}
         assert outcomes.count(f"{name} done") >= 8  # one for each thread that could not start
@@ -222,6 +231,13 @@ def long_building():
     return lambda: [
         build(index(X, algorithm="tree", engine="native"), n_threads=1) for _ in range(100)
     ]
+
+
+def long_seeding():
+    X, _ = samples(100000, 10)
+    state = add_centre(Seeding.of(X), X[0], engine="native")
+    numbers = np.random.default_rng(1).random((10**5, 6))
+    return lambda: take_steps(state, numbers, engine="native")
 
 
 def long_query():
@@ -251,6 +267,7 @@ LONG = {
     ),
     "index": long_building,
     "query": long_query,
+    "seeds": long_seeding,
 }
 
 

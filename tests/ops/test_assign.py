@@ -21,6 +21,7 @@ from rmodels.ops.assign import (
     own_squares,
     read_sums,
     reassign,
+    take_steps,
 )
 
 
@@ -333,6 +334,80 @@ def test_gains_are_within_their_error(engine, offset, spread, weighted):
         state = add_centre(state, candidates[best], found, best, engine=engine)
         for name in ("closest", "nearest", "potentials"):
             np.testing.assert_array_equal(getattr(state, name), getattr(again, name))
+
+
+def step_by_definition(state, numbers):
+    """Return the state after a step of greedy k-means++, and the row that becomes a centre."""
+    w = np.ones(len(state.X)) if state.weights is None else state.weights.astype(np.float64)
+    limits, drawn = np.cumsum(state.potentials), []
+    for wanted in numbers * limits[-1]:
+        block = min(int(np.searchsorted(limits, wanted)), len(limits) - 1)
+        rows = slice(1024 * block, min(1024 * block + 1024, len(w)))
+        up_to = np.cumsum(w[rows] * state.closest[rows])
+        place = np.searchsorted(up_to, wanted - (limits[block - 1] if block else 0.0))
+        drawn.append(rows.start + min(int(place), len(up_to) - 1))
+    gains = find_gains(state, state.X[drawn].astype(np.float64), engine="reference")
+    row = drawn[int(np.argmax(gains))]
+    return add_centre(state, state.X[row].astype(np.float64), engine="reference"), row
+
+
+def assert_steps(engine, X, w=None, *, n_steps=12, trials=5, n_threads=2):
+    numbers = np.random.default_rng(11).random((n_steps, trials))
+    states = [add_centre(Seeding.of(X, w), X[0].astype(np.float64), engine=engine) for _ in "12"]
+    state, places = take_steps(states[0], numbers, engine=engine, n_threads=n_threads)
+    if engine == "reference":
+        assert len(places) == 0  # the definition, which takes a step after the other, is elsewhere
+        return
+    assert len(places) == n_steps
+    expected = states[1]
+    for number, place in zip(numbers, places, strict=True):
+        expected, row = step_by_definition(expected, number)
+        assert place == row
+    for name in ("closest", "nearest", "potentials", "centres"):
+        np.testing.assert_array_equal(getattr(state, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (1024, 2), (1100, 0), (3001, 10), (2100, 64)])
+def test_steps_are_those_of_the_definition(engine, n, d, weighted, dtype):
+    rng = np.random.default_rng(5)
+    X = (rng.normal(size=(n, d)) + 5 * rng.integers(0, 6, (n, 1))).astype(dtype)
+    w = rng.random(n).astype(dtype) * rng.integers(0, 2, n) + (np.arange(n) == 0)
+    assert_steps(engine, X, w if weighted else None)
+
+
+@pytest.mark.parametrize("trials", [1, 6, 7, 32])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_steps_of_any_threads_and_candidates(engine, n_threads, trials):
+    X = np.random.default_rng(6).normal(size=(30_000, 3))
+    assert_steps(engine, X, trials=trials, n_threads=n_threads)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_steps_of_rows_that_tie(engine, layout):
+    """On a grid with duplicates, candidates gain as much or are the same: the first is taken."""
+    X = np.random.default_rng(7).integers(0, 3, (2500, 2)).astype(np.float64)
+    assert_steps(engine, LAYOUTS[layout](X))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
+@pytest.mark.parametrize("spread", [1.0, 1e-9, 1e80])
+def test_steps_where_float32_tells_little(engine, offset, spread):
+    rng = np.random.default_rng(8)
+    X = spread * (rng.normal(size=(2100, 4)) + 5 * rng.integers(0, 9, (2100, 1)) + offset)
+    X[::500] *= 1e9  # far beyond what the others are scaled to
+    assert_steps(engine, X)
+
+
+def test_no_steps_where_potentials_overflow_or_candidates_are_many(engine):
+    X = np.random.default_rng(9).normal(size=(50, 2))
+    for rows, trials in ((1e200 * X, 5), (X, 33)):
+        with np.errstate(over="ignore"):
+            state = add_centre(Seeding.of(rows), rows[0], engine=engine)
+            after, places = take_steps(state, np.full((3, trials), 0.5), engine=engine)
+        assert len(places) == 0
+        np.testing.assert_array_equal(after.centres, state.centres)
 
 
 def test_more_candidates_than_bits(engine):

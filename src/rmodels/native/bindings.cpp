@@ -210,6 +210,9 @@ void measure_own(const Array &X, const Input &centres, const Places &labels, con
     own_squares(x, centres.data(), labels.data(), squares.data(), threads);
 }
 
+template <class Real>
+using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
 using Gainers = nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 void gains(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &candidates,
@@ -242,14 +245,21 @@ void estimate_kept(const SeedPanels &self, const Vector &weights, const Result &
                   gainers.data(), threads);
 }
 
+std::size_t take_kept_steps(const SeedPanels &self, const Array &X, const Vector &weights, const Result &closest,
+                            const Labels &nearest, const Rows<const double> &numbers, std::size_t chosen,
+                            const Result &potentials, const Counts &places, int threads) {
+    const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
+    nb::gil_scoped_release release;
+    return self.take_steps(state, numbers.data(), numbers.shape(0), numbers.shape(1), chosen, potentials.data(),
+                           places.data(), threads);
+}
+
 void seed(const Array &X, const Vector &weights, const Result &closest, const Labels &nearest, const Input &centre,
           const std::optional<Gainers> &gainers, unsigned bit, std::size_t chosen, const Result &found, int threads) {
     const Seeding state{strided(X), strided(weights), closest.data(), nearest.data()};
     nb::gil_scoped_release release;
     add_centre(state, centre.data(), gainers ? gainers->data() : nullptr, bit, chosen, found.data(), threads);
 }
-
-using Counts = nb::ndarray<std::int64_t, nb::c_contig, nb::device::cpu>;
 
 void new_paths(Paths *self, const Input &Q, const Input &q, const Input &sizes, bool positive,
                const std::optional<Input> &start) {
@@ -264,8 +274,6 @@ void minimise(Paths &paths, const Input &l1, const Input &l2, const Result &coef
     paths.minimise(l1.data(), l2.data(), l1.shape(0), threads, coefficients.data(), steps.data(), violations.data());
 }
 
-template <class Real>
-using Rows = nb::ndarray<Real, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class Real>
 using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
 
@@ -517,7 +525,10 @@ NB_MODULE(RMODELS_MODULE, module) {
     nb::class_<SeedPanels>(module, "SeedPanels")
         .def("__init__", &new_seed_panels, "X"_a, "shift"_a.noconvert(), "scale"_a, "threads"_a)
         .def("estimate", &estimate_kept, "weights"_a.none(), "closest"_a.noconvert(), "candidates"_a.noconvert(),
-             "first"_a, "last"_a, "found"_a.noconvert(), "errors"_a.noconvert(), "gainers"_a.noconvert(), "threads"_a);
+             "first"_a, "last"_a, "found"_a.noconvert(), "errors"_a.noconvert(), "gainers"_a.noconvert(), "threads"_a)
+        .def("take_steps", &take_kept_steps, "X"_a, "weights"_a.none(), "closest"_a.noconvert(),
+             "nearest"_a.noconvert(), "numbers"_a.noconvert(), "chosen"_a, "potentials"_a.noconvert(),
+             "places"_a.noconvert(), "threads"_a);
     module.def("seed", &seed, "X"_a, "weights"_a.none(), "closest"_a.noconvert(), "nearest"_a.noconvert(),
                "centre"_a.noconvert(), "gainers"_a.none(), "bit"_a, "chosen"_a, "found"_a.noconvert(), "threads"_a);
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <barrier>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <list>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "native/interrupts.hpp"
@@ -109,6 +111,114 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
     if (!helpers.empty()) late.take(helpers);
     if (shared->failure) std::rethrow_exception(shared->failure);
 }
+
+// Threads that go through many short loops of one call, without being started anew for each. The caller waits only for
+// tasks that another has begun: where threads come late, or have no processor, it does the work.
+template <class Body>
+class Crew {
+public:
+    // Loops have `tasks` tasks, each of which is body(task), and at most `threads` threads, the caller's among them.
+    Crew(std::size_t tasks, int threads, Body body) : shared_(std::make_shared<Shared>(tasks)), body_(std::move(body)) {
+        static_assert(std::is_nothrow_invocable_v<Body &, std::size_t>, "nobody would answer for a failure");
+        const std::size_t wanted = std::min(threads < 1 ? 1 : std::size_t(threads), tasks);
+        Late::all();
+        for (std::size_t thread = 1; thread < wanted; thread++) {
+            try {
+                Helper &helper = helpers_.emplace_back();
+                helper.thread = std::thread([shared = shared_, &helper, this] {  // this: only within a task
+                    while (shared->next_loop()) shared->work([this](std::size_t task) noexcept { body_(task); });
+                    helper.ended.store(true, std::memory_order_release);
+                });
+            } catch (const std::exception &) {
+                break;  // those that run do all the work
+            }
+        }
+    }
+    Crew(const Crew &) = delete;
+    Crew &operator=(const Crew &) = delete;
+
+    ~Crew() {
+        shared_->publish(kEnd);
+        helpers_.remove_if([](Helper &each) { return !each.thread.joinable(); });  // that could not be started
+        if (!helpers_.empty()) Late::all().take(helpers_);
+    }
+
+    // Calls body(task) once for each task. Ctrl-C is answered after it.
+    void run() {
+        shared_->done.store(0, std::memory_order_relaxed);
+        shared_->publish(++loop_);
+        shared_->work(body_);
+        shared_->wait_for_all();
+        answer_interrupts();
+    }
+
+private:
+    static constexpr std::uint64_t kEnd = 0xffffffff;
+    static constexpr int kPatience = 2000;  // looks before a thread sleeps: some 20 microseconds
+
+    struct Shared {
+        const std::uint64_t tasks;
+        // The number of the loop, and the next task: in one, so that nobody takes a task of a loop that has ended.
+        std::atomic<std::uint64_t> ticket;
+        std::atomic<std::uint32_t> done{0};
+
+        explicit Shared(std::size_t tasks) : tasks(tasks), ticket(tasks) {}
+
+        static std::uint64_t task_of(std::uint64_t ticket) { return ticket & 0xffffffff; }
+
+        void publish(std::uint64_t loop) {
+            ticket.store(loop << 32, std::memory_order_release);
+            ticket.notify_all();
+        }
+
+        // Waits for one with a task; returns false at the end.
+        bool next_loop() {
+            for (int looks = 0;; looks++) {
+                const std::uint64_t seen = ticket.load(std::memory_order_acquire);
+                if (seen >> 32 == kEnd) return false;
+                if (task_of(seen) < tasks) return true;
+                if (looks < kPatience)
+                    relax();
+                else
+                    ticket.wait(seen, std::memory_order_acquire);
+            }
+        }
+
+        template <class Work>
+        void work(Work &&body) {
+            for (;;) {
+                const std::uint64_t mine = ticket.fetch_add(1, std::memory_order_acq_rel);
+                if (mine >> 32 == kEnd || task_of(mine) >= tasks) return;
+                body(std::size_t(task_of(mine)));
+                if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == tasks) done.notify_one();
+            }
+        }
+
+        void wait_for_all() {
+            for (int looks = 0;; looks++) {
+                const std::uint32_t seen = done.load(std::memory_order_acquire);
+                if (seen == tasks) return;
+                if (looks < kPatience)
+                    relax();
+                else
+                    done.wait(seen, std::memory_order_acquire);
+            }
+        }
+    };
+
+    static void relax() {
+#if defined(__SSE2__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
+
+    std::shared_ptr<Shared> shared_;
+    Body body_;
+    std::uint64_t loop_ = 0;
+    std::list<Helper> helpers_;
+};
 
 // Threads that go through several loops together, without being started anew for each.
 class Team {

@@ -10,7 +10,14 @@ from scipy import sparse
 
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
-from rmodels.ops.assign import SEED_ROWS, Seeding, add_centre, estimate_gains, find_gains
+from rmodels.ops.assign import (
+    SEED_ROWS,
+    Seeding,
+    add_centre,
+    estimate_gains,
+    find_gains,
+    take_steps,
+)
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.whole import copy_rows
 
@@ -178,10 +185,12 @@ def draw_plus_plus(
     chosen = [int(random_state.choice(n, p=_shares(rows)))]
     first = values(np.array(chosen))[0]
     parts = [_as(part, add_centre(_dense(part), first, n_threads=n_threads)) for part in parts]
-    while len(chosen) < n_clusters:
-        potentials = np.concatenate([part.potentials for part in parts])
-        wanted = random_state.uniform(size=trials) * float(potentials.sum())
-        drawn = places.search(parts, potentials, wanted)
+    numbers = random_state.uniform(size=(n_clusters - 1, trials))
+    if len(parts) == 1 and isinstance(rows.X, np.ndarray):
+        parts[0], taken = take_steps(parts[0], numbers, n_threads=n_threads)
+        chosen.extend(taken.tolist())
+    for drawing in numbers[len(chosen) - 1 :]:
+        drawn = places.search(parts, drawing)
         candidates = values(drawn)
         estimates = [
             estimate_gains(_dense(part), candidates, n_threads=n_threads) for part in parts
@@ -225,9 +234,10 @@ class _Places:
         self._owners = np.repeat(np.arange(len(parts)), [len(each) for each in blocks])
         self._firsts = np.concatenate(blocks)
 
-    def search(self, parts: Sequence[Seeding], potentials: Matrix, wanted: Matrix) -> Places:
-        """Return the first rows up to which Σ w closest is at least what is wanted."""
-        limits = np.cumsum(potentials)
+    def search(self, parts: Sequence[Seeding], shares: Matrix) -> Places:
+        """Return the first rows up to which Σ w closest is at least some shares of all of it."""
+        limits = np.cumsum(np.concatenate([part.potentials for part in parts]))
+        wanted = shares * limits[-1]
         places = np.minimum(limits.searchsorted(wanted), len(limits) - 1)
         found = []
         for block, value in zip(places.tolist(), wanted.tolist(), strict=True):

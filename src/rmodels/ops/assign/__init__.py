@@ -26,10 +26,12 @@ __all__ = [
     "read_sums",
     "reassign",
     "split_rows",
+    "take_steps",
 ]
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
+Places = NDArray[np.int64]
 
 SEED_ROWS = 1024  # whose potential is summed at once
 
@@ -511,3 +513,49 @@ def add_centre(
     name = ops.choose("assign", engine, state.X)
     ops.implementation("assign", name).add_centre(state, centre, gains, candidate, n_threads)
     return replace(state, centres=np.concatenate([state.centres, centre[np.newaxis]]))
+
+
+def take_steps(
+    state: Seeding,
+    numbers: Matrix,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> tuple[Seeding, Places]:
+    """Return the state after those steps of k-means++ that an engine takes in one call.
+
+    Parameters
+    ----------
+    state : Seeding
+        With at least one centre. Its arrays are changed in place.
+    numbers : ndarray of shape (n_steps, n_candidates)
+        In [0, 1). Each step draws as many candidates as a row has numbers: the first rows of X up
+        to which the potential is at least a number times all of it. Of these the first with the
+        most gain, as `find_gains` defines it, becomes a centre.
+    engine, n_threads
+        As in `assign`.
+
+    Returns
+    -------
+    state : Seeding
+    places : ndarray of shape (n_taken,), int64
+        The rows that became centres: of the first steps, maybe none.
+
+    Notes
+    -----
+    Native: all, of rows that are kept in float32 as `estimate_gains` keeps them; threads are
+    started once. 4 bytes a row more, and a bit for each row and candidate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Seeding, add_centre, take_steps
+    >>> state = add_centre(Seeding.of(np.array([[0.0], [2.0], [9.0]])), np.array([0.0]))
+    >>> state, places = take_steps(state, np.array([[0.01, 0.5]]), engine="native")
+    >>> places, state.closest
+    (array([2]), array([0., 4., 0.]))
+    """
+    name = ops.choose("assign", engine, state.X)
+    found: Places = ops.implementation("assign", name).take_steps(state, numbers, n_threads)
+    rows = state.X[found].astype(np.float64)
+    return replace(state, centres=np.concatenate([state.centres, rows])), found

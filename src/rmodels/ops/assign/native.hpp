@@ -96,7 +96,15 @@ public:
     void estimate(const Seeding &state, const double *candidates, std::size_t count, std::size_t first,
                   std::size_t last, double *gains, double *errors, std::uint32_t *gainers, int threads) const;
 
+    // Takes steps of k-means++, each by as many numbers in [0, 1) as candidates are drawn, (steps, trials): writes the
+    // rows that become centres, of number `chosen` on, and brings the state and the potentials of the blocks up to
+    // date. Returns how many were taken: fewer if potentials overflow.
+    std::size_t take_steps(const Seeding &state, const double *numbers, std::size_t steps, std::size_t trials,
+                           std::size_t chosen, double *potentials, std::int64_t *places, int threads) const;
+
 private:
+    class Steps;
+
     std::size_t rows_, columns_;
     double scale_;
     std::vector<double> shift_;

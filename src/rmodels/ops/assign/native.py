@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from rmodels import native
 from rmodels.config import get_config, thread_count
-from rmodels.ops.assign import SEED_ROWS, Assignment, Gains, Labels, Matrix, Seeding, Sums
+from rmodels.ops.assign import (
+    SEED_ROWS,
+    Assignment,
+    Gains,
+    Labels,
+    Matrix,
+    Places,
+    Seeding,
+    Sums,
+)
 from rmodels.ops.chunks import chunks
 
 _SECONDS = 0.07  # what a chunk should last
@@ -206,6 +215,33 @@ def estimate_gains(state: Seeding, candidates: Matrix, n_threads: int | None) ->
     # sums of the definition are rounded: each of a block has an eighth of its rows
     rounding = (len(found) + SEED_ROWS / 4 + d) * 2.0**-52 * float(state.potentials.sum())
     return Gains(found.sum(axis=0), float(errors.sum()) * (1 + 2.0**-40) + rounding, gainers)
+
+
+def take_steps(state: Seeding, numbers: Matrix, n_threads: int | None) -> Places:
+    """Go through the steps of rows that are kept in float32 in one call, but for Ctrl-C."""
+    n, d = state.X.shape
+    trials = numbers.shape[1]
+    work = float(n * d * trials)
+    threads = _threads(work, n_threads)
+    places = np.empty(len(numbers), dtype=np.int64)
+    may = len(numbers) and trials <= _MOST_CANDIDATES
+    panels = _keep_panels(state, threads) if may else None
+    if panels is None:
+        return places[:0]
+    numbers = np.ascontiguousarray(numbers)
+    chosen = len(state.centres)
+    for steps in chunks(len(numbers), max(1, int(_FIRST_WORK / (work + 1))), "seeds"):
+        count = panels.take_steps(
+            *_part(state, slice(0, n)),
+            numbers[steps],
+            chosen + steps.start,
+            state.potentials,
+            places[steps],
+            threads,
+        )
+        if count < steps.stop - steps.start:
+            return places[: steps.start + count]
+    return places
 
 
 def _keep_panels(state: Seeding, threads: int) -> Any:

@@ -11,6 +11,7 @@ from rmodels.ops.assign import (
     Gains,
     Labels,
     Matrix,
+    Places,
     Seeding,
     Sums,
     split_rows,
@@ -120,6 +121,11 @@ def add_centre(
     state.closest[nearer] = squares[nearer]
     state.nearest[nearer] = len(state.centres)
     state.potentials[:] = _sum_blocks(state.closest, state.weights)
+
+
+def take_steps(state: Seeding, numbers: Matrix, n_threads: int | None) -> Places:
+    """Take none: steps are defined where candidates are drawn."""
+    return np.empty(0, dtype=np.int64)
 
 
 def _sum_blocks(values: Matrix, weights: NDArray | None) -> Matrix:

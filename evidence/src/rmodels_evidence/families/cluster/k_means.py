@@ -1,5 +1,6 @@
 """k-means: centres, and the rows nearest to them."""
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 from sklearn import cluster, datasets
 from sklearn.model_selection import train_test_split
 
-from rmodels import BisectingKMeans, KMeans, MiniBatchKMeans, kmeans_plusplus
+from rmodels import BisectingKMeans, KMeans, MiniBatchKMeans, kmeans_plusplus, scan
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
+from rmodels_evidence.parquet import READ, InParquet, can_read, readers, write
 from rmodels_evidence.problem import (
+    FAISS,
+    INTELEX,
     Agreement,
     Answers,
     Check,
@@ -29,6 +33,7 @@ Matrix = NDArray[np.float64]
 Start = tuple[NDArray, NDArray]  # rows, and centres to begin with
 
 _ITERATIONS = 20
+_FAISS = "FAISS float32"
 
 
 def _predict(model: Any, X: NDArray) -> NDArray:
@@ -189,6 +194,47 @@ def _fitting(estimator: Any, data: Start, **options: Any) -> Callable[[], Any]:
     return fit
 
 
+def _fitting_intelex(data: Start) -> Callable[[], Any]:
+    return _fitting(importlib.import_module("sklearnex.cluster").KMeans, data)
+
+
+def _fitting_faiss(data: Start, *, threads: int) -> Callable[[], NDArray]:
+    """Return as many iterations as others take: FAISS ends no sooner where labels stay."""
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    n_iter = _fitting(KMeans, data)()[1]
+    X, centres = (each.astype(np.float32) for each in data)
+
+    def fit() -> NDArray:
+        model = faiss.Kmeans(
+            X.shape[1],
+            len(centres),
+            niter=n_iter,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(X),
+        )
+        model.train(X, init_centroids=centres)
+        return np.asarray(model.centroids)
+
+    return fit
+
+
+def _check_faiss(data: Start, answers: Answers) -> dict[Contender, Agreement]:
+    """Compare the inertia that its centres have in float64."""
+    X, centres = data
+    truth = _fitting(KMeans, data)()[0]
+    found = {}
+    for contender, answer in answers.items():
+        model = KMeans(len(centres), init=centres, n_init=1, max_iter=1).fit(X[: len(centres)])
+        model.cluster_centers_ = answer.astype(np.float64)
+        # rows that are nearly as near to two centres go either way in float32, and lead elsewhere
+        found[contender] = Agreement(
+            float(abs(-model.score(X) / truth - 1)), 1e-3, "error of the inertia"
+        )
+    return found
+
+
 def _check(data: Start, answers: Answers) -> dict[Contender, Agreement]:
     """Compare the inertia after as many iterations."""
     model = cluster.KMeans(len(data[1]), init=data[1], n_init=1, max_iter=_ITERATIONS, tol=0).fit(
@@ -249,19 +295,87 @@ def _check_labels(data: Start, answers: Answers) -> dict[Contender, Agreement]:
     }
 
 
-# Rows, columns, clusters, spread about the middles (0: uniform), and the goal against scikit-learn.
-_FITS = (
-    ("clusters", 100_000, 20, 100, 1.0, 8),
-    ("uniform", 100_000, 20, 100, 0.0, 5),
-    ("low", 1_000_000, 3, 50, 0.0, 6),
-    ("wide", 50_000, 784, 100, 3.0, 6),
-    ("many", 50_000, 20, 1000, 1.0, 10),
+# Rows, columns, clusters, spread about the middles (0: uniform); goals against scikit-learn and,
+# where there are any, others.
+_FITS: tuple[tuple[str, int, int, int, float, float, dict[str, float]], ...] = (
+    ("clusters", 100_000, 20, 100, 1.0, 8, {}),
+    ("uniform", 100_000, 20, 100, 0.0, 5, {}),
+    ("low", 1_000_000, 3, 50, 0.0, 6, {INTELEX: 8, _FAISS: 6}),
+    ("wide", 50_000, 784, 100, 3.0, 6, {_FAISS: 4}),
+    ("many", 50_000, 20, 1000, 1.0, 10, {}),
 )
+
+
+def _write(n: int, d: int, k: int) -> InParquet:
+    return write(_generate(n, d, k, 1.0)[0])
+
+
+def _first(X: NDArray, k: int) -> Start:
+    return X, X[:k].copy()
+
+
+def _fitting_file(data: InParquet, *, k: int) -> Callable[[], Any]:
+    centres = _first(data.X, k)[1]
+
+    def fit() -> Any:
+        rows: Any = scan(data.path)
+        return _fitting(KMeans, (rows, centres))()
+
+    return fit
+
+
+def _check_file(data: InParquet, answers: Answers, *, k: int) -> dict[Contender, Agreement]:
+    """Compare with what comes of the same rows in memory: bit for bit."""
+    inertia, n_iter = _fitting(KMeans, _first(data.X, k))()
+    return {
+        contender: Agreement(
+            float(abs(answer[0] - inertia) + abs(answer[1] - n_iter)),
+            0.0,
+            "difference of the inertia and iterations in memory",
+        )
+        for contender, answer in answers.items()
+    }
+
+
+def _file_problem(options: Options) -> Problem:
+    """Return iterations on rows of a file: beside them a fit reads it three times."""
+    n, d, k = options.rows(2_000_000), 16, 256
+    return Problem(
+        "k-means-file",
+        f"KMeans {n:,} × {d}, {k} clusters, an iteration from a Parquet file",
+        "cluster",
+        partial(_write, n, d, k),
+        (
+            Contender(
+                "rmodels",
+                partial(_fitting_file, k=k),
+                True,
+                portion=_ITERATIONS,
+                note=f"a fit of {_ITERATIONS} iterations, divided by these",
+            ),
+            *readers(options.threads),
+        ),
+        partial(_check_file, k=k),
+        (Goal((READ,), 1.5, at_most=True),),
+        Work(n * d * 8, n * d * k * 2, "float32"),
+        seconds=60,
+    )
 
 
 def k_means_problems(options: Options) -> Iterator[Problem]:
     """Yield what is measured."""
-    for name, rows, d, k, spread, goal in _FITS:
+    others = {
+        INTELEX: Contender(INTELEX, _fitting_intelex, peer=INTELEX),
+        _FAISS: Contender(
+            _FAISS,
+            partial(_fitting_faiss, threads=options.threads),
+            peer=FAISS,
+            precision="float32",
+            note="labels by float32 scores",
+            check=_check_faiss,
+        ),
+    }
+    for name, rows, d, k, spread, goal, more in _FITS:
         n = options.rows(rows)
         yield Problem(
             f"k-means-{name}",
@@ -274,9 +388,13 @@ def k_means_problems(options: Options) -> Iterator[Problem]:
                 Contender(
                     "scikit-learn, elkan", partial(_fitting, cluster.KMeans, algorithm="elkan")
                 ),
+                *(others[peer] for peer in more),
             ),
             _check,
-            (Goal(("scikit-learn", "scikit-learn, elkan"), goal),),
+            (
+                Goal(("scikit-learn", "scikit-learn, elkan"), goal),
+                *(Goal((peer,), ratio) for peer, ratio in more.items()),
+            ),
             Work(n * d * 8 * _ITERATIONS, n * d * k * 2 * _ITERATIONS, "float32"),
         )
     n, k = options.rows(100_000), 100
@@ -312,6 +430,8 @@ def k_means_problems(options: Options) -> Iterator[Problem]:
         3,
         Work(n * 20 * 8, n * 20 * k * 2, "float32"),
     )
+    if can_read():
+        yield _file_problem(options)
 
 
 def _beside(
