@@ -169,8 +169,8 @@ def test_rows_of_one_centre_that_follow_each_other(engine):
     w = np.random.default_rng(9).random(700)
     labels = np.repeat([0, 2, -1, 1], [100, 1, 17, 582]).astype(np.int32)
     sums = Sums.of(3, np.zeros(5), abs(X).max(axis=0))
-    for weights in (None, w):
-        found = add_sums(sums, X, labels, weights, engine=engine)
+    for weights, rows in ((None, X), (w, X), (w, np.asfortranarray(X))):
+        found = add_sums(sums, rows, labels, weights, engine=engine)
         expected = add_sums(sums, X, labels, weights, engine="reference")
         np.testing.assert_array_equal(found.limbs, expected.limbs)
 

@@ -95,6 +95,42 @@ private:
     Doubles shift_, factors_;
 };
 
+constexpr std::size_t kTurned = 64;  // rows that are laid out by row at once
+
+// Rows by row, in float64, of an array that has them by column: what a thread reads a few of at a time.
+class RowsByRow {
+public:
+    explicit RowsByRow(std::size_t columns) : stride_((columns + kF64 - 1) / kF64 * kF64) {}
+
+    // Whether that is worth it.
+    static bool pays(const Strided &X) { return X.row_stride == 1 && X.column_stride != 1 && X.columns > 0; }
+
+    // Lays out rows, which follow each other at x; returns the first. The others are stride() apart.
+    template <class Real>
+    const double *take(const Real *x, std::ptrdiff_t column_stride, std::size_t columns, std::size_t rows) {
+        rows_.resize(std::max(rows_.size(), (rows + kF64 - 1) / kF64 * kF64 * stride_));
+        for (std::size_t r = 0; r < rows; r += kF64) {
+            const int here = int(std::min<std::size_t>(kF64, rows - r));
+            for (std::size_t j = 0; j < columns; j += kF64) {
+                f64v lines[kF64];
+                for (std::size_t k = 0; k < kF64; k++) {
+                    const Real *line = x + std::ptrdiff_t(std::min(j + k, columns - 1)) * column_stride + r;
+                    lines[k] = here == kF64 ? load_f64(line) : load_first(line, here);
+                }
+                transpose(lines);
+                for (std::size_t i = 0; i < kF64; i++) store(rows_.data() + (r + i) * stride_ + j, lines[i]);
+            }
+        }
+        return rows_.data();
+    }
+
+    std::ptrdiff_t stride() const { return std::ptrdiff_t(stride_); }
+
+private:
+    std::size_t stride_;
+    Doubles rows_;
+};
+
 // What a thread adds to sums: lines only of the centres that rows left or came to.
 class PartialSums {
 public:

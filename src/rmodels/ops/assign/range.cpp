@@ -6,6 +6,7 @@
 #include "native/aligned.hpp"
 #include "native/threads.hpp"
 #include "native/vectors.hpp"
+#include "ops/assign/limbs.hpp"
 #include "ops/assign/native.hpp"
 
 namespace rmodels::RMODELS_ISA {
@@ -54,7 +55,8 @@ bool find_range(const Strided &X, double *low, double *high, int threads) {
     std::fill_n(low, d, kInfinity);
     std::fill_n(high, d, -kInfinity);
     if (X.rows == 0 || d == 0) return true;
-    if (X.column_stride != 1) {
+    const bool by_column = RowsByRow::pays(X);
+    if (X.column_stride != 1 && !by_column) {
         bool finite = true;
         for (std::size_t i = 0; i < X.rows; i++)
             for (std::size_t j = 0; j < d; j++) {
@@ -66,7 +68,7 @@ bool find_range(const Strided &X, double *low, double *high, int threads) {
         return finite;
     }
     // rows without gaps between them: several as one, which fill vectors
-    const bool dense = X.row_stride == std::ptrdiff_t(d) && d < 4 * kF64;
+    const bool dense = !by_column && X.row_stride == std::ptrdiff_t(d) && d < 4 * kF64;
     const std::size_t joined = dense ? kF64 : 1, width = joined * d, lines = X.rows / joined;
     const std::size_t step = std::max<std::size_t>(1, kNumbers / width);
     std::vector<Range> parts(std::size_t(std::max(threads, 1)));
@@ -74,7 +76,15 @@ bool find_range(const Strided &X, double *low, double *high, int threads) {
         Range &part = parts[std::size_t(thread)];
         part.begin(width);
         const std::size_t last = std::min(lines, (task + 1) * step);
-        for (std::size_t i = task * step; i < last; i += 4)
+        RowsByRow turned(d);
+        for (std::size_t i = task * step; by_column && i < last; i += kTurned) {
+            const std::size_t here = std::min(kTurned, last - i);
+            const double *rows = X.visit(i, 0, [&](auto *x) { return turned.take(x, X.column_stride, d, here); });
+            for (std::size_t r = 0; r < here; r += 4)
+                part.take(rows + std::ptrdiff_t(r) * turned.stride(), turned.stride(),
+                          std::min<std::size_t>(4, here - r), d);
+        }
+        for (std::size_t i = task * step; !by_column && i < last; i += 4)
             X.visit(i * joined, 0, [&](auto *x) {
                 part.take(x, std::ptrdiff_t(joined) * X.row_stride, std::min<std::size_t>(4, last - i), width);
             });

@@ -164,8 +164,22 @@ inline void pack_panel(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t 
                        const std::uint32_t *rows, const double *shift, double scale, float *panel, double *squares) {
     for (std::size_t r = 0; r < kPanelRows; r += kF64) {
         const Real *x[kF64];
-        for (int i = 0; i < kF64; i++) x[i] = X + std::ptrdiff_t(rows[r + std::size_t(i)]) * row_stride;
+        bool run = row_stride == 1;  // a column of rows that follow each other is a vector
+        for (int i = 0; i < kF64; i++) {
+            x[i] = X + std::ptrdiff_t(rows[r + std::size_t(i)]) * row_stride;
+            run = run && rows[r + std::size_t(i)] == rows[r] + std::uint32_t(i);
+        }
         f64v sums{};
+        if (run) {
+            for (std::size_t j = 0; j < d; j++) {
+                const f64v line =
+                    (load_f64(x[0] + std::ptrdiff_t(j) * column_stride) - broadcast(shift[j])) * broadcast(scale);
+                store(panel + j * kPanelRows + r, narrowed(line));
+                sums = fma(line, line, sums);
+            }
+            store(squares + r, sums);
+            continue;
+        }
         for (std::size_t j = 0; j < d; j += kF64) {
             const int columns = int(d - j < kF64 ? d - j : kF64);
             f64v lines[kF64];

@@ -31,6 +31,18 @@ void add_rows(const Strided &X, const Strided &weights, const std::int32_t *labe
     }
 }
 
+// The same of rows that lie by column.
+void add_columns(const Strided &X, const Strided &weights, const std::int32_t *labels, std::size_t first,
+                 std::size_t last, std::size_t count, const PaddedGrid &grid, PartialSums &part) {
+    RowsByRow turned(X.columns);
+    for (std::size_t i = first; i < last; i += kTurned) {
+        const std::size_t here = std::min(kTurned, last - i);
+        const double *rows = X.visit(i, 0, [&](auto *x) { return turned.take(x, X.column_stride, X.columns, here); });
+        const Strided some{rows, false, here, X.columns, turned.stride(), 1};
+        add_rows(some, weights.data ? weights.rows_from(i, here) : weights, labels + i, 0, here, count, grid, part);
+    }
+}
+
 // The float64 of an integer in limbs, times 2^-30, to two units of its last place.
 double read(std::int64_t top, std::int64_t middle, std::int64_t low, double factor) {
     constexpr std::int64_t mask = (std::int64_t(1) << 30) - 1;
@@ -64,7 +76,10 @@ void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labe
     parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int thread) {
         PartialSums &part = parts[std::size_t(thread)];
         const std::size_t last = std::min(X.rows, (task + 1) * kBlock);
-        if (!previous) return add_rows(X, weights, labels, task * kBlock, last, count, padded, part);
+        if (!previous) {
+            const auto add = RowsByRow::pays(X) ? add_columns : add_rows;
+            return add(X, weights, labels, task * kBlock, last, count, padded, part);
+        }
         std::size_t moved[kBlock], n = 0;
         for (std::size_t i = task * kBlock; i < last; i++) {
             moved[n] = i;
