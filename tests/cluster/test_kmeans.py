@@ -1,5 +1,6 @@
 """k-means: right values, scikit-learn's draws, and the same bits everywhere."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -176,6 +177,21 @@ def test_the_same_bits_everywhere(monkeypatch, weighted):
             columns if not weighted else None,
         )
         assert_same_bits(KMeans(**given).fit(rows, sample_weight=weight), expected)
+
+
+def test_a_scan_in_other_parts_each_time_it_is_read():
+    """What is known of its rows is of no use then; some of the parts are empty."""
+    X = blobs(9000, 5, 9)
+    frame, reads = _parts(X, 700)[0], itertools.count()
+
+    def parts():
+        step = 1000 + 100 * (next(reads) % 3)
+        for first in range(0, 9000, step):
+            yield frame[first : first + step]
+            yield frame[:0]
+
+    given = {"n_clusters": 40, "init": X[:40], "n_init": 1, "max_iter": 12}
+    assert_same_bits(KMeans(**given).fit(rmodels.scan(parts)), KMeans(**given).fit(X))
 
 
 def test_the_same_bits_on_a_cluster():

@@ -120,6 +120,7 @@ class _Node(Source):
         self._source, self._within = source, partial(_compute_within, pairs, sides, n_threads)
         self.n_features, self.n_targets, self.one_target = source.n_features, 0, True
         self.dtype, self.has_weights = source.dtype, source.has_weights
+        self.remote = source.remote
 
     @property
     def totals(self) -> Any:

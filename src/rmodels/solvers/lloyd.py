@@ -4,7 +4,7 @@ Labels are exact, and sums in fixed point: a fit has the same bits for any numbe
 for rows in any batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels import ops
+from rmodels.config import get_config
 from rmodels.data import Rows, Source
 from rmodels.ops.assign import (
     Assignment,
@@ -45,6 +46,9 @@ __all__ = [
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
+
+_SHARE = 4  # of the memory limit that may be taken by what is known of rows that are read again
+_KNOWN = 12  # bytes of it a row
 
 
 @dataclass(frozen=True)
@@ -274,43 +278,81 @@ def _sum_rows(rows: Rows, centres: Matrix, none: Sums, n_threads: int | None) ->
     return sums
 
 
-class _Kept:
-    """Rows in memory with what is known of them: only those that move are added."""
+def _later(first: Sums, second: Sums) -> Sums:
+    return second
 
-    def __init__(self, rows: Rows, none: Sums, n_threads: int | None) -> None:
-        self._blocks = dense_blocks(rows)
-        self._known = [Assignment.of(block.X.shape[0]) for block in self._blocks]
-        self._sums, self._n_threads = none, n_threads
+
+class _Kept:
+    """Rows that are read again in the same parts, with what is known of them.
+
+    Only those that move are added.
+    """
+
+    def __init__(self, source: Source, none: Sums, n_threads: int | None) -> None:
+        self._source, self._none, self._n_threads = source, none, n_threads
+        self._sums = none
+        self._known: dict[tuple[int, int], Assignment] = {}  # by the first row, and how many
+
+    @staticmethod
+    def has_room(source: Source, n_samples: int) -> bool:
+        """Return whether what is known may be kept where the rows are read."""
+        room = get_config()["memory_limit"] // _SHARE
+        return isinstance(source, Rows) or (not source.remote and n_samples * _KNOWN <= room)
+
+    def _blocks(self, rows: Rows) -> Iterator[tuple[Rows, NDArray, Assignment]]:
+        for block in dense_blocks(rows):
+            X = as_array(block.X)
+            place = block.first, len(X)
+            if place not in self._known:
+                self._known[place] = Assignment.of(len(X))
+            yield block, X, self._known[place]
 
     def step(self, centres: Matrix) -> Sums:
-        for block, known in zip(self._blocks, self._known, strict=True):
-            self._sums = reassign(
-                self._sums,
-                as_array(block.X),
-                centres,
-                known,
-                block.weights,
-                n_threads=self._n_threads,
-            )
-        return self._sums
+        seen = set()
+
+        def move(rows: Rows) -> Sums:
+            for block, X, known in self._blocks(rows):
+                seen.add((block.first, len(X)))
+                self._sums = reassign(
+                    self._sums, X, centres, known, block.weights, n_threads=self._n_threads
+                )
+            return self._sums
+
+        sums: Sums = self._source.fold(move, _later)
+        if len(seen) == len(self._known):
+            return sums
+        self._known, self._sums = {}, self._none  # the parts are others than before: begin anew
+        return self.step(centres)
 
     def find_far(self, centres: Matrix, count: int) -> _Far:
-        """Return the rows that are farthest from their centres, those of the last step."""
-        return reduce(
-            partial(_join, count=count),
-            [
-                _find_far_of(block, centres, known.labels, count, self._n_threads)
-                for block, known in zip(self._blocks, self._known, strict=True)
-            ],
-        )
+        """Return the rows that are farthest from their centres."""
+        join = partial(_join, count=count)
+
+        def find(rows: Rows) -> _Far:
+            return reduce(
+                join,
+                [
+                    _find_far_of(
+                        block, centres, self._assign(X, centres, known), count, self._n_threads
+                    )
+                    for block, X, known in self._blocks(rows)
+                ],
+            )
+
+        return self._source.fold(find, join)
+
+    def _assign(self, X: NDArray, centres: Matrix, known: Assignment) -> Labels:
+        return assign(X, centres, known, n_threads=self._n_threads)
 
     def finish(self, centres: Matrix) -> Ends:
-        total = ExactSum.of(np.zeros(0))
-        for block, known in zip(self._blocks, self._known, strict=True):
-            X = as_array(block.X)
-            labels = assign(X, centres, known, n_threads=self._n_threads)
-            total += sum_own(X, block.weights, centres, labels, self._n_threads)
-        return Ends([known.labels for known in self._known], total)
+        def measure(rows: Rows) -> Ends:
+            labels, total = [], ExactSum.of(np.zeros(0))
+            for block, X, known in self._blocks(rows):
+                labels.append(self._assign(X, centres, known))
+                total += sum_own(X, block.weights, centres, labels[-1], self._n_threads)
+            return Ends(labels, total)
+
+        return self._source.fold(measure)
 
 
 @dataclass(frozen=True)
@@ -395,7 +437,7 @@ class Lloyd:
     def run(self, centres: Matrix) -> Clustering:
         """Return where the algorithm leads from some centres."""
         kept = None
-        if isinstance(self._source, Rows):
+        if _Kept.has_room(self._source, self._extent.n_samples):
             kept = _Kept(self._source, self._none, self._n_threads)
         before, history = None, []
         for iteration in range(1, self._max_iter + 1):
