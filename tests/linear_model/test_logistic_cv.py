@@ -131,6 +131,22 @@ def test_sparse_rows_and_other_scorers():
         LogisticRegressionCV(**NEW | {"scoring": plain, "Cs": 2}).fit(X, y, w)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+def test_scores_are_scikit_learns(scoring, n_classes, weighted):
+    """Of probabilities that round to 0 and 1, too: scikit-learn takes them as ε and 1 − ε."""
+    X, y, w = rows(n_classes)
+    X[:, 0] += 40.0 * y
+    X[::97, 0] = 500.0 * (y[::97] + 1) % 901.0  # far on a wrong side, but for the last class
+    given = NEW | {"Cs": [1e-3, 1.0, 1e6], "cv": 3}
+    w = w if weighted else None
+    found = LogisticRegressionCV(**given | {"scoring": scoring}).fit(X, y, w)
+    scorer = get_scorer(scoring)
+    expected = LogisticRegressionCV(**given | {"scoring": scorer}).fit(X, y, w)
+    np.testing.assert_allclose(found.scores_, expected.scores_, rtol=1e-12)
+
+
 def test_a_class_that_a_fold_lacks():
     X, y, _ = rows(3, 90)
     y = np.sort(y)

@@ -1,6 +1,7 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -124,7 +125,8 @@ class LogisticRegressionCV(LogisticModel):
 
     Notes
     -----
-    Scores of folds are weighted by `sample_weight` if the scorer takes weights. Of rows in memory,
+    Scores of folds are weighted by `sample_weight` if the scorer takes weights; losses are
+    scikit-learn's, of probabilities that are at least 2⁻⁵². Of rows in memory,
     a fold's path takes three to six reads of its training rows for a penalty: each minimum leads
     near the next, by the curvature at hand. Of a scan or a Dask collection, all folds and penalties
     are searched side by side, in the same reads, and scored in one more; the labels' places, 8
@@ -286,8 +288,15 @@ class LogisticRegressionCV(LogisticModel):
             score_params, split_params = route_parameters(self, params, self._get_scorer())
             splits = self._split(rows.X, labels, split_params)
             fits = search.fit_rows(source, [train for train, _ in splits])
-            frame = X if callable(self.scoring) and "feature_names_in_" in vars(self) else rows.X
-            scores = self._score_rows(search, fits, frame, labels, splits, classes, score_params)
+            if self._fits_in_batches():
+                weighed = rows if "sample_weight" in score_params else replace(rows, weights=None)
+                scores = self._score(search, fits, weighed, splits)
+            else:
+                named = callable(self.scoring) and "feature_names_in_" in vars(self)
+                frame = X if named else rows.X
+                scores = self._score_rows(
+                    search, fits, frame, labels, splits, classes, score_params
+                )
         else:
             if not self._fits_in_batches():
                 raise ValueError(
@@ -297,7 +306,7 @@ class LogisticRegressionCV(LogisticModel):
             codes = _collect_labels(source)
             splits = self._split(np.zeros((len(codes), 1)), classes[codes], {})
             fits = search.fit_source(source, [train for train, _ in splits])
-            scores = search.score_source(source, fits, [test for _, test in splits], self.scoring)
+            scores = self._score(search, fits, source, splits)
         self.classes_ = source.classes[0]
         # what lacks a class has no minimum, but an intercept for which it has no probability
         whole = [len(np.unique(codes[train])) == len(classes) for train, _ in splits]
@@ -404,6 +413,11 @@ class LogisticRegressionCV(LogisticModel):
             return scorer.set_score_request(sample_weight=True) if is_routing_enabled() else scorer
         return get_scorer(scoring)
 
+    def _score(self, search: PathSearch, fits: Fits, source: Source, splits: Splits) -> Matrix:
+        """Return the scores of folds by what adds up: (n_folds, n_l1_ratios, n_cs)."""
+        by_losses = self.scoring == "neg_log_loss"
+        return search.score(source, fits, [test for _, test in splits], by_losses=by_losses)
+
     def _score_rows(
         self,
         search: PathSearch,
@@ -414,7 +428,7 @@ class LogisticRegressionCV(LogisticModel):
         classes: NDArray,
         params: dict[str, Any],
     ) -> Matrix:
-        """Return the scores of folds: (n_folds, n_l1_ratios, n_cs).
+        """Return the same by a scorer.
 
         A function that scores is given rows of the kind that was fitted, and models that have what
         `fit` leaves, as in a grid search.

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rmodels.base.scores import check_weight
 from rmodels.data import Rows, Source
 from rmodels.data.source import Changed, Chosen
-from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import GeneralisedFit, fit, fit_path
 from rmodels.solvers.lockstep import run_together
 from rmodels.solvers.losses import Family, Penalties, read_sample
@@ -19,6 +18,9 @@ __all__ = ["Fits", "PathSearch"]
 
 Matrix = NDArray[np.float64]
 Fits = list[list[list[GeneralisedFit]]]  # of each fold, ratio and C
+
+_MARGINS = 1 << 20  # of all models at a time
+_EPSILON = np.finfo(np.float64).eps
 
 
 class PathSearch:
@@ -87,23 +89,14 @@ class PathSearch:
         penalties = self._penalise(float(self.Cs[C]), self.ratios[ratio])
         return fit(source, self._family, penalties, start=start, **self._how)
 
-    def score_source(
-        self,
-        source: Source,
-        fits: Fits,
-        tests: list[NDArray],
-        scoring: Any,
-    ) -> Matrix:
-        """Return the scores of folds of rows that are not in memory, in one read."""
+    def score(self, source: Source, fits: Fits, tests: list[NDArray], *, by_losses: bool) -> Matrix:
+        """Return the scores of folds, in one read: mean losses below 0, or accuracies."""
         n = source.number_rows()
         models = [
-            (
-                Chosen.of(test, n),
-                np.array([[f.coefficients for f in path] for path in of_fold]),
-            )
+            (Chosen.of(test, n), np.array([[f.coefficients for f in path] for path in of_fold]))
             for test, of_fold in zip(tests, fits, strict=True)
         ]
-        total = source.fold(partial(_add_scores, models, self._family, scoring == "neg_log_loss"))
+        total = source.fold(partial(_add_scores, models, by_losses))
         self.reads += 1
         check_weight(float(total[..., 1].min()))
         scores: Matrix = total[..., 0] / total[..., 1]
@@ -111,23 +104,39 @@ class PathSearch:
 
 
 def _add_scores(
-    models: list[tuple[Chosen, Matrix]], family: Family, by_losses: bool, rows: Rows
+    models: list[tuple[Chosen, Matrix]], by_losses: bool, rows: Rows
 ) -> NDArray[np.float64]:
     """Return sums of scores of rows, and of their weights: (n_folds, n_l1_ratios, n_cs, 2)."""
-    found = []
-    for chosen, coefficients in models:
-        part = chosen(rows).on_host()
-        codes = part.Y[:, 0].astype(np.intp)
-        w = np.ones(len(codes)) if part.weights is None else part.weights.astype(np.float64)
-        sums = np.zeros((*coefficients.shape[:2], 2))
-        for place in np.ndindex(sums.shape[:2]):
-            theta = coefficients[place]
-            scores = np.asarray(part.X @ theta[:, :-1].T) + theta[:, -1]
-            if by_losses:
-                lost = measure(scores, codes.astype(np.float64), family.loss, weights=w).loss
-                sums[place] = -lost, w.sum()
-            else:
-                told = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0
-                sums[place] = w @ (told == codes), w.sum()
-        found.append(sums)
-    return np.array(found)
+    coefficients = models[0][1]
+    total = np.zeros((len(models), *coefficients.shape[:2], 2))
+    for block in rows.blocks(max(1, _MARGINS // coefficients[..., 0].size)):
+        for sums, (chosen, of_fold) in zip(total, models, strict=True):
+            _add_scores_of_fold(sums, of_fold, by_losses, chosen(block).on_host())
+    return total
+
+
+def _add_scores_of_fold(sums: Matrix, coefficients: Matrix, by_losses: bool, rows: Rows) -> None:
+    n, codes = rows.X.shape[0], rows.Y[:, 0].astype(np.intp)
+    w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
+    theta = coefficients.reshape(-1, coefficients.shape[-1])
+    margins = np.asarray(rows.X @ theta[:, :-1].T, dtype=np.float64) + theta[:, -1]
+    margins = np.moveaxis(margins.reshape(n, *coefficients.shape[:-1]), 0, 2)
+    for place in np.ndindex(sums.shape[:2]):
+        m = margins[place]
+        if by_losses:
+            sums[place] += -(w @ _lose(m, codes)), w.sum()
+        else:
+            told = m.argmax(axis=1) if m.shape[1] > 1 else m[:, 0] > 0
+            sums[place] += w @ (told == codes), w.sum()
+
+
+def _lose(margins: Matrix, codes: NDArray[np.intp]) -> Matrix:
+    """Return −log p of the classes, p as scikit-learn's score has it: between ε and 1 − ε."""
+    if margins.shape[1] == 1:
+        a = np.where(codes > 0, -margins[:, 0], margins[:, 0])
+        losses = np.maximum(a, 0) + np.log1p(np.exp(-abs(a)))
+    else:
+        top = margins.max(axis=1)
+        shares = np.exp(margins - top[:, np.newaxis]).sum(axis=1)
+        losses = np.log(shares) + (top - margins[np.arange(len(codes)), codes])
+    return np.clip(losses, _EPSILON, -np.log(_EPSILON))
