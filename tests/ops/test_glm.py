@@ -5,7 +5,7 @@ import pytest
 from combinations import each
 from test_moments import LAYOUTS, UNIT
 
-from rmodels.ops.glm import evaluate, measure
+from rmodels.ops.glm import evaluate, evaluate_each, measure
 
 LOSSES = [
     ("logistic", 0.0),
@@ -71,6 +71,11 @@ def assert_evaluated(engine, X, y, theta, centre, weights, loss, power):
         curvature=True,
         engine=engine,
     )
+    assert_sums(found, X, y, theta, centre, weights, loss, power)
+
+
+def assert_sums(found, X, y, theta, centre, weights, loss, power):
+    """Hold sums of some rows against their contract."""
     n, d = X.shape
     Z = np.ones((n, d + 1), dtype=LONG)
     Z[:, :-1] = X.astype(np.float64) - (0 if centre is None else centre)
@@ -85,6 +90,8 @@ def assert_evaluated(engine, X, y, theta, centre, weights, loss, power):
     assert (abs(found.gradient - (w[:, np.newaxis] * r).T @ Z) <= (apart + sums) * sizes).all()
     magnitude = (w[:, np.newaxis] * abs(r)).T @ abs(Z)
     assert (abs(found.magnitude - magnitude) <= (apart + sums) * sizes).all()
+    if found.curvature is None:
+        return
     H = np.einsum("n,nkl,ni,nj->kilj", w, h, Z, Z).reshape(theta.size, theta.size)
     largest = np.einsum("n,ni,nj->ij", w, abs(Z), abs(Z))
     bound = (
@@ -184,6 +191,97 @@ def test_any_number_of_threads_gives_the_same_bits(loss):
     assert one.loss == other.loss
     for name in ("gradient", "magnitude", "curvature"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def some_of(X, y, theta, centre, weights):
+    """Return the arguments of several sets: of folds, of no rows, of all."""
+    n = len(X)
+    fold = np.random.default_rng(1).integers(0, 3, n)
+    chosen = [
+        fold != 0,
+        np.repeat(fold == 1, 2)[::2],
+        fold != 0,
+        np.zeros(n, bool),
+        None,
+        np.ones(n, bool),
+    ]
+    chosen.append(np.arange(n) >= n // 2)
+    factors = np.linspace(0.9, 1.1, len(chosen))[:, np.newaxis, np.newaxis]
+    curvature = [True, True, False, True, False, True, True]
+    return theta * factors, {
+        "chosen": chosen,
+        "centre": centre,
+        "weights": weights,
+        "curvature": curvature,
+    }
+
+
+def assert_each(engine, X, y, theta, centre, weights, loss, power):
+    """Hold the sums of several sets against their contract: each those of its rows."""
+    thetas, given = some_of(X, y, theta, centre, weights)
+    found = evaluate_each(X, y, thetas, loss, power=power, engine=engine, **given)
+    assert len(found) == len(thetas)
+    for sums, own, rows, curved in zip(
+        found, thetas, given["chosen"], given["curvature"], strict=True
+    ):
+        assert (sums.curvature is not None) == curved
+        rows = slice(None) if rows is None else rows
+        w = None if weights is None else weights[rows]
+        assert_sums(sums, X[rows], y[rows], own, centre, w, loss, power)
+
+
+@pytest.mark.parametrize(("loss", "power"), LOSSES)
+@each(n=[0, 1, 64, 65, 300], d=[0, 3, 16, 23])
+def test_each_set_has_its_rows(engine, n, d, loss, power):
+    assert_each(engine, *data(n, d, loss), loss, power)
+
+
+@pytest.mark.parametrize(("loss", "power"), LOSSES[:3])
+@pytest.mark.parametrize(("n", "d"), [(3000, 40), (70, 300)])
+def test_each_set_of_many_rows_and_columns(engine, n, d, loss, power):
+    X, y, theta, *_ = data(n, d, loss)
+    assert_each(engine, X, y, theta, None, None, loss, power)
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_set_of_layouts_and_dtypes(engine, layout, dtype):
+    X, *others = data(133, 29, "logistic")
+    assert_each(engine, LAYOUTS[layout](X.astype(dtype)), *others, "logistic", 0.0)
+
+
+def test_rows_that_do_not_count_may_have_infinite_losses(engine):
+    X, y, theta, *_ = data(100, 5, "tweedie")
+    far = np.arange(100) % 7 == 3
+    X[far] = 1e4 * np.sign(theta[0, :-1])
+    thetas = np.stack([theta, -theta])
+    with np.errstate(over="ignore"):
+        found = evaluate_each(
+            X, y, thetas, "tweedie", power=1.0, chosen=[~far] * 2, curvature=[1, 0], engine=engine
+        )
+        both = evaluate(X, y, theta, "tweedie", power=1.0, engine=engine)
+    assert both.loss == np.inf
+    for sums, own in zip(found, thetas, strict=True):
+        assert_sums(sums, X[~far], y[~far], own, None, None, "tweedie", 1.0)
+
+
+def test_no_sets(engine):
+    X, y, theta, *_ = data(10, 2, "logistic")
+    assert evaluate_each(X, y, np.empty((0, *theta.shape)), "logistic", engine=engine) == []
+
+
+@pytest.mark.parametrize("loss", ["logistic", "multinomial"])
+def test_any_number_of_threads_gives_each_set_the_same_bits(loss):
+    X, y, *others = data(40_000, 7, loss)
+    thetas, given = some_of(X, y, *others)
+    one, other = (
+        evaluate_each(X, y, thetas, loss, engine="native", n_threads=threads, **given)
+        for threads in (1, 5)
+    )
+    for a, b in zip(one, other, strict=True):
+        assert a.loss == b.loss
+        for name in ("gradient", "magnitude", "curvature"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
 def test_sums_of_parts_add_up(engine):

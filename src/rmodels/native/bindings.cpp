@@ -430,15 +430,21 @@ double measure(const std::string &loss, double power, const Input &margins, cons
                         margins.data(), residuals.data(), curvatures.data(), threads);
 }
 
-double evaluate(const std::string &loss, double power, const Array &X, const Input &y, const OptionalInput &weights,
-                const Input &coefficients, const OptionalInput &centre, const Result &gradient, const Result &magnitude,
-                const std::optional<Result> &curvature, const std::optional<Result> &curvatures, int threads) {
+using Choices = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void evaluate(const std::string &loss, double power, const Array &X, const Input &y, const OptionalInput &weights,
+              const Input &coefficients, const std::vector<std::optional<Choices>> &chosen, const OptionalInput &centre,
+              const Result &losses, const Result &gradients, const Result &magnitudes,
+              const std::vector<std::optional<Result>> &curvatures, const std::optional<Result> &of_rows, int threads) {
     const Strided rows = strided(X);
     nb::gil_scoped_release release;
-    const Totals totals{gradient.data(), magnitude.data(), curvature ? curvature->data() : nullptr};
-    return evaluate_rows(family(loss, power), rows, {y.data(), data(weights)},
-                         {coefficients.data(), data(centre), coefficients.shape(0)}, totals,
-                         curvatures ? curvatures->data() : nullptr, threads);
+    const std::size_t outputs = coefficients.shape(1), size = outputs * coefficients.shape(2);
+    std::vector<Set> sets;
+    for (std::size_t s = 0; s < chosen.size(); s++)
+        sets.push_back({coefficients.data() + s * size, chosen[s] ? chosen[s]->data() : nullptr, losses.data() + s,
+                        gradients.data() + s * size, magnitudes.data() + s * size,
+                        curvatures[s] ? curvatures[s]->data() : nullptr, of_rows ? of_rows->data() : nullptr});
+    evaluate_rows(family(loss, power), rows, {y.data(), data(weights)}, data(centre), outputs, sets, threads);
 }
 
 }  // namespace
@@ -490,9 +496,9 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("measure_rows", &measure, "loss"_a, "power"_a, "margins"_a.noconvert(), "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "residuals"_a.noconvert(), "curvatures"_a.noconvert(), "threads"_a);
     module.def("evaluate_rows", &evaluate, "loss"_a, "power"_a, "X"_a, "y"_a.noconvert(),
-               "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "centre"_a.noconvert().none(),
-               "gradient"_a.noconvert(), "magnitude"_a.noconvert(), "curvature"_a.noconvert().none(),
-               "curvatures"_a.noconvert().none(), "threads"_a);
+               "weights"_a.noconvert().none(), "coefficients"_a.noconvert(), "chosen"_a.noconvert(),
+               "centre"_a.noconvert().none(), "losses"_a.noconvert(), "gradients"_a.noconvert(),
+               "magnitudes"_a.noconvert(), "curvatures"_a.noconvert(), "of_rows"_a.noconvert().none(), "threads"_a);
     module.def(
         "bin_values",
         [](const Input &values, const nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> &bins,

@@ -1,5 +1,6 @@
 """Losses of linear predictors with their gradient and curvature, in one read of the rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from rmodels import ops
 
-__all__ = ["Loss", "Measures", "Sums", "evaluate", "measure"]
+__all__ = ["Loss", "Measures", "Sums", "evaluate", "evaluate_each", "measure"]
 
 Matrix = NDArray[np.float64]
 Loss = Literal["logistic", "multinomial", "tweedie", "tweedie_identity"]
@@ -193,8 +194,80 @@ def evaluate(
     (array([[-3. , -0.5]]), array([[5.  , 1.5 ],
            [1.5 , 0.75]]))
     """
+    return evaluate_each(
+        X,
+        y,
+        coefficients[np.newaxis],
+        loss,
+        power=power,
+        centre=centre,
+        weights=weights,
+        curvature=[curvature],
+        engine=engine,
+        n_threads=n_threads,
+    )[0]
+
+
+def evaluate_each(
+    X: NDArray,
+    y: Matrix,
+    coefficients: Matrix,
+    loss: Loss,
+    *,
+    chosen: Sequence[NDArray[np.bool_] | None] | None = None,
+    power: float = 0.0,
+    centre: Matrix | None = None,
+    weights: Matrix | None = None,
+    curvature: Sequence[bool] | None = None,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> list[Sums]:
+    """Return the same of several sets of coefficients, each over rows of its own, in one read.
+
+    Parameters
+    ----------
+    X, y, loss, power, centre, weights, engine, n_threads
+        As in `evaluate`.
+    coefficients : ndarray of shape (n_sets, n_outputs, n_features + 1), float64
+    chosen : sequence of ndarray of shape (n_samples,), bool, or None, optional
+        Of each set the rows that count, as of a fold those that train; None, and without: all.
+        Losses of the others may be infinite.
+    curvature : sequence of bool, optional
+        Of each set, whether its curvature is found, too.
+
+    Returns
+    -------
+    list of Sums
+        Of each set, ndarrays. Bitwise the same for any number of threads.
+
+    Notes
+    -----
+    Errors are those of `evaluate`, and so is the work, for each set and row that counts for it; but
+    a curvature of several outputs or of 192 columns or more looks at all rows. Memory beyond input
+    and result: as there, with the results of all sets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.glm import evaluate_each
+    >>> X, y = np.array([[0.0], [2.0], [4.0]]), np.array([0.0, 1.0, 1.0])
+    >>> train = [np.array([True, True, False]), np.array([False, True, True])]
+    >>> found = evaluate_each(X, y, np.zeros((2, 1, 2)), "logistic", chosen=train)
+    >>> [each.gradient.tolist() for each in found]
+    [[[-1.0, 0.0]], [[-3.0, -1.0]]]
+    """
+    count = len(coefficients)
     name = ops.choose("glm", engine, X)
-    found: Sums = ops.implementation("glm", name).evaluate(
-        X, y, coefficients, loss, power, centre, weights, curvature, n_threads
+    found: list[Sums] = ops.implementation("glm", name).evaluate(
+        X,
+        y,
+        coefficients,
+        [None] * count if chosen is None else chosen,
+        loss,
+        power,
+        centre,
+        weights,
+        [False] * count if curvature is None else curvature,
+        n_threads,
     )
     return found

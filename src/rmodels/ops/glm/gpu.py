@@ -1,5 +1,6 @@
 """Losses of linear predictors on the GPU: by PyTorch's elementwise operations and products."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,8 +19,8 @@ def measure(
     where = device.device(margins)
     m, targets = device.upload(margins, where), device.upload(y, where)
     w = None if weights is None else device.upload(weights, where)
-    total, r, h = _measure(m, targets, loss, power, w)
-    return Measures(float(total), device.like(r, margins), device.like(h, margins))
+    losses, r, h = _measure(m, targets, loss, power, w)
+    return Measures(float(losses.sum()), device.like(r, margins), device.like(h, margins))
 
 
 @device.beside_its_data
@@ -27,33 +28,51 @@ def evaluate(
     X: Any,
     y: Any,
     coefficients: Any,
+    chosen: Sequence[Any],
     loss: Loss,
     power: float,
     centre: Any,
     weights: Any,
-    curvature: bool,
+    curvature: Sequence[bool],
     n_threads: int | None,
-) -> Sums:
-    """Σ w r z and Σ w h z zᵀ, a block of rows after the other."""
+) -> list[Sums]:
+    """Σ w r z and Σ w h z zᵀ, a block of rows after the other, each for all sets."""
     where = device.device(X)
-    theta = device.upload(coefficients, where)
-    outputs, width = theta.shape
+    thetas = device.upload(coefficients, where)
+    outputs, width = thetas.shape[1:]
     middle = None if centre is None else device.upload(centre, where)
-    total = torch.zeros((), dtype=torch.float64, device=where)
-    gradient, magnitude = torch.zeros_like(theta), torch.zeros_like(theta)
-    H = torch.zeros((outputs, width, outputs, width) if curvature else 0, device=where).double()
-    step = max(1, _BLOCK_BYTES // (8 * width * (3 if curvature else 2)))
-    for _, (x, t, w) in device.stage([X, y, weights], step, "losses", where):
+    shapes = [(outputs, width, outputs, width) if curved else (0,) for curved in curvature]
+    H = [torch.zeros(shape, dtype=torch.float64, device=where) for shape in shapes]
+    totals = torch.zeros(len(thetas), dtype=torch.float64, device=where)
+    gradients, magnitudes = torch.zeros_like(thetas), torch.zeros_like(thetas)
+    masks = list({id(each): each for each in chosen if each is not None}.values())
+    places = [next((i for i, mask in enumerate(masks) if mask is each), -1) for each in chosen]
+    step = max(1, _BLOCK_BYTES // (8 * width * (3 if any(curvature) else 2)))
+    for _, (x, t, w, *counted) in device.stage([X, y, weights, *masks], step, "losses", where):
         z = torch.ones((len(x), width), dtype=torch.float64, device=where)
         z[:, :-1] = x if middle is None else x.double() - middle
-        part, r, h = _measure(z @ theta.T, t, loss, power, w)
-        total += part
-        gradient += r.T @ z
-        magnitude += abs(r).T @ abs(z)
-        if curvature:
-            _add_curvatures(H, z, h, loss, w)
-    both = H.reshape(outputs * width, -1).cpu().numpy() if curvature else None
-    return Sums(float(total), gradient.cpu().numpy(), magnitude.cpu().numpy(), both, "gpu")
+        sizes = abs(z)
+        for s, place in enumerate(places):
+            losses, r, h = _measure(z @ thetas[s].T, t, loss, power, w)
+            if place >= 0:  # by choice: of the others, losses may be infinite
+                rest = ~counted[place]
+                losses = losses.masked_fill(rest, 0.0)
+                r, h = (each.masked_fill(rest[:, None], 0.0) for each in (r, h))
+            totals[s] += losses.sum()
+            gradients[s] += r.T @ z
+            magnitudes[s] += abs(r).T @ sizes
+            if curvature[s]:
+                _add_curvatures(H[s], z, h, loss, w)
+    return [
+        Sums(
+            float(totals[s]),
+            gradients[s].cpu().numpy(),
+            magnitudes[s].cpu().numpy(),
+            H[s].reshape(outputs * width, -1).cpu().numpy() if curvature[s] else None,
+            "gpu",
+        )
+        for s in range(len(places))
+    ]
 
 
 def _measure(m: Any, y: Any, loss: Loss, power: float, w: Any) -> tuple[Any, Any, Any]:
@@ -66,7 +85,7 @@ def _measure(m: Any, y: Any, loss: Loss, power: float, w: Any) -> tuple[Any, Any
     if w is not None:
         losses, r = losses * w, r * w[:, None]
         h = h if loss == "multinomial" else h * w[:, None]
-    return losses.sum(), r, h
+    return losses, r, h
 
 
 def _logistic(m: Any, y: Any, power: float) -> tuple[Any, Any, Any]:

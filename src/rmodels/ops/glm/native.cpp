@@ -1,12 +1,14 @@
 // Accumulators: float64. Bytes: X and y once. Multiply-adds: 3 · outputs · columns a row, about 40 for the functions of
 // a margin, and columns² / 2 for the curvature of one output. A block of rows is in the first caches for its margins,
 // their functions, and its part of the gradient and of the curvature; meanwhile the next block is prefetched. Rows of
-// adjacent elements are taken as they lie, others converted and shifted once. Tolerance: the contract's.
+// adjacent elements are taken as they lie, others converted and shifted once. Several sets of coefficients take a block
+// one after the other, each the rows that count for it. Tolerance: the contract's.
 #include "ops/glm/native.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -148,17 +150,44 @@ double measure_multinomial(const Responses &responses, std::size_t rows, std::si
 }
 
 // Rows of adjacent elements, less a centre that is filled up with zeros to whole vectors, at least one.
-template <class Real>
+template <class T>
 struct Lines {
+    using Real = T;
     const Real *data;
     std::ptrdiff_t stride;
     std::size_t count, columns;
     const double *centre;
 
+    // Goes from row to row.
+    struct Cursor {
+        const Real *at;
+        std::ptrdiff_t stride;
+        const Real *row() const { return at; }
+        void next() { at += stride; }
+    };
+
     const Real *row(std::size_t i) const { return data + std::ptrdiff_t(i) * stride; }
+    Cursor from(std::size_t column) const { return {data + column, stride}; }
     std::size_t whole() const { return columns / kF64 * kF64; }  // columns in whole vectors
     int rest() const { return int(columns % kF64); }
     std::size_t vectors() const { return (columns + kF64 - 1) / kF64; }
+};
+
+// Some of them, by their places.
+template <class T>
+struct Picked : Lines<T> {
+    const std::uint32_t *places;
+
+    struct Cursor {
+        const T *first;
+        std::ptrdiff_t stride;
+        const std::uint32_t *place;
+        const T *row() const { return first + std::ptrdiff_t(*place) * stride; }
+        void next() { place++; }
+    };
+
+    const T *row(std::size_t i) const { return Lines<T>::row(places[i]); }
+    Cursor from(std::size_t column) const { return {this->data + column, this->stride, places}; }
 };
 
 // Memory that will be read later: pieces of `span` bytes, `stride` bytes from one to the next.
@@ -183,8 +212,8 @@ struct Coming {
 };
 
 // Writes the margins (outputs, stride) of whole vectors of rows; those past the last are the last's.
-template <class Real>
-void multiply(const Lines<Real> &Z, const double *coefficients, std::size_t outputs, std::size_t width, double *margins,
+template <class Block>
+void multiply(const Block &Z, const double *coefficients, std::size_t outputs, std::size_t width, double *margins,
               std::size_t stride, Coming coming) {
     const std::size_t whole = Z.whole(), lines = coming.lines() * kF64 / Z.count + 1;
     const int rest = Z.rest();
@@ -193,7 +222,7 @@ void multiply(const Lines<Real> &Z, const double *coefficients, std::size_t outp
         const double *theta = coefficients + k * width;
         const f64v last = rest ? load_first(theta + whole, rest) : f64v{};
         for (std::size_t i = 0; i < Z.count; i += kF64) {
-            const Real *rows[kF64];
+            const typename Block::Real *rows[kF64];
             for (std::size_t lane = 0; lane < kF64; lane++) rows[lane] = Z.row(std::min(i + lane, Z.count - 1));
             f64v sums[kF64]{};
             for (std::size_t j = 0; j < whole; j += kF64) {
@@ -212,14 +241,14 @@ void multiply(const Lines<Real> &Z, const double *coefficients, std::size_t outp
 
 // sums[v] += Σ_i r_i z_i and sizes[v] += Σ_i |r_i| |z_i| of Vectors vectors of columns from `column` on; `rest`: how
 // many columns the last one has, all if 0.
-template <class Real, int Vectors, bool kRest>
-void add_columns(const Lines<Real> &Z, std::size_t column, int rest, const double *residuals, double *sums,
-                 double *sizes) {
+template <class Block, int Vectors, bool kRest>
+void add_columns(const Block &Z, std::size_t column, int rest, const double *residuals, double *sums, double *sizes) {
     constexpr int kLast = Vectors - 1;
     f64v sum[Vectors]{}, size[Vectors]{}, centre[Vectors];
     for (int v = 0; v < Vectors; v++) centre[v] = load<f64v>(Z.centre + column + v * kF64);
-    const Real *row = Z.data + column;
-    for (std::size_t i = 0; i < Z.count; i++, row += Z.stride) {
+    auto cursor = Z.from(column);
+    for (std::size_t i = 0; i < Z.count; i++, cursor.next()) {
+        const typename Block::Real *row = cursor.row();
         const f64v r = broadcast(residuals[i]), a = magnitude(r);
         for (int v = 0; v < Vectors; v++) {
             const f64v x = kRest && v == kLast ? load_first(row + v * kF64, rest) : load_f64(row + v * kF64);
@@ -234,21 +263,21 @@ void add_columns(const Lines<Real> &Z, std::size_t column, int rest, const doubl
     }
 }
 
-template <class Real>
-using AddColumns = void (*)(const Lines<Real> &, std::size_t, int, const double *, double *, double *);
+template <class Block>
+using AddColumns = void (*)(const Block &, std::size_t, int, const double *, double *, double *);
 
 constexpr std::size_t kMostVectors = 6;  // of columns that are summed at a time: their sums are in registers
 
-template <class Real, bool kRest, std::size_t... I>
-constexpr std::array<AddColumns<Real>, sizeof...(I)> adding(std::index_sequence<I...>) {
-    return {&add_columns<Real, int(I) + 1, kRest>...};
+template <class Block, bool kRest, std::size_t... I>
+constexpr std::array<AddColumns<Block>, sizeof...(I)> adding(std::index_sequence<I...>) {
+    return {&add_columns<Block, int(I) + 1, kRest>...};
 }
 
-template <class Real>
-void add_gradient(const Lines<Real> &Z, const double *residuals, std::size_t outputs, std::size_t width,
-                  std::size_t stride, double *gradient, double *magnitudes) {
-    static constexpr auto kAdd = adding<Real, false>(std::make_index_sequence<kMostVectors>());
-    static constexpr auto kAddRest = adding<Real, true>(std::make_index_sequence<kMostVectors>());
+template <class Block>
+void add_gradient(const Block &Z, const double *residuals, std::size_t outputs, std::size_t width, std::size_t stride,
+                  double *gradient, double *magnitudes) {
+    static constexpr auto kAdd = adding<Block, false>(std::make_index_sequence<kMostVectors>());
+    static constexpr auto kAddRest = adding<Block, true>(std::make_index_sequence<kMostVectors>());
     const std::size_t all = Z.vectors();
     for (std::size_t k = 0; k < outputs; k++) {
         const double *r = residuals + k * stride;
@@ -273,8 +302,8 @@ void add_gradient(const Lines<Real> &Z, const double *residuals, std::size_t out
 
 // C (width, width) += Σ_i h_i z_i z_iᵀ with z = (x − centre, 1), its squares on the diagonal waiting for unrotate.
 // `curvatures` holds whole vectors and becomes their roots; scaled takes the rows in panels.
-template <class Real>
-void add_curvature(const Lines<Real> &Z, double *curvatures, double *scaled, double *C, std::size_t width) {
+template <class Block>
+void add_curvature(const Block &Z, double *curvatures, double *scaled, double *C, std::size_t width) {
     const std::size_t whole = Z.whole();
     const int rest = Z.rest();
     for (std::size_t i = 0; i < Z.count; i += kF64) store(curvatures + i, square_root(load<f64v>(curvatures + i)));
@@ -282,9 +311,9 @@ void add_curvature(const Lines<Real> &Z, double *curvatures, double *scaled, dou
     for (std::size_t j = 0; j < whole; j += kF64) {
         const f64v centre = load<f64v>(Z.centre + j);
         double *to = element(panels, 0, j);
-        const Real *from = Z.data + j;
-        for (std::size_t i = 0; i < Z.count; i++, from += Z.stride, to += kPanel)
-            store(to, (load_f64(from) - centre) * broadcast(curvatures[i]));
+        auto from = Z.from(j);
+        for (std::size_t i = 0; i < Z.count; i++, from.next(), to += kPanel)
+            store(to, (load_f64(from.row()) - centre) * broadcast(curvatures[i]));
     }
     const f64v centre = load<f64v>(Z.centre + whole);
     double *to = element(panels, 0, whole);
@@ -335,25 +364,38 @@ struct Sums {
     Doubles curvature;            // (width, width), if asked for
 };
 
-// What a thread needs for a block.
+// What a thread needs for a block, and of rows that count for a set: their places, targets and weights.
 struct Space {
     Doubles rows, margins, curvatures, scaled;
+    std::uint32_t places[kMostRows];
+    double y[kMostRows], weights[kMostRows];
 };
 
 // How the rows of a call are cut: blocks that a thread has in its cache, and slabs of blocks that add up.
 struct Cut {
     std::size_t block, slab, slabs;
 
-    Cut(std::size_t rows, std::size_t width, std::size_t outputs, bool curvature)
+    Cut(std::size_t rows, std::size_t width, std::size_t outputs, std::size_t sets, std::size_t curved)
         : block(std::clamp(kBlockNumbers / width / kF64 * kF64, kLeastRows, kMostRows)) {
-        const std::size_t numbers = 2 * outputs * width + (curvature ? width * width : 0);
+        const std::size_t numbers = std::max<std::size_t>(1, 2 * sets * outputs * width + curved * width * width);
         const std::size_t most = std::clamp(kSlabNumbers / numbers, kLeastSlabs, kMostSlabs);
         const std::size_t blocks = (rows + block - 1) / block;
-        const std::size_t least = std::clamp<std::size_t>(kSlabWork / (block * width * outputs), 1, 16);
+        const std::size_t least =
+            std::clamp<std::size_t>(kSlabWork / (block * width * outputs * std::max<std::size_t>(1, sets)), 1, 16);
         slab = block * std::max(least, (blocks + most - 1) / most);
         slabs = (rows + slab - 1) / slab;
     }
 };
+
+// The places of what is true, in their order; returns how many there are.
+std::size_t find_chosen(const bool *chosen, std::size_t count, std::uint32_t *places) {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < count; i++) {
+        places[found] = std::uint32_t(i);
+        found += chosen[i];
+    }
+    return found;
+}
 
 // The rows [first, last) of X, if those of a row or of a column lie one after the other.
 Coming coming_rows(const Strided &X, std::size_t first, std::size_t last) {
@@ -398,73 +440,105 @@ double measure_rows(const Family &family, const Responses &responses, std::size_
     return loss;
 }
 
-double evaluate_rows(const Family &family, const Strided &X, const Responses &responses, const Predictor &predictor,
-                     const Totals &totals, double *curvatures, int threads) {
-    const std::size_t d = X.columns, outputs = predictor.outputs, width = (d + kF64) / kF64 * kF64;
-    const Cut cut(X.rows, width, outputs, totals.curvature);
+void evaluate_rows(const Family &family, const Strided &X, const Responses &responses, const double *centre,
+                   std::size_t outputs, const std::vector<Set> &sets, int threads) {
+    const std::size_t d = X.columns, width = (d + kF64) / kF64 * kF64;
+    std::size_t curved = 0;
+    for (const Set &set : sets) curved += set.curvature != nullptr;
+    const Cut cut(X.rows, width, outputs, sets.size(), curved);
     const std::size_t block = cut.block, count = cut.slabs;
-    const bool as_it_lies = X.column_stride == 1 && outputs <= kFewOutputs;
-    Doubles coefficients(outputs * width), centre(width), none(width);
-    for (std::size_t k = 0; k < outputs; k++)
-        std::copy_n(predictor.coefficients + k * (d + 1), d + 1, coefficients.data() + k * width);
-    if (predictor.centre) std::copy_n(predictor.centre, d, centre.data());
+    const bool as_it_lies = X.column_stride == 1 && outputs * sets.size() <= kFewOutputs;
+    Doubles coefficients(sets.size() * outputs * width), shift(width), none(width);
+    for (std::size_t s = 0; s < sets.size(); s++)
+        for (std::size_t k = 0; k < outputs; k++)
+            std::copy_n(sets[s].coefficients + k * (d + 1), d + 1, coefficients.data() + (s * outputs + k) * width);
+    if (centre) std::copy_n(centre, d, shift.data());
     std::vector<Space> spaces(std::size_t(std::max(threads, 1)));
-    std::vector<Sums> slabs(count);
+    std::vector<Sums> slabs(count * sets.size());  // of each slab and set
     parallel_for(count, threads, [&](std::size_t task, int thread) {
-        Sums &sums = slabs[task];
-        sums.gradient.assign(outputs * width, 0.0);
-        sums.magnitude.assign(outputs * width, 0.0);
         Space &space = spaces[std::size_t(thread)];
         space.margins.resize(outputs * block);
         space.curvatures.resize(outputs * block);
         if (!as_it_lies) space.rows.resize(block * width);
-        if (totals.curvature) {
-            sums.curvature.assign(width * width, 0.0);
-            space.scaled.resize(block * ((width + kPanel - 1) / kPanel * kPanel));
+        if (curved) space.scaled.resize(block * ((width + kPanel - 1) / kPanel * kPanel));
+        for (std::size_t s = 0; s < sets.size(); s++) {
+            Sums &sums = slabs[task * sets.size() + s];
+            sums.gradient.assign(outputs * width, 0.0);
+            sums.magnitude.assign(outputs * width, 0.0);
+            if (sets[s].curvature) sums.curvature.assign(width * width, 0.0);
         }
         const std::size_t begin = task * cut.slab, end = std::min(X.rows, begin + cut.slab);
         for (std::size_t at = begin; at < end; at += block) {
             const std::size_t rows = std::min(block, end - at);
+            Coming coming = coming_rows(X, at + rows, std::min(end, at + rows + block));
             double *m = space.margins.data(), *h = space.curvatures.data();
-            auto add = [&](const auto &Z) {
-                multiply(Z, coefficients.data(), outputs, width, m, block,
-                         coming_rows(X, at + rows, std::min(end, at + rows + block)));
-                sums.loss +=
-                    measure_margins(family, {responses.y + at, responses.weights ? responses.weights + at : nullptr},
-                                    rows, outputs, m, h, block);
+            auto add = [&](const auto &Z, const Responses &of_rows, std::size_t s) {
+                Sums &sums = slabs[task * sets.size() + s];
+                multiply(Z, coefficients.data() + s * outputs * width, outputs, width, m, block, coming);
+                coming = {};
+                sums.loss += measure_margins(family, of_rows, Z.count, outputs, m, h, block);
                 add_gradient(Z, m, outputs, width, block, sums.gradient.data(), sums.magnitude.data());
-                if (totals.curvature) add_curvature(Z, h, space.scaled.data(), sums.curvature.data(), width);
+                if (sets[s].curvature) add_curvature(Z, h, space.scaled.data(), sums.curvature.data(), width);
+            };
+            const Responses all{responses.y + at, responses.weights ? responses.weights + at : nullptr};
+            auto add_set = [&](const auto &Z, std::size_t s) {
+                const Set &set = sets[s];
+                std::size_t here = rows;
+                if (set.chosen) {
+                    here = find_chosen(set.chosen + at, rows, space.places);
+                    for (std::size_t i = 0; i < here; i++) space.y[i] = all.y[space.places[i]];
+                    for (std::size_t i = 0; all.weights && i < here; i++)
+                        space.weights[i] = all.weights[space.places[i]];
+                }
+                using Real = typename std::decay_t<decltype(Z)>::Real;
+                if (here == rows)
+                    add(Z, all, s);
+                else if (here)
+                    add(Picked<Real>{{Z.data, Z.stride, here, d, Z.centre}, space.places},
+                        Responses{space.y, all.weights ? space.weights : nullptr}, s);
+                if (!set.curvatures) return;
+                double *to = set.curvatures + at * outputs;
+                if (here < rows) std::fill_n(to, rows * outputs, 0.0);
+                for (std::size_t i = 0; i < here; i++)
+                    for (std::size_t k = 0; k < outputs; k++)
+                        to[(here < rows ? space.places[i] : i) * outputs + k] = h[k * block + i];
             };
             if (as_it_lies) {
-                X.visit(at, 0, [&](auto *x) { add(Lines{x, X.row_stride, rows, d, centre.data()}); });
+                X.visit(at, 0, [&](auto *x) {
+                    for (std::size_t s = 0; s < sets.size(); s++)
+                        add_set(Lines<std::decay_t<decltype(*x)>>{x, X.row_stride, rows, d, shift.data()}, s);
+                });
             } else {
-                if (d) pack(X, at, rows, centre.data(), nullptr, {space.rows.data(), block, width}, 0, 0);
-                add(Lines{space.rows.data(), std::ptrdiff_t(width), rows, d, none.data()});
+                if (d) pack(X, at, rows, shift.data(), nullptr, {space.rows.data(), block, width}, 0, 0);
+                for (std::size_t s = 0; s < sets.size(); s++)
+                    add_set(Lines<double>{space.rows.data(), std::ptrdiff_t(width), rows, d, none.data()}, s);
             }
-            if (curvatures)
-                for (std::size_t i = 0; i < rows; i++)
-                    for (std::size_t k = 0; k < outputs; k++) curvatures[(at + i) * outputs + k] = h[k * block + i];
         }
     });
-    double loss = 0;
-    for (const Sums &sums : slabs) {
-        loss += sums.loss;
-        for (std::size_t k = 0; k < outputs; k++)
-            for (std::size_t j = 0; j <= d; j++) {
-                totals.gradient[k * (d + 1) + j] += sums.gradient[k * width + j];
-                totals.magnitude[k * (d + 1) + j] += sums.magnitude[k * width + j];
-            }
-    }
-    if (totals.curvature && count) {
-        Doubles &C = slabs[0].curvature;
-        for (std::size_t task = 1; task < count; task++)
-            for (std::size_t e = 0; e < C.size(); e++) C[e] += slabs[task].curvature[e];
+    for (std::size_t s = 0; s < sets.size(); s++) {
+        const Set &set = sets[s];
+        double loss = 0;
+        for (std::size_t task = 0; task < count; task++) {
+            const Sums &sums = slabs[task * sets.size() + s];
+            loss += sums.loss;
+            for (std::size_t k = 0; k < outputs; k++)
+                for (std::size_t j = 0; j <= d; j++) {
+                    set.gradient[k * (d + 1) + j] += sums.gradient[k * width + j];
+                    set.magnitude[k * (d + 1) + j] += sums.magnitude[k * width + j];
+                }
+        }
+        *set.loss += loss;
+        if (!set.curvature || !count) continue;
+        Doubles &C = slabs[s].curvature;
+        for (std::size_t task = 1; task < count; task++) {
+            const Doubles &more = slabs[task * sets.size() + s].curvature;
+            for (std::size_t e = 0; e < C.size(); e++) C[e] += more[e];
+        }
         unrotate(C.data(), d + 1, width);
         Doubles both((d + 1) * (d + 1));
         mirror(C.data(), d + 1, width, both.data());
-        for (std::size_t e = 0; e < both.size(); e++) totals.curvature[e] += both[e];
+        for (std::size_t e = 0; e < both.size(); e++) set.curvature[e] += both[e];
     }
-    return loss;
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -1,5 +1,6 @@
 """Losses of linear predictors by the compiled extension."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,50 +54,57 @@ def evaluate(
     X: NDArray,
     y: Matrix,
     coefficients: Matrix,
+    chosen: Sequence[NDArray | None],
     loss: Loss,
     power: float,
     centre: Matrix | None,
     weights: Matrix | None,
-    curvature: bool,
+    curvature: Sequence[bool],
     n_threads: int | None,
-) -> Sums:
+) -> list[Sums]:
     """Evaluate the rows, a chunk at a time; many columns' curvature as weighted moments."""
-    (n, d), outputs = X.shape, len(coefficients)
-    extension: Any = native.load()
+    (n, d), (count, outputs, width) = X.shape, coefficients.shape
     theta, y = np.ascontiguousarray(coefficients), np.ascontiguousarray(y, dtype=np.float64)
     w = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
-    gradient, magnitude = np.zeros((outputs, d + 1)), np.zeros((outputs, d + 1))
-    row_work = outputs * (3.0 * (d + 1) + _FUNCTIONS)
-    H = np.zeros((outputs, d + 1, outputs, d + 1)) if curvature else None
-    narrow = curvature and loss != "multinomial" and d < _WIDE
-    if narrow:
-        row_work += (d + 1) ** 2 / 2
-    by_moments = curvature and not narrow
-    held = np.empty((min(n, _CURVED_ROWS), outputs)) if by_moments else None
+    losses, gradients, magnitudes = np.zeros(count), np.zeros(theta.shape), np.zeros(theta.shape)
+    H: list[Any] = [None] * count
+    row_work = count * outputs * (3.0 * width + _FUNCTIONS)
+    by_moments = False
+    if any(curvature):
+        H = [np.zeros((outputs, width) * 2) if curved else None for curved in curvature]
+        by_moments = loss == "multinomial" or d >= _WIDE
+        row_work += 0.0 if by_moments else sum(map(bool, curvature)) * width**2 / 2
     threads = 1 if n * row_work < _ALONE else n_threads or thread_count()
-    step = max(256, int(_CALL / row_work))
-    total = 0.0
-    for rows in chunks(n, min(step, _CURVED_ROWS) if by_moments else step, "losses"):
-        part, w_part = X[rows], None if w is None else w[rows]
-        curvatures = None if held is None else held[: len(part)]
-        total += extension.evaluate_rows(
+    step = max(256, int(_CALL / max(1.0, row_work)))
+    extension: Any = native.load()
+    call, sums = extension.evaluate_rows, (losses, gradients, magnitudes, H, None)
+    if by_moments:
+        held = np.empty((min(n, _CURVED_ROWS), outputs))
+        for rows in chunks(n, min(step, _CURVED_ROWS), "losses"):
+            part, y_part, w_part = X[rows], y[rows], None if w is None else w[rows]
+            h = held[: len(part)]
+            for s, mask in enumerate(chosen):
+                one = slice(s, s + 1)
+                own = losses[one], gradients[one], magnitudes[one], [None], h
+                masks = [None if mask is None else np.ascontiguousarray(mask[rows])]
+                call(loss, power, part, y_part, w_part, theta[one], masks, centre, *own, threads)
+                if H[s] is not None:
+                    _add_curvature(H[s], part, centre, h, loss, w_part, n_threads)
+    else:
+        for rows in chunks(n, step, "losses"):
+            masks = [None if mask is None else np.ascontiguousarray(mask[rows]) for mask in chosen]
+            w_part = None if w is None else w[rows]
+            call(loss, power, X[rows], y[rows], w_part, theta, masks, centre, *sums, threads)
+    return [
+        Sums(
             loss,
-            power,
-            part,
-            y[rows],
-            w_part,
-            theta,
-            centre,
-            gradient,
-            magnitude,
-            H if narrow else None,
-            curvatures,
-            threads,
+            gradients[s],
+            magnitudes[s],
+            None if H[s] is None else H[s].reshape(outputs * width, -1),
+            "native",
         )
-        if H is not None and by_moments:
-            _add_curvature(H, part, centre, curvatures, loss, w_part, n_threads)
-    both = None if H is None else H.reshape(outputs * (d + 1), -1)
-    return Sums(total, gradient, magnitude, both, "native")
+        for s, loss in enumerate(losses.tolist())
+    ]
 
 
 def _add_curvature(

@@ -1,5 +1,7 @@
 """Losses of linear predictors by their formulas: read this first."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,22 +91,40 @@ def evaluate(
     X: NDArray,
     y: Matrix,
     coefficients: Matrix,
+    chosen: Sequence[NDArray | None],
     loss: Loss,
     power: float,
     centre: Matrix | None,
     weights: Matrix | None,
-    curvature: bool,
+    curvature: Sequence[bool],
     n_threads: int | None,
-) -> Sums:
-    """Σ w r z and Σ w h z zᵀ, of all rows at once."""
+) -> list[Sums]:
+    """Σ w r z and Σ w h z zᵀ, of all rows that count for a set at once."""
     Z = np.ones((X.shape[0], X.shape[1] + 1))
     Z[:, :-1] = X
     if centre is not None:
         Z[:, :-1] -= centre
-    with np.errstate(all="ignore"):
-        found = measure(Z @ coefficients.T, y, loss, power, weights, n_threads)
-        gradient, magnitude = found.residuals.T @ Z, abs(found.residuals).T @ abs(Z)
-        H = _sum_curvatures(Z, found.curvatures, loss, weights) if curvature else None
+    found = []
+    for theta, mask, curved in zip(coefficients, chosen, curvature, strict=True):
+        rows = slice(None) if mask is None else mask
+        of_rows = None if weights is None else weights[rows]
+        found.append(_evaluate(Z[rows], y[rows], theta, loss, power, of_rows, curved))
+    return found
+
+
+@np.errstate(all="ignore")
+def _evaluate(
+    Z: Matrix,
+    y: Matrix,
+    theta: Matrix,
+    loss: Loss,
+    power: float,
+    weights: Matrix | None,
+    curved: bool,
+) -> Sums:
+    found = measure(Z @ theta.T, y, loss, power, weights, None)
+    gradient, magnitude = found.residuals.T @ Z, abs(found.residuals).T @ abs(Z)
+    H = _sum_curvatures(Z, found.curvatures, loss, weights) if curved else None
     return Sums(found.loss, gradient, magnitude, H, "reference")
 
 
