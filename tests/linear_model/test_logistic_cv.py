@@ -1,5 +1,6 @@
 """Logistic regression whose penalty is chosen by cross-validation."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV as Peer
 from sklearn.metrics import f1_score, get_scorer, log_loss, make_scorer, roc_auc_score
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, StratifiedKFold
 
 import rmodels
 from rmodels import LogisticRegression, LogisticRegressionCV
@@ -145,6 +146,46 @@ def test_scores_are_scikit_learns(scoring, n_classes, weighted):
     scorer = get_scorer(scoring)
     expected = LogisticRegressionCV(**given | {"scoring": scorer}).fit(X, y, w)
     np.testing.assert_allclose(found.scores_, expected.scores_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_training_sets_that_overlap(is_sparse, n_classes):
+    X, y, w = rows(n_classes, 400)
+    X = sparse.csr_array(np.where(abs(X) > 0.5, X, 0.0)) if is_sparse else X
+    splits = list(ShuffleSplit(5, train_size=0.4, test_size=0.3, random_state=0).split(X))
+    splits.append((np.arange(300), np.arange(200, 400)))
+    model = LogisticRegressionCV(**NEW | {"Cs": [0.1, 10.0], "cv": splits}).fit(X, y, w)
+    for fold, (train, _) in enumerate(splits):
+        one = LogisticRegression(C=10.0).fit(X[train], y[train], w[train])
+        path = model.coefs_paths_[fold, 0, 1]
+        np.testing.assert_allclose(path[:, :-1], one.coef_, rtol=1e-7, atol=1e-9)
+
+
+def test_rows_that_train_twice_count_twice():
+    X, y, _ = rows()
+    n = len(X)
+    twice = np.random.default_rng(0).integers(0, n, n)
+    splits = [(twice, np.setdiff1d(np.arange(n), twice)), (np.arange(200), np.arange(200, n))]
+    model = LogisticRegressionCV(**NEW | {"Cs": [0.1, 1.0], "cv": splits}).fit(X, y)
+    one = LogisticRegression().fit(X, y, np.bincount(twice, minlength=n))
+    np.testing.assert_allclose(model.coefs_paths_[0, 0, 1, :, :-1], one.coef_, rtol=1e-7)
+    with pytest.raises(ValueError, match="names a row twice"):
+        LogisticRegressionCV(**NEW | {"cv": splits}).fit(rmodels.scan(np.column_stack([X, y])), 4)
+
+
+def test_no_training_set_is_copied():
+    """One has 4/5 of the rows; copied are a sample, and the rows of a fold that are scored."""
+    X, y, _ = rows(2, 50_000)
+    X = np.column_stack([X] * 25)
+    model = LogisticRegressionCV(**NEW | {"Cs": 2})
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes // 2
 
 
 def test_a_class_that_a_fold_lacks():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rmodels.data import Rows
+from rmodels.solvers.lockstep import run
 from rmodels.solvers.losses import Family, Objective, Penalties
 from rmodels.solvers.newton import EXACT, Sample, minimise, violations
 
@@ -15,6 +16,10 @@ def objective_of(X, y, l2=1.0, share=1.0):
     return Objective(Rows(X, y[:, np.newaxis].astype(np.float64)), Family("logistic"), penalties)
 
 
+def found_of(objective, **given):
+    return run(minimise(objective, np.zeros((1, D + 1)), **given), objective.source)
+
+
 def rows(seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(N, D)) @ (np.eye(D) + 0.3 * rng.normal(size=(D, D)))
@@ -22,15 +27,15 @@ def rows(seed=0):
 
 
 def size_of(objective, theta, model):
-    g = violations(theta, objective.evaluate(theta), objective)[0].ravel()
+    g = violations(theta, run(objective.evaluate(theta), objective.source), objective)[0].ravel()
     return float(g @ model.solve(g))
 
 
 def test_a_sample_of_all_rows_leads_closer_than_newton():
     """So near the minimum, steps with the curvature of the first leave a hundredth or so each."""
     objective = objective_of(*rows())
-    theta = minimise(objective, np.zeros((1, D + 1))).theta + 0.01
-    sums = objective.evaluate(theta, curvature=True)
+    theta = found_of(objective).theta + 0.01
+    sums = run(objective.evaluate(theta, curvature=True), objective.source)
     gradient = violations(theta, sums, objective)[0]
     sample = Sample(objective_of(*rows()), 1.0)
     step, model = sample.lead(theta, gradient, objective, sums.curvature)
@@ -46,11 +51,13 @@ def test_whatever_the_sample_says_the_minimum_is_that_of_all_rows(flipped):
     told = np.where(np.random.default_rng(1).random(400) < flipped, 1 - y[few], y[few])
     sample = Sample(objective_of(X[few], told, share=0.1), 0.1)
     objective = objective_of(X, y)
-    found = minimise(objective, np.zeros((1, D + 1)), sample=sample)
+    found = found_of(objective, sample=sample)
     assert found.violation <= EXACT
-    alone = minimise(objective_of(X, y), np.zeros((1, D + 1)))
+    alone = found_of(objective_of(X, y))
     # both gradients vanish to EXACT of their magnitudes, and the curvature is at least the penalty
-    _, sizes = violations(found.theta, objective.evaluate(found.theta), objective)
+    _, sizes = violations(
+        found.theta, run(objective.evaluate(found.theta), objective.source), objective
+    )
     assert np.linalg.norm((found.theta - alone.theta)[0, :-1]) <= 2 * EXACT * np.linalg.norm(sizes)
 
 
@@ -66,13 +73,9 @@ def test_a_good_sample_saves_reads_of_the_curvature():
             return super().evaluate(theta, curvature=curvature)
 
     plain = objective_of(X, y)
-    minimise(Counted(plain.source, plain.family, plain.penalties), np.zeros((1, D + 1)))
+    found_of(Counted(plain.source, plain.family, plain.penalties))
     without = sum(asked)
     asked.clear()
-    minimise(
-        Counted(plain.source, plain.family, plain.penalties),
-        np.zeros((1, D + 1)),
-        sample=sample,
-    )
+    found_of(Counted(plain.source, plain.family, plain.penalties), sample=sample)
     assert not asked[0]
     assert sum(asked) < without

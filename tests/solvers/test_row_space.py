@@ -6,6 +6,7 @@ import pytest
 from rmodels import LogisticRegression, PoissonRegressor
 from rmodels.data import Rows
 from rmodels.solvers.curvature import Curvature
+from rmodels.solvers.lockstep import run
 from rmodels.solvers.losses import Family, Objective, Penalties
 from rmodels.solvers.row_space import RowSpace
 
@@ -42,10 +43,10 @@ def test_is_the_inverse_of_the_curvature(n, d, family, given):
     right = rng.normal(size=d + 1)
     if not objective.fit_intercept:
         theta[0, -1] = right[-1] = 0.0
-    H = objective.evaluate(theta, curvature=True).curvature
+    H = run(objective.evaluate(theta, curvature=True), objective.source).curvature
     expected = Curvature(H, objective).solve(right)
     assert RowSpace.serves(objective)
-    found = RowSpace(objective).curve(theta).solve(right)
+    found = RowSpace(objective).curve(theta, objective).solve(right)
     condition = (np.linalg.norm(H, 2) + 2.0) / min(0.5, H[-1, -1])
     bound = 64 * (d + 1) * 2.0**-53 * condition * np.linalg.norm(expected)
     assert np.linalg.norm(found - expected) <= bound

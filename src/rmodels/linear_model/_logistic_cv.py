@@ -109,7 +109,7 @@ class LogisticRegressionCV(LogisticModel):
         Steps that were made. With legacy attributes (1, n_folds, n_cs, n_l1_ratios), or without
         l1_ratios (1, n_folds, n_cs).
     n_reads_ : int
-        How often all rows were read: of rows in memory, training rows for each fold.
+        How often all rows were read: a read serves all folds.
     engine_ : {"reference", "native", "gpu", "scipy"}
         As in `LogisticRegression`.
     n_features_in_ : int
@@ -126,11 +126,12 @@ class LogisticRegressionCV(LogisticModel):
     Notes
     -----
     Scores of folds are weighted by `sample_weight` if the scorer takes weights; losses are
-    scikit-learn's, of probabilities that are at least 2⁻⁵². Of rows in memory,
-    a fold's path takes three to six reads of its training rows for a penalty: each minimum leads
-    near the next, by the curvature at hand. Of a scan or a Dask collection, all folds and penalties
-    are searched side by side, in the same reads, and scored in one more; the labels' places, 8
-    bytes a row, are kept in memory.
+    scikit-learn's, of probabilities that are at least 2⁻⁵². A read of the rows answers all folds,
+    and no training set is copied, but of splits that name a row twice. Of rows in memory, the
+    paths of the folds take about four reads for a penalty: each minimum leads near the next, by
+    the curvature at hand. Of a scan or a Dask collection, all penalties, too, are searched side by
+    side, and scored in one more read; the labels' places, 8 bytes a row, are kept in memory, and a
+    byte a row for each fold.
 
     Examples
     --------
@@ -245,8 +246,8 @@ class LogisticRegressionCV(LogisticModel):
         Raises
         ------
         ValueError
-            If the input is empty, has a NaN, infinity or wrong shape or a single class, or
-            parameters contradict each other.
+            If the input is empty, has a NaN, infinity or wrong shape or a single class,
+            parameters contradict each other, or splits name a row twice and X is no array.
 
         Examples
         --------
@@ -287,7 +288,7 @@ class LogisticRegressionCV(LogisticModel):
                 params["sample_weight"] = sample_weight
             score_params, split_params = route_parameters(self, params, self._get_scorer())
             splits = self._split(rows.X, labels, split_params)
-            fits = search.fit_rows(source, [train for train, _ in splits])
+            fits = search.fit(source, [train for train, _ in splits])
             if self._fits_in_batches():
                 weighed = rows if "sample_weight" in score_params else replace(rows, weights=None)
                 scores = self._score(search, fits, weighed, splits)
@@ -305,7 +306,7 @@ class LogisticRegressionCV(LogisticModel):
                 )
             codes = _collect_labels(source)
             splits = self._split(np.zeros((len(codes), 1)), classes[codes], {})
-            fits = search.fit_source(source, [train for train, _ in splits])
+            fits = search.fit(source, [train for train, _ in splits])
             scores = self._score(search, fits, source, splits)
         self.classes_ = source.classes[0]
         # what lacks a class has no minimum, but an intercept for which it has no probability

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rmodels.base.scores import check_weight
 from rmodels.data import Rows, Source
-from rmodels.data.source import Changed, Chosen
-from rmodels.solvers.generalised import GeneralisedFit, fit, fit_path
-from rmodels.solvers.lockstep import run_together
-from rmodels.solvers.losses import Family, Penalties, read_sample
+from rmodels.data.arrays import on_host
+from rmodels.data.source import Chosen
+from rmodels.solvers.generalised import GeneralisedFit, fit, fit_folds
+from rmodels.solvers.losses import Family, Penalties
 
 __all__ = ["Fits", "PathSearch"]
 
@@ -45,44 +45,71 @@ class PathSearch:
         self.ratios, self.Cs, self.reads = ratios, Cs, 0
         self._family, self._penalise, self._how = family, penalise, how
 
-    def fit_rows(self, rows: Rows, training: list[NDArray]) -> Fits:
-        """Return the fits of each fold, ratio and C, along paths."""
+    def fit(self, source: Source, training: list[NDArray]) -> Fits:
+        """Return the fits of each fold, ratio and C, all in the same reads.
+
+        Of rows in memory, each C leads to the next; other rows are dear to read, and each C is
+        searched for itself.
+        """
         order = np.argsort(self.Cs, kind="stable")
-        found = []
-        for train in training:
-            part = rows.take(train)
-            check_weight(part.weight)
-            of_fold: list[list[GeneralisedFit]] = []
-            for ratio in self.ratios:
-                path = [self._penalise(float(C), ratio) for C in self.Cs[order]]
-                fits = fit_path(part, self._family, path, **self._how)
-                of_fold.append([fits[place] for place in np.argsort(order)])
-            found.append(of_fold)
-        self.reads += max(sum(f.reads for path in fold for f in path) for fold in found)
+        places = [order.tolist()] if isinstance(source, Rows) else [[c] for c in order.tolist()]
+        paths = [(ratio, place) for ratio in range(len(self.ratios)) for place in places]
+        penalties = [
+            [self._penalise(float(self.Cs[c]), self.ratios[ratio]) for c in place]
+            for ratio, place in paths
+        ]
+        found = self._fit_folds(source, training, penalties)
+        fits: Fits = []
+        for of_fold in found:
+            each: dict[tuple[int, int], GeneralisedFit] = {}
+            for (ratio, place), of_path in zip(paths, of_fold, strict=True):
+                each |= {(ratio, c): one for c, one in zip(place, of_path, strict=True)}
+            fits.append(
+                [[each[r, c] for c in range(len(self.Cs))] for r in range(len(self.ratios))]
+            )
+        return fits
+
+    def _fit_folds(
+        self, source: Source, training: list[NDArray], penalties: list[list[Penalties]]
+    ) -> Fits:
+        n = source.number_rows()
+        folds = [Chosen.of(train, n).mask for train in training]
+        named = [np.count_nonzero(t) if t.dtype == bool else len(t) for t in training]
+        if named != [np.count_nonzero(fold) for fold in folds]:
+            return self._fit_repeated(source, training, penalties)
+        weights = self._weigh(source, folds)
+        found, reads = fit_folds(source, self._family, penalties, folds, weights, **self._how)
+        self.reads += reads
         return found
 
-    def fit_source(self, source: Source, training: list[NDArray]) -> Fits:
-        """Return the same, all searched side by side in the same reads."""
-        n = source.number_rows()
-        sample = read_sample(source, 0)
-        searches = []
+    def _fit_repeated(
+        self, source: Source, training: list[NDArray], penalties: list[list[Penalties]]
+    ) -> Fits:
+        """Fit the rows of each fold alone, some of which count more than once."""
+        if not isinstance(source, Rows):
+            raise ValueError(
+                "cv names a row twice in a training set, which needs X as an array: here each row "
+                "may count once. Give it a sample_weight"
+            )
+        found = []
         for train in training:
-            chosen = Chosen.of(train, n)
-            for ratio in self.ratios:
-                for C in self.Cs:
-                    penalties = self._penalise(float(C), ratio)
-                    searches.append(partial(self._fit_one, chosen, chosen(sample), penalties))
-        found, reads = run_together(source, searches)
-        self.reads += reads
-        shape = len(training), len(self.ratios), len(self.Cs)
-        each = iter(found)
-        return [[[next(each) for _ in range(shape[2])] for _ in range(shape[1])] for _ in training]
+            rows = source.take(train)
+            everyone = [np.ones(len(train), dtype=bool)]
+            weights = self._weigh(rows, everyone)
+            fits, reads = fit_folds(rows, self._family, penalties, everyone, weights, **self._how)
+            found += fits
+            self.reads += reads
+        return found
 
-    def _fit_one(
-        self, chosen: Chosen, sample: Rows, penalties: Penalties, source: Source
-    ) -> GeneralisedFit:
-        part = Changed(source, chosen, source.n_targets, source.has_weights)
-        return fit_path(part, self._family, [penalties], sample=sample, **self._how)[0]
+    def _weigh(self, source: Source, folds: list[NDArray[np.bool_]]) -> list[float]:
+        """Return Σ w of each fold's rows; of rows that are not in memory in a read."""
+        if source.has_weights:
+            found = source.fold(partial(_add_weights, folds)).tolist()
+            self.reads += not isinstance(source, Rows)
+        else:
+            found = [float(np.count_nonzero(fold)) for fold in folds]
+        check_weight(min(found))
+        return list(found)
 
     def fit_all(self, source: Source, ratio: int, C: int, start: Matrix) -> GeneralisedFit:
         """Return the fit of all rows under one of the penalties."""
@@ -101,6 +128,12 @@ class PathSearch:
         check_weight(float(total[..., 1].min()))
         scores: Matrix = total[..., 0] / total[..., 1]
         return scores
+
+
+def _add_weights(folds: list[NDArray[np.bool_]], rows: Rows) -> Matrix:
+    here = slice(rows.first, rows.first + rows.X.shape[0])
+    w = on_host(rows.weights)
+    return np.array([w[fold[here]].sum(dtype=np.float64) for fold in folds])
 
 
 def _add_scores(

@@ -1,9 +1,10 @@
 """Generalised linear models: which way their minimum is found, and finding it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.config import get_config, thread_count
@@ -13,10 +14,11 @@ from rmodels.ops.glm import Matrix
 from rmodels.solvers import newton, proximal, truncated
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.likelihood import Likelihood, find_likelihood
+from rmodels.solvers.lockstep import Asking, run, run_together
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
 from rmodels.solvers.row_space import RowSpace
 
-__all__ = ["MISSED", "GeneralisedFit", "fit", "fit_path"]
+__all__ = ["MISSED", "GeneralisedFit", "fit", "fit_folds"]
 
 MISSED = 1e-11  # a violation above which the minimum was missed
 
@@ -87,64 +89,172 @@ def fit(
     likelihood : bool
         Whether to find, in one more read, what tests the coefficients; without penalties only.
     """
-    source, class_weights = _settle(source, family, class_weights)
-    sample, centre = _prepare(source, family, penalties, fit_intercept)
-    objective = Objective(
-        source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
+    given = _Given.of(
+        source,
+        family,
+        penalties,
+        class_weights,
+        fit_intercept=fit_intercept,
+        n_threads=n_threads,
     )
+    objective = given.objective(penalties)
     with blas_threads(_side(objective), n_threads or thread_count()):
-        stand_in = _stand_in(objective, sample)
-        theta = _begin(objective, sample, stand_in, start)
-        found = _search(objective, theta, sample, stand_in)
+        found = run(_search(given, objective, start=start), given.source)
         inference = None
         if likelihood and not found.separated and _keeps_curvature(found.theta):
             inference = find_likelihood(objective, found.theta)
     return _conclude(objective, found, inference)
 
 
-def fit_path(
+def fit_folds(
     source: Source,
     family: Family,
-    path: Sequence[Penalties],
+    paths: Sequence[Sequence[Penalties]],
+    folds: Sequence[NDArray[np.bool_]],
+    weights: Sequence[float],
     *,
     fit_intercept: bool,
     class_weights: Matrix | None = None,
     n_threads: int | None = None,
-    sample: Rows | None = None,
-) -> list[GeneralisedFit]:
-    """Minimise the same under several penalties, of which each leads to the next.
+) -> tuple[list[list[list[GeneralisedFit]]], int]:
+    """Minimise the same for some of the rows and under several penalties, in the same reads.
 
     Parameters
     ----------
-    source, family, fit_intercept, class_weights, n_threads
+    source : Source
+        With its rows numbered.
+    family, fit_intercept, class_weights, n_threads
         As in `fit`.
-    path : sequence of Penalties
-        Best from the largest to the smallest.
-    sample : Rows, optional
-        Rows that stand for all, if some are known.
+    paths : sequence of sequence of Penalties
+        Each leads to the next on its path, best from the largest to the smallest.
+    folds : sequence of ndarray of shape (n_samples,), bool
+        The rows that each fits.
+    weights : sequence of float
+        Σ w of them, without what weighs classes.
+
+    Returns
+    -------
+    fits : list
+        Of each fold, path and penalty.
+    reads : int
+        How often all rows were read.
     """
-    source, class_weights = _settle(source, family, class_weights)
-    sample, centre = _prepare(source, family, path[0], fit_intercept, sample)
+    given = _Given.of(
+        source,
+        family,
+        paths[0][0],
+        class_weights,
+        fit_intercept=fit_intercept,
+        n_threads=n_threads,
+    )
+    if isinstance(given.source, Rows) and given.source.weights is not None:
+        weights = [float(given.source.weights[fold].sum()) for fold in folds]
+    searches = []
+    for fold, weight in zip(folds, weights, strict=True):
+        for path in paths:
+            objectives = [given.objective(penalties, fold, weight) for penalties in path]
+            searches.append(_follow(given, objectives))
+    with blas_threads(_side(given.objective(paths[0][0])), n_threads or thread_count()):
+        found, reads = run_together(searches, given.source)
+    each = iter(found)
+    return [[next(each) for _ in paths] for _ in folds], reads + (given.wide is not None)
+
+
+def _follow(given: "_Given", objectives: list[Objective]) -> Asking[list[GeneralisedFit]]:
+    """Find the minima of objectives, of which each leads to the next."""
     fits: list[GeneralisedFit] = []
     before: newton.Search | None = None
-    objectives = [
-        Objective(
-            source, family, penalties, centre, class_weights, n_threads, fit_intercept=fit_intercept
-        )
-        for penalties in path
-    ]
-    with blas_threads(_side(objectives[0]), n_threads or thread_count()):
-        for i, objective in enumerate(objectives):
-            known, stand_in = None, _stand_in(objective, sample)
-            if before is None or before.separated:
-                theta = _begin(objective, sample, stand_in, None)
-            else:
-                theta, known = before.theta, before.curvature
-                if known is not None and not objective.penalties.has_magnitudes:
-                    theta = newton.foresee(theta, objective, path[i - 1], known)
-            before = _search(objective, theta, sample, stand_in, known)
-            fits.append(_conclude(objective, before, None))
+    for i, objective in enumerate(objectives):
+        start = known = None
+        if before is not None and not before.separated:
+            start, known = before.theta, before.curvature
+            if known is not None and not objective.penalties.has_magnitudes:
+                start = newton.foresee(start, objective, objectives[i - 1].penalties, known)
+        before = yield from _search(given, objective, centred=start, known=known)
+        fits.append(_conclude(objective, before, None))
     return fits
+
+
+@dataclass(eq=False)
+class _Given:
+    """What searches among the same rows share.
+
+    Attributes
+    ----------
+    source : Source
+        With targets and weights as each read takes them, if it is in memory.
+    family : Family
+    centre : ndarray of shape (n_features,) or None
+        What is subtracted from the rows.
+    sample : Rows
+        Some that stand for all; all of few.
+    class_weights, fit_intercept, n_threads
+        As in `fit`.
+    spare : Rows or None
+        Some whose curvature is taken, once they are needed.
+    wide : RowSpace or None
+        Once it is needed.
+    """
+
+    source: Source
+    family: Family
+    centre: Matrix | None
+    sample: Rows
+    class_weights: Matrix | None
+    fit_intercept: bool
+    n_threads: int | None
+    spare: Rows | None = None
+    wide: RowSpace | None = None
+    _explored: dict[int, newton.Search] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        family: Family,
+        penalties: Penalties,
+        class_weights: Matrix | None,
+        *,
+        fit_intercept: bool,
+        n_threads: int | None,
+    ) -> "_Given":
+        """Return what is shared under some penalties and others like them."""
+        source, class_weights = _settle(source, family, class_weights)
+        sample = _sample(source, family.n_outputs * len(penalties.l2))
+        centre = _centre(sample, penalties) if fit_intercept else None
+        return cls(source, family, centre, sample, class_weights, fit_intercept, n_threads)
+
+    def objective(
+        self, penalties: Penalties, chosen: NDArray[np.bool_] | None = None, weight: float = 0.0
+    ) -> Objective:
+        """Return the objective of all rows, or of those that are chosen."""
+        return Objective(
+            self.source,
+            self.family,
+            penalties,
+            self.centre,
+            self.class_weights,
+            self.n_threads,
+            fit_intercept=self.fit_intercept,
+            chosen=chosen,
+            weight_of_chosen=weight,
+        )
+
+    def explore(
+        self, objective: Objective, stand_in: newton.Sample, theta: Matrix
+    ) -> newton.Search:
+        """Return about where the sample's objective is least; found once for all folds."""
+        key = id(objective.penalties)
+        if key not in self._explored:
+            self._explored[key] = _explore(stand_in.objective, theta)
+        return self._explored[key]
+
+    def row_space(self, objective: Objective) -> RowSpace:
+        """Return the space of the rows, found once."""
+        if self.wide is None:
+            self.wide = RowSpace(objective)
+            objective.reads += 1
+        return self.wide
 
 
 def _settle(
@@ -160,25 +270,17 @@ def _settle(
     return replace(source, Y=y[:, np.newaxis], weights=weights), None
 
 
-def _prepare(
-    source: Source,
-    family: Family,
-    penalties: Penalties,
-    fit_intercept: bool,
-    sample: Rows | None = None,
-) -> tuple[Rows, Matrix | None]:
-    """Return rows that stand for all, and what is subtracted from the columns."""
-    if sample is None:
-        sample = _sample(source, family.n_outputs * len(penalties.l2))
+def _centre(sample: Rows, penalties: Penalties) -> Matrix | None:
+    """Return what is subtracted from the columns, if it may be."""
     X = sample.X
     free = not (penalties.l2[-1] or penalties.l1[-1])
-    if not fit_intercept or not free or sparse.issparse(X) or not X.shape[0]:
-        return sample, None
+    if not free or sparse.issparse(X) or not X.shape[0]:
+        return None
     centre = np.asarray(on_host(X).mean(axis=0, dtype=np.float64))
     if not np.isfinite(centre).all():
         sample.assert_finite()
-        return sample, None
-    return sample, centre
+        return None
+    return centre
 
 
 def _conclude(
@@ -211,27 +313,35 @@ def _sample(source: Source, parameters: int) -> Rows:
     return read_sample(source, count) if count <= n // 4 else source
 
 
-def _begin(
-    objective: Objective, sample: Rows, stand_in: newton.Sample | None, start: Matrix | None
-) -> Matrix:
-    """Return coefficients from which the search among all rows begins."""
-    if start is not None:
-        theta = start.copy()
-        if objective.centre is not None:
-            theta[:, -1] += theta[:, :-1] @ objective.centre
+def _begin(given: _Given, objective: Objective, stand_in: newton.Sample | None) -> Matrix:
+    """Return coefficients from which the search among all rows begins: the same for all folds."""
+    y, weights = _responses(given, objective)
+    theta = _start(objective, y, weights)
+    if stand_in is None or not _has_all_classes(objective.family, y):
         return theta
-    theta = _start(objective, sample)
-    if stand_in is None or not _has_all_classes(stand_in.objective):
+    sampled = on_host(given.sample.Y)[:, 0]
+    if not _has_all_classes(objective.family, sampled):
         return theta
-    stand_in.found = _explore(stand_in.objective, theta)
+    stand_in.found = given.explore(objective, stand_in, theta)
     return stand_in.found.theta
 
 
-def _start(objective: Objective, sample: Rows) -> Matrix:
-    """Return coefficients of 0 with intercepts that suit the sample."""
+def _responses(given: _Given, objective: Objective) -> tuple[Matrix, Matrix | None]:
+    """Return targets and weights of rows that are known: of a sample, or of those of a fold."""
+    rows, chosen = given.sample, objective.chosen
+    if chosen is not None and isinstance(given.source, Rows):
+        rows = given.source
+    y, weights = respond(objective.family, rows, objective.class_weights)
+    if chosen is None:
+        return y, weights
+    here = chosen[rows.first : rows.first + len(y)]
+    return y[here], None if weights is None else weights[here]
+
+
+def _start(objective: Objective, y: Matrix, weights: Matrix | None) -> Matrix:
+    """Return coefficients of 0 with intercepts that suit some rows."""
     theta = np.zeros(objective.shape)
-    if objective.fit_intercept:
-        y, weights = respond(objective.family, sample, objective.class_weights)
+    if objective.fit_intercept and len(y):
         theta[:, -1] = objective.family.start(y, weights)
     return theta
 
@@ -239,51 +349,67 @@ def _start(objective: Objective, sample: Rows) -> Matrix:
 def _explore(objective: Objective, theta: Matrix) -> newton.Search:
     """Return about where the objective of few rows is least; that of fewer ones leads there."""
     rows = objective.source
-    stand_in = _stand_in(objective, _sample(rows, theta.size))
-    if stand_in is not None and _has_all_classes(stand_in.objective):
+    assert isinstance(rows, Rows)
+    fewer = _sample(rows, theta.size)
+    stand_in = _stand_in(objective, fewer)
+    if stand_in is not None and _has_all_classes(objective.family, on_host(fewer.Y)[:, 0]):
         theta = _explore(stand_in.objective, theta).theta
-    return newton.minimise(objective, theta, exact=_ROUGH)
+    return run(newton.minimise(objective, theta, exact=_ROUGH), rows)
 
 
-def _has_all_classes(objective: Objective) -> bool:
-    """Return whether rows in memory have all classes, if they have some."""
-    family, rows = objective.family, objective.source
+def _has_all_classes(family: Family, y: Matrix) -> bool:
+    """Return whether targets have all classes, if they have some."""
     if family.loss not in ("logistic", "multinomial"):
         return True
-    assert isinstance(rows, Rows)
-    counts = np.bincount(on_host(rows.Y)[:, 0].astype(np.intp), minlength=max(2, family.n_outputs))
+    counts = np.bincount(y.astype(np.intp), minlength=max(2, family.n_outputs))
     return bool(counts.all())
 
 
 def _search(
+    given: _Given,
     objective: Objective,
-    theta: Matrix,
-    sample: Rows,
-    stand_in: newton.Sample | None,
+    *,
+    start: Matrix | None = None,
+    centred: Matrix | None = None,
     known: Matrix | None = None,
-) -> newton.Search:
-    """Return where the objective is least, by the way that is fast, and if that misses, another."""
+) -> Asking[newton.Search]:
+    """Find where the objective is least, by the way that is fast, and if that misses, another.
+
+    `start` holds coefficients of the columns as they are, `centred` of those less the centre.
+    """
+    stand_in = _stand_in(objective, given.sample)
+    theta = centred
+    if start is not None:
+        theta = start.copy()
+        if objective.centre is not None:
+            theta[:, -1] += theta[:, :-1] @ objective.centre
+    if theta is None:
+        theta = _begin(given, objective, stand_in)
     if objective.penalties.has_magnitudes:
-        return proximal.minimise(objective, theta)
+        return (yield from proximal.minimise(objective, theta))
     if RowSpace.serves(objective):
-        found = newton.minimise(objective, theta, wide=RowSpace(objective))
+        found = yield from newton.minimise(objective, theta, wide=given.row_space(objective))
     elif not _keeps_curvature(theta):
-        return truncated.minimise(objective, theta)
+        return (yield from truncated.minimise(objective, theta))
     else:
-        dear = _spare_curvature(objective)
-        found = newton.minimise(
-            objective, theta, sample=dear or stand_in, dear=dear is not None, known=known
+        dear = _spare_curvature(given, objective)
+        found = yield from newton.minimise(
+            objective,
+            theta,
+            sample=dear or stand_in,
+            dear=dear is not None,
+            known=known,
         )
         if dear is None and stand_in is None and known is None:
             return found
     if found.violation <= MISSED or found.separated:
         return found
     # a few rows told much that the sample did not know, or the space of the rows has too few digits
-    plain = _start(objective, sample)
-    value = objective.evaluate(plain).loss + objective.penalties.value(plain)
-    start = found.theta if found.value <= value else plain
-    kept = _keeps_curvature(theta)
-    again = (newton.minimise if kept else truncated.minimise)(objective, start)
+    plain = _start(objective, *_responses(given, objective))
+    sums = yield from objective.evaluate(plain)
+    better = found.value <= sums.loss + objective.penalties.value(plain)
+    way = newton.minimise if _keeps_curvature(theta) else truncated.minimise
+    again = yield from way(objective, found.theta if better else plain)
     return min((found, again), key=lambda each: each.violation)
 
 
@@ -309,12 +435,12 @@ def _stand_in(objective: Objective, sample: Rows) -> newton.Sample | None:
         return None
     if parameters > _PARAMETERS or objective.penalties.has_magnitudes:
         return None
-    total = objective.source.weight
+    total = objective.weight
     share = sample.weight / total if total else 0.0
     return newton.Sample(objective.of(sample, share), share) if share else None
 
 
-def _spare_curvature(objective: Objective) -> newton.Sample | None:
+def _spare_curvature(given: _Given, objective: Objective) -> newton.Sample | None:
     """Return a sample whose curvature is taken where that of all rows is dear; else None."""
     outputs, width = objective.shape
     read = outputs * (3.0 * width + _FUNCTIONS)
@@ -324,7 +450,11 @@ def _spare_curvature(objective: Objective) -> newton.Sample | None:
         return None
     n = source.X.shape[0]
     count = int(max(20 * outputs * width, n * _DEAR * read / curvature))
-    return None if count > n // 2 else _stand_in(objective, read_sample(source, count))
+    if count > n // 2:
+        return None
+    if given.spare is None:
+        given.spare = read_sample(source, count)
+    return _stand_in(objective, given.spare)
 
 
 def _balance(coefficients: Matrix, penalties: Penalties) -> None:

@@ -1,5 +1,6 @@
 """Losses of linear predictors, summed over the rows of a source, wherever they are."""
 
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +17,17 @@ from rmodels.ops import glm
 from rmodels.ops.glm import Loss, Matrix, Sums
 from rmodels.ops.moments import sparse_products
 
-__all__ = ["Evaluation", "Family", "Objective", "Penalties", "read_sample", "respond"]
+__all__ = [
+    "Evaluation",
+    "Family",
+    "Objective",
+    "Penalties",
+    "evaluate_together",
+    "read_sample",
+    "respond",
+]
+
+Mask = NDArray[np.bool_] | None  # of rows that count; None: all
 
 _ROWS_AT_A_TIME = 4096
 
@@ -120,51 +131,132 @@ class Evaluation:
     columns: NDArray[np.intp] | None
     curvature: bool
     n_threads: int | None
+    chosen: NDArray[np.bool_] | None = None
 
     def __call__(self, rows: Rows) -> Sums:
         """Return the sums over some rows."""
+        if self.chosen is not None or sparse.issparse(rows.X):
+            return evaluate_together([self], rows)[0]
         y, weights = respond(self.family, rows, self.class_weights)
-        X = rows.X
-        if self.columns is not None:
-            X = X[:, self.columns]
-        if sparse.issparse(X):
-            found = self._of_sparse(X, y, weights)
-        else:
-            found = glm.evaluate(
-                X,
-                y,
-                self.theta,
-                self.family.loss,
-                power=self.family.power,
-                centre=self.centre,
-                weights=weights,
-                curvature=self.curvature,
-                n_threads=self.n_threads,
-            )
+        found = glm.evaluate(
+            rows.X if self.columns is None else rows.X[:, self.columns],
+            y,
+            self.theta,
+            self.family.loss,
+            power=self.family.power,
+            centre=self.centre,
+            weights=weights,
+            curvature=self.curvature,
+            n_threads=self.n_threads,
+        )
         if not np.isfinite(found.gradient).all():
             rows.assert_finite()
         return found
 
-    def _of_sparse(self, X: Any, y: Matrix, weights: Matrix | None) -> Sums:
-        theta = self.theta
-        margins = X @ theta[:, :-1].T + theta[:, -1]
+
+def evaluate_together(evaluations: Sequence[Evaluation], rows: Rows) -> list[Sums]:
+    """Return what each of several evaluations gives, in one read of the rows.
+
+    Their coefficients, columns, and the rows that count may differ, and all else is the same.
+    """
+    first = evaluations[0]
+    y, weights = respond(first.family, rows, first.class_weights)
+    of_columns: dict[int, list[int]] = {}
+    for place, each in enumerate(evaluations):
+        of_columns.setdefault(id(each.columns), []).append(place)
+    found: list[Any] = [None] * len(evaluations)
+    for places in of_columns.values():
+        some = [evaluations[place] for place in places]
+        X, columns = rows.X, some[0].columns
+        if columns is not None:
+            X = X[:, columns]
+        masks = _masks_of(some, rows)
+        add = _evaluate_sparse if sparse.issparse(X) else _evaluate_dense
+        for place, sums in zip(places, add(some, masks, X, y, weights), strict=True):
+            found[place] = sums
+    if not all(np.isfinite(sums.gradient).all() for sums in found):
+        rows.assert_finite()
+    return found
+
+
+def _masks_of(evaluations: Sequence[Evaluation], rows: Rows) -> list[Mask]:
+    """Return which of the rows count for each; of equal choices the same array."""
+    here = slice(rows.first, rows.first + rows.X.shape[0])
+    whole = {id(each.chosen): each.chosen for each in evaluations}
+    parts = {name: None if mask is None else mask[here] for name, mask in whole.items()}
+    return [parts[id(each.chosen)] for each in evaluations]
+
+
+def _evaluate_dense(
+    evaluations: Sequence[Evaluation],
+    masks: list[Mask],
+    X: Any,
+    y: Matrix,
+    weights: Matrix | None,
+) -> list[Sums]:
+    first = evaluations[0]
+    return glm.evaluate_each(
+        X,
+        y,
+        np.stack([each.theta for each in evaluations]),
+        first.family.loss,
+        chosen=masks,
+        power=first.family.power,
+        centre=first.centre,
+        weights=weights,
+        curvature=[each.curvature for each in evaluations],
+        n_threads=first.n_threads,
+    )
+
+
+def _evaluate_sparse(
+    evaluations: Sequence[Evaluation],
+    masks: list[Mask],
+    X: Any,
+    y: Matrix,
+    weights: Matrix | None,
+) -> list[Sums]:
+    first = evaluations[0]
+    thetas = np.stack([each.theta for each in evaluations])
+    count, outputs, width = thetas.shape
+    flat = thetas.reshape(count * outputs, width)
+    margins = np.asarray(X @ flat[:, :-1].T + flat[:, -1], dtype=np.float64)
+    residuals = np.zeros_like(margins)
+    losses: list[float] = []
+    curvatures: list[Matrix | None] = []
+    for s, (each, mask) in enumerate(zip(evaluations, masks, strict=True)):
+        rows = slice(None) if mask is None else mask
+        own = slice(s * outputs, (s + 1) * outputs)
         found = glm.measure(
-            np.asarray(margins, dtype=np.float64),
-            y,
-            self.family.loss,
-            power=self.family.power,
-            weights=weights,
-            n_threads=self.n_threads,
+            margins[rows, own],
+            y[rows],
+            first.family.loss,
+            power=first.family.power,
+            weights=None if weights is None else weights[rows],
+            n_threads=first.n_threads,
         )
-        r = found.residuals
-        gradient, magnitude = np.empty_like(theta), np.empty_like(theta)
-        gradient[:, :-1], gradient[:, -1] = (X.T @ r).T, r.sum(axis=0)
-        size = abs(r)
-        magnitude[:, :-1], magnitude[:, -1] = (abs(X).T @ size).T, size.sum(axis=0)
-        H = None
-        if self.curvature:
-            H = _curve_sparse(X, found.curvatures, self.family.loss, weights, self.n_threads)
-        return Sums(found.loss, gradient, magnitude, H, "scipy")
+        losses.append(found.loss)
+        residuals[rows, own] = found.residuals
+        if each.curvature:
+            h = np.zeros((len(y), outputs))
+            h[rows] = found.curvatures
+            loss, n_threads = first.family.loss, first.n_threads
+            curvatures.append(_curve_sparse(X, h, loss, weights, n_threads))
+        else:
+            curvatures.append(None)
+    sizes = abs(residuals)
+    gradients = np.column_stack([(X.T @ residuals).T, residuals.sum(axis=0)])
+    magnitudes = np.column_stack([(abs(X).T @ sizes).T, sizes.sum(axis=0)])
+    return [
+        Sums(loss, gradient, magnitude, H, "scipy")
+        for loss, gradient, magnitude, H in zip(
+            losses,
+            gradients.reshape(thetas.shape),
+            magnitudes.reshape(thetas.shape),
+            curvatures,
+            strict=True,
+        )
+    ]
 
 
 def respond(
@@ -225,6 +317,10 @@ class Objective:
     columns : ndarray or None
         The only ones that may have coefficients.
     fit_intercept : bool
+    chosen : ndarray of shape (n_samples,), bool, or None
+        The only rows that count, by their numbers.
+    weight_of_chosen : float
+        Σ w of them.
     reads : int
         How often all rows were read.
     engine : str
@@ -239,6 +335,8 @@ class Objective:
     n_threads: int | None = None
     columns: NDArray[np.intp] | None = None
     fit_intercept: bool = True
+    chosen: NDArray[np.bool_] | None = None
+    weight_of_chosen: float = 0.0
     reads: int = 0
     engine: str = field(default="", init=False)
 
@@ -247,27 +345,33 @@ class Objective:
         """Outputs, and columns with the intercept."""
         return self.family.n_outputs, len(self.penalties.l2)
 
-    def evaluate(self, theta: Matrix, *, curvature: bool = False) -> Sums:
-        """Return the sums at some coefficients (n_outputs, n_features + 1), in one read."""
+    @property
+    def weight(self) -> float:
+        """Σ w of the rows that count."""
+        return self.source.weight if self.chosen is None else self.weight_of_chosen
+
+    def evaluate(
+        self, theta: Matrix, *, curvature: bool = False
+    ) -> Generator[Evaluation, Sums, Sums]:
+        """Find the sums at some coefficients (n_outputs, n_features + 1), in one read."""
         self.reads += 1
         centre = self.centre
         if centre is not None and self.columns is not None:
             centre = centre[self.columns]
-        found = self.source.fold(
-            Evaluation(
-                self.family,
-                theta,
-                centre,
-                self.class_weights,
-                self.columns,
-                curvature,
-                self.n_threads,
-            )
+        found = yield Evaluation(
+            self.family,
+            theta,
+            centre,
+            self.class_weights,
+            self.columns,
+            curvature,
+            self.n_threads,
+            self.chosen,
         )
         self.engine = found.engine
-        if not self.fit_intercept:
-            _leave_out_intercepts(found, theta.shape[0])
-        return found
+        if self.fit_intercept:
+            return found
+        return _leave_out_intercepts(found, theta.shape[0])
 
     def restrict(self, columns: NDArray[np.intp]) -> "Objective":
         """Return the objective of some columns alone."""
@@ -276,27 +380,37 @@ class Objective:
     def of(self, sample: Rows, share: float) -> "Objective":
         """Return the objective of some rows that stand for all, a share of them."""
         penalties = Penalties(self.penalties.l2 * share, self.penalties.l1 * share)
-        return replace(self, source=sample, penalties=penalties, reads=0)
+        return replace(self, source=sample, penalties=penalties, chosen=None, reads=0)
 
-    def multiply(self, theta: Matrix, vectors: Matrix) -> Matrix:
-        """Return the curvature at some coefficients times a vector of their shape, in one read."""
+    def multiply(self, theta: Matrix, vectors: Matrix) -> Generator["_Product", Matrix, Matrix]:
+        """Find the curvature at some coefficients times a vector of their shape, in one read."""
         self.reads += 1
         centre = np.zeros(theta.shape[1] - 1) if self.centre is None else self.centre
-        product = _Product(self.family, theta, vectors, centre, self.class_weights, self.n_threads)
-        total: Matrix = self.source.fold(product)
+        total = yield _Product(
+            self.family,
+            theta,
+            vectors,
+            centre,
+            self.class_weights,
+            self.n_threads,
+            self.chosen,
+        )
         if not self.fit_intercept:
             total[:, -1] = 0.0
         return total
 
 
-def _leave_out_intercepts(sums: Sums, n_outputs: int) -> None:
-    """Take from sums what intercepts change, in place: they stay where they are."""
-    sums.gradient[:, -1] = sums.magnitude[:, -1] = 0.0
-    if sums.curvature is not None:
-        width = sums.gradient.shape[1]
+def _leave_out_intercepts(sums: Sums, n_outputs: int) -> Sums:
+    """Return sums without what intercepts change: they stay where they are."""
+    gradient, magnitude, H = sums.gradient.copy(), sums.magnitude.copy(), sums.curvature
+    gradient[:, -1] = magnitude[:, -1] = 0.0
+    if H is not None:
+        width = gradient.shape[1]
         last = np.arange(n_outputs) * width + width - 1
-        sums.curvature[last] = sums.curvature[:, last] = 0.0
-        sums.curvature[last, last] = 1.0
+        H = H.copy()
+        H[last] = H[:, last] = 0.0
+        H[last, last] = 1.0
+    return Sums(sums.loss, gradient, magnitude, H, sums.engine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +423,7 @@ class _Product:
     centre: Matrix
     class_weights: Matrix | None
     n_threads: int | None
+    chosen: NDArray[np.bool_] | None = None
 
     def __call__(self, rows: Rows) -> Matrix:
         step = max(
@@ -316,6 +431,9 @@ class _Product:
         )
         total = np.zeros_like(self.theta)
         for block in rows.blocks(step):
+            if self.chosen is not None:
+                here = slice(block.first, block.first + block.X.shape[0])
+                block = block.take(np.flatnonzero(self.chosen[here]))
             total += self._of_block(block)
         return total
 

@@ -12,6 +12,7 @@ import numpy as np
 from rmodels.data import Rows
 from rmodels.ops.glm import Matrix, Sums
 from rmodels.solvers.curvature import Corrected, Curvature
+from rmodels.solvers.lockstep import Asking, run
 from rmodels.solvers.losses import Objective, Penalties
 from rmodels.solvers.row_space import RowSpace
 
@@ -78,8 +79,7 @@ def violations(theta: Matrix, sums: Sums, objective: Objective) -> tuple[Matrix,
 
 def worst_of(gradient: Matrix, sizes: Matrix) -> float:
     """Return the largest part of a gradient over what it is relative to."""
-    with np.errstate(invalid="ignore"):
-        return float((abs(gradient) / np.maximum(sizes, _LEAST)).max(initial=0.0))
+    return float((abs(gradient) / np.maximum(sizes, _LEAST)).max(initial=0.0))
 
 
 @dataclass(eq=False)
@@ -120,7 +120,7 @@ class Sample:
         """
         here = None if self.found is None or self.found.theta is not theta else self.found.sums
         if here is None or here.curvature is None:
-            here = self.objective.evaluate(theta, curvature=True)
+            here = run(self.objective.evaluate(theta, curvature=True), self.objective.source)
         assert here.curvature is not None
         own, lacks = here.curvature / self.share, None
         if H is not None:
@@ -131,7 +131,7 @@ class Sample:
         first = before = -float(gradient.ravel() @ step)
         for _ in range(_CORRECTIONS):
             there = theta + step.reshape(theta.shape)
-            sums = self.objective.evaluate(there)
+            sums = run(self.objective.evaluate(there), self.objective.source)
             slope = (violations(there, sums, self.objective)[0] / self.share + apart).ravel()
             if lacks is not None:
                 slope += lacks @ step
@@ -146,7 +146,6 @@ class Sample:
         return step.reshape(theta.shape), model
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of steps that are too long, which are shortened
 def minimise(
     objective: Objective,
     start: Matrix,
@@ -156,8 +155,8 @@ def minimise(
     dear: bool = False,
     known: Matrix | None = None,
     wide: RowSpace | None = None,
-) -> Search:
-    """Return where the objective is least, found from some coefficients on.
+) -> Asking[Search]:
+    """Find where the objective is least, from some coefficients on.
 
     Parameters
     ----------
@@ -178,18 +177,18 @@ def minimise(
     theta = start
     read = wide is None  # whether curvatures are
     first = read and sample is None and known is None
-    sums = objective.evaluate(theta, curvature=first)
+    sums = yield from objective.evaluate(theta, curvature=first)
     value = sums.loss + objective.penalties.value(theta)
     if not np.isfinite(value):
         theta, known = np.zeros_like(start), None
-        sums = objective.evaluate(theta, curvature=read and sample is None)
+        sums = yield from objective.evaluate(theta, curvature=read and sample is None)
         value = sums.loss + objective.penalties.value(theta)
     H = sums.curvature if known is None else known
     model: Corrected | None = None if H is None else Curvature(H, objective)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
     if wide is not None:
-        model = wide.curve(theta)
+        model = wide.curve(theta, objective)
         if model is None:
             return Search(theta, value, worst, 0, False, sums)
     led = model is None
@@ -199,7 +198,12 @@ def minimise(
         stale = 0.0 if _takes_no_time(objective) else _STALE
     free = not objective.penalties.l2[:-1].any()
     back: Matrix | None = None
-    best, since, steps, contraction = worst, 0, 0, 0.0 if dear or known is not None else 1.0
+    best, since, steps, contraction = (
+        worst,
+        0,
+        0,
+        0.0 if dear or known is not None else 1.0,
+    )
     while worst > exact and objective.reads < _MOST_READS:
         if sample is not None and led:
             step, model = sample.lead(theta, gradient, objective, H)
@@ -219,7 +223,7 @@ def minimise(
         length = 1.0
         while True:
             trial = theta + length * step
-            sums = objective.evaluate(trial, curvature=refresh and read)
+            sums = yield from objective.evaluate(trial, curvature=bool(refresh and read))
             new = sums.loss + objective.penalties.value(trial)
             if new <= value + 1e-4 * length * slope + NOISE * abs(value):
                 break
@@ -238,7 +242,7 @@ def minimise(
             H, led = sums.curvature, True
             model = Curvature(H, objective)
         elif refresh and wide is not None:
-            model = wide.curve(theta)
+            model = wide.curve(theta, objective)
             if model is None:
                 worst = worst_of(gradient, sizes)
                 break
@@ -299,5 +303,5 @@ def _runs_away(sums: Sums, objective: Objective) -> bool:
     """Return whether the losses of all rows vanish, as they do only at infinity."""
     return (
         objective.family.loss in ("logistic", "multinomial")
-        and sums.loss <= 1e-9 * objective.source.weight
+        and sums.loss <= 1e-9 * objective.weight
     )

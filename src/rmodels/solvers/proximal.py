@@ -8,6 +8,7 @@ import numpy as np
 
 from rmodels.ops.coordinate import minimise as minimise_quadratic
 from rmodels.ops.glm import Matrix, Sums
+from rmodels.solvers.lockstep import Asking
 from rmodels.solvers.losses import Objective
 from rmodels.solvers.newton import EXACT, NOISE, PATIENCE, Search, worst_of
 
@@ -27,8 +28,8 @@ def violations(theta: Matrix, sums: Sums, objective: Objective) -> tuple[Matrix,
     return missed, sums.magnitude + abs(pull) + l1
 
 
-def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Search:
-    """Return where the objective is least.
+def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Asking[Search]:
+    """Find where the objective is least.
 
     Parameters
     ----------
@@ -38,18 +39,18 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
         The violation that ends the search.
     """
     if start.size <= _LARGEST:
-        return _minimise(objective, start, exact)
-    return _minimise_by_sets(objective, start, exact)
+        return (yield from _minimise(objective, start, exact))
+    return (yield from _minimise_by_sets(objective, start, exact))
 
 
-def _minimise_by_sets(objective: Objective, start: Matrix, exact: float) -> Search:
+def _minimise_by_sets(objective: Objective, start: Matrix, exact: float) -> Asking[Search]:
     """Fit columns that may have coefficients, and add what violates optimality beside them."""
     theta = start.copy()
     outputs, width = theta.shape
     most = max(1, _LARGEST // outputs - 1)
     steps = 0
     while True:
-        sums = objective.evaluate(theta)
+        sums = yield from objective.evaluate(theta)
         missed, sizes = violations(theta, sums, objective)
         worst = worst_of(missed, sizes)
         used = np.flatnonzero((theta[:, :-1] != 0).any(axis=0))
@@ -63,7 +64,7 @@ def _minimise_by_sets(objective: Objective, start: Matrix, exact: float) -> Sear
         columns = np.union1d(used, added).astype(np.intp)
         kept = np.append(columns, width - 1)
         restricted = objective.restrict(columns)
-        found = _minimise(restricted, theta[:, kept], exact)
+        found = yield from _minimise(restricted, theta[:, kept], exact)
         objective.reads += restricted.reads
         steps += max(1, found.steps)
         if not count and np.array_equal(found.theta, theta[:, kept]):
@@ -72,9 +73,9 @@ def _minimise_by_sets(objective: Objective, start: Matrix, exact: float) -> Sear
         theta[:, kept] = found.theta
 
 
-def _minimise(objective: Objective, start: Matrix, exact: float) -> Search:
+def _minimise(objective: Objective, start: Matrix, exact: float) -> Asking[Search]:
     theta = start
-    sums = objective.evaluate(theta, curvature=True)
+    sums = yield from objective.evaluate(theta, curvature=True)
     H = sums.curvature
     value = sums.loss + objective.penalties.value(theta)
     missed, sizes = violations(theta, sums, objective)
@@ -90,7 +91,7 @@ def _minimise(objective: Objective, start: Matrix, exact: float) -> Search:
         refresh, length = ratio > _STALE, 1.0
         while True:
             trial = theta + length * step
-            found = objective.evaluate(trial, curvature=refresh)
+            found = yield from objective.evaluate(trial, curvature=refresh)
             new = found.loss + objective.penalties.value(trial)
             if new <= value + 1e-4 * length * slope + NOISE * abs(value) or length < 1e-12:
                 break

@@ -7,6 +7,7 @@ vectors, only as well as they need be.
 import numpy as np
 
 from rmodels.ops.glm import Matrix
+from rmodels.solvers.lockstep import Asking
 from rmodels.solvers.losses import Objective
 from rmodels.solvers.newton import EXACT, NOISE, Search, violations, worst_of
 
@@ -16,10 +17,10 @@ _MOST_STEPS = 200
 _MOST_PRODUCTS = 2000  # of a step
 
 
-def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Search:
-    """Return where the objective is least, as `newton.minimise` does."""
+def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Asking[Search]:
+    """Find where the objective is least, as `newton.minimise` does."""
     theta = start
-    sums = objective.evaluate(theta)
+    sums = yield from objective.evaluate(theta)
     value = sums.loss + objective.penalties.value(theta)
     gradient, sizes = violations(theta, sums, objective)
     worst = worst_of(gradient, sizes)
@@ -28,12 +29,12 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
     while worst > exact and steps < _MOST_STEPS and stalled < 3:
         size = float(np.linalg.norm(gradient))
         near = min(0.1, (size / first) ** 0.5) if first else 0.1
-        step = _solve(objective, theta, gradient, max(near, 1e-6))
+        step = yield from _solve(objective, theta, gradient, max(near, 1e-6))
         slope = float((gradient * step).sum())
         length = 1.0
         while True:
             trial = theta + length * step
-            sums = objective.evaluate(trial)
+            sums = yield from objective.evaluate(trial)
             new = sums.loss + objective.penalties.value(trial)
             if new <= value + 1e-4 * length * slope + NOISE * abs(value) or length < 1e-12:
                 break
@@ -49,8 +50,8 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Se
     return Search(theta, value, worst, steps, False, sums)
 
 
-def _solve(objective: Objective, theta: Matrix, gradient: Matrix, near: float) -> Matrix:
-    """Return about the step of Newton's method: conjugate gradients, until the rest is small."""
+def _solve(objective: Objective, theta: Matrix, gradient: Matrix, near: float) -> Asking[Matrix]:
+    """Find about the step of Newton's method: conjugate gradients, until the rest is small."""
     l2 = objective.penalties.l2
     x, r = np.zeros_like(theta), -gradient
     p, rr = r.copy(), float((r * r).sum())
@@ -58,7 +59,7 @@ def _solve(objective: Objective, theta: Matrix, gradient: Matrix, near: float) -
     for _ in range(_MOST_PRODUCTS):
         if rr <= enough:
             break
-        q = objective.multiply(theta, p) + l2 * p
+        q = (yield from objective.multiply(theta, p)) + l2 * p
         curve = float((p * q).sum())
         if not curve > 0:
             break

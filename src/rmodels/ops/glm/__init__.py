@@ -194,18 +194,20 @@ def evaluate(
     (array([[-3. , -0.5]]), array([[5.  , 1.5 ],
            [1.5 , 0.75]]))
     """
-    return evaluate_each(
+    name = ops.choose("glm", engine, X)
+    found: list[Sums] = ops.implementation("glm", name).evaluate(
         X,
         y,
         coefficients[np.newaxis],
+        [None],
         loss,
-        power=power,
-        centre=centre,
-        weights=weights,
-        curvature=[curvature],
-        engine=engine,
-        n_threads=n_threads,
-    )[0]
+        power,
+        centre,
+        weights,
+        [curvature],
+        n_threads,
+    )
+    return found[0]
 
 
 def evaluate_each(

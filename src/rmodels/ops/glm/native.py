@@ -95,16 +95,11 @@ def evaluate(
             masks = [None if mask is None else np.ascontiguousarray(mask[rows]) for mask in chosen]
             w_part = None if w is None else w[rows]
             call(loss, power, X[rows], y[rows], w_part, theta, masks, centre, *sums, threads)
-    return [
-        Sums(
-            loss,
-            gradients[s],
-            magnitudes[s],
-            None if H[s] is None else H[s].reshape(outputs * width, -1),
-            "native",
-        )
-        for s, loss in enumerate(losses.tolist())
-    ]
+    found = []
+    for s in range(count):
+        both = None if H[s] is None else H[s].reshape(outputs * width, -1)
+        found.append(Sums(float(losses[s]), gradients[s], magnitudes[s], both, "native"))
+    return found
 
 
 def _add_curvature(
