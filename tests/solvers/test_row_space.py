@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from rmodels import LogisticRegression, PoissonRegressor
+from rmodels import LogisticRegression, LogisticRegressionCV, PoissonRegressor
 from rmodels.data import Rows
 from rmodels.solvers.curvature import Curvature
 from rmodels.solvers.lockstep import run
 from rmodels.solvers.losses import Family, Objective, Penalties
-from rmodels.solvers.row_space import RowSpace
+from rmodels.solvers.newton import violations, worst_of
+from rmodels.solvers.row_space import RowFactor, RowSpace
+from rmodels.solvers.truncated import minimise
 
 LONG = np.longdouble
 
@@ -99,3 +101,62 @@ def test_rows_too_large_for_the_space_of_the_rows_are_solved_otherwise(case):
     # a margin is rounded (d + 2) 2^-53 of Σ abs(x θ), which moves its probability by a quarter
     moved = 0.25 * 302 * 2.0**-53 * (abs(X) @ abs(model.coef_[0]) + abs(model.intercept_[0]))
     assert (abs(gradient) <= 1e-11 * sizes + abs(X).T @ moved).all()
+
+
+def minimum_missed(X, y, weights, C, coef, intercept):
+    """Return the largest gradient of several outputs over what cancels in it."""
+    Z, coef = X.astype(LONG), coef.astype(LONG)
+    s = Z @ coef.T + intercept.astype(LONG)
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    r = (e / e.sum(axis=1, keepdims=True) - np.eye(len(coef))[y]) * weights[:, np.newaxis]
+    gaps = abs(r.T @ Z + coef / C) / (abs(r).T @ abs(Z) + abs(coef) / C)
+    return float(gaps.max())
+
+
+@pytest.mark.parametrize("kind", ["plain", "repeated", "far", "constant"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
+def test_wide_rows_of_several_classes_come_to_the_minimum(C, fit_intercept, kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 400)), rng.integers(0, 4, 60)
+    weights = rng.uniform(0.5, 2.0, 60)
+    if kind == "repeated":  # rows that depend on each other
+        X[20:40] = X[:20]
+    if kind == "far":
+        X += 30.0
+    if kind == "constant":
+        X[:] = X[0]
+    model = LogisticRegression(C=C, fit_intercept=fit_intercept).fit(X, y, weights)
+    assert minimum_missed(X, y, weights, C, model.coef_, model.intercept_) <= 1e-11
+
+
+def test_the_factor_leads_to_the_minimum_under_any_penalties():
+    """Of columns in proportions, and of some of the rows."""
+    family = Family("multinomial", n_outputs=3)
+    objective = objective_of(30, 100, family, l2_of_intercept=0.5)
+    objective.source.Y[:] = np.random.default_rng(2).integers(0, 3, (30, 1))
+    objective.chosen = np.arange(30) % 5 > 0
+    assert RowFactor.serves(objective)
+    factor = RowFactor(objective)
+    small = factor.reduce(objective)
+    assert small.shape == (3, 31)
+    found = run(minimise(small, np.zeros(small.shape)), small.source)
+    theta = factor.widen(found.theta, objective)
+    sums = run(objective.evaluate(theta), objective.source)
+    assert worst_of(*violations(theta, sums, objective)) <= 1e-11
+    # and back: the rows of the factor predict the same
+    np.testing.assert_allclose(factor.narrow(theta), found.theta, rtol=1e-9, atol=1e-9)
+
+
+def test_folds_of_wide_rows_are_fits_of_their_own():
+    rng = np.random.default_rng(0)
+    for n_classes in (2, 3):
+        X, y = rng.normal(size=(45, 200)), np.arange(45) % n_classes
+        given = {"l1_ratios": [0], "scoring": "accuracy", "use_legacy_attributes": False}
+        splits = [(np.arange(30), np.arange(30, 45)), (np.arange(10, 45), np.arange(10))]
+        model = LogisticRegressionCV(Cs=[10.0, 0.1], cv=splits, **given).fit(X, y)
+        for fold, (train, _) in enumerate(splits):
+            for c, C in enumerate(model.Cs_):
+                one = LogisticRegression(C=C).fit(X[train], y[train])
+                path = model.coefs_paths_[fold, 0, c]
+                np.testing.assert_allclose(path[:, :-1], one.coef_, rtol=1e-7, atol=1e-10)

@@ -16,7 +16,7 @@ from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.likelihood import Likelihood, find_likelihood
 from rmodels.solvers.lockstep import Asking, run, run_together
 from rmodels.solvers.losses import Family, Objective, Penalties, read_sample, respond
-from rmodels.solvers.row_space import RowSpace
+from rmodels.solvers.row_space import RowFactor, RowSpace
 
 __all__ = ["MISSED", "GeneralisedFit", "fit", "fit_folds"]
 
@@ -157,7 +157,7 @@ def fit_folds(
     with blas_threads(_side(given.objective(paths[0][0])), n_threads or thread_count()):
         found, reads = run_together(searches, given.source)
     each = iter(found)
-    return [[next(each) for _ in paths] for _ in folds], reads + (given.wide is not None)
+    return [[next(each) for _ in paths] for _ in folds], reads + given.reads
 
 
 def _follow(given: "_Given", objectives: list[Objective]) -> Asking[list[GeneralisedFit]]:
@@ -193,7 +193,8 @@ class _Given:
     spare : Rows or None
         Some whose curvature is taken, once they are needed.
     wide : RowSpace or None
-        Once it is needed.
+    factor : RowFactor or None
+        Once they are needed.
     """
 
     source: Source
@@ -205,6 +206,7 @@ class _Given:
     n_threads: int | None
     spare: Rows | None = None
     wide: RowSpace | None = None
+    factor: RowFactor | None = None
     _explored: dict[int, newton.Search] = field(default_factory=dict)
 
     @classmethod
@@ -249,12 +251,24 @@ class _Given:
             self._explored[key] = _explore(stand_in.objective, theta)
         return self._explored[key]
 
+    @property
+    def reads(self) -> int:
+        """How often the rows were read for what is shared."""
+        return (self.wide is not None) + (self.factor is not None)
+
     def row_space(self, objective: Objective) -> RowSpace:
         """Return the space of the rows, found once."""
         if self.wide is None:
             self.wide = RowSpace(objective)
             objective.reads += 1
         return self.wide
+
+    def row_factor(self, objective: Objective) -> RowFactor:
+        """Return the factor of the rows, found once."""
+        if self.factor is None:
+            self.factor = RowFactor(objective)
+            objective.reads += 1
+        return self.factor
 
 
 def _settle(
@@ -389,6 +403,8 @@ def _search(
         return (yield from proximal.minimise(objective, theta))
     if RowSpace.serves(objective):
         found = yield from newton.minimise(objective, theta, wide=given.row_space(objective))
+    elif RowFactor.serves(objective):
+        return (yield from _search_factor(given, objective, theta))
     elif not _keeps_curvature(theta):
         return (yield from truncated.minimise(objective, theta))
     else:
@@ -411,6 +427,15 @@ def _search(
     way = newton.minimise if _keeps_curvature(theta) else truncated.minimise
     again = yield from way(objective, found.theta if better else plain)
     return min((found, again), key=lambda each: each.violation)
+
+
+def _search_factor(given: _Given, objective: Objective, theta: Matrix) -> Asking[newton.Search]:
+    """Find where the objective is least among the rows' few dimensions, and look at it in all."""
+    factor = given.row_factor(objective)
+    small = factor.reduce(objective)
+    found = run(truncated.minimise(small, factor.narrow(theta)), small.source)
+    looked = yield from truncated.minimise(objective, factor.widen(found.theta, objective))
+    return replace(looked, steps=found.steps + looked.steps)
 
 
 def _side(objective: Objective) -> int:

@@ -5,11 +5,16 @@ inverse of B = 1 + √h X Λ⁻¹ Xᵀ √h (Woodbury), whose products of rows a
 
 Source: C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", 2006,
 section 3.4.3 and appendix A.3.
+
+Of several outputs, coefficients are combinations of rows, too: with L Lᵀ = X Λ⁻¹ Xᵀ, L stands for
+the rows in columns as few as they are, and at a minimum Λ θ is −Xᵀ r, with r the residuals there.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 from scipy.linalg import lapack
 
 from rmodels.config import get_config
@@ -18,11 +23,12 @@ from rmodels.ops import glm
 from rmodels.ops.glm import Matrix
 from rmodels.ops.moments import gram
 from rmodels.solvers.curvature import Corrected
-from rmodels.solvers.losses import Objective, respond
+from rmodels.solvers.losses import Objective, Penalties, respond
 
-__all__ = ["RowSpace"]
+__all__ = ["RowFactor", "RowSpace"]
 
 _ROWS, _COLUMNS = 1500, 3000
+_WIDER = 2  # columns for each row, from which the factor takes less time than it saves
 
 
 class RowSpace:
@@ -36,12 +42,7 @@ class RowSpace:
         rows = objective.source
         assert isinstance(rows, Rows)
         self._y, self._weights = respond(objective.family, rows, objective.class_weights)
-        self._shares = objective.penalties.l2[:-1] / objective.penalties.l2[0]
-        self.X = np.array(rows.X, dtype=np.float64, order="C")
-        if objective.centre is not None:
-            self.X -= objective.centre
-        scaled = self.X / np.sqrt(self._shares)
-        self._products = gram(scaled, centre=False, n_threads=objective.n_threads).products
+        self.X, self._products = _multiply(objective, rows)
 
     @staticmethod
     def serves(objective: Objective) -> bool:
@@ -50,14 +51,7 @@ class RowSpace:
         Many rows have larger factors than conjugate gradients take time, unless their columns are
         few enough for factors of their own, which are larger still.
         """
-        rows, l2 = objective.source, objective.penalties.l2
-        if objective.family.n_outputs > 1 or not isinstance(rows, Rows):
-            return False
-        n, d = rows.X.shape
-        if not 0 < n < d or (n > _ROWS and d > _COLUMNS) or not isinstance(rows.X, np.ndarray):
-            return False
-        fits = 16 * n * d + 32 * n * n <= get_config()["memory_limit"]
-        return fits and not objective.penalties.has_magnitudes and bool((l2[:-1] > 0).all())
+        return objective.family.n_outputs == 1 and _are_few(objective)
 
     def curve(self, theta: Matrix, objective: Objective) -> Corrected | None:
         """Return the curvature of an objective at some coefficients (1, n_features + 1).
@@ -85,6 +79,82 @@ class RowSpace:
             return None
         of_intercept = l2[-1] if objective.fit_intercept else np.inf
         return _RowCurvature(self.X, rows, l2[:-1], roots, factor, float(of_intercept))
+
+
+def _are_few(objective: Objective) -> bool:
+    rows, l2 = objective.source, objective.penalties.l2
+    if not isinstance(rows, Rows):
+        return False
+    n, d = rows.X.shape
+    if not 0 < n < d or (n > _ROWS and d > _COLUMNS) or not isinstance(rows.X, np.ndarray):
+        return False
+    fits = 16 * n * d + 32 * n * n <= get_config()["memory_limit"]
+    return fits and not objective.penalties.has_magnitudes and bool((l2[:-1] > 0).all())
+
+
+def _multiply(objective: Objective, rows: Rows) -> tuple[Matrix, Matrix]:
+    """Return the rows less the centre, and their products under penalties with a first of 1."""
+    X = np.array(rows.X, dtype=np.float64, order="C")
+    if objective.centre is not None:
+        X -= objective.centre
+    l2 = objective.penalties.l2[:-1]
+    scaled = X if (l2 == l2[0]).all() else X / np.sqrt(l2 / l2[0])
+    return X, gram(scaled, centre=False, n_threads=objective.n_threads).products
+
+
+class RowFactor:
+    """Rows fewer than their columns as the factor of their products, for several outputs.
+
+    One serves all objectives of the same rows whose penalties of columns are in the same
+    proportions.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        rows = objective.source
+        assert isinstance(rows, Rows)
+        self._X, products = _multiply(objective, rows)
+        found, order, rank, _ = lapack.dpstrf(products, lower=1)  # rows may depend on each other
+        self._order = order[:rank] - 1
+        self._factor = np.tril(found)[:, :rank]
+        L = np.empty_like(self._factor)
+        L[order - 1] = self._factor
+        self._rows = replace(rows, X=L)
+
+    @staticmethod
+    def serves(objective: Objective) -> bool:
+        """Return whether there are several outputs, and rows few and dense under penalties."""
+        if objective.family.n_outputs == 1 or not _are_few(objective):
+            return False
+        n, d = objective.source.X.shape  # type: ignore[attr-defined]
+        return bool(d >= _WIDER * n)
+
+    def reduce(self, objective: Objective) -> Objective:
+        """Return the objective of the factor's columns."""
+        l2 = objective.penalties.l2
+        width = self._factor.shape[1] + 1
+        penalties = Penalties(np.append(np.full(width - 1, l2[0]), l2[-1]), np.zeros(width))
+        return replace(objective, source=self._rows, penalties=penalties, centre=None, reads=0)
+
+    def narrow(self, theta: Matrix) -> Matrix:
+        """Return coefficients of the factor that predict what (n_outputs, n_features + 1) do."""
+        rank = len(self._order)
+        slopes = np.zeros((rank, len(theta)))
+        if rank and theta[:, :-1].any():
+            margins = (self._X @ theta[:, :-1].T)[self._order]
+            slopes = linalg.solve_triangular(self._factor[:rank], margins, lower=True)
+        return np.column_stack([slopes.T, theta[:, -1]])
+
+    def widen(self, theta: Matrix, objective: Objective) -> Matrix:
+        """Return the coefficients of the columns, of those of the factor at a minimum."""
+        rows, chosen = self._rows, objective.chosen
+        if chosen is not None:
+            rows = rows.take(np.flatnonzero(chosen))
+        y, weights = respond(objective.family, rows, objective.class_weights)
+        margins = rows.X @ theta[:, :-1].T + theta[:, -1]
+        family, n_threads = objective.family, objective.n_threads
+        found = glm.measure(margins, y, family.loss, weights=weights, n_threads=n_threads)
+        X = self._X if chosen is None else self._X[chosen]
+        return np.column_stack([found.residuals.T @ X / -objective.penalties.l2[:-1], theta[:, -1]])
 
 
 class _RowCurvature(Corrected):
