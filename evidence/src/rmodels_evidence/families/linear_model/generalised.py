@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn import datasets
 from sklearn import linear_model as peers
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from rmodels import (
@@ -19,10 +19,12 @@ from rmodels import (
     LogisticRegressionCV,
     PoissonRegressor,
     TweedieRegressor,
+    scan,
 )
 from rmodels_evidence.case import Case
 from rmodels_evidence.comparison import Comparison
 from rmodels_evidence.labelled import Labelled, probabilities
+from rmodels_evidence.parquet import READ, InParquet, can_read, readers, write
 from rmodels_evidence.problem import (
     Agreement,
     Answers,
@@ -42,6 +44,8 @@ _CHOSEN: dict[str, Any] = {
     "scoring": "neg_log_loss",
     "use_legacy_attributes": False,
 }
+_FAR: dict[str, Any] = {"tol": 1e-8, "max_iter": 10_000}  # its default stops a fifth above
+_FOLDS: dict[str, Any] = _CHOSEN | {"Cs": 10, "cv": 5}
 _LONG = np.longdouble
 _POWERS = {"counts": 1.0, "sums of claims": 1.5, "positive numbers": 2.0}  # of the variance
 
@@ -162,6 +166,9 @@ def generalised_cases(quick: bool) -> Iterator[Case]:
 
 def _generate(n: int, d: int, kind: str) -> Labelled:
     rng = np.random.default_rng(0)
+    if kind.startswith("wide"):
+        X = rng.standard_normal((n, d))
+        return X, rng.integers(0, 5 if kind == "wide, 5 classes" else 2, n)
     X = rng.standard_normal((n, d)) @ (np.eye(d) + 0.15 * rng.standard_normal((d, d)))
     scores = X @ rng.standard_normal(d) * 0.3
     if kind == "counts":
@@ -211,6 +218,89 @@ def _check(given: dict[str, Any], data: Labelled, answers: Answers) -> dict[Cont
         )
         for contender, value in values.items()
     }
+
+
+def _check_folds(data: Labelled, answers: Answers) -> dict[Contender, Agreement]:
+    """Hold the objective of each fold and penalty against the least of them."""
+    X, y = data
+    splits = list(StratifiedKFold(_FOLDS["cv"]).split(X, y))
+
+    def values(model: Any) -> NDArray:
+        found = np.empty(model.coefs_paths_.shape[:3])
+        for fold, ratio, c in np.ndindex(found.shape):
+            path = model.coefs_paths_[fold, ratio, c]
+            one = LogisticRegression(C=model.Cs_[c])
+            one.coef_, one.intercept_ = path[:, :-1], path[:, -1]
+            train = splits[fold][0]
+            found[fold, ratio, c] = _objective(one, (X[train], y[train]), {})
+        return found
+
+    each = {contender: values(model) for contender, model in answers.items()}
+    least = np.min(list(each.values()), axis=0)
+    return {
+        contender: Agreement(
+            float((found / least - 1).max()),
+            1e-12 if contender.ours else 1e-2,
+            "largest excess of an objective",
+        )
+        for contender, found in each.items()
+    }
+
+
+def _folds_problem(n: int) -> Problem:
+    """Return the problem of choosing a penalty by cross-validation."""
+    peer = peers.LogisticRegressionCV
+    return Problem(
+        "generalised-folds",
+        f"LogisticRegressionCV, 10 penalties, 5 folds, {n:,} × 40",
+        "linear",
+        partial(_generate, n, 40, "logistic"),
+        (
+            Contender("rmodels", partial(_fitting, LogisticRegressionCV, _FOLDS), True),
+            Contender("scikit-learn", partial(_fitting, peer, _FOLDS)),
+        ),
+        _check_folds,
+        (Goal(("scikit-learn",), 8),),
+        Work(n * 40 * 8, 10 * 4 * n * 40 * 6, "float64"),
+    )
+
+
+def _write(n: int) -> InParquet:
+    return write(*_generate(n, 40, "logistic"))
+
+
+def _fitting_file(data: InParquet) -> Callable[[], Any]:
+    def fit() -> Any:
+        rows: Any = scan(data.path)
+        return LogisticRegression().fit(rows, "y")
+
+    return fit
+
+
+def _check_file(data: InParquet, answers: Answers) -> dict[Contender, Agreement]:
+    assert data.y is not None
+    rows = data.X, data.y
+    least = _objective(LogisticRegression().fit(*rows), rows, {})
+    return {
+        contender: Agreement(
+            abs(_objective(model, rows, {}) / least - 1), 1e-12, "from the objective of the array"
+        )
+        for contender, model in answers.items()
+    }
+
+
+def _parquet_problem(n: int, threads: int) -> Problem:
+    """Return the problem of rows in a file, beside only reading it."""
+    return Problem(
+        "generalised-parquet",
+        f"logistic regression {n:,} × 40 from a Parquet file",
+        "linear",
+        partial(_write, n),
+        (Contender("rmodels", _fitting_file, True), *readers(threads)),
+        _check_file,
+        (Goal((READ,), 8, at_most=True),),
+        Work(n * 41 * 8, n * 40 * 6, "float64"),
+    )
 
 
 def generalised_problems(options: Options) -> Iterator[Problem]:
@@ -267,6 +357,24 @@ def generalised_problems(options: Options) -> Iterator[Problem]:
             (("scikit-learn", logistic, {}, 2),),
         ),
         (
+            "wide",
+            "logistic regression",
+            300,
+            5000,
+            LogisticRegression,
+            {},
+            (("lbfgs, tol=1e-8", logistic, _FAR, 3),),
+        ),
+        (
+            "wide, 5 classes",
+            "logistic regression, 5 classes",
+            200,
+            20_000,
+            LogisticRegression,
+            {},
+            (("lbfgs, tol=1e-8", logistic, _FAR, 5),),
+        ),
+        (
             "counts",
             "Poisson regression",
             n,
@@ -278,7 +386,7 @@ def generalised_problems(options: Options) -> Iterator[Problem]:
     )
     for kind, title, count, columns, ours, given, others in rows:
         yield Problem(
-            f"generalised-{kind.replace(' ', '-')}",
+            f"generalised-{kind.replace(',', '').replace(' ', '-')}",
             f"{title}, {count:,} × {columns}",
             "linear",
             partial(_generate, count, columns, kind),
@@ -290,3 +398,6 @@ def generalised_problems(options: Options) -> Iterator[Problem]:
             tuple(Goal((name,), least) for name, _, _, least in others),
             Work(count * columns * 8, count * columns * 6, "float64"),
         )
+    yield _folds_problem(n)
+    if can_read():
+        yield _parquet_problem(options.rows(1_000_000), options.threads)
