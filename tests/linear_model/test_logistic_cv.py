@@ -188,6 +188,17 @@ def test_no_training_set_is_copied():
     assert peak < X.nbytes // 2
 
 
+def test_little_memory_holds_fewer_searches_at_a_time():
+    X, y, w = rows(3)
+    X = np.column_stack([X, np.random.default_rng(1).standard_normal((len(X), 46))])
+    given = NEW | {"Cs": [0.1, 1.0]}
+    whole = LogisticRegressionCV(**given).fit(X, y, w)
+    with rmodels.config_context(memory_limit=2**20):  # one curvature of 153 coefficients
+        model = LogisticRegressionCV(**given).fit(X, y, w)
+    assert model.n_reads_ > 2 * whole.n_reads_
+    np.testing.assert_allclose(model.coefs_paths_, whole.coefs_paths_, rtol=1e-9, atol=1e-12)
+
+
 def test_a_class_that_a_fold_lacks():
     X, y, _ = rows(3, 90)
     y = np.sort(y)

@@ -25,6 +25,7 @@ MISSED = 1e-11  # a violation above which the minimum was missed
 _ROUGH = 5e-3  # where the search among a sample ends: it is farther from the minimum of all rows
 _SAMPLE = 16  # rows of the sample: one of so many
 _PARAMETERS = 3000  # above, no curvature is kept
+_HELD = 32  # bytes of a search, times the square of the parameters
 _DEAR = 4.0  # reads that a read of the curvature may cost, else that of a sample is taken
 _FUNCTIONS = 40.0  # multiply-adds that the functions of a margin take
 
@@ -119,6 +120,8 @@ def fit_folds(
 ) -> tuple[list[list[list[GeneralisedFit]]], int]:
     """Minimise the same for some of the rows and under several penalties, in the same reads.
 
+    As many searches go side by side as there is memory for their curvatures.
+
     Parameters
     ----------
     source : Source
@@ -154,8 +157,15 @@ def fit_folds(
         for path in paths:
             objectives = [given.objective(penalties, fold, weight) for penalties in path]
             searches.append(_follow(given, objectives))
-    with blas_threads(_side(given.objective(paths[0][0])), n_threads or thread_count()):
-        found, reads = run_together(searches, given.source)
+    example = given.objective(paths[0][0])
+    at_once = max(1, int(get_config()["memory_limit"] // _held(example)))
+    found: list[list[GeneralisedFit]] = []
+    reads = 0
+    with blas_threads(_side(example), n_threads or thread_count()):
+        for first in range(0, len(searches), at_once):
+            some, more = run_together(searches[first : first + at_once], given.source)
+            found += some
+            reads += more
     each = iter(found)
     return [[next(each) for _ in paths] for _ in folds], reads + given.reads
 
@@ -449,8 +459,17 @@ def _side(objective: Objective) -> int:
     return objective.family.n_outputs * len(objective.penalties.l2)
 
 
+def _held(objective: Objective) -> int:
+    """Return how many bytes a search holds, about: a curvature and its factor, or vectors."""
+    outputs, width = objective.shape
+    if RowSpace.serves(objective) and isinstance(objective.source, Rows):
+        return _HELD * int(objective.source.X.shape[0]) ** 2
+    parameters = outputs * width
+    return _HELD * parameters * (parameters if parameters <= _PARAMETERS else 1)
+
+
 def _keeps_curvature(theta: Matrix) -> bool:
-    return theta.size <= _PARAMETERS and 32 * theta.size**2 <= get_config()["memory_limit"]
+    return theta.size <= _PARAMETERS and _HELD * theta.size**2 <= get_config()["memory_limit"]
 
 
 def _stand_in(objective: Objective, sample: Rows) -> newton.Sample | None:
