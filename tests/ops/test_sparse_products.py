@@ -60,9 +60,25 @@ def test_any_density(engine, n, d, density, seed):
 
 
 @on_processor
-def test_threads_give_the_same_bits(engine):
-    X = rows_of(3000, 200, 0.1)
-    w = np.random.default_rng(0).random(3000)
+@pytest.mark.parametrize(("n", "d", "density"), [(6000, 30, 0.5), (50, 2100, 0.02)])
+def test_many_rows_and_many_columns(engine, n, d, density):
+    """Blocks of rows that are added up, and products that are larger than caches."""
+    X = rows_of(n, d, density)
+    found = sparse_products(X, engine=engine)
+    Z, some = X.toarray(), slice(d - 30, d)
+    exact = Z[:, some].T.astype(np.longdouble) @ Z.astype(np.longdouble)
+    most = (Z != 0).sum(axis=0).max() + 2
+    assert (abs(found[some] - exact) <= most * UNIT * (abs(Z[:, some]).T @ abs(Z))).all()
+    np.testing.assert_array_equal(found, found.T)
+
+
+@on_processor
+@pytest.mark.parametrize(
+    ("n", "d", "density"), [(3000, 200, 0.1), (6000, 30, 0.5), (50, 2100, 0.02)]
+)
+def test_threads_give_the_same_bits(engine, n, d, density):
+    X = rows_of(n, d, density)
+    w = np.random.default_rng(0).random(n)
     alone = sparse_products(X, w, engine=engine, n_threads=1)
     for threads in (2, 3, 5):
         np.testing.assert_array_equal(

@@ -450,8 +450,8 @@ def sparse_products(
     Notes
     -----
     Accuracy: with m the most entries of a column, each is that of exact arithmetic within
-    m · 2⁻⁵³ Σ wᵢ abs(x_ij x_ik). Memory beyond input and result: 16 bytes an entry, at most 64 MB
-    and those of one row.
+    m · 2⁻⁵³ Σ wᵢ abs(x_ij x_ik). Memory beyond input and result: 32 MB; where the result takes
+    more than that, 16 bytes an entry, at most 64 MB and those of one row.
 
     Examples
     --------
