@@ -69,8 +69,8 @@ def test_equals_least_squares_of_the_array(
     with config_context(memory_limit=memory_limit, engine=engine):
         model = LinearRegression(fit_intercept=fit_intercept).fit(X, y, w)
     assert model.solver_ == solver
-    by_scipy = solver in ("krylov", "lsqr")
-    assert model.engine_ == ("scipy" if by_scipy else multiplies(density))
+    engines = {"lsqr": "scipy", "krylov": ops.choose("conjugate")}
+    assert model.engine_ == engines.get(solver, multiplies(density))
     coef, intercept = _dense_solution(X, y, w, fit_intercept)
     assert_allclose(model.coef_, coef, rtol=1e-9, atol=1e-9 * np.abs(coef).max())
     assert_allclose(model.intercept_, intercept, rtol=1e-9, atol=1e-9)

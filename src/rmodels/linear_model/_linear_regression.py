@@ -103,9 +103,10 @@ class LinearRegression(TestedLinearModel):
         operations and lead to all digits. "lsqr": a sparse X whose moments do not keep the setting
         `memory_limit`, where they do not.
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments, products or steps; "scipy" all of "krylov", "lsqr", those of a
-        sparse X without the native engine, and of solver="rows" or positive=True, which need none
-        of them. Refinement and "rows" use NumPy and LAPACK on the processor with any engine.
+        What computed the moments, products or steps; "scipy" all of "lsqr", moments and products
+        of a sparse X without the native engine, and those of solver="rows" or positive=True, which
+        need none of them. Refinement and "rows" use NumPy and LAPACK on the processor with any
+        engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.

@@ -156,8 +156,8 @@ class Ridge(PenalisedModel, LinearModel):
         "krylov" (conjugate gradients of a sparse X, where they take the fewest operations and lead
         to all digits) or "lsqr" (a sparse X whose moments do not keep the setting `memory_limit`).
     engine_ : {"reference", "native", "gpu", "scipy"}
-        What computed the moments or products; "scipy" "krylov", "lsqr" and positive=True, and
-        those of a sparse X without the native engine.
+        What computed the moments, products or steps; "scipy" "lsqr" and positive=True, and moments
+        and products of a sparse X without the native engine.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.

@@ -16,6 +16,7 @@
 #include "native/processor.hpp"
 #include "native/steps.hpp"
 #include "native/strided.hpp"
+#include "native/systems.hpp"
 #include "native/trees.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/bins/native.hpp"
@@ -544,6 +545,7 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def("minimise", &minimise, "l1"_a.noconvert(), "l2"_a.noconvert(), "coefficients"_a.noconvert(),
              "steps"_a.noconvert(), "violations"_a.noconvert(), "threads"_a);
     bind_steps(module);
+    bind_systems(module);
     bind_connection(module);
     bind_donors(module);
     bind_kernel_sums(module);

@@ -15,6 +15,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 _WRITTEN = {
     "assign": ("reference", "native"),
     "bins": ("reference", "native"),
+    "conjugate": ("reference", "native"),
     "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
     "descent": ("reference", "native", "gpu"),
@@ -45,8 +46,8 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     Parameters
     ----------
     operation : str
-        One of "assign", "bins", "connect", "moments", "descent", "donors", "nearest", "coordinate",
-        "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and "span".
+        One of "assign", "bins", "conjugate", "connect", "moments", "descent", "donors", "nearest",
+        "coordinate", "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and "span".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None

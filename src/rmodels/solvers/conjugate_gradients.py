@@ -6,18 +6,16 @@ least norm. The solution is refined with the residuals of the rows. M. Hestenes 
 "Methods of conjugate gradients for solving linear systems", 1952.
 
 Right-hand sides that a model has do not show what X leaves undetermined. So a vector of random
-directions is solved for first: it converges only if the matrix has a full rank, and the steps on
-the way give its extreme eigenvalues (C. Lanczos, 1950).
+directions is solved for beside them: it converges only if the matrix has a full rank, and the steps
+on the way give its extreme eigenvalues (C. Lanczos, 1950).
 """
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 
 from rmodels.data import Rows
+from rmodels.ops.conjugate import Descents, NormalEquations
 from rmodels.solvers.centred import Centred
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import keeps_digits
@@ -26,45 +24,21 @@ from rmodels.solvers.result import LinearFit
 __all__ = ["solve"]
 
 Matrix = NDArray[np.float64]
-Product = Callable[[Matrix], Matrix]
 
 _EPS = float(np.finfo(np.float64).eps)
+_SINGLE = 2.0**-28  # what rounding to float32 hides
 _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
-class _Descent(NamedTuple):
-    """A solution of a system, if the steps led there, and what tells of the steps.
-
-    Attributes
-    ----------
-    solution : ndarray or None
-    lengths : list of float
-        Of the steps along their directions.
-    kept : list of float
-        The share of each direction that is part of the next.
-    """
-
-    solution: Matrix | None
-    lengths: list[float]
-    kept: list[float]
-
-    def squared_condition(self) -> float:
-        """Return the largest over the smallest eigenvalue that the steps have shown."""
-        if not self.lengths:
-            return np.inf
-        lengths, kept = np.array(self.lengths), np.array(self.kept)
-        diagonal = 1 / lengths
-        diagonal[1:] += kept[:-1] / lengths[:-1]
-        values = linalg.eigvalsh_tridiagonal(diagonal, np.sqrt(kept[:-1]) / lengths[:-1])
-        return float(values[-1] / values[0]) if values[0] > 0 else np.inf
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def solve(
-    rows: Rows, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
+    rows: Rows,
+    fit_intercept: bool,
+    penalties: NDArray[np.float64] | None = None,
+    n_threads: int | None = None,
 ) -> LinearFit | None:
     """Minimise Σ w (y − x·coef − intercept)² + α Σ coef², each target with its own α.
 
@@ -77,6 +51,7 @@ def solve(
     """
     rows.assert_finite()
     X, Y, weights = rows.X, rows.Y.astype(np.float64), rows.weights
+    rounding = _SINGLE if X.dtype == np.float32 else _EPS
     X = X.astype(np.float64, copy=False)
     n, d = X.shape
     w = np.ones(n) if weights is None else weights.astype(np.float64)
@@ -84,8 +59,7 @@ def solve(
     if fit_intercept:
         offset = np.concatenate([X.T @ w, w @ Y]) / w.sum()
     mean = offset[:d]
-    squared = X.copy()
-    squared.data *= squared.data
+    squared = sparse.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
     squares = squared.T @ w - w.sum() * mean**2
     if not keeps_digits(w.sum(), mean, squares):
         return None
@@ -104,21 +78,21 @@ def solve(
         if not (squares <= 1 / TINY).all():
             return None
     given = np.zeros(Y.shape[1]) if penalties is None else penalties
+    equations = NormalEquations(X, mean, root, dual=n <= d, n_threads=n_threads)
     coefficients = np.empty((d, Y.shape[1]))
     for penalty in np.unique(given):
         if n > d:
-            system: _System = _Columns(D, float(penalty), squares)
+            system: _System = _Columns(D, equations, float(penalty), squares)
         else:
-            system = _Rows(D, float(penalty), squares, np.sqrt(w) if fit_intercept else None)
-        if not (system.is_bounded(w) or system.is_well_posed()):
+            empty = np.sqrt(w)[:, np.newaxis] if fit_intercept and not penalty else None
+            system = _Rows(D, equations, float(penalty), squares, empty)
+        chosen = given == penalty
+        found = system.solve(target[:, chosen], rounding)
+        if found is None:
             return None
-        for number in np.flatnonzero(given == penalty):
-            found = system.refine(target[:, number])
-            if found is None:
-                return None
-            coefficients[:, number] = found * sizes[number]
+        coefficients[:, chosen] = found * sizes[chosen]
     intercept = offset[d:] - mean @ coefficients
-    return LinearFit(np.vstack([coefficients, intercept]), "krylov", "scipy")
+    return LinearFit(np.vstack([coefficients, intercept]), "krylov", equations.engine)
 
 
 class _System:
@@ -127,165 +101,146 @@ class _System:
     Parameters
     ----------
     D : Centred
+    equations : NormalEquations
+        Of D.
     penalty : float
     squares : ndarray
         The diagonal without the penalty.
     """
 
-    def __init__(self, D: Centred, penalty: float, squares: Matrix) -> None:
-        self.D, self.penalty, self.squared_condition = D, penalty, np.inf
+    def __init__(
+        self, D: Centred, equations: NormalEquations, penalty: float, squares: Matrix
+    ) -> None:
+        self.D, self.equations, self.penalty = D, equations, penalty
         total = squares + penalty
         self.active = total > TINY
         self.underflows = bool((self.active < (total > 0)).any())
-        self.sizes = np.sqrt(np.maximum(total, 0.0))
-        self.scale = np.where(self.active, self.sizes, np.inf)
+        self.sizes = np.sqrt(np.maximum(total, 0.0))[:, np.newaxis]
+        self.scale = np.where(self.active[:, np.newaxis], self.sizes, np.inf)
 
-    def multiply(self, x: Matrix) -> Matrix:
-        """Return the scaled matrix times a vector."""
-        raise NotImplementedError
+    def is_whole(self) -> bool:
+        """Return whether nothing is known to be undetermined before a step."""
+        return not self.underflows and bool(self.active.any())
 
     def probe(self) -> Matrix:
         """Return random directions of what the matrix has to determine."""
-        return np.random.default_rng(0).standard_normal(len(self.scale)) * self.active
+        found: Matrix = np.random.default_rng(0).standard_normal(self.scale.shape)
+        return found * self.active[:, np.newaxis]
 
-    def refine(self, target: Matrix) -> Matrix | None:
-        """Return the coefficients for a centred target times √w; None if they do not converge."""
+    def find_right(self, rest: Matrix) -> Matrix:
+        """Return the right-hand sides of what is left of targets."""
         raise NotImplementedError
 
-    def is_bounded(self, w: Matrix) -> bool:
-        """Return whether the penalty alone determines all directions, without losing many digits.
+    def find_rest(self, target: Matrix, x: Matrix, coefficients: Matrix) -> Matrix:
+        """Return the right-hand sides of what a solution leaves, from the rows."""
+        raise NotImplementedError
 
-        The largest eigenvalue of a matrix is at most the product of the largest sums of magnitudes
-        in its columns and in its rows; centring makes it no larger, but for what it takes away.
+    def lead(self, x: Matrix) -> Matrix:
+        """Return the coefficients that a solution leads to."""
+        raise NotImplementedError
+
+    def solve(self, target: Matrix, rounding: float) -> Matrix | None:
+        """Return the coefficients for centred targets times √w; None if they do not converge.
+
+        What is left of an error, over the solution, is at most `rounding`. The first steps are
+        those of random directions as well: they tell whether all directions are determined, without
+        losing many digits.
         """
-        if not self.penalty or self.underflows or not self.active.all():
-            return False
-        least = self.penalty / self.sizes.max() ** 2
-        most = self.bound(w) + self.penalty / self.sizes.min() ** 2
-        if most > _LARGEST * least:
-            return False
-        self.squared_condition = 0.0  # what the steps show is enough
-        return True
-
-    def bound(self, w: Matrix) -> float:
-        """Return at least the largest eigenvalue of the scaled matrix without the penalty."""
-        raise NotImplementedError
-
-    def is_well_posed(self) -> bool:
-        """Return whether all directions are determined, without losing many digits."""
-        if self.underflows or not self.active.any():
-            return False
-        found = _descend(self.multiply, self.probe())
-        if found.solution is not None:
-            self.squared_condition = found.squared_condition()
-        return self.squared_condition <= _LARGEST
-
-    def is_last(self, step: Matrix, solution: Matrix) -> bool:
-        """Return whether what a step leaves of the error before it is less than rounding."""
-        left = np.linalg.norm(step * self.sizes) * self.squared_condition * _RESIDUAL
-        return bool(left <= _EPS * np.linalg.norm(solution * self.sizes))
-
-    def step(self, slope: Matrix) -> Matrix | None:
-        """Return about the inverse of the unscaled matrix times a vector."""
-        found = _descend(self.multiply, slope / self.scale)
-        if found.solution is None:
+        if not self.is_whole():
             return None
-        if found.lengths:
-            self.squared_condition = max(self.squared_condition, found.squared_condition())
-        return found.solution / self.scale
+        count = target.shape[1]
+        x, coefficients = np.zeros((len(self.scale), count)), np.zeros((self.D.X.shape[1], count))
+        right = np.hstack([self.find_right(target) / self.scale, self.probe()])
+        enough = _RESIDUAL * np.linalg.norm(right, axis=0)
+        found = self.descend(right, enough)
+        if found is None:
+            return None
+        least, most = _find_extremes(found)
+        if not most <= _LARGEST * least:
+            return None
+        step, left, rest = found.solutions[:, :count], enough[:count], np.arange(count)
+        for _ in range(_MOST_REFINEMENTS):
+            step /= self.scale
+            x[:, rest] += step
+            coefficients[:, rest] += self.lead(step)
+            enough = rounding * least * np.linalg.norm(x[:, rest] * self.sizes, axis=0)
+            rest, enough = rest[left > enough], enough[left > enough]
+            if not len(rest):
+                return coefficients
+            right = self.find_rest(target[:, rest], x[:, rest], coefficients[:, rest])
+            right /= self.scale
+            left = np.maximum(_RESIDUAL * np.linalg.norm(right, axis=0), 0.5 * enough)
+            found = self.descend(right, left)
+            if found is None:
+                return None
+            step = found.solutions
+        return None
+
+    def descend(self, right: Matrix, enough: Matrix) -> Descents | None:
+        """Return solutions of the scaled system, if the steps led there."""
+        scale = self.scale[:, 0]
+        found = self.equations.descend(scale, self.penalty, right, enough, _MOST_STEPS)
+        return found if found.converged.all() else None
 
 
 class _Columns(_System):
     """DᵀD + α."""
 
-    def bound(self, w: Matrix) -> float:
-        root, magnitudes = np.sqrt(w), abs(self.D.X)
-        rows = root * (magnitudes @ (1 / self.sizes))
-        columns = (magnitudes.T @ root) / self.sizes
-        return float(rows.max() * columns.max())
+    def is_whole(self) -> bool:
+        return super().is_whole() and bool(self.active.all())
 
-    def is_well_posed(self) -> bool:
-        return bool(self.active.all()) and super().is_well_posed()
+    def find_right(self, rest: Matrix) -> Matrix:
+        return self.D.along_columns(rest)
 
-    def multiply(self, x: Matrix) -> Matrix:
-        b = x / self.scale
-        return (self.D.along_columns(self.D.along_rows(b)) + self.penalty * b) / self.scale
+    def find_rest(self, target: Matrix, x: Matrix, coefficients: Matrix) -> Matrix:
+        rest = target - self.D.along_rows(coefficients)
+        return self.find_right(rest) - self.penalty * coefficients
 
-    def refine(self, target: Matrix) -> Matrix | None:
-        b = np.zeros(len(self.scale))
-        for _ in range(_MOST_REFINEMENTS):
-            slope = self.D.along_columns(target - self.D.along_rows(b)) - self.penalty * b
-            step = self.step(slope)
-            if step is None:
-                return None
-            b += step
-            if self.is_last(step, b):
-                return b
-        return None
+    def lead(self, x: Matrix) -> Matrix:
+        return x
 
 
 class _Rows(_System):
     """DDᵀ + α; `empty` is the direction that centring leaves without a square."""
 
-    def __init__(self, D: Centred, penalty: float, squares: Matrix, empty: Matrix | None) -> None:
-        super().__init__(D, penalty, squares)
-        self.empty = None if penalty else empty
-
-    def bound(self, w: Matrix) -> float:
-        share, magnitudes = np.sqrt(w) / self.sizes, abs(self.D.X)
-        rows = share * np.asarray(magnitudes.sum(axis=1)).ravel()
-        columns = magnitudes.T @ share
-        lost = np.linalg.norm(share) * np.linalg.norm(self.D.mean)
-        return float((np.sqrt(rows.max() * columns.max()) + lost) ** 2)
-
-    def multiply(self, x: Matrix) -> Matrix:
-        u = x / self.scale
-        return (self.D.along_rows(self.D.along_columns(u)) + self.penalty * u) / self.scale
+    def __init__(
+        self,
+        D: Centred,
+        equations: NormalEquations,
+        penalty: float,
+        squares: Matrix,
+        empty: Matrix | None,
+    ) -> None:
+        super().__init__(D, equations, penalty, squares)
+        self.empty = empty
 
     def probe(self) -> Matrix:
         found = super().probe()
         return found if self.empty is None else _without(self.sizes * self.empty, found)
 
-    def refine(self, target: Matrix) -> Matrix | None:
-        u, b = np.zeros(len(self.scale)), np.zeros(self.D.X.shape[1])
-        for _ in range(_MOST_REFINEMENTS):
-            slope = target - self.D.along_rows(b) - self.penalty * u
-            step = self.step(slope if self.empty is None else _without(self.empty, slope))
-            if step is None:
-                return None
-            u += step
-            b += self.D.along_columns(step)
-            if self.is_last(step, u):
-                return b
-        return None
+    def find_right(self, rest: Matrix) -> Matrix:
+        return rest if self.empty is None else _without(self.empty, rest)
+
+    def find_rest(self, target: Matrix, x: Matrix, coefficients: Matrix) -> Matrix:
+        return self.find_right(target - self.D.along_rows(coefficients) - self.penalty * x)
+
+    def lead(self, x: Matrix) -> Matrix:
+        return self.D.along_columns(x)
 
 
-def _without(direction: Matrix, vector: Matrix) -> Matrix:
-    """Return what is perpendicular to a direction of a vector."""
-    return vector - (direction @ vector) / (direction @ direction) * direction
+def _without(direction: Matrix, vectors: Matrix) -> Matrix:
+    """Return what is perpendicular to a direction of vectors."""
+    return vectors - direction * ((direction.T @ vectors) / (direction.T @ direction))
 
 
-def _descend(multiply: Product, right: Matrix) -> _Descent:
-    """Solve a system by conjugate gradients from zero."""
-    size = np.abs(right).max(initial=0.0)
-    x, residual = np.zeros(len(right)), right / (size if size > 0 else 1.0)
-    direction, square = residual.copy(), float(residual @ residual)
-    enough = _RESIDUAL**2 * square
-    lengths: list[float] = []
-    kept: list[float] = []
-    while not square <= enough:
-        if len(lengths) == _MOST_STEPS or not np.isfinite(square):
-            return _Descent(None, lengths, kept)
-        product = multiply(direction)
-        curvature = float(direction @ product)
-        if not curvature > 0:
-            return _Descent(None, lengths, kept)
-        length = square / curvature
-        x += length * direction
-        residual -= length * product
-        before, square = square, float(residual @ residual)
-        lengths.append(length)
-        kept.append(square / before)
-        direction *= square / before
-        direction += residual
-    return _Descent(size * x, lengths, kept)
+def _find_extremes(found: Descents) -> tuple[float, float]:
+    """Return the smallest and the largest eigenvalue that the steps have shown."""
+    least, most = np.inf, 0.0
+    for lengths, kept in zip(found.lengths, found.kept, strict=True):
+        if not len(lengths):
+            continue
+        diagonal = 1 / lengths
+        diagonal[1:] += kept[:-1] / lengths[:-1]
+        values = linalg.eigvalsh_tridiagonal(diagonal, np.sqrt(kept[:-1]) / lengths[:-1])
+        least, most = min(least, float(values[0])), max(most, float(values[-1]))
+    return least, most

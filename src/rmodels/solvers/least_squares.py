@@ -170,7 +170,11 @@ def solve_penalty(
 
 
 def solve_by_products(
-    source: Source, route: Route, fit_intercept: bool, penalties: NDArray[np.float64] | None = None
+    source: Source,
+    route: Route,
+    fit_intercept: bool,
+    n_threads: int | None,
+    penalties: NDArray[np.float64] | None = None,
 ) -> tuple[LinearFit | None, Route]:
     """Solve by products of sparse rows and vectors, if that is the route.
 
@@ -184,7 +188,7 @@ def solve_by_products(
     if route.solver == "krylov":
         assert isinstance(source, Rows)
         assert route.otherwise is not None
-        found = conjugate_gradients.solve(source, fit_intercept, penalties)
+        found = conjugate_gradients.solve(source, fit_intercept, penalties, n_threads)
         if found is not None:
             return found, route
         route = route.otherwise
@@ -217,7 +221,7 @@ def solve(
     """
     route = plan_least_squares(source, solver, positive)
     with blas_threads(smaller_side(source), n_threads or 1):
-        fitted, route = solve_by_products(source, route, fit_intercept)
+        fitted, route = solve_by_products(source, route, fit_intercept, n_threads)
         if fitted is not None:
             return fitted
         known = read(source, route, fit_intercept, n_threads)

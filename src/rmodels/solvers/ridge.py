@@ -41,7 +41,7 @@ def solve(
     if route.otherwise is not None and _leads(route.otherwise, known):
         route = route.otherwise  # what is known need not be read
     with blas_threads(smaller_side(source), n_threads or 1):
-        fitted, route = solve_by_products(source, route, fit_intercept, penalties)
+        fitted, route = solve_by_products(source, route, fit_intercept, n_threads, penalties)
         if fitted is not None:
             return fitted
         first = read(source, route, fit_intercept, n_threads, known)

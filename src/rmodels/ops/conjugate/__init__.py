@@ -1,0 +1,116 @@
+"""Systems of the products of sparse rows, solved by conjugate gradients."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmodels import ops
+
+__all__ = ["Descents", "NormalEquations"]
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Descents:
+    """Solutions of a system for several right-hand sides, and what tells of the steps to them.
+
+    Attributes
+    ----------
+    solutions : ndarray of shape (size, n_sides)
+    converged : ndarray of shape (n_sides,), bool
+        Whether the residual became as small as was asked for. If not, the solution means nothing.
+    lengths : list of ndarray of shape (n_steps,)
+        Of the steps along their directions, for each side.
+    kept : list of ndarray of shape (n_steps,)
+        The share of each direction that is part of the next.
+    """
+
+    solutions: Matrix
+    converged: NDArray[np.bool_]
+    lengths: list[Matrix]
+    kept: list[Matrix]
+
+
+class NormalEquations:
+    """S⁻¹ (DᵀD + α) S⁻¹ x = r, or with DDᵀ in place of DᵀD; D are rows √w (x − μ).
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_samples, n_features), float64
+        Not changed. Fewer than 2³¹ samples and features.
+    mean : ndarray of shape (n_features,), float64
+        μ; zeros if the rows are not centred.
+    root : ndarray of shape (n_samples,), float64, optional
+        √w; 1 each if not given.
+    dual : bool
+        Whether the matrix is DDᵀ + α: then `size` is n_samples, else n_features.
+    engine, n_threads
+        As in `rmodels.ops.moments.moments`.
+
+    Attributes
+    ----------
+    engine : str
+        What computes.
+
+    Notes
+    -----
+    D is never formed. Memory: native, a copy of X, and for each of up to four sides a few vectors,
+    of the columns at most eight more where X has many entries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import sparse
+    >>> from rmodels.ops.conjugate import NormalEquations
+    >>> X = sparse.csr_array(np.array([[1.0, 0.0], [3.0, 2.0]]))
+    >>> equations = NormalEquations(X, np.zeros(2))  # XᵀX is ((10, 6), (6, 4))
+    >>> right = np.array([[16.0], [10.0]])
+    >>> found = equations.descend(np.ones(2), 0.0, right, np.full(1, 1e-12), 10)
+    >>> found.solutions.round(9), found.converged
+    (array([[1.],
+           [1.]]), array([ True]))
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        mean: Matrix,
+        root: Matrix | None = None,
+        *,
+        dual: bool = False,
+        engine: str | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.engine = ops.choose("conjugate", engine)
+        implementation = ops.implementation("conjugate", self.engine)
+        self._equations = implementation.Equations(X, mean, root, dual, n_threads)
+
+    def descend(
+        self, scale: Matrix, penalty: float, right: Matrix, enough: Matrix, most: int
+    ) -> Descents:
+        """Solve by conjugate gradients from zero, for each right-hand side.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (size,), float64
+            The diagonal of S, above 0; where it is infinite, solutions are 0.
+        penalty : float
+            α, at least 0.
+        right : ndarray of shape (size, n_sides), float64
+        enough : ndarray of shape (n_sides,), float64
+            The norm of a residual at which the steps end.
+        most : int
+            The largest number of steps.
+
+        Returns
+        -------
+        Descents
+            Bitwise the same for any number of threads. A side does not converge if `most` steps do
+            not lead there, the matrix is not positive definite along a direction, or numbers
+            overflow.
+        """
+        found: Descents = self._equations.descend(scale, penalty, right, enough, most)
+        return found
