@@ -1,13 +1,15 @@
 """The limit on BLAS's threads: inside a block, after it, where blocks overlap, and in a child."""
 
 import multiprocessing
+import os
 import sys
 import threading
 
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from rmodels.solvers.blas import blas_threads
+from rmodels.solvers import blas
+from rmodels.solvers.blas import blas_threads, count_free
 
 pytestmark = pytest.mark.skipif(
     not ThreadpoolController().select(user_api="blas").lib_controllers,
@@ -25,7 +27,8 @@ def counts():
 
 
 @pytest.fixture(autouse=True)
-def three_threads():
+def three_threads(monkeypatch):
+    monkeypatch.setattr(blas, "count_free", lambda: 8)  # whatever else runs during the tests
     with ThreadpoolController().limit(limits=3, user_api="blas"):
         if set(counts()) != {3}:
             pytest.skip("BLAS was built for fewer threads than the test needs")
@@ -43,6 +46,31 @@ def test_large_matrices_take_no_more_than_asked_for():
         with blas_threads(1000, n_threads):
             assert set(counts()) == {expected}
     assert set(counts()) == {3}
+
+
+@pytest.mark.parametrize(("free", "expected"), [(-1, 1), (0, 1), (1, 1), (2, 2), (3, 3)])
+def test_busy_processors_take_no_thread(monkeypatch, free, expected):
+    monkeypatch.setattr(blas, "count_free", lambda: free)
+    with blas_threads(1000, 3):
+        assert set(counts()) == {expected}
+    assert set(counts()) == {3}
+
+
+def test_threads_of_other_programs_are_counted(monkeypatch, tmp_path):
+    monkeypatch.setattr(blas, "PROC", tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert count_free() == 16  # nothing is known
+    (tmp_path / "loadavg").write_text("1.00 1.00 1.00 5/321 77\n")
+    assert count_free() == 16
+    for number, state in enumerate("RSR"):
+        task = tmp_path / "self" / "task" / str(number)
+        task.mkdir(parents=True)
+        (task / "stat").write_text(f"{number} (a) (name) {state} 1 2 3\n")
+    assert count_free() == 16 - (5 - 2)
+    (tmp_path / "loadavg").write_text("1.00 1.00 1.00 1/321 77\n")  # this thread alone
+    assert count_free() == 16
+    (tmp_path / "loadavg").write_text("something else")
+    assert count_free() == 16
 
 
 def test_an_error_restores_the_setting():
