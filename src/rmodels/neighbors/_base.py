@@ -178,7 +178,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         """Return most threads of a search; little work has one, without asking for processors."""
         count = self.n_samples_fit_ if queries is None else queries.shape[0]
         values = count * self.n_samples_fit_ * self.n_features_in_
-        return 1 if self.n_jobs is None and values < _LITTLE else thread_count(self.n_jobs)
+        return 1 if self.n_jobs != 0 and values < _LITTLE else thread_count(self.n_jobs)
 
     @property
     def _others(self) -> list[NDArray]:
