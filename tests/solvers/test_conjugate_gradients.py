@@ -3,6 +3,7 @@ import pytest
 from scipy import sparse
 
 from rmodels import LinearRegression, Ridge, ops
+from rmodels.config import config_context
 from rmodels.data import Rows
 from rmodels.solvers import conjugate_gradients, least_squares, ridge
 
@@ -51,6 +52,28 @@ def test_penalties_of_targets(shape, fit_intercept):
     found = conjugate_gradients.solve(rows, fit_intercept, penalties)
     expected = ridge.solve(on_arrays(rows), penalties, fit_intercept)
     assert_equal(found, expected, 100.0)
+
+
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_the_reference_gives_the_same(shape):
+    rows = rows_of(*shape, targets=2)
+    found = conjugate_gradients.solve(rows, True, np.array([0.0, 3.0]))
+    with config_context(engine="reference"):
+        plain = conjugate_gradients.solve(rows, True, np.array([0.0, 3.0]))
+    assert plain.engine == "reference"
+    assert_equal(found, plain, 100.0)
+
+
+@pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
+def test_float32_has_the_digits_that_it_keeps(shape):
+    rows = rows_of(*shape)
+    single = Rows(rows.X.astype(np.float32), rows.Y, None, lambda: None)
+    found = conjugate_gradients.solve(single, True)
+    exact = Rows(single.X.astype(np.float64), rows.Y, None, lambda: None)
+    expected = conjugate_gradients.solve(exact, True)
+    size = np.linalg.norm(expected.coefficients)
+    # what is left is bounded in the scaled columns, whose norms are of one order of magnitude
+    assert np.linalg.norm(found.coefficients - expected.coefficients) <= 10 * 2.0**-28 * size
 
 
 def test_columns_of_very_different_scales():

@@ -30,6 +30,7 @@ _SINGLE = 2.0**-28  # what rounding to float32 hides
 _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
+_MOST_LINES = 2**31 - 1  # of `NormalEquations`
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
@@ -54,6 +55,8 @@ def solve(
     rounding = _SINGLE if X.dtype == np.float32 else _EPS
     X = X.astype(np.float64, copy=False)
     n, d = X.shape
+    if max(n, d) > _MOST_LINES:
+        return None
     w = np.ones(n) if weights is None else weights.astype(np.float64)
     offset = np.zeros(d + Y.shape[1])
     if fit_intercept:
