@@ -5,10 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
-from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors
+from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors, data
 from rmodels.data.checks import is_surely_finite
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
@@ -80,3 +81,32 @@ def test_what_was_not_fitted_says_so():
         broken.fit([[np.nan]])
     with pytest.raises(NotFittedError, match="not fitted yet"):
         broken.kneighbors([[0.0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_a_matrix_are_checked_where_they_are(dtype):
+    X = sparse.csr_array(np.eye(4, 3, dtype=dtype))
+    y = np.arange(4.0, dtype=dtype)
+    rows = data.source(LinearRegression(), X, y, targets="numbers")
+    assert rows.X is X
+    model = LinearRegression().fit(X, y)
+    assert model.n_features_in_ == 3
+    with pytest.raises(ValueError, match="X has 2 features, but LinearRegression is expecting 3"):
+        model.predict(X[:, :2])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        LinearRegression().fit(X, y[:3])
+    X.data[1] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        LinearRegression().fit(X, y)
+
+
+def test_other_matrices_become_rows():
+    X = sparse.csc_array(np.eye(4, 3))
+    assert data.source(LinearRegression(), X, np.ones(4), targets="numbers").X.format == "csr"
+    whole = sparse.csr_array(np.eye(4, 3, dtype=np.int64))
+    found = data.source(LinearRegression(), whole, np.ones(4), targets="numbers")
+    assert found.X.dtype == np.float64
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        LinearRegression().fit(sparse.csr_array((0, 3)), np.ones(0))

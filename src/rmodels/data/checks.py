@@ -104,6 +104,19 @@ def is_plain(A: Any) -> bool:
     return type(A) is np.ndarray and A.dtype in _FLOATS and A.ndim in (1, 2) and A.size > 0
 
 
+def _are_plain(X: Any, need: Need) -> bool:
+    """Return whether rows, an array or a CSR matrix, need no conversion but to be contiguous."""
+    if not sparse.issparse(X):
+        return is_plain(X) and X.ndim == 2
+    return (
+        need.sparse
+        and X.format == "csr"
+        and X.dtype in _FLOATS
+        and X.indices.dtype == X.indptr.dtype == np.int32
+        and min(X.shape) > 0
+    )
+
+
 def is_surely_finite(A: NDArray) -> bool:
     """Return whether a sum over an array shows that all of it is finite."""
     if (
@@ -257,9 +270,11 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
             _assert_finite_tensor(estimator, X, "X")
         return contiguous(X) if need.contiguous else X
     narrow = need.doubles and getattr(X, "dtype", None) != np.float64
-    if not narrow and is_plain(X) and X.ndim == 2 and (reset or _has_columns(estimator, X)):
-        plain = np.ascontiguousarray(X) if need.contiguous else X
-        if need.missing == "later" or is_surely_finite(plain):
+    if not narrow and _are_plain(X, need) and (reset or _has_columns(estimator, X)):
+        is_matrix = sparse.issparse(X)
+        plain = np.ascontiguousarray(X) if need.contiguous and not is_matrix else X
+        values: Any = plain.data if is_matrix else plain
+        if need.missing == "later" or is_surely_finite(values):
             if reset:
                 _record_columns(estimator, X)
             return plain
@@ -290,7 +305,7 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
         X = _check_distances(estimator, X, reset=reset)
         y = check_array(y, dtype=_FLOATS, ensure_2d=False, input_name="y", estimator=estimator)
         check_consistent_length(X, y)
-    elif is_plain(X) and is_plain(y) and X.ndim == 2 and len(y) == len(X):
+    elif _are_plain(X, need) and is_plain(y) and len(y) == X.shape[0]:
         X = _check_samples(estimator, X, need, reset=reset)
     else:
         refuse_kinds(X, "X")
