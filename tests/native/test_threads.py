@@ -137,6 +137,25 @@ for _ in range(100):
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=110)
 
 
+needs_affinity = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity"), reason="the system does not tell where a thread may run"
+)
+
+
+@needs_affinity
+def test_a_process_that_may_use_one_processor():
+    code = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, sys.argv[1])
+from test_threads import assert_same, compute
+assert_same(compute(3), compute(1))
+assert len(os.sched_getaffinity(0)) == 1
+"""
+    run = [sys.executable, "-c", code, os.path.dirname(__file__)]
+    subprocess.run(run, check=True, timeout=110)
+
+
 def test_calls_from_several_threads_at_once():
     expected = compute()
     with ThreadPoolExecutor(4) as pool:
@@ -204,22 +223,42 @@ def test_a_system_without_threads_to_spare():
     assert_same(pickle.loads(run.stdout), compute())
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a compiler that takes -std=c++20")
-def test_threads_for_which_there_is_no_memory(tmp_path):
+def compile_with_threads(name, tmp_path):
+    """Return a program of this folder that is compiled with the threads of the engine."""
     source = Path(__file__).parents[2] / "src/rmodels"
-    program = tmp_path / "no_memory"
+    program = tmp_path / name
     subprocess.run(
         ["c++", "-std=c++20", "-O1", "-pthread", "-DRMODELS_ISA=tested", f"-I{source}",
-         "-o", program, Path(__file__).with_name("no_memory.cpp")],
+         "-o", program, Path(__file__).with_name(f"{name}.cpp")],
         check=True,
     )  # fmt: skip
+    return program
+
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which("c++") is None or sys.platform == "win32",
+    reason="needs a C++ compiler that takes -std=c++20",
+)
+
+
+@needs_compiler
+def test_threads_for_which_there_is_no_memory(tmp_path):
+    program = compile_with_threads("no_memory", tmp_path)
     run = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr  # a thread left behind ends the process
     for name in ("parallel_for", "as_team", "Crew"):
         outcomes = [line for line in run.stdout.splitlines() if line.startswith(name)]
         assert set(outcomes) == {f"{name} refused", f"{name} done", f"{name} done all"}
         assert outcomes.count(f"{name} done") >= 8  # one for each thread that could not start
+
+
+@needs_compiler
+@needs_affinity
+def test_threads_may_run_wherever_their_maker_may(tmp_path):
+    """They are moved as they start."""
+    program = compile_with_threads("affinity", tmp_path)
+    run = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout) == (0, "parallel_for\nas_team\nmaker\n"), run.stderr
 
 
 def few_features(n):
