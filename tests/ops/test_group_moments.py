@@ -79,9 +79,12 @@ def test_shapes(engine, n, d, t, weighted, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("n", "d", "n_groups"), [(9000, 3, 2), (3000, 5, 700), (900, 270, 3)])
-def test_many_rows_groups_and_columns(engine, n, d, n_groups, kind):
-    X, Y, weights = samples(n, d, 1, weighted=True)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n", "d", "n_groups"), [(9000, 3, 2), (3000, 5, 700), (900, 270, 3), (1300, 131, 2)]
+)
+def test_many_rows_groups_and_columns(engine, n, d, n_groups, weighted, kind):
+    X, Y, weights = samples(n, d, 1 if weighted else 0, weighted=weighted)
     groups = groups_of(n, n_groups)
     found = group_moments(X, Y, groups, n_groups, weights, scatter=kind, engine=engine)
     assert_groups_accurate(found, X, Y, groups, weights)

@@ -365,7 +365,7 @@ def group_moments(
     diagonals of their groups.
 
     Memory beyond input and result: 8 bytes a row and what `moments` takes (pooled: one scatter
-    matrix more); with "diagonal" 32 MB, or four times the result, and a fixed amount per thread.
+    matrix more); with "diagonal" 16 MB, or four times the result, and a fixed amount per thread.
 
     Examples
     --------
