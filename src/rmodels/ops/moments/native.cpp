@@ -7,6 +7,7 @@
 #include "ops/moments/native.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ops/moments/products.hpp"
@@ -150,19 +151,50 @@ struct Gathered {
     }
 };
 
-// The rows [first, last) of X, if they lie in one piece of memory or nearly so; they are asked for while the products
-// of as many rows of `columns` columns are computed.
+// The lines of X (their `columns` elements adjacent) with these numbers, which are asked for between the tiles of the
+// products of `width` columns.
+Ahead some_lines(const Strided &X, const std::int64_t *number, const std::int64_t *last, std::size_t width) {
+    std::size_t tiles = 0;
+    for (std::size_t left = 0; left < width; left += kPanel) tiles += (width - left + kTileRows - 1) / kTileRows;
+    const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
+    Ahead found;
+    found.lines = X.visit(0, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
+    found.number = number;
+    found.last = last;
+    found.stride = X.row_stride * std::ptrdiff_t(bytes);
+    found.bytes = X.columns * bytes;
+    found.at_once = (std::size_t(last - number) + tiles - 1) / tiles;
+    return found;
+}
+
+constexpr std::size_t kStreams = 16;  // columns that the processor itself asks for in time
+
+constexpr auto kInTurn = [] {
+    std::array<std::int64_t, kWide> numbers{};
+    for (std::size_t i = 0; i < numbers.size(); i++) numbers[i] = std::int64_t(i);
+    return numbers;
+}();
+
+// The rows [first, last) of X, if rows lie in one piece of memory or nearly so, or columns do; they are asked for while
+// the products of as many rows of `columns` columns are computed.
 Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
     const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
-    if (first >= last || !X.columns || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
+    if (first >= last || !X.columns) return {};
+    if (X.row_stride == 1 && X.columns > kStreams)
+        return some_lines(X.rows_from(first, last - first).transposed(), kInTurn.data(), kInTurn.data() + X.columns,
+                          columns);
+    if (X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
         X.row_stride > std::ptrdiff_t(2 * X.columns))
         return {};
     auto address = [&](std::size_t row) {
         return X.visit(row, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
     };
     const std::size_t products = columns * (columns + kF64) / (2 * kF64);
-    return {address(first), address(last - 1) + X.columns * bytes,
-            256 * std::size_t(X.row_stride) * bytes / products + 1};
+    Ahead found;
+    found.next = address(first);
+    found.end = address(last - 1) + X.columns * bytes;
+    found.pace = 256 * std::size_t(X.row_stride) * bytes / products + 1;
+    return found;
 }
 
 // Rows one after the other, numbered from `first` on.
@@ -188,14 +220,17 @@ struct Selected {
     Gathered &gathered;
 
     Samples rows(std::size_t at, std::size_t some) const {
-        gathered.copy(samples, numbers + at, 0, some, count - at);
+        gathered.copy(samples, numbers + at, 0, some, 0);
         return gathered.samples;
     }
     Strided weights(std::size_t at, std::size_t some) const {
         for (std::size_t i = 0; i < some; i++) gathered.weights[i] = samples.weights.at(std::size_t(numbers[at + i]));
         return gathered.samples.weights;
     }
-    Ahead ahead(std::size_t, std::size_t) const { return {}; }
+    Ahead ahead(std::size_t at, std::size_t columns) const {
+        if (at >= count || samples.X.column_stride != 1) return {};
+        return some_lines(samples.X, numbers + at, numbers + std::min(count, at + kBlockRows), columns);
+    }
 };
 
 }  // namespace

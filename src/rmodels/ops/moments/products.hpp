@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -31,6 +32,17 @@ static_assert(kPanel % kTileRows == 0, "the rows of a tile lie in one panel");
 struct Ahead {
     const char *next = nullptr, *end = nullptr;
     std::size_t pace = 0;  // 256ths of a byte for each product of vectors
+
+    // Or lines of an array by their numbers: some of them before each tile.
+    const char *lines = nullptr;
+    const std::int64_t *number = nullptr, *last = nullptr;
+    std::ptrdiff_t stride = 0;           // in bytes
+    std::size_t bytes = 0, at_once = 0;  // of a line, and lines
+
+    void ask() {
+        for (std::size_t i = 0; i < at_once && number < last; i++, number++)
+            for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(lines + *number * stride + at, 0, 2);
+    }
 };
 
 // kF64 columns of rows that are packed while a tile is in work: the multipliers leave the time for it.
@@ -166,6 +178,7 @@ inline void add_products(const Panels &Z, std::size_t first, std::size_t last, s
         const bool diagonal = kRotates && tile_rows == kTileRows && i < left + kPanel;
         const double *A = element(Z, first, i), *B = element(Z, first, left);
         double *to = C + i * width + left;
+        ahead.ask();
         if (load.next < load.strips && tile_rows == kTileRows) {
             const std::size_t column = load.next++ * kF64;
             load.source.visit(0, column, [&](auto *from) {
