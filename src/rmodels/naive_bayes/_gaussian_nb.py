@@ -14,6 +14,7 @@ from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
+from rmodels.ops import mahalanobis
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
 
@@ -221,7 +222,9 @@ class GaussianNB(DensityClassifier):
 
     def _densities(self) -> tuple[Matrix, Matrix]:
         """Return log π_c − ½ Σ log 2π v of each class, and one over its variances."""
-        variances, priors = (on_host(adopt(A)) for A in (self.var_, self.class_prior_))
+        variances, priors = (
+            on_host(adopt(A)).astype(np.float64, copy=False) for A in (self.var_, self.class_prior_)
+        )
         with np.errstate(divide="ignore"):  # a class without weight, or that does not vary
             constants = np.log(priors) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
             return constants, 1.0 / variances
@@ -233,6 +236,15 @@ class GaussianNB(DensityClassifier):
         joint *= -0.5
         joint += beside(constants, rows.X)
         return joint
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the classes of checked rows: the places of the largest log p(x, c)."""
+        constants, precisions = self._densities()
+        centres = on_host(adopt(self.theta_)).astype(np.float64, copy=False)
+        places, finite = mahalanobis.classify(rows.X, centres, precisions, constants)
+        if not finite:
+            return super()._predict(rows)  # which says where, or goes by what overflows
+        return self.classes_[beside(places, self.classes_)]
 
     def _joint_graph(self, X: "Value") -> "Value":
         constants, precisions = self._densities()

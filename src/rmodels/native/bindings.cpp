@@ -164,6 +164,14 @@ void distances(const Array &X, const Input &centres, const Input &others, const 
     measure(x, to, found.data(), threads);
 }
 
+bool classify_rows(const Array &X, const Input &centres, const Input &precisions, const Input &constants,
+                   const Whole &places, int threads) {
+    const Strided x = strided(X);
+    const Centres to{centres.data(), precisions.data(), centres.shape(0)};
+    nb::gil_scoped_release release;
+    return classify(x, to, constants.data(), places.data(), threads);
+}
+
 using Labels = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -491,6 +499,8 @@ NB_MODULE(RMODELS_MODULE, module) {
 
     module.def("diagonal_distances", &distances<diagonal_distances>, "X"_a, "centres"_a.noconvert(),
                "precisions"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("classify", &classify_rows, "X"_a, "centres"_a.noconvert(), "precisions"_a.noconvert(),
+               "constants"_a.noconvert(), "places"_a.noconvert(), "threads"_a);
     module.def("full_distances", &distances<full_distances>, "X"_a, "centres"_a.noconvert(), "factors"_a.noconvert(),
                "found"_a.noconvert(), "threads"_a);
 

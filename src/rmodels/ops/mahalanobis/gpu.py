@@ -22,6 +22,17 @@ def diagonal(X: Any, centres: Any, precisions: Any, n_threads: int | None) -> An
 
 
 @device.beside_its_data
+def classify(
+    X: Any, centres: Any, precisions: Any, constants: Any, n_threads: int | None
+) -> tuple[Any, bool]:
+    """argmax_c of k_c − ½ Σ_j r_cj (x_j − m_cj)²."""
+    sums = device.upload(diagonal(X, centres, precisions, n_threads), device.device(X))
+    k = device.upload(constants, sums.device).to(torch.float64)
+    places = (sums * -0.5 + k).argmax(dim=1)
+    return device.like(places, X), bool(torch.isfinite(sums).all())
+
+
+@device.beside_its_data
 def full(X: Any, centres: Any, factors: Any, n_threads: int | None) -> Any:
     """‖(x − m_c) A_c‖², a centre after the other."""
     found, where = _prepare(X, centres)

@@ -5,6 +5,8 @@
 #include "ops/mahalanobis/native.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <limits>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -46,7 +48,7 @@ inline void write_column(const f64v (&line)[Vectors], std::size_t rows, double *
 // Of a panel of two vectors of rows, the distances to Count centres, whose columns are `stride` apart.
 template <int Count>
 inline void sum_squares(const double *panel, std::size_t d, const double *centres, const double *precisions,
-                        std::size_t stride, std::size_t rows, double *found) {
+                        std::size_t stride, f64v (&found)[Count][2]) {
     f64v sums[Count][2]{};
     for (std::size_t j = 0; j < d; j++) {
         const f64v x[2] = {load_f64(panel + j * 2 * kF64), load_f64(panel + j * 2 * kF64 + kF64)};
@@ -58,7 +60,31 @@ inline void sum_squares(const double *panel, std::size_t d, const double *centre
             }
         }
     }
-    for (int c = 0; c < Count; c++) write_column(sums[c], rows, found + c, stride);
+    for (int c = 0; c < Count; c++) std::copy_n(sums[c], 2, found[c]);
+}
+
+// Calls body(centre, the distances of a panel of two vectors of rows to it) for all centres, in their order.
+template <class Body>
+inline void for_centres(const double *panel, std::size_t d, const Doubles &centres, const Doubles &precisions,
+                        std::size_t count, Body &&body) {
+    auto take = [&]<int Count>(std::size_t c) {
+        f64v found[Count][2];
+        sum_squares<Count>(panel, d, centres.data() + c, precisions.data() + c, count, found);
+        for (int i = 0; i < Count; i++) body(c + std::size_t(i), found[i]);
+    };
+    std::size_t c = 0;
+    for (; c + kCentres <= count; c += kCentres) take.template operator()<kCentres>(c);
+    switch (count - c) {
+        case 3:
+            take.template operator()<3>(c);
+            break;
+        case 2:
+            take.template operator()<2>(c);
+            break;
+        case 1:
+            take.template operator()<1>(c);
+            break;
+    }
 }
 
 // A matrix of (rows, columns) by columns.
@@ -97,27 +123,45 @@ void diagonal_distances(const Strided &X, const Centres &to, double *found, int 
     const Doubles centres = transposed(to.centres, n, d), precisions = transposed(to.others, n, d);
     for_blocks(X, width, threads, [&](std::size_t rows, std::size_t first, const double *panels, int) {
         for (std::size_t row = 0; row < rows; row += width) {
-            const double *panel = panels + row * d;
-            const std::size_t here = std::min(width, rows - row);
             double *line = found + (first + row) * n;
-            auto sum = [&]<int Count>(std::size_t c) {
-                sum_squares<Count>(panel, d, centres.data() + c, precisions.data() + c, n, here, line + c);
-            };
-            std::size_t c = 0;
-            for (; c + kCentres <= n; c += kCentres) sum.template operator()<kCentres>(c);
-            switch (n - c) {
-                case 3:
-                    sum.template operator()<3>(c);
-                    break;
-                case 2:
-                    sum.template operator()<2>(c);
-                    break;
-                case 1:
-                    sum.template operator()<1>(c);
-                    break;
-            }
+            for_centres(panels + row * d, d, centres, precisions, n, [&](std::size_t c, const f64v(&distances)[2]) {
+                write_column(distances, std::min(width, rows - row), line + c, n);
+            });
         }
     });
+}
+
+bool classify(const Strided &X, const Centres &to, const double *constants, std::int64_t *places, int threads) {
+    constexpr std::size_t width = 2 * kF64;
+    const std::size_t d = X.columns, n = to.count;
+    const Doubles centres = transposed(to.centres, n, d), precisions = transposed(to.others, n, d);
+    const f64v infinite = broadcast(std::numeric_limits<double>::infinity());
+    std::atomic<bool> finite{true};
+    for_blocks(X, width, threads, [&](std::size_t rows, std::size_t first, const double *panels, int) {
+        for (std::size_t row = 0; row < rows; row += width) {
+            const std::size_t here = std::min(width, rows - row);
+            f64v best[2] = {-infinite, -infinite};
+            i64v place[2]{}, all[2] = {~i64v{}, ~i64v{}};
+            for_centres(panels + row * d, d, centres, precisions, n, [&](std::size_t c, const f64v(&distances)[2]) {
+                const f64v constant = broadcast(constants[c]);
+                for (int v = 0; v < 2; v++) {
+                    const f64v score = distances[v] * broadcast(-0.5) + constant;
+                    const auto better = score > best[v];
+                    best[v] = better ? score : best[v];
+                    place[v] = better ? i64v{} + (long long)(c) : place[v];
+                    all[v] &= magnitude(distances[v]) < infinite;
+                }
+            });
+            alignas(64) std::int64_t lanes[width], whole[width];
+            for (int v = 0; v < 2; v++) {
+                store(lanes + v * kF64, place[v]);
+                store(whole + v * kF64, all[v]);
+            }
+            std::copy_n(lanes, here, places + first + row);
+            if (std::count(whole, whole + here, 0)) finite.store(false, std::memory_order_relaxed);
+        }
+    });
+    return finite.load();
 }
 
 void full_distances(const Strided &X, const Centres &to, double *found, int threads) {

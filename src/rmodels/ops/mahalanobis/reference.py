@@ -16,6 +16,15 @@ def diagonal(X: NDArray, centres: Matrix, precisions: Matrix, n_threads: int | N
     return total
 
 
+def classify(
+    X: NDArray, centres: Matrix, precisions: Matrix, constants: Matrix, n_threads: int | None
+) -> tuple[NDArray[np.int64], bool]:
+    """argmax_c of k_c − ½ Σ_j r_cj (x_j − m_cj)²."""
+    sums = diagonal(X, centres, precisions, n_threads)
+    places = (sums * -0.5 + constants).argmax(axis=1)
+    return places.astype(np.int64), bool(np.isfinite(sums).all())
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def full(X: NDArray, centres: Matrix, factors: Matrix, n_threads: int | None) -> Matrix:
     """‖(x − m_c) A_c‖², a centre after the other."""
