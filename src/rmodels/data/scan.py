@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 LARGEST_BATCH = 1 << 24  # bytes, if the memory limit allows as much
 _SHARE = 32  # of the memory limit that a batch may take: two are held as Arrow, and one as an array
+_FREED_SHARE = 4  # of the memory limit that Arrow may keep of batches that were let go
 _END = object()
 
 
@@ -53,17 +54,22 @@ def read_ahead(items: Iterator[T]) -> Generator[T]:
             yield item  # type: ignore[misc]
 
 
-def give_back_after_each(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield batches; give back after each the memory of those that were let go.
+def give_back(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
+    """Yield batches; give back the memory of those that were let go when it is so many bytes.
 
     Arrow's pool keeps what was freed, several batches of it, unless it is told to give it back.
+    Memory that is given back costs more to get again than decoding what is written there.
     """
+    met = 0
     for batch in batches:
-        is_arrow = not isinstance(batch.rows, np.ndarray)
+        met += 0 if isinstance(batch.rows, np.ndarray) else batch.rows.nbytes
         yield batch
         del batch
-        if is_arrow:
+        if met >= most:
             require("pyarrow", "files").default_memory_pool().release_unused()
+            met = 0
+    if met:
+        require("pyarrow", "files").default_memory_pool().release_unused()
 
 
 def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
@@ -174,7 +180,8 @@ class Scan:
     ) -> Iterator[Batch]:
         """Yield batches as they are read, of as many rows as the memory limit allows."""
         size = size or self.batch_size(len(columns))
-        return give_back_after_each(self.reader.batches(columns, size, start, texts))
+        batches = self.reader.batches(columns, size, start, texts)
+        return give_back(batches, get_config()["memory_limit"] // _FREED_SHARE)
 
     def arrays(
         self, asked: Asked, task: str, start: int = 0, left_out: int = 0
