@@ -66,11 +66,19 @@ void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector 
 
 using Numbers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void add_selected_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights,
-                          const Numbers &numbers, int threads) {
+// `numbers` are those of the rows of the first sums, then those of the second, and so on.
+void add_groups(const std::vector<Moments *> &sums, const Array &X, const Array &Y, const Vector &weights,
+                const Numbers &numbers, const Numbers &counts, int threads) {
     const Samples samples{strided(X), strided(Y), strided(weights)};
+    std::vector<Moments::Selection> selections;
+    const std::int64_t *number = numbers.data();
+    for (std::size_t i = 0; i < sums.size(); i++) {
+        const auto count = std::size_t(counts.data()[i]);
+        selections.push_back({sums[i], number, count});
+        number += count;
+    }
     nb::gil_scoped_release release;
-    moments.add_selected(samples, numbers.data(), numbers.shape(0), threads);
+    Moments::add_selections(selections, samples, threads);
 }
 
 using Whole = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -469,12 +477,12 @@ NB_MODULE(RMODELS_MODULE, module) {
     nb::class_<Moments>(module, "Moments")
         .def(nb::init<std::size_t>(), "columns"_a)
         .def("add", &add_moments, "X"_a, "Y"_a, "weights"_a.none(), "first"_a, "last"_a, "threads"_a)
-        .def("add_selected", &add_selected_moments, "X"_a, "Y"_a, "weights"_a.none(), "numbers"_a.noconvert(),
-             "threads"_a)
         .def("finish", &finish_moments, "mean"_a.noconvert(), "rest"_a.noconvert(), "scatter"_a.noconvert())
         .def_prop_ro("granularity", &Moments::granularity)
         .def_prop_ro("slab_rows", &Moments::slab_rows)
         .def_prop_ro("weight", &Moments::weight);
+    module.def("add_groups", &add_groups, "sums"_a, "X"_a, "Y"_a, "weights"_a.none(), "numbers"_a.noconvert(),
+               "counts"_a.noconvert(), "threads"_a);
     module.def("sort_groups", &sort_groups, "codes"_a.noconvert(), "count"_a.noconvert(), "numbers"_a.noconvert());
     nb::class_<GroupSquares>(module, "GroupSquares")
         .def(nb::init<std::size_t, std::size_t>(), "groups"_a, "columns"_a)

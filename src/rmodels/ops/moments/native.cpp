@@ -168,6 +168,7 @@ Ahead some_lines(const Strided &X, const std::int64_t *number, const std::int64_
 }
 
 constexpr std::size_t kStreams = 16;  // columns that the processor itself asks for in time
+constexpr std::size_t kLine = 8;      // elements of a row: shorter ones share cache lines
 
 constexpr auto kInTurn = [] {
     std::array<std::int64_t, kWide> numbers{};
@@ -228,7 +229,7 @@ struct Selected {
         return gathered.samples.weights;
     }
     Ahead ahead(std::size_t at, std::size_t columns) const {
-        if (at >= count || samples.X.column_stride != 1) return {};
+        if (at >= count || samples.X.column_stride != 1 || samples.X.columns < kLine) return {};
         return some_lines(samples.X, numbers + at, numbers + std::min(count, at + kBlockRows), columns);
     }
 };
@@ -406,33 +407,43 @@ std::size_t Moments::add_apart(const Samples &samples, std::size_t first, std::s
 }
 
 void Moments::add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads) {
-    if (wide()) {
-        Gathered gathered;
-        for (std::size_t first = 0; first < count; first += slab_rows_) {
-            const std::size_t rows = std::min(slab_rows_, count - first);
-            gathered.resize(samples, rows);
-            parallel_for((rows + kPackRows - 1) / kPackRows, threads, [&](std::size_t task, int) {
-                const std::size_t from = task * kPackRows;
-                gathered.copy(samples, numbers + first + from, from, std::min(kPackRows, rows - from), rows - from);
-            });
-            begin(open_, InOrder{gathered.samples, 0}, rows);
-            accumulate_together(open_, gathered.samples, 0, rows, threads, block_);
-            merge(open_);
-            open_.rows = 0;
+    Gathered gathered;
+    for (std::size_t first = 0; first < count; first += slab_rows_) {
+        const std::size_t rows = std::min(slab_rows_, count - first);
+        gathered.resize(samples, rows);
+        parallel_for((rows + kPackRows - 1) / kPackRows, threads, [&](std::size_t task, int) {
+            const std::size_t from = task * kPackRows;
+            gathered.copy(samples, numbers + first + from, from, std::min(kPackRows, rows - from), rows - from);
+        });
+        begin(open_, InOrder{gathered.samples, 0}, rows);
+        accumulate_together(open_, gathered.samples, 0, rows, threads, block_);
+        merge(open_);
+        open_.rows = 0;
+    }
+}
+
+void Moments::add_selections(const std::vector<Selection> &selections, const Samples &samples, int threads) {
+    std::vector<Selection> parts;  // of a slab each
+    for (const Selection &each : selections) {
+        if (each.sums->wide()) {
+            each.sums->add_selected(samples, each.numbers, each.count, threads);
+            continue;
         }
-        return;
+        const std::size_t step = each.sums->slab_rows_;
+        for (std::size_t first = 0; first < each.count; first += step)
+            parts.push_back({each.sums, each.numbers + first, std::min(step, each.count - first)});
     }
     std::vector<Slab> slabs;
     std::vector<Gathered> gathered(std::size_t(std::max(threads, 1)));
-    for (std::size_t first = 0; first < count; first += kSlabs * slab_rows_) {
-        slabs.resize(std::min(kSlabs, (count - first + slab_rows_ - 1) / slab_rows_));
+    for (std::size_t first = 0; first < parts.size(); first += kSlabs) {
+        slabs.resize(std::min(kSlabs, parts.size() - first));
         parallel_for(slabs.size(), threads, [&](std::size_t task, int thread) {
-            const std::size_t start = first + task * slab_rows_, rows = std::min(slab_rows_, count - start);
+            const Selection &part = parts[first + task];
             Gathered &local = gathered[std::size_t(thread)];
             local.resize(samples, kBlockRows);
-            accumulate(slabs[task], Selected{samples, numbers + start, rows, local}, rows);
+            part.sums->accumulate(slabs[task], Selected{samples, part.numbers, part.count, local}, part.count);
         });
-        for (Slab &slab : slabs) merge(slab);
+        for (std::size_t i = 0; i < slabs.size(); i++) parts[first + i].sums->merge(slabs[i]);
     }
 }
 

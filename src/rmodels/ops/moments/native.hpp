@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "native/aligned.hpp"
 #include "native/packing.hpp"
@@ -35,9 +36,15 @@ public:
     // number of rows.
     void add(const Samples &samples, std::size_t first, std::size_t last, int threads);
 
-    // Adds some rows, by their numbers, which follow those added before; as many as a multiple of slab_rows, but for
-    // the last. Not beside `add`.
-    void add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads);
+    // Rows by their numbers, and the sums that they are added to; as many as a multiple of slab_rows, but for the last.
+    struct Selection {
+        Moments *sums;
+        const std::int64_t *numbers;
+        std::size_t count;
+    };
+
+    // Adds several selections; the sums have as many columns, and rows are not added by `add` too.
+    static void add_selections(const std::vector<Selection> &selections, const Samples &samples, int threads);
 
     std::size_t granularity() const;
     std::size_t slab_rows() const { return slab_rows_; }
@@ -56,6 +63,7 @@ private:
     void accumulate_together(Slab &slab, const Samples &samples, std::size_t first, std::size_t last, int threads,
                              Doubles &memory) const;
     std::size_t add_apart(const Samples &samples, std::size_t first, std::size_t last, int threads);
+    void add_selected(const Samples &samples, const std::int64_t *numbers, std::size_t count, int threads);  // wide
     void merge(Slab &slab);
 
     std::size_t columns_, width_, slab_rows_;

@@ -1,5 +1,6 @@
 """Moments by the compiled extension."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ENTRIES = 1 << 22  # of a sparse matrix, in a native call
+_HELD = 1 << 19  # bytes of sums of groups that are held at a time
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
@@ -61,21 +63,39 @@ def group_moments(
     shape = (columns, columns) if scatter == "pooled" else (n_groups, columns, columns)
     kept, weight = np.zeros(shape), np.empty(n_groups)
     mean, rest = np.empty((n_groups, columns)), np.empty((n_groups, columns))
-    numbers = np.split(order, np.cumsum(count[:-1]))
     row_work = 32 + (columns + 1) ** 2 / 2
-    for group, rows in enumerate(numbers):
-        sums = extension.Moments(columns)
-        threads = _threads(len(rows) * row_work, n_threads)
-        step = max(1, int(CALL / row_work) // sums.slab_rows) * sums.slab_rows
-        for part in chunks(len(rows), step, "moments"):
-            sums.add_selected(X, Y, weights, rows[part], threads)
-        found = _finish(sums, len(rows), n_features, columns)
-        weight[group], mean[group], rest[group] = found.weight, found.mean, found.rest
-        if scatter == "full":
-            kept[group] = found.scatter
-        else:
-            kept += found.scatter
+    most, held = int(CALL / row_work), max(1, _HELD // (8 * (columns + 1) ** 2))
+    first = 0
+    for some in _share_groups(count, most, held):
+        sums = [extension.Moments(columns) for _ in count[some]]
+        rows = int(count[some].sum())
+        numbers = order[first : first + rows]
+        threads = _threads(rows * row_work, n_threads)
+        step = max(1, most // sums[0].slab_rows) * sums[0].slab_rows
+        for part in chunks(rows, step if len(sums) == 1 else rows, "moments"):
+            counts = count[some] if len(sums) > 1 else np.array([part.stop - part.start])
+            extension.add_groups(sums, X, Y, weights, numbers[part], counts, threads)
+        for group, each in enumerate(sums, some.start):
+            found = _finish(each, int(count[group]), n_features, columns)
+            weight[group], mean[group], rest[group] = found.weight, found.mean, found.rest
+            if scatter == "full":
+                kept[group] = found.scatter
+            else:
+                kept += found.scatter
+        first += rows
     return GroupMoments(n_features, count, weight, mean, kept, scatter, "native", rest)
+
+
+def _share_groups(count: NDArray, most: int, held: int) -> Iterator[slice]:
+    """Yield the groups of each call: up to `held`, of no more than `most` rows together."""
+    first, rows = 0, 0
+    for group, own in enumerate(count.tolist()):
+        if group > first and (rows + own > most or group - first == held):
+            yield slice(first, group)
+            first, rows = group, 0
+        rows += own
+    if len(count):
+        yield slice(first, len(count))
 
 
 def _group_squares(

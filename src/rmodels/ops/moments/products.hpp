@@ -40,8 +40,11 @@ struct Ahead {
     std::size_t bytes = 0, at_once = 0;  // of a line, and lines
 
     void ask() {
-        for (std::size_t i = 0; i < at_once && number < last; i++, number++)
-            for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(lines + *number * stride + at, 0, 2);
+        for (std::size_t i = 0; i < at_once && number < last; i++, number++) {
+            const char *line = lines + *number * stride;
+            for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(line + at, 0, 2);
+            __builtin_prefetch(line + bytes - 1, 0, 2);  // where it does not begin on a cache line
+        }
     }
 };
 
