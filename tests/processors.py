@@ -28,10 +28,11 @@ BLAS = [
     *("base/test_callbacks.py", "cluster", "conformance/test_gallery.py", "data/test_dask.py"),
     *("data/test_everywhere.py", "data/test_scan.py", "decomposition", "discriminant_analysis"),
     *("evidence/test_agreement.py", "evidence/test_demo.py", "evidence/test_validate.py"),
-    *("files/test_models.py", "linear_model", "native", "neighbors", "ops/test_coordinate.py"),
-    *("ops/test_descent.py", "ops/test_glm.py", "ops/test_group_moments.py"),
-    *("ops/test_mahalanobis.py", "ops/test_moments.py", "ops/test_nearest.py"),
-    *("ops/test_ordered.py", "ops/test_sparse_products.py", "shared", "solvers"),
+    *("files/test_models.py", "linear_model", "naive_bayes", "native", "neighbors"),
+    *("ops/test_conjugate.py", "ops/test_coordinate.py", "ops/test_descent.py"),
+    *("ops/test_glm.py", "ops/test_group_moments.py", "ops/test_mahalanobis.py"),
+    *("ops/test_moments.py", "ops/test_nearest.py", "ops/test_ordered.py"),
+    *("ops/test_sparse_products.py", "shared", "solvers"),
 ]
 SHORT = ["data/test_scan.py", "files/test_models.py", "linear_model", "solvers"]
 
