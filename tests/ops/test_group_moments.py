@@ -81,7 +81,8 @@ def test_shapes(engine, n, d, t, weighted, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
-    ("n", "d", "n_groups"), [(9000, 3, 2), (3000, 5, 700), (900, 270, 3), (1300, 131, 2)]
+    ("n", "d", "n_groups"),
+    [(9000, 3, 2), (9000, 3, 100), (3000, 5, 700), (3000, 7, 700), (900, 270, 3), (1300, 131, 2)],
 )
 def test_many_rows_groups_and_columns(engine, n, d, n_groups, weighted, kind):
     X, Y, weights = samples(n, d, 1 if weighted else 0, weighted=weighted)
@@ -110,6 +111,18 @@ def test_far_groups_cost_no_digits(engine, dtype, offset, kind):
     far = (offset * groups)[:, np.newaxis]
     X, Y = (X + far).astype(dtype), (Y + far).astype(dtype)
     found = group_moments(X, Y, groups, 3, weights, scatter=kind, engine=engine)
+    assert_groups_accurate(found, X, Y, groups, weights)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_groups", [3, 100])
+def test_rows_that_drift_cost_no_digits(engine, kind, n_groups):
+    """The mean of the first rows tells nothing of that of the last."""
+    X, Y, weights = samples(10000, 6, 1, weighted=True)
+    drift = np.linspace(-1e6, 1e6, 10000)[:, np.newaxis]
+    X, Y, groups = X + drift**3 / 1e12, Y - drift, groups_of(10000, n_groups)
+    groups[-2000:] = 0  # the others end before
+    found = group_moments(X, Y, groups, n_groups, weights, scatter=kind, engine=engine)
     assert_groups_accurate(found, X, Y, groups, weights)
 
 

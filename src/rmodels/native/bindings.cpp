@@ -93,17 +93,31 @@ void finish_moments(Moments &moments, const Result &mean, const Result &rest, co
     moments.finish(mean.data(), rest.data(), scatter.data());
 }
 
-void add_squares(GroupSquares &squares, const Array &X, const Array &Y, const Vector &weights, const Numbers &codes,
+template <class Sums>
+void add_grouped(Sums &sums, const Array &X, const Array &Y, const Vector &weights, const Numbers &codes,
                  std::size_t first, std::size_t last, int threads) {
     const Samples samples{strided(X), strided(Y), strided(weights)};
     nb::gil_scoped_release release;
-    squares.add(samples, codes.data(), first, last, threads);
+    sums.add(samples, codes.data(), first, last, threads);
 }
 
-void finish_squares(const GroupSquares &squares, const Whole &count, const Result &weight, const Result &mean,
-                    const Result &rest, const Result &result) {
+template <class Sums>
+void finish_grouped(Sums &sums, const Whole &count, const Result &weight, const Result &mean, const Result &rest,
+                    const Result &scatter) {
     nb::gil_scoped_release release;
-    squares.finish(count.data(), weight.data(), mean.data(), rest.data(), result.data());
+    sums.finish(count.data(), weight.data(), mean.data(), rest.data(), scatter.data());
+}
+
+// Sums over the rows of groups.
+template <class Sums>
+void define_grouped(nb::module_ &module, const char *name) {
+    nb::class_<Sums>(module, name)
+        .def(nb::init<std::size_t, std::size_t>(), "groups"_a, "columns"_a)
+        .def("add", &add_grouped<Sums>, "X"_a, "Y"_a, "weights"_a.none(), "codes"_a.noconvert(), "first"_a, "last"_a,
+             "threads"_a)
+        .def("finish", &finish_grouped<Sums>, "count"_a.noconvert(), "weight"_a.noconvert(), "mean"_a.noconvert(),
+             "rest"_a.noconvert(), "scatter"_a.noconvert())
+        .def_prop_ro("granularity", &Sums::granularity);
 }
 
 void new_row_products(RowProducts *self, std::size_t rows, const Vector &weights, bool centre) {
@@ -484,13 +498,8 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("add_groups", &add_groups, "sums"_a, "X"_a, "Y"_a, "weights"_a.none(), "numbers"_a.noconvert(),
                "counts"_a.noconvert(), "threads"_a);
     module.def("sort_groups", &sort_groups, "codes"_a.noconvert(), "count"_a.noconvert(), "numbers"_a.noconvert());
-    nb::class_<GroupSquares>(module, "GroupSquares")
-        .def(nb::init<std::size_t, std::size_t>(), "groups"_a, "columns"_a)
-        .def("add", &add_squares, "X"_a, "Y"_a, "weights"_a.none(), "codes"_a.noconvert(), "first"_a, "last"_a,
-             "threads"_a)
-        .def("finish", &finish_squares, "count"_a.noconvert(), "weight"_a.noconvert(), "mean"_a.noconvert(),
-             "rest"_a.noconvert(), "squares"_a.noconvert())
-        .def_prop_ro("granularity", &GroupSquares::granularity);
+    define_grouped<GroupSquares>(module, "GroupSquares");
+    define_grouped<PooledScatter>(module, "PooledScatter");
     nb::class_<RowProducts>(module, "RowProducts")
         .def("__init__", &new_row_products, "rows"_a, "weights"_a.none(), "centre"_a)
         .def("add", &add_row_products, "X"_a, "mean"_a.noconvert(), "threads"_a)

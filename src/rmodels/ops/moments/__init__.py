@@ -365,7 +365,8 @@ def group_moments(
     diagonals of their groups.
 
     Memory beyond input and result: 8 bytes a row and what `moments` takes (pooled: one scatter
-    matrix more); with "diagonal" 16 MB, or four times the result, and a fixed amount per thread.
+    matrix more); with "diagonal", and with "pooled" of fewer than 256 columns and 4,096 numbers in
+    the means, 16 MB, or four times the result, and a fixed amount per thread.
 
     Examples
     --------

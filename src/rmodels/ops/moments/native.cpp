@@ -25,8 +25,6 @@ constexpr std::size_t kBlockBytes = 4 << 20;  // packed by a team: in the L3 cac
 constexpr std::size_t kOwnBytes = 4 << 20;    // of products, that each thread may have for itself
 constexpr std::size_t kPartFeatures = 512;    // whose products one thread adds up for itself
 
-std::size_t padded(std::size_t columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
-
 // How many of so many rows a team packs at a time.
 std::size_t shared_rows(std::size_t width, std::size_t rows) {
     const std::size_t most = kBlockBytes / (sizeof(double) * std::max(width, kPanel)) / kPackRows * kPackRows;
@@ -179,23 +177,11 @@ constexpr auto kInTurn = [] {
 // The rows [first, last) of X, if rows lie in one piece of memory or nearly so, or columns do; they are asked for while
 // the products of as many rows of `columns` columns are computed.
 Ahead lines(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
-    const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
     if (first >= last || !X.columns) return {};
     if (X.row_stride == 1 && X.columns > kStreams)
         return some_lines(X.rows_from(first, last - first).transposed(), kInTurn.data(), kInTurn.data() + X.columns,
                           columns);
-    if (X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
-        X.row_stride > std::ptrdiff_t(2 * X.columns))
-        return {};
-    auto address = [&](std::size_t row) {
-        return X.visit(row, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
-    };
-    const std::size_t products = columns * (columns + kF64) / (2 * kF64);
-    Ahead found;
-    found.next = address(first);
-    found.end = address(last - 1) + X.columns * bytes;
-    found.pace = 256 * std::size_t(X.row_stride) * bytes / products + 1;
-    return found;
+    return rows_ahead(X, first, last, columns);
 }
 
 // Rows one after the other, numbered from `first` on.

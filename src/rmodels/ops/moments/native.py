@@ -14,6 +14,8 @@ from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ENTRIES = 1 << 22  # of a sparse matrix, in a native call
 _HELD = 1 << 19  # bytes of sums of groups that are held at a time
+_TABLE = 1 << 12  # numbers of groups' means that rows are read with as they lie
+_WIDE = 256  # columns from which the order of the rows does not matter
 _ALONE = 2e6  # multiply-adds that take one thread less time than starting another
 
 
@@ -52,14 +54,16 @@ def group_moments(
     scatter: Scatter,
     n_threads: int | None,
 ) -> GroupMoments:
-    """Add all rows to their groups' squares, or the rows of one group after the other to sums."""
+    """Add the rows as they lie, or the rows of one group after the other to sums."""
     codes = np.ascontiguousarray(groups, dtype=np.int64)
-    if scatter == "diagonal":
-        return _group_squares(X, Y, codes, n_groups, weights, n_threads)
+    columns = X.shape[1] + Y.shape[1]
+    few = n_groups * max(columns, 1) <= _TABLE and columns < _WIDE
+    if scatter == "diagonal" or (scatter == "pooled" and few):
+        return _in_order(X, Y, codes, n_groups, weights, scatter, n_threads)
     extension: Any = native.load()
     count, order = np.empty(n_groups, dtype=np.int64), np.empty(len(codes), dtype=np.int64)
     extension.sort_groups(codes, count, order)
-    n_features, columns = X.shape[1], X.shape[1] + Y.shape[1]
+    n_features = X.shape[1]
     shape = (columns, columns) if scatter == "pooled" else (n_groups, columns, columns)
     kept, weight = np.zeros(shape), np.empty(n_groups)
     mean, rest = np.empty((n_groups, columns)), np.empty((n_groups, columns))
@@ -98,27 +102,34 @@ def _share_groups(count: NDArray, most: int, held: int) -> Iterator[slice]:
         yield slice(first, len(count))
 
 
-def _group_squares(
+def _in_order(
     X: NDArray,
     Y: NDArray,
     codes: NDArray,
     n_groups: int,
     weights: NDArray | None,
+    scatter: Scatter,
     n_threads: int | None,
 ) -> GroupMoments:
     n_samples, n_features = X.shape
     columns = n_features + Y.shape[1]
-    threads = _threads(4 * n_samples * (columns + 4), n_threads)
     extension: Any = native.load()
-    sums = extension.GroupSquares(n_groups, columns)
+    if scatter == "diagonal":
+        sums, row_work = extension.GroupSquares(n_groups, columns), 4 * columns + 16
+        shape: tuple[int, int] = (n_groups, columns)
+    else:
+        sums, row_work = extension.PooledScatter(n_groups, columns), 32 + (columns + 1) ** 2 // 2
+        shape = (columns, columns)
+    threads = _threads(n_samples * row_work, n_threads)
     unit = sums.granularity
-    step = max(1, int(CALL / (4 * columns + 16)) // unit) * unit
+    step = max(1, int(CALL / row_work) // unit) * unit
     for rows in chunks(n_samples, step, "moments"):
         sums.add(X, Y, weights, codes, rows.start, rows.stop, threads)
     count, weight = np.empty(n_groups, dtype=np.int64), np.empty(n_groups)
-    mean, rest, squares = (np.empty((n_groups, columns)) for _ in range(3))
-    sums.finish(count, weight, mean, rest, squares)
-    return GroupMoments(n_features, count, weight, mean, squares, "diagonal", "native", rest)
+    mean, rest = np.empty((n_groups, columns)), np.empty((n_groups, columns))
+    kept = np.empty(shape)
+    sums.finish(count, weight, mean, rest, kept)
+    return GroupMoments(n_features, count, weight, mean, kept, scatter, "native", rest)
 
 
 def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | None) -> Gram:

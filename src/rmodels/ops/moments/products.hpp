@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "native/packing.hpp"
+#include "native/strided.hpp"
 #include "native/threads.hpp"
 #include "native/vectors.hpp"
 
@@ -26,6 +27,8 @@ constexpr int kTileRows = 4, kTileVectors = 2;
 #endif
 constexpr std::size_t kPanel = kTileVectors * kF64;  // columns that are packed together
 static_assert(kPanel % kTileRows == 0, "the rows of a tile lie in one panel");
+
+inline std::size_t padded(std::size_t columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
 
 // Memory that will be read later. Tiles ask for it line by line, each for a part that is in proportion to its work,
 // so that requests come no faster than memory answers.
@@ -47,6 +50,24 @@ struct Ahead {
         }
     }
 };
+
+// The rows [first, last) of X, if they lie in one piece of memory or nearly so; they are asked for while the products
+// of as many rows of `columns` columns are computed.
+inline Ahead rows_ahead(const Strided &X, std::size_t first, std::size_t last, std::size_t columns) {
+    if (first >= last || X.column_stride != 1 || X.row_stride < std::ptrdiff_t(X.columns) ||
+        X.row_stride > std::ptrdiff_t(2 * X.columns))
+        return {};
+    auto address = [&](std::size_t row) {
+        return X.visit(row, 0, [](auto *p) { return reinterpret_cast<const char *>(p); });
+    };
+    const std::size_t bytes = X.single ? sizeof(float) : sizeof(double);
+    const std::size_t products = std::max<std::size_t>(1, columns * (columns + kF64) / (2 * kF64));
+    Ahead found;
+    found.next = address(first);
+    found.end = address(last - 1) + X.columns * bytes;
+    found.pace = 256 * std::size_t(X.row_stride) * bytes / products + 1;
+    return found;
+}
 
 // kF64 columns of rows that are packed while a tile is in work: the multipliers leave the time for it.
 template <class Real>
