@@ -110,3 +110,8 @@ def test_other_matrices_become_rows():
     assert found.X.dtype == np.float64
     with pytest.raises(ValueError, match="minimum of 1 is required"):
         LinearRegression().fit(sparse.csr_array((0, 3)), np.ones(0))
+    line = sparse.csr_array(np.ones(4))
+    with pytest.raises(ValueError, match="Expected 2D input"):
+        LinearRegression().fit(line, np.ones(4))
+    with pytest.raises(ValueError, match="Expected 2D input"):
+        LinearRegression().fit(np.eye(4), np.ones(4)).predict(line)

@@ -113,6 +113,7 @@ def _are_plain(X: Any, need: Need) -> bool:
         and X.format == "csr"
         and X.dtype in _FLOATS
         and X.indices.dtype == X.indptr.dtype == np.int32
+        and X.ndim == 2
         and min(X.shape) > 0
     )
 
