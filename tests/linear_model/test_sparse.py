@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from rmodels import LinearRegression, Ridge, native, ops
+from rmodels import LinearRegression, LogisticRegression, PoissonRegressor, Ridge, native, ops
 from rmodels.config import config_context
 from rmodels.exceptions import NotCoveredError
 
@@ -166,6 +167,31 @@ def test_rows_of_zeros_without_a_word(shape):
                 coef = model.fit(rows, y).coef_
             dense = np.asarray(rows.todense()) if sparse.issparse(rows) else rows
             assert_allclose(coef, np.linalg.lstsq(dense, y, rcond=1e-12)[0], atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "memory_limit"),
+    [
+        (LinearRegression(), 1 << 30),
+        (LinearRegression(), SMALL),  # conjugate gradients
+        (LogisticRegression(), 1 << 30),
+        (PoissonRegressor(), 1 << 30),
+    ],
+)
+def test_entries_in_any_order_and_parts_are_left_as_they_are(estimator, memory_limit):
+    X, y, _ = _data(900, 200)
+    y = (y > np.median(y)).astype(np.int64) if isinstance(estimator, LogisticRegression) else abs(y)
+    rows = np.repeat(np.arange(900), np.diff(X.indptr))
+    rows, columns = np.tile(rows, 2), np.tile(X.indices, 2)
+    values = np.concatenate([0.25 * X.data, 0.75 * X.data])
+    order = np.lexsort([RNG.random(len(rows)), rows])
+    parts = values[order], columns[order], 2 * X.indptr
+    for part in parts:
+        part.flags.writeable = False
+    split = sparse.csr_array(parts, shape=X.shape)
+    with config_context(memory_limit=memory_limit):
+        expected, found = clone(estimator).fit(X, y), clone(estimator).fit(split, y)
+    assert_allclose(found.coef_, expected.coef_, rtol=1e-8, atol=1e-9)
 
 
 def test_indices_of_two_dtypes():

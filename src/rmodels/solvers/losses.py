@@ -245,8 +245,9 @@ def _evaluate_sparse(
         else:
             curvatures.append(None)
     sizes = abs(residuals)
+    entries = sparse.csr_array((abs(X.data), X.indices, X.indptr), shape=X.shape)
     gradients = np.column_stack([(X.T @ residuals).T, residuals.sum(axis=0)])
-    magnitudes = np.column_stack([(abs(X).T @ sizes).T, sizes.sum(axis=0)])
+    magnitudes = np.column_stack([(entries.T @ sizes).T, sizes.sum(axis=0)])
     return [
         Sums(loss, gradient, magnitude, H, "scipy")
         for loss, gradient, magnitude, H in zip(
