@@ -174,6 +174,33 @@ def test_rows_that_train_twice_count_twice():
         LogisticRegressionCV(**NEW | {"cv": splits}).fit(rmodels.scan(np.column_stack([X, y])), 4)
 
 
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_that_are_scored_twice_count_twice(weighted, scoring):
+    X, y, w = rows()
+    twice = np.random.default_rng(0).integers(200, 300, 150)
+    given = NEW | {"Cs": [0.1, 1.0], "cv": [(np.arange(200), twice)]}
+    w = w if weighted else None
+    found = LogisticRegressionCV(**given | {"scoring": scoring}).fit(X, y, w)
+    expected = LogisticRegressionCV(**given | {"scoring": get_scorer(scoring)}).fit(X, y, w)
+    np.testing.assert_allclose(found.scores_, expected.scores_, rtol=1e-12)
+    data = rmodels.scan(np.column_stack([X, y]))
+    of_scan = LogisticRegressionCV(**given | {"scoring": scoring}).fit(data, 4, w)
+    np.testing.assert_allclose(of_scan.scores_, expected.scores_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [list, lambda rows: slice(int(rows[0]), int(rows[-1]) + 1)])
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc"])
+def test_splits_name_rows_as_an_index_does(scoring, kind):
+    X, y, _ = rows()
+    train, test = np.arange(100, len(X)), np.arange(100)
+    given = NEW | {"Cs": [0.1, 1.0], "scoring": scoring}
+    found = LogisticRegressionCV(**given, cv=[(kind(train), kind(test))]).fit(X, y)
+    expected = LogisticRegressionCV(**given, cv=[(train, test)]).fit(X, y)
+    np.testing.assert_array_equal(found.coefs_paths_, expected.coefs_paths_)
+    np.testing.assert_array_equal(found.scores_, expected.scores_)
+
+
 def test_no_training_set_is_copied():
     """One has 4/5 of the rows; copied are a sample, and the rows of a fold that are scored."""
     X, y, _ = rows(2, 50_000)

@@ -405,7 +405,9 @@ class LogisticRegressionCV(LogisticModel):
 
     def _split(self, X: Any, labels: NDArray, params: dict[str, Any]) -> Splits:
         splitter = check_cv(self.cv, labels, classifier=True)
-        return list(splitter.split(X, labels, **params))
+        places = np.arange(len(labels))  # rows may be named by lists, slices and masks, too
+        found = splitter.split(X, labels, **params)
+        return [(places[train], places[test]) for train, test in found]
 
     def _get_scorer(self) -> Any:
         scoring: Any = self.scoring

@@ -1,6 +1,7 @@
 """Logistic regressions of folds under many penalties, and their scores."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -74,8 +75,7 @@ class PathSearch:
     ) -> Fits:
         n = source.number_rows()
         folds = [Chosen.of(train, n).mask for train in training]
-        named = [np.count_nonzero(t) if t.dtype == bool else len(t) for t in training]
-        if named != [np.count_nonzero(fold) for fold in folds]:
+        if list(map(len, training)) != [np.count_nonzero(fold) for fold in folds]:
             return self._fit_repeated(source, training, penalties)
         weights = self._weigh(source, folds)
         found, reads = fit_folds(source, self._family, penalties, folds, weights, **self._how)
@@ -120,7 +120,7 @@ class PathSearch:
         """Return the scores of folds, in one read: mean losses below 0, or accuracies."""
         n = source.number_rows()
         models = [
-            (Chosen.of(test, n), np.array([[f.coefficients for f in path] for path in of_fold]))
+            (_Named.of(test, n), np.array([[f.coefficients for f in path] for path in of_fold]))
             for test, of_fold in zip(tests, fits, strict=True)
         ]
         total = source.fold(partial(_add_scores, models, by_losses))
@@ -130,6 +130,30 @@ class PathSearch:
         return scores
 
 
+@dataclass(frozen=True, eq=False)
+class _Named:
+    """What takes the rows that a splitter names, each as often as it does."""
+
+    chosen: Chosen
+    counts: NDArray[np.intp] | None
+
+    @classmethod
+    def of(cls, places: NDArray, n_samples: int) -> "_Named":
+        chosen = Chosen.of(places, n_samples)
+        if len(places) == np.count_nonzero(chosen.mask):
+            return cls(chosen, None)
+        return cls(chosen, np.bincount(places, minlength=n_samples))
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Return those that are here: what is named twice weighs twice as much."""
+        found = self.chosen(rows).on_host()
+        if self.counts is None:
+            return found
+        here = self.counts[rows.first : rows.first + rows.X.shape[0]]
+        times = here[here > 0].astype(np.float64)
+        return replace(found, weights=times if found.weights is None else times * found.weights)
+
+
 def _add_weights(folds: list[NDArray[np.bool_]], rows: Rows) -> Matrix:
     here = slice(rows.first, rows.first + rows.X.shape[0])
     w = on_host(rows.weights)
@@ -137,14 +161,14 @@ def _add_weights(folds: list[NDArray[np.bool_]], rows: Rows) -> Matrix:
 
 
 def _add_scores(
-    models: list[tuple[Chosen, Matrix]], by_losses: bool, rows: Rows
+    models: list[tuple[_Named, Matrix]], by_losses: bool, rows: Rows
 ) -> NDArray[np.float64]:
     """Return sums of scores of rows, and of their weights: (n_folds, n_l1_ratios, n_cs, 2)."""
     coefficients = models[0][1]
     total = np.zeros((len(models), *coefficients.shape[:2], 2))
     for block in rows.blocks(max(1, _MARGINS // coefficients[..., 0].size)):
-        for sums, (chosen, of_fold) in zip(total, models, strict=True):
-            _add_scores_of_fold(sums, of_fold, by_losses, chosen(block).on_host())
+        for sums, (named, of_fold) in zip(total, models, strict=True):
+            _add_scores_of_fold(sums, of_fold, by_losses, named(block))
     return total
 
 
