@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from rmodels import LogisticRegression, LogisticRegressionCV, PoissonRegressor
 from rmodels.data import Rows
 from rmodels.solvers.curvature import Curvature
+from rmodels.solvers.generalised import _PRODUCTS
 from rmodels.solvers.lockstep import run
 from rmodels.solvers.losses import Family, Objective, Penalties
-from rmodels.solvers.newton import violations, worst_of
+from rmodels.solvers.newton import _MOST_READS, violations, worst_of
 from rmodels.solvers.row_space import RowFactor, RowSpace
 from rmodels.solvers.truncated import minimise
 
@@ -160,3 +162,23 @@ def test_folds_of_wide_rows_are_fits_of_their_own():
                 one = LogisticRegression(C=C).fit(X[train], y[train])
                 path = model.coefs_paths_[fold, 0, c]
                 np.testing.assert_allclose(path[:, :-1], one.coef_, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", [2, 3])
+def test_rows_of_very_different_sizes_take_curvatures_after_some_products(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 160)) * 10.0 ** rng.uniform(-4, 4, (40, 1))
+    y = np.arange(40) % 4
+    model = LogisticRegression(C=1e3)
+
+    def value():
+        found = model.fit(X, y)
+        lost = log_loss(y, found.predict_proba(X), normalize=False)
+        return 1e3 * lost + 0.5 * float((found.coef_**2).sum())
+
+    by_factor, reads = value(), model.n_reads_
+    # products of a search, steps by curvatures, and the little that is left after them
+    assert reads <= _PRODUCTS + 2 * _MOST_READS
+    monkeypatch.setattr(RowFactor, "serves", staticmethod(lambda objective: False))
+    np.testing.assert_allclose(by_factor, value(), rtol=1e-8)

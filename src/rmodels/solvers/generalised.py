@@ -26,6 +26,7 @@ _ROUGH = 5e-3  # where the search among a sample ends: it is farther from the mi
 _SAMPLE = 16  # rows of the sample: one of so many
 _PARAMETERS = 3000  # above, no curvature is kept
 _HELD = 32  # bytes of a search, times the square of the parameters
+_PRODUCTS = 1000  # of curvatures and vectors, that take less time than curvatures
 _DEAR = 4.0  # reads that a read of the curvature may cost, else that of a sample is taken
 _FUNCTIONS = 40.0  # multiply-adds that the functions of a margin take
 
@@ -443,9 +444,23 @@ def _search_factor(given: _Given, objective: Objective, theta: Matrix) -> Asking
     """Find where the objective is least among the rows' few dimensions, and look at it in all."""
     factor = given.row_factor(objective)
     small = factor.reduce(objective)
-    found = run(truncated.minimise(small, factor.narrow(theta)), small.source)
-    looked = yield from truncated.minimise(objective, factor.widen(found.theta, objective))
+    found = run(_search_either(small, factor.narrow(theta)), small.source)
+    looked = yield from _search_either(objective, factor.widen(found.theta, objective))
     return replace(looked, steps=found.steps + looked.steps)
+
+
+def _search_either(objective: Objective, theta: Matrix) -> Asking[newton.Search]:
+    """Find where the objective is least by products, or where they are many by curvatures."""
+    if not _keeps_curvature(theta):
+        return (yield from truncated.minimise(objective, theta))
+    found = yield from truncated.minimise(objective, theta, most=objective.reads + _PRODUCTS)
+    if found.violation <= MISSED or found.separated:
+        return found
+    again = replace(objective, reads=0)
+    other = yield from newton.minimise(again, found.theta)
+    objective.reads += again.reads
+    other = replace(other, steps=found.steps + other.steps)
+    return min((found, other), key=lambda each: each.violation)
 
 
 def _side(objective: Objective) -> int:

@@ -4,6 +4,8 @@ Newton's method, whose steps are found by conjugate gradients on products of the
 vectors, only as well as they need be.
 """
 
+import math
+
 import numpy as np
 
 from rmodels.ops.glm import Matrix
@@ -17,8 +19,10 @@ _MOST_STEPS = 200
 _MOST_PRODUCTS = 2000  # of a step
 
 
-def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> Asking[Search]:
-    """Find where the objective is least, as `newton.minimise` does."""
+def minimise(
+    objective: Objective, start: Matrix, *, exact: float = EXACT, most: float = math.inf
+) -> Asking[Search]:
+    """Find where the objective is least, as `newton.minimise` does; stop after `most` reads."""
     theta = start
     sums = yield from objective.evaluate(theta)
     value = sums.loss + objective.penalties.value(theta)
@@ -26,10 +30,10 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> As
     worst = worst_of(gradient, sizes)
     best, steps, stalled = worst, 0, 0
     first = float(np.linalg.norm(gradient))
-    while worst > exact and steps < _MOST_STEPS and stalled < 3:
+    while worst > exact and steps < _MOST_STEPS and stalled < 3 and objective.reads < most:
         size = float(np.linalg.norm(gradient))
         near = min(0.1, (size / first) ** 0.5) if first else 0.1
-        step = yield from _solve(objective, theta, gradient, max(near, 1e-6))
+        step = yield from _solve(objective, theta, gradient, max(near, 1e-6), most)
         slope = float((gradient * step).sum())
         length = 1.0
         while True:
@@ -50,14 +54,16 @@ def minimise(objective: Objective, start: Matrix, *, exact: float = EXACT) -> As
     return Search(theta, value, worst, steps, False, sums)
 
 
-def _solve(objective: Objective, theta: Matrix, gradient: Matrix, near: float) -> Asking[Matrix]:
+def _solve(
+    objective: Objective, theta: Matrix, gradient: Matrix, near: float, most: float
+) -> Asking[Matrix]:
     """Find about the step of Newton's method: conjugate gradients, until the rest is small."""
     l2 = objective.penalties.l2
     x, r = np.zeros_like(theta), -gradient
     p, rr = r.copy(), float((r * r).sum())
     enough = near**2 * rr
     for _ in range(_MOST_PRODUCTS):
-        if rr <= enough:
+        if rr <= enough or objective.reads >= most:
             break
         q = (yield from objective.multiply(theta, p)) + l2 * p
         curve = float((p * q).sum())
