@@ -164,7 +164,7 @@ format: .venv/test-$(SETTINGS)
 	$(PY) -m ruff format .
 	.venv/bin/clang-format -i $(SOURCES)
 
-# The public names for type checkers: src/rmodels/__init__.pyi.
+# The public names for type checkers: __init__.pyi of src/rmodels and of its families.
 stub: .venv/test-$(SETTINGS)
 	$(PY) tests/shared/stub.py
 

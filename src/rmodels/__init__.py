@@ -1,7 +1,6 @@
 """Machine-learning algorithms built from scratch."""
 
-# Nothing is imported here but when it is asked for: scikit-learn takes a second to load, and what a
-# program does first is not to take time.
+# Nothing is imported here but when it is asked for; see rmodels/lazy.py.
 
 __version__ = "0.1.0"
 
@@ -28,19 +27,12 @@ def _homes() -> dict[str, str]:
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
-    import importlib
+    from rmodels.lazy import import_name
 
     homes = _homes()
     if name == "__all__":
-        value: object = sorted(homes)
-    elif name not in homes:
-        raise AttributeError(f"module 'rmodels' has no attribute {name!r}")
-    elif homes[name] == "rmodels":
-        return importlib.import_module(f"rmodels.{name}")
-    else:
-        value = getattr(importlib.import_module(homes[name]), name)
-    globals()[name] = value
-    return value
+        return sorted(homes)
+    return import_name(__name__, homes, name)
 
 
 def __dir__() -> list[str]:

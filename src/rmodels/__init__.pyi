@@ -66,14 +66,15 @@ from rmodels.patch import patched as patched
 from rmodels.patch import unpatch_sklearn as unpatch_sklearn
 from rmodels.versions import show_versions as show_versions
 
-__all__ = [  # noqa: RUF022
-    "BisectingKMeans",
+__all__ = [
     "DBSCAN",
+    "HDBSCAN",
+    "PCA",
+    "BisectingKMeans",
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
     "GaussianNB",
-    "HDBSCAN",
     "IncrementalPCA",
     "KMeans",
     "KNNImputer",
@@ -95,7 +96,6 @@ __all__ = [  # noqa: RUF022
     "MultiTaskLassoCV",
     "NearestCentroid",
     "NearestNeighbors",
-    "PCA",
     "Perceptron",
     "PoissonRegressor",
     "QuadraticDiscriminantAnalysis",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import rmodels
+from rmodels.base.sklearn import pass_for_theirs
 from rmodels.base.warnings import warn
 from rmodels.catalogue import CATALOGUE
 
@@ -88,6 +89,8 @@ def patch_sklearn(names: Iterable[str] | None = None, *, fallback: bool = False)
         if name not in _originals:
             original = getattr(importlib.import_module(CATALOGUE[name].home), name)
             _originals[name] = original
+            if isinstance(original, type):
+                pass_for_theirs(_ours(name))  # while scikit-learn's is in its place
             for module in _holders(name, original):
                 setattr(module, name, _ours(name))
 

@@ -1,32 +1,47 @@
-"""Write `src/rmodels/__init__.pyi`, which tells type checkers the public names: `make stub`."""
+"""Write the `__init__.pyi` that tell type checkers the public names: `make stub`."""
 
 from pathlib import Path
 
 import rmodels
+from rmodels.catalogue import CATALOGUE, FAMILIES
 
-PATH = Path(__file__).parents[2] / "src" / "rmodels" / "__init__.pyi"
+SOURCE = Path(__file__).parents[2] / "src" / "rmodels"
 
 
-def stub():
-    """Return what the file must hold."""
-    homes = sorted(
-        (module, not name.isupper(), name[0].islower(), name.lower(), name)
-        for name, module in rmodels._homes().items()
-    )  # as lint wants it
-    return "\n".join(
-        [
-            "# Written by `make stub`, from the catalogue.",
-            "",
-            *(_import(module, name) for module, *_, name in homes),
-            "",
-            "__all__ = [  # noqa: RUF022",
-            *(f'    "{name}",' for name in rmodels.__all__),
-            "]",
-            "",
-            "__version__: str",
-            "",
-        ]
+def stubs():
+    """Return what the files must hold, by their paths."""
+    of_families = {
+        family: {
+            entry.name: f"{entry.module}.{entry.file}"
+            for entry in CATALOGUE.values()
+            if entry.family == family
+        }
+        for family in FAMILIES
+    }
+    return {
+        SOURCE / "__init__.pyi": [*_lines(rmodels._homes()), "__version__: str", ""],
+    } | {SOURCE / family / "__init__.pyi": _lines(homes) for family, homes in of_families.items()}
+
+
+def _lines(homes):
+    ordered = sorted(
+        (module, *_rank(name)[:2], name.lower(), name) for name, module in homes.items()
     )
+    return [
+        "# Written by `make stub`, from the catalogue.",
+        "",
+        *(_import(module, name) for module, *_, name in ordered),
+        "",
+        "__all__ = [",
+        *(f'    "{name}",' for name in sorted(homes, key=_rank)),
+        "]",
+        "",
+    ]
+
+
+def _rank(name):
+    """Return what names are sorted by, as lint wants it: constants, classes, functions."""
+    return not name.isupper(), name[0].islower(), name
 
 
 def _import(module, name):
@@ -37,4 +52,5 @@ def _import(module, name):
 
 
 if __name__ == "__main__":
-    PATH.write_text(stub(), "utf-8")
+    for path, lines in stubs().items():
+        path.write_text("\n".join(lines), "utf-8")

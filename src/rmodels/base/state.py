@@ -1,10 +1,11 @@
 """What `fit` leaves in an estimator: model files keep it, and read nothing else."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 import numpy as np
 from sklearn.utils import validation
 
+from rmodels.base.sklearn import pass_for_theirs
 from rmodels.data.arrays import aligned
 from rmodels.data.preparation import Preparation
 from rmodels.exceptions import NotCoveredError
@@ -34,6 +35,11 @@ class HasState:
         "engine_": str,
         "_preparation": Preparation | Absent,  # of columns of a scan, left by `data.source`
     }
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Return an instance of a class that passes for scikit-learn's, before others can ask."""
+        pass_for_theirs(cls)  # type: ignore[arg-type]  # a class is hashable
+        return super().__new__(cls)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # a copy whose arrays came one by one over a network, where they may begin at any byte

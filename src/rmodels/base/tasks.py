@@ -6,7 +6,6 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
-from sklearn.metrics import accuracy_score, r2_score
 
 from rmodels import data
 from rmodels.base.scores import Hits, Residuals
@@ -118,6 +117,8 @@ class Classifier(Predictor, ClassifierMixin):
         >>> model.score([[1.0], [4.0], [6.0], [7.0]], ["red", "blue", "blue", "red"])
         0.75
         """
+        from sklearn.metrics import accuracy_score
+
         return _score(self, accuracy_score, X, y, sample_weight)
 
 
@@ -149,4 +150,6 @@ class Regressor(Predictor, RegressorMixin):
         >>> round(model.score([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 8.0]), 3)
         0.989
         """
+        from sklearn.metrics import r2_score
+
         return _score(self, r2_score, X, y, sample_weight)

@@ -1,22 +1,5 @@
 """Clusters."""
 
-from rmodels.base.sklearn import pass_for
-from rmodels.cluster._bisecting import BisectingKMeans
-from rmodels.cluster._dbscan import DBSCAN, dbscan
-from rmodels.cluster._functions import k_means, kmeans_plusplus
-from rmodels.cluster._hdbscan import HDBSCAN
-from rmodels.cluster._kmeans import KMeans
-from rmodels.cluster._mini_batch import MiniBatchKMeans
+from rmodels.lazy import names_of_family
 
-__all__ = [
-    "DBSCAN",
-    "HDBSCAN",
-    "BisectingKMeans",
-    "KMeans",
-    "MiniBatchKMeans",
-    "dbscan",
-    "k_means",
-    "kmeans_plusplus",
-]
-
-pass_for("sklearn.cluster", KMeans, MiniBatchKMeans, BisectingKMeans)
+__all__, __getattr__, __dir__ = names_of_family(__name__)

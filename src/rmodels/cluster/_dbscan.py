@@ -16,7 +16,8 @@ from rmodels.base import metrics
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.search import new_search
-from rmodels.base.sklearn import PAIRWISE_METRICS, Interval, StrOptions, validate_params
+from rmodels.base.sklearn import Interval, StrOptions, validate_params
+from rmodels.base.sklearn.metrics import PAIRWISE_METRICS
 from rmodels.base.state import Absent, HasState
 from rmodels.cluster._parted import connect_parts, find_measure
 from rmodels.config import thread_count

@@ -18,7 +18,8 @@ from rmodels.base.blockwise import Blockwise, row_blocks
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.search import new_search
-from rmodels.base.sklearn import PAIRWISE_METRICS, Interval, StrOptions
+from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.sklearn.metrics import PAIRWISE_METRICS
 from rmodels.base.state import Absent, HasState, check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.cluster._selection import choose, label

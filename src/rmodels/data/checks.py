@@ -27,7 +27,6 @@ from sklearn.utils.validation import (
 from rmodels.base.sklearn import (
     check_feature_names,
     check_n_features,
-    check_precomputed,
     check_sample_weight,
 )
 from rmodels.base.warnings import warn
@@ -252,6 +251,8 @@ def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
+    from rmodels.base.sklearn.neighbors import check_precomputed
+
     X = check_precomputed(X)
     if reset and X.shape[0] != X.shape[1]:
         raise ValueError(

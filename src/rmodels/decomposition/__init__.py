@@ -1,10 +1,5 @@
 """Decompositions."""
 
-from rmodels.base.sklearn import pass_for
-from rmodels.decomposition._incremental_pca import IncrementalPCA
-from rmodels.decomposition._pca import PCA
-from rmodels.decomposition._truncated_svd import TruncatedSVD
+from rmodels.lazy import names_of_family
 
-__all__ = ["PCA", "IncrementalPCA", "TruncatedSVD"]
-
-pass_for("sklearn.decomposition", PCA, IncrementalPCA)  # its TruncatedSVD takes no others
+__all__, __getattr__, __dir__ = names_of_family(__name__)

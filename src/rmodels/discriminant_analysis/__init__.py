@@ -1,6 +1,5 @@
 """Discriminant analysis."""
 
-from rmodels.discriminant_analysis._linear import LinearDiscriminantAnalysis
-from rmodels.discriminant_analysis._quadratic import QuadraticDiscriminantAnalysis
+from rmodels.lazy import names_of_family
 
-__all__ = ["LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis"]
+__all__, __getattr__, __dir__ = names_of_family(__name__)

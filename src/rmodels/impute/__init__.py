@@ -1,5 +1,5 @@
 """Values in the place of missing ones."""
 
-from rmodels.impute._knn import KNNImputer
+from rmodels.lazy import names_of_family
 
-__all__ = ["KNNImputer"]
+__all__, __getattr__, __dir__ = names_of_family(__name__)

@@ -20,7 +20,7 @@ from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
 from rmodels.linear_model._base import bring_together, dense_coefficients
 from rmodels.linear_model._likelihood import LikelihoodModel
-from rmodels.linear_model._logistic import warn_of_minimum
+from rmodels.linear_model._minimum import warn_of_minimum
 from rmodels.ops.glm import measure
 from rmodels.solvers.generalised import fit
 from rmodels.solvers.losses import Family, Penalties

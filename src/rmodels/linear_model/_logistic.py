@@ -5,20 +5,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.exceptions import ConvergenceWarning
 
-from rmodels.base.sklearn import SparseCoefMixin
-from rmodels.base.warnings import warn
+from rmodels.base.sklearn.linear_model import SparseCoefMixin
 from rmodels.data import Rows
 from rmodels.data.arrays import on_host
 from rmodels.linear_model._linear_classifier import LinearClassifier
-from rmodels.solvers.generalised import MISSED, GeneralisedFit
 from rmodels.solvers.losses import Family, Penalties
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
 
-__all__ = ["SOLVERS", "LogisticModel", "family_of", "warn_of_minimum"]
+__all__ = ["SOLVERS", "LogisticModel", "family_of"]
 
 SOLVERS = {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
 
@@ -149,20 +146,3 @@ class LogisticModel(SparseCoefMixin, LinearClassifier):
         if self.solver == "liblinear":
             tags.classifier_tags.multi_class = False
         return tags
-
-
-def warn_of_minimum(found: GeneralisedFit) -> None:
-    """Warn of a fit that has not come to a minimum."""
-    if found.separated:
-        warn(
-            "the classes can be separated, and there is no penalty: no coefficients are best, and "
-            "those returned tell the classes apart without an error. Set a penalty, such as C=1",
-            ConvergenceWarning,
-        )
-    elif not found.violation <= MISSED:
-        warn(
-            f"the minimum was missed: a gradient is {found.violation:.1e} of the magnitudes that "
-            f"cancel in it, and should be at most {MISSED:.0e}. Scale the columns, or set a larger "
-            "penalty",
-            ConvergenceWarning,
-        )

@@ -21,15 +21,16 @@ from rmodels.base.sklearn import (
     StrOptions,
     check_method_params,
     is_routing_enabled,
-    name_labels,
     raise_for_params,
     take_rows,
 )
+from rmodels.base.sklearn.metrics import name_labels
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
-from rmodels.linear_model._logistic import LogisticModel, family_of, warn_of_minimum
+from rmodels.linear_model._logistic import LogisticModel, family_of
 from rmodels.linear_model._logistic_regression import LogisticRegression
+from rmodels.linear_model._minimum import warn_of_minimum
 from rmodels.linear_model._path_search import Fits, PathSearch
 from rmodels.solvers.generalised import GeneralisedFit
 

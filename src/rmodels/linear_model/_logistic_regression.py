@@ -14,7 +14,8 @@ from rmodels.base.warnings import warn
 from rmodels.data import Need
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
 from rmodels.linear_model._likelihood import LikelihoodModel
-from rmodels.linear_model._logistic import SOLVERS, LogisticModel, family_of, warn_of_minimum
+from rmodels.linear_model._logistic import SOLVERS, LogisticModel, family_of
+from rmodels.linear_model._minimum import warn_of_minimum
 from rmodels.solvers.generalised import fit
 
 __all__ = ["LogisticRegression"]

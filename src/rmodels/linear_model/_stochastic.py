@@ -9,7 +9,8 @@ from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
-from rmodels.base.sklearn import Interval, SparseCoefMixin
+from rmodels.base.sklearn import Interval
+from rmodels.base.sklearn.linear_model import SparseCoefMixin
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Source

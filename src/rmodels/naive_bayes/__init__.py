@@ -1,8 +1,5 @@
 """Naive Bayes."""
 
-from rmodels.base.sklearn import pass_for
-from rmodels.naive_bayes._gaussian_nb import GaussianNB
+from rmodels.lazy import names_of_family
 
-__all__ = ["GaussianNB"]
-
-pass_for("sklearn.naive_bayes", GaussianNB)
+__all__, __getattr__, __dir__ = names_of_family(__name__)

@@ -14,7 +14,6 @@ from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDT
 
 from rmodels import data
 from rmodels.base import metrics
-from rmodels.base import sklearn as scikit_learn
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.metrics import Metric
 from rmodels.base.search import (
@@ -28,6 +27,7 @@ from rmodels.base.search import (
     search,
 )
 from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.sklearn import neighbors as scikit_learn
 from rmodels.base.state import Absent, HasState, check_is_fitted
 from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source

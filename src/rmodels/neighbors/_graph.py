@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from rmodels.base import sklearn as scikit_learn
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
+from rmodels.base.sklearn import neighbors as scikit_learn
 from rmodels.base.state import check_is_fitted
 from rmodels.neighbors._base import KNeighborsMixin, NeighborsBase, RadiusNeighborsMixin
 from rmodels.neighbors._in_graph import refuse_graphs
