@@ -98,6 +98,48 @@ private:
     std::list<Helper> helpers_;
 };
 
+// Threads beside the caller's, for one call: where the system gives fewer, or has no memory for them, those that run do
+// all the work. They end by themselves, late ones after the call.
+class Helpers {
+public:
+    Helpers() : late_(Late::all()) {}
+    Helpers(const Helpers &) = delete;
+    Helpers &operator=(const Helpers &) = delete;
+
+    ~Helpers() {
+        started_.remove_if([](Helper &each) { return !each.thread.joinable(); });  // that could not be started
+        if (!started_.empty()) late_.take(started_);
+    }
+
+    // Starts threads that do body(number), from 1 on. Without a task it touches nothing of the caller's: a late one
+    // begins after the call.
+    template <class Body>
+    void start(std::size_t count, const Body &body) {
+        Apart apart;
+        for (std::size_t number = 1; number <= count; number++) {
+            try {
+                Helper &helper = started_.emplace_back();
+                helper.thread = std::thread([body, number, &helper] {
+                    body(int(number));
+                    helper.ended.store(true, std::memory_order_release);
+                });
+                apart.move(helper.thread);
+            } catch (const std::exception &) {
+                break;
+            }
+        }
+    }
+
+private:
+    Late &late_;
+    std::list<Helper> started_;
+};
+
+// How many threads beside the caller's so many tasks have.
+inline std::size_t count_helpers(std::size_t tasks, int threads) {
+    return std::min(threads < 1 ? 1 : std::size_t(threads), std::max<std::size_t>(1, tasks)) - 1;
+}
+
 // Calls body(task, thread) once for each task in [0, tasks), on at most `threads` threads, the
 // caller's among them. Which thread takes which task is not fixed: a result that must not depend on
 // it is stored by task. The first exception thrown is thrown again here, once all have stopped; Ctrl-C is
@@ -123,28 +165,14 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
         }
     };
     const auto shared = std::make_shared<Shared>();
-    const std::size_t wanted = std::min(threads < 1 ? 1 : std::size_t(threads), tasks);
-    Late &late = Late::all();
-    std::list<Helper> helpers;
-    Apart apart;
-    for (std::size_t thread = 1; thread < wanted; thread++) {
-        try {
-            Helper &helper = helpers.emplace_back();
-            helper.thread = std::thread([=, &helper] {  // of the caller's it touches nothing unless it has a task
-                shared->within.fetch_add(1);
-                work(*shared, int(thread));
-                if (shared->within.fetch_sub(1) == 1) shared->within.notify_all();
-                helper.ended.store(true, std::memory_order_release);
-            });
-            apart.move(helper.thread);
-        } catch (const std::exception &) {
-            break;  // no more threads, or no memory for one: those that run do all the work
-        }
-    }
+    Helpers helpers;
+    helpers.start(count_helpers(tasks, threads), [=](int thread) {
+        shared->within.fetch_add(1);
+        work(*shared, thread);
+        if (shared->within.fetch_sub(1) == 1) shared->within.notify_all();
+    });
     work(*shared, 0);
     for (int within; (within = shared->within.load()) > 0;) shared->within.wait(within);
-    helpers.remove_if([](Helper &each) { return !each.thread.joinable(); });  // that could not be started
-    if (!helpers.empty()) late.take(helpers);
     if (shared->failure) std::rethrow_exception(shared->failure);
 }
 
@@ -156,28 +184,14 @@ public:
     // Loops have `tasks` tasks, each of which is body(task), and at most `threads` threads, the caller's among them.
     Crew(std::size_t tasks, int threads, Body body) : shared_(std::make_shared<Shared>(tasks)), body_(std::move(body)) {
         static_assert(std::is_nothrow_invocable_v<Body &, std::size_t>, "nobody would answer for a failure");
-        const std::size_t wanted = std::min(threads < 1 ? 1 : std::size_t(threads), tasks);
-        Late::all();
-        for (std::size_t thread = 1; thread < wanted; thread++) {
-            try {
-                Helper &helper = helpers_.emplace_back();
-                helper.thread = std::thread([shared = shared_, &helper, this] {  // this: only within a task
-                    while (shared->next_loop()) shared->work([this](std::size_t task) noexcept { body_(task); });
-                    helper.ended.store(true, std::memory_order_release);
-                });
-            } catch (const std::exception &) {
-                break;  // those that run do all the work
-            }
-        }
+        helpers_.start(count_helpers(tasks, threads), [shared = shared_, this](int) {  // this: only within a task
+            while (shared->next_loop()) shared->work([this](std::size_t task) noexcept { body_(task); });
+        });
     }
     Crew(const Crew &) = delete;
     Crew &operator=(const Crew &) = delete;
 
-    ~Crew() {
-        shared_->publish(kEnd);
-        helpers_.remove_if([](Helper &each) { return !each.thread.joinable(); });  // that could not be started
-        if (!helpers_.empty()) Late::all().take(helpers_);
-    }
+    ~Crew() { shared_->publish(kEnd); }
 
     // Calls body(task) once for each task. Ctrl-C is answered after it.
     void run() {
@@ -253,7 +267,7 @@ private:
     std::shared_ptr<Shared> shared_;
     Body body_;
     std::uint64_t loop_ = 0;
-    std::list<Helper> helpers_;
+    Helpers helpers_;
 };
 
 // Threads that go through several loops together, without being started anew for each.
