@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions, is_routing_enabled, raise_for_params
+from rmodels.base.splits import list_splits
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
@@ -179,9 +180,7 @@ class CrossValidated(LassoModel):
                 "integer or KFold without shuffle"
             )
         X = source.X if source.given is None else source.given
-        return None, [
-            (np.asarray(train), np.asarray(test)) for train, test in splitter.split(X, y, **given)
-        ]
+        return None, list_splits(splitter.split(X, y, **given), source.number_rows())
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how scikit-learn's metadata routing hands on what `fit` is given.

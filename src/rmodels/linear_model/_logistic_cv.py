@@ -25,6 +25,7 @@ from rmodels.base.sklearn import (
     take_rows,
 )
 from rmodels.base.sklearn.metrics import name_labels
+from rmodels.base.splits import Splits, list_splits
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
@@ -37,7 +38,6 @@ from rmodels.solvers.generalised import GeneralisedFit
 __all__ = ["LogisticRegressionCV"]
 
 Matrix = NDArray[np.float64]
-Splits = list[tuple[NDArray, NDArray]]
 
 _NEED = Need()
 _SUMMED = ("accuracy", "neg_log_loss")  # what adds up over batches
@@ -406,9 +406,7 @@ class LogisticRegressionCV(LogisticModel):
 
     def _split(self, X: Any, labels: NDArray, params: dict[str, Any]) -> Splits:
         splitter = check_cv(self.cv, labels, classifier=True)
-        places = np.arange(len(labels))  # rows may be named by lists, slices and masks, too
-        found = splitter.split(X, labels, **params)
-        return [(places[train], places[test]) for train, test in found]
+        return list_splits(splitter.split(X, labels, **params), len(labels))
 
     def _get_scorer(self) -> Any:
         scoring: Any = self.scoring

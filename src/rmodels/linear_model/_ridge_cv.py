@@ -24,6 +24,7 @@ from rmodels.base.sklearn import (
     is_routing_enabled,
     raise_for_params,
 )
+from rmodels.base.splits import list_splits
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
@@ -245,7 +246,7 @@ class RidgeSearch(RidgeModel):
         """Return the mean score of each penalty over the folds."""
         rows = source.on_host()  # what a splitter and a scorer get
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
-        splits = list(splitter.split(rows.X, y, **params["split"]))
+        splits = list_splits(splitter.split(rows.X, y, **params["split"]), rows.X.shape[0])
         scorer = self._get_scorer()
         scores = np.empty((len(splits), len(penalties)))
         decomposed = spectrum.decompose_splits(
