@@ -10,7 +10,7 @@ from functools import partial
 
 from rmodels.catalogue import CATALOGUE
 
-__all__ = ["import_name", "names_of_family"]
+__all__ = ["homes_of_family", "import_name", "names_of_family"]
 
 
 def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
@@ -37,10 +37,15 @@ def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
     return value
 
 
+def homes_of_family(package: str) -> dict[str, str]:
+    """Return the modules in the folder of a family that the names of its catalogue are in."""
+    entries = (entry for entry in CATALOGUE.values() if entry.module == package)
+    return {entry.name: f"{package}.{entry.file}" for entry in entries}
+
+
 def names_of_family(
     package: str,
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
     """Return `__all__`, `__getattr__` and `__dir__` of the folder of a family."""
-    entries = (entry for entry in CATALOGUE.values() if entry.module == package)
-    homes = {entry.name: f"{package}.{entry.file}" for entry in entries}
+    homes = homes_of_family(package)
     return sorted(homes), partial(import_name, package, homes), partial(sorted, homes)

@@ -3,24 +3,18 @@
 from pathlib import Path
 
 import rmodels
-from rmodels.catalogue import CATALOGUE, FAMILIES
+from rmodels.catalogue import FAMILIES
+from rmodels.lazy import homes_of_family
 
 SOURCE = Path(__file__).parents[2] / "src" / "rmodels"
 
 
 def stubs():
     """Return what the files must hold, by their paths."""
-    of_families = {
-        family: {
-            entry.name: f"{entry.module}.{entry.file}"
-            for entry in CATALOGUE.values()
-            if entry.family == family
-        }
-        for family in FAMILIES
-    }
-    return {
-        SOURCE / "__init__.pyi": [*_lines(rmodels._homes()), "__version__: str", ""],
-    } | {SOURCE / family / "__init__.pyi": _lines(homes) for family, homes in of_families.items()}
+    found = {SOURCE / "__init__.pyi": [*_lines(rmodels._homes()), "__version__: str", ""]}
+    for family in FAMILIES:
+        found[SOURCE / family / "__init__.pyi"] = _lines(homes_of_family(f"rmodels.{family}"))
+    return found
 
 
 def _lines(homes):

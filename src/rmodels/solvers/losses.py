@@ -137,6 +137,7 @@ class Evaluation:
         """Return the sums over some rows."""
         if self.chosen is not None or sparse.issparse(rows.X):
             return evaluate_together([self], rows)[0]
+        # the most frequent kind, of small data above all, without the lists of several
         y, weights = respond(self.family, rows, self.class_weights)
         found = glm.evaluate(
             rows.X if self.columns is None else rows.X[:, self.columns],

@@ -198,12 +198,7 @@ def minimise(
         stale = 0.0 if _takes_no_time(objective) else _STALE
     free = not objective.penalties.l2[:-1].any()
     back: Matrix | None = None
-    best, since, steps, contraction = (
-        worst,
-        0,
-        0,
-        0.0 if dear or known is not None else 1.0,
-    )
+    best, since, steps, contraction = worst, 0, 0, 0.0 if dear or known is not None else 1.0
     while worst > exact and objective.reads < _MOST_READS:
         if sample is not None and led:
             step, model = sample.lead(theta, gradient, objective, H)

@@ -76,18 +76,21 @@ bool find_range(const Strided &X, double *low, double *high, int threads) {
         Range &part = parts[std::size_t(thread)];
         part.begin(width);
         const std::size_t last = std::min(lines, (task + 1) * step);
+        if (!by_column) {
+            for (std::size_t i = task * step; i < last; i += 4)
+                X.visit(i * joined, 0, [&](auto *x) {
+                    part.take(x, std::ptrdiff_t(joined) * X.row_stride, std::min<std::size_t>(4, last - i), width);
+                });
+            return;
+        }
         RowsByRow turned(d);
-        for (std::size_t i = task * step; by_column && i < last; i += kTurned) {
+        for (std::size_t i = task * step; i < last; i += kTurned) {
             const std::size_t here = std::min(kTurned, last - i);
             const double *rows = X.visit(i, 0, [&](auto *x) { return turned.take(x, X.column_stride, d, here); });
             for (std::size_t r = 0; r < here; r += 4)
                 part.take(rows + std::ptrdiff_t(r) * turned.stride(), turned.stride(),
                           std::min<std::size_t>(4, here - r), d);
         }
-        for (std::size_t i = task * step; !by_column && i < last; i += 4)
-            X.visit(i * joined, 0, [&](auto *x) {
-                part.take(x, std::ptrdiff_t(joined) * X.row_stride, std::min<std::size_t>(4, last - i), width);
-            });
     });
     Range rest;
     rest.begin(d);

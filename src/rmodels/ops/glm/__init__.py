@@ -194,20 +194,18 @@ def evaluate(
     (array([[-3. , -0.5]]), array([[5.  , 1.5 ],
            [1.5 , 0.75]]))
     """
-    name = ops.choose("glm", engine, X)
-    found: list[Sums] = ops.implementation("glm", name).evaluate(
+    return evaluate_each(
         X,
         y,
         coefficients[np.newaxis],
-        [None],
         loss,
-        power,
-        centre,
-        weights,
-        [curvature],
-        n_threads,
-    )
-    return found[0]
+        power=power,
+        centre=centre,
+        weights=weights,
+        curvature=[curvature],
+        engine=engine,
+        n_threads=n_threads,
+    )[0]
 
 
 def evaluate_each(
