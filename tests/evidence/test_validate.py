@@ -17,6 +17,8 @@ from rmodels_evidence.families.neighbors.cases import _find_untied, _radius, _ra
 from rmodels_evidence.families.neighbors.problems import NeighborsData
 from rmodels_evidence.table import digits_text
 
+BEFORE_1_9 = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9)
+
 
 def case(ours, tolerance=1e-9, **parameters):
     """A case whose right answer is 1, 2."""
@@ -167,7 +169,8 @@ def test_cases_cover_estimators_and_data():
         for name in rmodels.__all__
         if hasattr(getattr(rmodels, name), "get_params") or name.endswith("_graph")
     }
-    assert {each.estimator.partition(",")[0] for each in cases} == public
+    without = {"SGDOneClassSVM"} if BEFORE_1_9 else set()  # scikit-learn took other steps
+    assert {each.estimator.partition(",")[0] for each in cases} == public - without
     data = " ".join(each.data for each in cases)
     for name in ("diabetes", "iris", "wine", "breast cancer", "digits", "linnerud"):
         assert name in data
@@ -177,7 +180,7 @@ def test_cases_cover_estimators_and_data():
 
 
 @pytest.mark.skipif(
-    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9),
+    BEFORE_1_9,
     reason="some of the right answers are the steps and draws of scikit-learn 1.9",
 )
 def test_command_line(tmp_path, capsys):

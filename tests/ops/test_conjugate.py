@@ -19,7 +19,7 @@ few = settings(max_examples=25)
 def problem(n, d, density=0.3, seed=0, weighted=False, centred=True):
     """A CSR matrix, the mean and the roots of weights; and D as an array."""
     rng = np.random.default_rng(seed)
-    X = sparse.random_array((n, d), density=density, rng=rng, format="csr")
+    X = sparse.csr_array(sparse.random(n, d, density, random_state=rng))
     w = rng.integers(0, 3, n) + 0.5 if weighted else np.ones(n)
     mean = w @ X / w.sum() if centred else np.zeros(d)
     D = np.sqrt(w)[:, np.newaxis] * (X.toarray() - mean)

@@ -62,7 +62,7 @@ def give_back(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
     """
     met = 0
     for batch in batches:
-        met += 0 if isinstance(batch.rows, np.ndarray) else batch.rows.nbytes
+        met += 0 if isinstance(batch.rows, np.ndarray) else _count_bytes(batch.rows)
         yield batch
         del batch
         if met >= most:
@@ -70,6 +70,14 @@ def give_back(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
             met = 0
     if met:
         require("pyarrow", "files").default_memory_pool().release_unused()
+
+
+def _count_bytes(rows: Any) -> int:
+    """Return how many bytes a table takes, or a larger one of which it is a part."""
+    try:
+        return int(rows.nbytes)
+    except TypeError:  # pyarrow 18 does not count parts of views
+        return int(rows.get_total_buffer_size())
 
 
 def show_progress(batches: Iterator[Batch], task: str) -> Iterator[Batch]:
