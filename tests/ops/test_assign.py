@@ -136,13 +136,30 @@ def few_move(centres):
     yield centres
 
 
+def few_move_far(centres):
+    """Yield centres that all move, few of them far: others than before, some there and back."""
+    rng = np.random.default_rng(4)
+    start = centres
+    for far, near in ((1.0, 1e-3), (0.3, 1e-6), (0.3, 0.05), (3.0, 1e-3), (0.1, 1e-12), (0.1, 0.1)):
+        sizes = np.full((len(centres), 1), near)
+        sizes[rng.integers(0, len(centres), 9)] = far
+        centres = centres + sizes * rng.normal(size=centres.shape)
+        yield centres
+    centres = np.where(rng.random((len(centres), 1)) < 0.1, start, centres + 1e-3)
+    centres[5:9] = centres[20:24]
+    yield centres
+
+
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize(("d", "k"), [(2, 600), (9, 400), (70, 60)])
-def test_centres_that_stay_are_not_asked_again(engine, d, k, dtype):
+@pytest.mark.parametrize("steps", [few_move, few_move_far])
+@pytest.mark.parametrize("layout", ["by row", "by column"])
+def test_centres_that_hardly_move_are_not_asked_again(engine, d, k, dtype, steps, layout):
     X, centres = data(2100, d, k)
     X = np.concatenate([X, centres[:50] + 1e-9, centres[20:24], [[1e30] * d]]).astype(dtype)
+    X = X if layout == "by row" else np.asfortranarray(X)
     known = Assignment.of(len(X))
-    for each_centres in few_move(centres):
+    for each_centres in steps(centres):
         assert_assigned(engine, X, each_centres, known)
 
 
@@ -161,6 +178,21 @@ def test_rows_move_between_sums_as_they_are_assigned(engine, d, layout, weighted
         np.testing.assert_array_equal(known.labels, labels)
         expected = add_sums(none, np.array(X), labels, w, engine="reference")
         np.testing.assert_array_equal(sums.limbs, expected.limbs)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("d", "k"), [(1, 3), (8, 40), (17, 250), (80, 60)])
+def test_rows_are_measured_as_they_are_assigned(engine, d, k, layout):
+    """The same bits, whether or not a row is read for the first time."""
+    X, centres = data(1100, d, k)
+    X = LAYOUTS[layout](X)
+    sums, known = Sums.of(k, np.full(d, 0.1), abs(X).max(axis=0) + 0.1), Assignment.of(len(X))
+    one = np.zeros(len(X), dtype=np.int32)
+    expected = own_squares(X, sums.shift[np.newaxis], one, engine="reference")
+    for n_threads in (1, 3):
+        squares = np.full(len(X), np.nan)
+        sums = reassign(sums, X, centres, known, None, squares, engine=engine, n_threads=n_threads)
+        np.testing.assert_array_equal(squares, expected)
 
 
 def test_rows_of_one_centre_that_follow_each_other(engine):

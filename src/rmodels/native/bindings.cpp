@@ -197,19 +197,21 @@ bool classify_rows(const Array &X, const Input &centres, const Input &precisions
 using Labels = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void move_centres(Assigner &assigner, const Input &centres) {
+void move_centres(Assigner &assigner, const Input &centres, const std::optional<Places> &labels) {
     nb::gil_scoped_release release;
-    assigner.move(centres.data());
+    assigner.move(centres.data(), labels ? labels->data() : nullptr);
 }
 
 using Limbs = nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
 void assign(Assigner &assigner, const Array &X, std::size_t first, const Labels &labels, const Vector &weights,
             const std::optional<Input> &shift, const std::optional<Input> &factors, const std::optional<Limbs> &sums,
-            int threads) {
+            const std::optional<Result> &squares, int threads) {
     const Strided x = strided(X);
     std::optional<MovingSums> moving;
-    if (sums) moving = MovingSums{strided(weights), {shift->data(), factors->data()}, sums->data()};
+    if (sums)
+        moving = MovingSums{
+            strided(weights), {shift->data(), factors->data()}, sums->data(), squares ? squares->data() : nullptr};
     nb::gil_scoped_release release;
     assigner.assign(x, first, labels.data(), moving ? &*moving : nullptr, threads);
 }
@@ -541,9 +543,9 @@ NB_MODULE(RMODELS_MODULE, module) {
         "centres"_a.noconvert());
     nb::class_<Assigner>(module, "Assigner")
         .def(nb::init<std::size_t, std::size_t, std::size_t, double>(), "rows"_a, "count"_a, "columns"_a, "scale"_a)
-        .def("move", &move_centres, "centres"_a.noconvert())
+        .def("move", &move_centres, "centres"_a.noconvert(), "labels"_a.none())
         .def("assign", &assign, "X"_a, "first"_a, "labels"_a.noconvert(), "weights"_a.none(), "shift"_a.none(),
-             "factors"_a.none(), "sums"_a.none(), "threads"_a);
+             "factors"_a.none(), "sums"_a.none(), "squares"_a.none(), "threads"_a);
     module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),
                "previous"_a.none(), "shift"_a.noconvert(), "factors"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
     module.def("read_cluster_sums", &read_cluster_sums, "sums"_a.noconvert(), "factors"_a.noconvert(),

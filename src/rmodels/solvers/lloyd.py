@@ -111,16 +111,29 @@ def _extent(rows: Rows, n_threads: int | None) -> Extent:
 
 @dataclass(frozen=True)
 class _Squares:
-    """Σ x and Σ ‖x − middle‖², and the latter with the weights."""
+    """Σ x, unless it is Σ w x, and Σ ‖x − middle‖², without and with the weights."""
 
-    sums: Sums
+    sums: Sums | None
     squares: ExactSum
     weighted: ExactSum
 
+    @classmethod
+    def of(cls, sums: Sums | None, squares: Matrix, weights: NDArray | None) -> "_Squares":
+        plain = ExactSum.of(squares)
+        return cls(sums, plain, plain if weights is None else ExactSum.of(weights * squares))
+
     def __add__(self, other: "_Squares") -> "_Squares":
-        return _Squares(
-            self.sums + other.sums, self.squares + other.squares, self.weighted + other.weighted
-        )
+        sums = None
+        if self.sums is not None and other.sums is not None:
+            sums = self.sums + other.sums
+        return _Squares(sums, self.squares + other.squares, self.weighted + other.weighted)
+
+    def spread(self, sums: Sums, n_samples: int) -> "Spread":
+        """Return what they say, with Σ x of all rows in the place of the first centre."""
+        apart = sums.totals()[0] / n_samples
+        scatter = self.squares.value - n_samples * float((apart**2).sum())
+        numbers = n_samples * max(1, len(apart))
+        return Spread(max(scatter, 0.0) / numbers, self.weighted.value)
 
 
 def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
@@ -129,9 +142,7 @@ def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
         X = as_array(block.X)
         one = np.zeros(len(X), dtype=np.int32)
         squares = own_squares(X, none.shift[np.newaxis], one, n_threads=n_threads)
-        plain = ExactSum.of(squares)
-        weighted = plain if block.weights is None else ExactSum.of(block.weights * squares)
-        part = _Squares(add_sums(none, X, one, n_threads=n_threads), plain, weighted)
+        part = _Squares.of(add_sums(none, X, one, n_threads=n_threads), squares, block.weights)
         found = part if found is None else found + part
     assert found is not None
     return found
@@ -157,10 +168,8 @@ def find_spread(source: Source, extent: Extent, n_threads: int | None) -> Spread
     """Return how rows lie about the middle of their columns."""
     none = extent.sums(1, weighted=False)
     found = source.fold(partial(_square, none=none, n_threads=n_threads))
-    apart = found.sums.totals()[0] / extent.n_samples
-    scatter = found.squares.value - extent.n_samples * float((apart**2).sum())
-    numbers = extent.n_samples * max(1, source.n_features)
-    return Spread(max(scatter, 0.0) / numbers, found.weighted.value)
+    assert found.sums is not None
+    return found.spread(found.sums, extent.n_samples)
 
 
 def assign_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Labels:
@@ -288,9 +297,11 @@ class _Kept:
     Only those that move are added.
     """
 
-    def __init__(self, source: Source, none: Sums, n_threads: int | None) -> None:
-        self._source, self._none, self._n_threads = source, none, n_threads
-        self._sums = none
+    def __init__(
+        self, source: Source, extent: Extent, n_clusters: int, n_threads: int | None
+    ) -> None:
+        self._source, self._extent, self._n_threads = source, extent, n_threads
+        self._none = self._sums = extent.sums(n_clusters)
         self._known: dict[tuple[int, int], Assignment] = {}  # by the first row, and how many
 
     @staticmethod
@@ -306,6 +317,31 @@ class _Kept:
             if place not in self._known:
                 self._known[place] = Assignment.of(len(X))
             yield block, X, self._known[place]
+
+    def start(self, centres: Matrix) -> tuple[Sums, Spread]:
+        """Take the first step, and measure how rows lie about their middle in the same read."""
+        every = self._extent.sums(1, weighted=False)
+
+        def move(rows: Rows) -> _Squares:
+            found = None
+            for block, X, known in self._blocks(rows):
+                squares, weights, n_threads = np.empty(len(X)), block.weights, self._n_threads
+                self._sums = reassign(
+                    self._sums, X, centres, known, weights, squares, n_threads=n_threads
+                )
+                plain = None
+                if weights is not None:
+                    plain = add_sums(every, X, np.zeros_like(known.labels), n_threads=n_threads)
+                part = _Squares.of(plain, squares, weights)
+                found = part if found is None else found + part
+            assert found is not None
+            return found
+
+        found = self._source.fold(move)
+        plain = found.sums  # else sums of all centres are those of all rows
+        if plain is None:
+            plain = replace(self._sums, limbs=self._sums.limbs.sum(axis=0, keepdims=True))
+        return self._sums, found.spread(plain, self._extent.n_samples)
 
     def step(self, centres: Matrix) -> Sums:
         seen = set()
@@ -427,34 +463,34 @@ class Lloyd:
         relative: bool = True,
     ) -> None:
         self._source, self._extent, self._n_threads = source, extent, n_threads
-        self._max_iter, self._tell = max_iter, tell
-        self._none = extent.sums(n_clusters)
-        spread = find_spread(source, extent, n_threads)
-        self._total = spread.total
-        self._tol = tol * spread.variance if relative else tol
+        self._n_clusters, self._none = n_clusters, extent.sums(n_clusters)
+        self._max_iter, self._tol, self._relative, self._tell = max_iter, tol, relative, tell
+        self._spread: Spread | None = None
         self.engine = ops.choose("assign")
 
     def run(self, centres: Matrix) -> Clustering:
         """Return where the algorithm leads from some centres."""
         kept = None
         if _Kept.has_room(self._source, self._extent.n_samples):
-            kept = _Kept(self._source, self._none, self._n_threads)
+            kept = _Kept(self._source, self._extent, self._n_clusters, self._n_threads)
         before, history = None, []
         for iteration in range(1, self._max_iter + 1):
-            sums = self._step(centres) if kept is None else kept.step(centres)
+            sums, spread = self._step(centres, kept)
+            tol = self._tol * spread.variance if self._relative else self._tol
             same = before is not None and np.array_equal(before, sums.limbs)
             before = sums.limbs
-            old, (centres, objective) = centres, self._average(self._relocate(sums, centres, kept))
+            old, (centres, explained) = centres, self._average(self._relocate(sums, centres, kept))
+            objective = max(spread.total - explained, 0.0)
             history.append(objective)
             self._tell(f"Iteration {iteration - 1}, inertia {objective}.")
             moved = float(((centres - old) ** 2).sum())
             if same:
                 self._tell(f"Converged at iteration {iteration - 1}: strict convergence.")
                 break
-            if moved <= self._tol:
+            if moved <= tol:
                 self._tell(
                     f"Converged at iteration {iteration - 1}: center shift {moved} within "
-                    f"tolerance {self._tol}."
+                    f"tolerance {tol}."
                 )
                 break
         centres = centres.astype(self._source.dtype).astype(np.float64)
@@ -462,10 +498,17 @@ class Lloyd:
         labels = np.concatenate(ends.labels)
         return Clustering(centres, labels, ends.inertia.value, iteration, np.array(history))
 
-    def _step(self, centres: Matrix) -> Sums:
-        return self._source.fold(
-            partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)
-        )
+    def _step(self, centres: Matrix, kept: _Kept | None) -> tuple[Sums, Spread]:
+        """Return the sums of the rows that are nearest to each, and what is found out but once."""
+        if kept is not None and self._spread is None:
+            sums, self._spread = kept.start(centres)
+            return sums, self._spread
+        if self._spread is None:
+            self._spread = find_spread(self._source, self._extent, self._n_threads)
+        if kept is not None:
+            return kept.step(centres), self._spread
+        add = partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)
+        return self._source.fold(add), self._spread
 
     def _finish(self, centres: Matrix) -> Ends:
         return self._source.fold(partial(measure_rows, centres=centres, n_threads=self._n_threads))
@@ -497,12 +540,11 @@ class Lloyd:
         return replace(sums, limbs=limbs)
 
     def _average(self, sums: Sums) -> tuple[Matrix, float]:
-        """Return the means, and Σ w ‖x − m‖²; a centre without weight is where the heaviest is."""
+        """Return the means, and Σ w ‖m − middle‖²; one without weight is where the heaviest is."""
         weights, totals = read_sums(sums, n_threads=self._n_threads)
         present = weights > 0
         offsets = np.divide(
             totals, weights[:, np.newaxis], out=np.zeros_like(totals), where=present[:, np.newaxis]
         )
         offsets[~present] = offsets[np.argmax(weights)]
-        explained = float((weights * (offsets**2).sum(axis=1)).sum())
-        return sums.shift + offsets, max(self._total - explained, 0.0)
+        return sums.shift + offsets, float((weights * (offsets**2).sum(axis=1)).sum())

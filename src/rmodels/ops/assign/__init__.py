@@ -185,6 +185,7 @@ def reassign(
     centres: Matrix,
     known: Assignment,
     weights: NDArray | None = None,
+    squares: Matrix | None = None,
     *,
     engine: str | None = None,
     n_threads: int | None = None,
@@ -202,6 +203,9 @@ def reassign(
     known : Assignment
         What earlier calls left. Its labels are those with which rows are in the sums, and become
         those of the centres.
+    squares : ndarray of shape (n_samples,), float64, optional
+        Becomes what `own_squares` says of the shift of the sums: of rows that nothing is known of,
+        in the same read.
 
     Returns
     -------
@@ -220,7 +224,7 @@ def reassign(
     name = ops.choose("assign", engine, X)
     limbs = sums.limbs.copy()
     ops.implementation("assign", name).reassign(
-        replace(sums, limbs=limbs), X, centres, known, weights, n_threads
+        replace(sums, limbs=limbs), X, centres, known, weights, squares, n_threads
     )
     return replace(sums, limbs=limbs)
 

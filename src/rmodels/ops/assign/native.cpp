@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -36,7 +37,8 @@ struct Assigner::State {
     std::vector<double> centres;         // (count, columns)
     std::vector<float> margins, lowers;  // (rows,); of no rows if nothing is kept, or no centre is ever left out
     bool known = false;                  // whether bounds are those of rows
-    bool narrow = false;                 // whether centres that have moved are asked before the others
+    bool narrow = false;                 // whether centres that have moved far are asked before the others
+    double slow = 0;                     // how far the others have moved at most
 
     State(std::size_t rows, std::size_t count, std::size_t columns, double scale)
         : count(count), columns(columns), scale(scale), drifts(count), margins(rows) {
@@ -48,7 +50,9 @@ namespace {
 
 constexpr std::size_t kBlock = 1024;        // rows of a task
 constexpr std::size_t kFetched = 64;        // columns of rows that are fetched; longer ones the processor foresees
+constexpr std::size_t kLine = 16;           // of rows that lie by column: reading fewer reads them all
 constexpr std::size_t kAhead = 16;          // rows
+constexpr std::size_t kSome = 512;          // rows that tell how near the others are to their bounds
 constexpr float kNever = -1;                // a margin that never holds
 constexpr float kInwards = 1 - 0x1p-20F;    // rounds float32 down, and what is below 0 does not matter
 constexpr float kLargestSquare = 0x1p100F;  // from here on rows are not screened in float32
@@ -79,8 +83,10 @@ f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::siz
 
 // What a thread keeps of the rows of a task, and adds to sums.
 struct Scratch {
-    std::vector<std::uint32_t> open, some;
-    std::vector<double> own, before;  // of `some`: scaled square to the own centre, bound on those that have not moved
+    explicit Scratch(std::size_t columns) : turned(columns) {}
+
+    std::vector<std::uint32_t> open;
+    RowsByRow turned;
     std::vector<float, CacheLines<float>> panel;
     LeastScores scores;
     PartialSums sums;
@@ -105,6 +111,18 @@ public:
 
     void run(std::size_t rows) {
         list_open(rows);
+        const std::size_t d = shape_.columns;
+        if (RowsByRow::pays(shape_) && d <= kFetched && s_.open.size() > rows / kLine) {
+            const double *turned = s_.turned.take(X_, shape_.column_stride, d, rows);
+            const Strided by_row{turned, false, rows, d, s_.turned.stride(), 1};
+            Task<double>(turned, by_row, to_, labels_, margins_, lowers_, sums_, grid_, first_, s_).settle();
+        } else {
+            settle();
+        }
+    }
+
+    // Finds the labels of the open rows.
+    void settle() {
         if (is_known() && to_.narrow && to_.targets.screens()) ask_moved();
         settle_panels();
     }
@@ -164,41 +182,42 @@ private:
         }
     }
 
-    // Settles open rows to which no centre that has stayed where it was may be nearer than the own: those that have
-    // moved tell. Leaves the others open.
+    // Settles open rows to which no centre that has hardly moved may be nearer than the own: the others tell. Leaves
+    // the rest open.
     void ask_moved() {
+        std::uint32_t rows[kPanelRows];
+        double own[kPanelRows], before[kPanelRows];
         std::size_t open = 0, some = 0;
-        s_.some.resize(s_.open.size() + 1);
-        s_.own.resize(s_.some.size());
-        s_.before.resize(s_.some.size());
+        const auto ask = [&] {
+            double squares[kPanelRows];
+            pack(rows, 0, some, squares);
+            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.scores);
+            for (std::size_t i = 0; i < some; i++)
+                if (!ask_moved(i, squares[i], rows[i], own[i], before[i])) s_.open[open++] = rows[i];
+            some = 0;
+        };
         for_own([&](std::size_t i, double square, double reach) {
             const std::uint32_t r = s_.open[i];
             const std::int32_t label = labels_[r];
             const double now = lowers_[r] - to_.drifts.rest(label);
-            const double before = lowers_[r] - to_.drifts.rest_before(label);
-            const bool settled = reach < now, told = !settled && reach < before;
-            const float margin = rounded_down(now - reach + to_.drifts.base(label));
-            margins_[r] = settled ? margin : margins_[r];
-            s_.some[some] = r;
-            s_.own[some] = square;
-            s_.before[some] = before;
-            some += told;
-            s_.open[open] = r;
-            open += !settled && !told;
+            const double others = lowers_[r] - to_.drifts.rest_before(label) - to_.slow;
+            if (reach < now) {
+                margins_[r] = rounded_down(now - reach + to_.drifts.base(label));
+            } else if (reach < others) {
+                rows[some] = r;
+                own[some] = square;
+                before[some] = others;
+                if (++some == kPanelRows) ask();  // while the rows are in the cache
+            } else {
+                s_.open[open++] = r;
+            }
         });
+        if (some) ask();
         s_.open.resize(open);
-        for (std::size_t first = 0; first < some; first += kPanelRows) {
-            double squares[kPanelRows];
-            const std::size_t count = pack(s_.some.data(), first, some, squares);
-            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.scores);
-            for (std::size_t i = 0; i < count; i++)
-                if (!ask_moved(i, squares[i], s_.some[first + i], s_.own[first + i], s_.before[first + i]))
-                    s_.open.push_back(s_.some[first + i]);
-        }
     }
 
-    // Settles a row by the scores of centres that have moved, if they tell: number i of a panel, |x|², the row, the
-    // square to its own centre, and the distance that those which have not moved have at least.
+    // Settles a row by the scores of centres that have moved far, if they tell: number i of a panel, |x|², the row, the
+    // square to its own centre, and the distance that all others have at least.
     bool ask_moved(std::size_t i, double square, std::uint32_t r, double own, double before) {
         const double error = to_.targets.bound().error(square), slack = own * double(to_.columns + 12) * 0x1p-50;
         const double least = s_.scores.least[i] + square, next = s_.scores.next[i] + square;
@@ -232,8 +251,17 @@ private:
         std::uint32_t rows[kPanelRows];
         for (std::size_t i = 0; i < kPanelRows; i++) rows[i] = list[first + std::min(i, count - 1)];
         s_.panel.resize(kPanelRows * to_.columns);
-        pack_panel(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, to_.targets.shift(), to_.scale,
-                   s_.panel.data(), squares);
+        const auto lay_out = [&]<bool kMeasures>(double *about) {
+            pack_panel<kMeasures>(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, to_.targets.shift(),
+                                  to_.scale, s_.panel.data(), squares, kMeasures ? sums_->grid.shift : nullptr, about);
+        };
+        if (sums_ && sums_->squares && !is_known()) {
+            double about[kPanelRows];
+            lay_out.template operator()<true>(about);
+            std::copy_n(about, count, sums_->squares + first_ + first);  // all rows are open, in their order
+        } else {
+            lay_out.template operator()<false>(nullptr);
+        }
         for (std::size_t i = first + kPanelRows; i < std::min(first + 2 * kPanelRows, end); i++) fetch(list[i]);
         return count;
     }
@@ -245,6 +273,21 @@ private:
         unsigned clear[kScreenVectors];
     };
 
+    // Scores the panel, and has the open rows from `first` on fetched for the next one.
+    void score_ahead(std::size_t first) {
+        const char *rows[kPanelRows];
+        std::size_t count = 0;
+        if (fetched_ == 0 && shape_.column_stride == 1)
+            for (; count < kPanelRows && first + count < s_.open.size(); count++)
+                rows[count] = reinterpret_cast<const char *>(row(s_.open[first + count]));
+        if (count > 0) {
+            RowsAhead fetch(rows, count, to_.columns * sizeof(Real));
+            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores, fetch);
+        } else {
+            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores);
+        }
+    }
+
     // Finds the labels and bounds of the open rows, a panel at a time.
     void settle_panels() {
         Settled found;
@@ -254,7 +297,7 @@ private:
             for (std::size_t i = 0; i < kPanelRows; i += kF64)
                 store(found.squares + i, narrowed(load<f64v>(squares + i)));
             if (to_.targets.screens()) {
-                score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores);
+                score_ahead(first + kPanelRows);
                 for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
             } else {
                 std::fill_n(s_.scores.place, kPanelRows, -1);
@@ -340,6 +383,33 @@ private:
     Scratch &s_;
 };
 
+// Finds by some rows up to which drift centres are better asked after the others, or whether it pays to ask all at
+// once.
+bool find_slow(Assigner::State &s, const std::vector<double> &drift, const std::int32_t *labels) {
+    std::vector<double> drifts = drift, gaps;  // how far a row is from where the others would have to be asked
+    std::sort(drifts.begin(), drifts.end(), std::greater<>());
+    for (std::size_t r = 0; r < s.margins.size(); r += 1 + s.margins.size() / kSome) {
+        const std::int32_t label = labels[r];
+        const float margin = s.margins[r];
+        if (s.drifts.limits()[label] <= margin) continue;
+        const double others = s.drifts.rest(label) - s.drifts.rest_before(label);
+        const double own = drift[std::size_t(label)];
+        gaps.push_back(margin == kNever ? kNever : double(margin) - s.drifts.base(label) + others + own);
+    }
+    std::sort(gaps.begin(), gaps.end());
+    const double k = double(s.count), all = double(std::max<std::size_t>(gaps.size(), 1));
+    double least = k;
+    for (std::size_t first = kScreenCentres; first < s.count; first += kScreenCentres) {
+        const auto asked = std::upper_bound(gaps.begin(), gaps.end(), drifts[first]) - gaps.begin();
+        const double products = double(first) + double(asked) / all * k;
+        if (products < least) {
+            least = products;
+            s.slow = drifts[first];
+        }
+    }
+    return (k - least) * double(s.columns + 4) > double(kWorth);
+}
+
 }  // namespace
 
 double find_scale(const double *centres, std::size_t count, std::size_t d) {
@@ -364,15 +434,12 @@ Assigner::Assigner(std::size_t rows, std::size_t count, std::size_t columns, dou
 Assigner::Assigner(Assigner &&) noexcept = default;
 Assigner::~Assigner() = default;
 
-void Assigner::move(const double *centres) {
+void Assigner::move(const double *centres, const std::int32_t *labels) {
     State &s = *state_;
     const std::size_t d = s.columns, k = s.count;
     bool known = !s.centres.empty() && !s.margins.empty();
-    std::vector<char> moved(k);
-    s.narrow = false;
+    std::vector<double> drift(known ? k : 0);
     if (known) {
-        std::vector<double> drift(k);
-        std::size_t still = 0;
         for (std::size_t c = 0; c < k; c++) {
             double square = 0;
             for (std::size_t j = 0; j < d; j++) {
@@ -380,17 +447,17 @@ void Assigner::move(const double *centres) {
                 square += gap * gap;
             }
             drift[c] = std::sqrt(square) * (1 + 0x1p-40 + double(d) * 0x1p-50);
-            moved[c] = !(drift[c] == 0);
-            still += !moved[c];
             known = known && std::isfinite(drift[c]);
         }
         known = known && s.drifts.add(drift);
         if (!known) s.drifts.forget();
-        s.narrow = known && still * (d + 4) > kWorth;
     }
     s.known = known;
+    s.narrow = known && !s.lowers.empty() && find_slow(s, drift, labels);
+    std::vector<char> first(s.narrow ? k : 0);
+    for (std::size_t c = 0; c < first.size(); c++) first[c] = drift[c] > s.slow;
     s.centres.assign(centres, centres + k * d);
-    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &moved : nullptr);
+    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr);
 }
 
 void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads) {
@@ -399,7 +466,7 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     float *lowers = s.lowers.empty() ? nullptr : state_->lowers.data() + first;
     std::optional<PaddedGrid> grid;
     if (sums) grid.emplace(s.columns, sums->grid);
-    std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)));
+    std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)), Scratch(s.columns));
     parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int thread) {
         const std::size_t from = task * kBlock, rows = std::min(kBlock, X.rows - from);
         X.visit(from, 0, [&](auto *x) {

@@ -20,11 +20,13 @@ struct Grid {
     const double *shift, *factors;
 };
 
-// Rows that change their centre move between fixed-point sums: see add_sums. The weights may be null.
+// Rows that change their centre move between fixed-point sums: see add_sums. The weights may be null. Of rows of which
+// nothing is known, Σ_j (x_j − shift_j)² is written, in the order of the columns, unless squares is null.
 struct MovingSums {
     Strided weights;
     Grid grid;
     std::int64_t *sums;
+    double *squares;
 };
 
 // Assigns rows to centres that move, and keeps of each row what spares reading it again: a lower bound on the
@@ -37,8 +39,9 @@ public:
     Assigner(Assigner &&) noexcept;
     ~Assigner();
 
-    // Takes centres, (count, columns): those that rows are assigned to from here on.
-    void move(const double *centres);
+    // Takes centres, (count, columns): those that rows are assigned to from here on. `labels` is what was said of all
+    // rows, if anything is kept of them.
+    void move(const double *centres, const std::int32_t *labels);
 
     // Writes to labels which centre is nearest to each row, the first of equal ones. X is the rows from `first` on; if
     // all have been assigned before, labels hold what was said of them. Rows whose labels change move between the sums,

@@ -46,7 +46,7 @@ def _threads(work: float, n_threads: int | None) -> int:
 def assign(X: NDArray, centres: Matrix, known: Assignment | None, n_threads: int | None) -> Labels:
     """Keep the centres that float32 scores leave open, and compare their float64 squares."""
     labels = np.empty(len(X), dtype=np.int32) if known is None else known.labels
-    _follow(X, centres, known, labels, None, None, n_threads)
+    _follow(X, centres, known, labels, None, None, None, n_threads)
     return labels
 
 
@@ -56,10 +56,15 @@ def reassign(
     centres: Matrix,
     known: Assignment,
     weights: NDArray | None,
+    squares: Matrix | None,
     n_threads: int | None,
 ) -> None:
-    """Move a row between the limbs while it is at hand."""
-    _follow(X, centres, known, known.labels, sums, weights, n_threads)
+    """Move a row between the limbs, and measure it, while it is at hand."""
+    if squares is not None and known.state is not None:  # rows at rest are not
+        none = np.zeros(len(X), dtype=np.int32)
+        squares[:] = own_squares(X, sums.shift[np.newaxis], none, n_threads)
+        squares = None
+    _follow(X, centres, known, known.labels, sums, weights, squares, n_threads)
 
 
 def _follow(
@@ -69,12 +74,13 @@ def _follow(
     labels: Labels,
     sums: Sums | None,
     weights: NDArray | None,
+    squares: Matrix | None,
     n_threads: int | None,
 ) -> None:
     n, (n_centres, d) = len(X), centres.shape
     centres = np.ascontiguousarray(centres)
     assigner = _find_assigner(n, centres, known)
-    assigner.move(centres)
+    assigner.move(centres, None if known is None else labels)
     shift = factors = limbs = None
     if sums is not None:
         shift, factors = np.ascontiguousarray(sums.shift), np.ascontiguousarray(sums.factors)
@@ -83,8 +89,8 @@ def _follow(
     threads = _threads(n * work, n_threads)
     step = max(1024, int(_FIRST_WORK / work))
     for rows in chunks(n, step, "assignment", seconds=_SECONDS):
-        w = None if weights is None else weights[rows]
-        assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, threads)
+        w, about = (None if each is None else each[rows] for each in (weights, squares))
+        assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, about, threads)
 
 
 def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:

@@ -69,9 +69,13 @@ def reassign(
     centres: Matrix,
     known: Assignment,
     weights: NDArray | None,
+    squares: Matrix | None,
     n_threads: int | None,
 ) -> None:
     """Assign, and move the rows whose labels change."""
+    if squares is not None:
+        none = np.zeros(len(X), dtype=np.int32)
+        squares[:] = own_squares(X, sums.shift[np.newaxis], none, n_threads)
     before = known.labels.copy()
     add_sums(sums, X, assign(X, centres, known, n_threads), weights, before, n_threads)
 

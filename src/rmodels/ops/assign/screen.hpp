@@ -44,14 +44,49 @@ struct LeastScores {
     alignas(64) std::int32_t place[kPanelRows];
 };
 
+// Nothing to fetch meanwhile.
+struct Nothing {
+    void operator()() const {}
+};
+constexpr Nothing kNothing;
+
+// Fetches rows of some bytes, a line at a time, while a processor that multiplies leaves memory idle.
+class RowsAhead {
+public:
+    RowsAhead(const char *const *rows, std::size_t count, std::size_t bytes)
+        : rows_(rows), left_(count), bytes_(bytes) {
+        next();
+    }
+
+    void operator()() {
+        if (line_ >= end_) return;
+        __builtin_prefetch(line_, 0, 2);
+        line_ += 64;
+        if (line_ >= end_) next();
+    }
+
+private:
+    void next() {
+        if (left_ == 0) return;
+        left_--;
+        line_ = *rows_++;
+        end_ = line_ + bytes_;
+    }
+
+    const char *const *rows_, *line_ = nullptr, *end_ = nullptr;
+    std::size_t left_, bytes_;
+};
+
 // The scores of a panel, (columns, kPanelRows), against a tile of centres.
+template <class Fetch>
 inline void score_tile(const float *x, std::size_t d, const float *c, const float *norms,
-                       f32v (&sum)[kScreenCentres][kScreenVectors]) {
+                       f32v (&sum)[kScreenCentres][kScreenVectors], Fetch &fetch) {
 #pragma GCC unroll 8
     for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
         for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
     for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
+        fetch();
         f32v rows[kScreenVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kScreenVectors; v++) rows[v] = load<f32v>(x + v * kF32);
@@ -65,7 +100,9 @@ inline void score_tile(const float *x, std::size_t d, const float *c, const floa
 }
 
 // The least scores of a panel against a group.
-inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, LeastScores &found) {
+template <class Fetch = const Nothing>
+inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, LeastScores &found,
+                        Fetch &fetch = kNothing) {
     const float infinity = std::numeric_limits<float>::infinity();
     f32v least[kScreenVectors], next[kScreenVectors];
     i32v place[kScreenVectors];
@@ -76,7 +113,7 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
     const float *c = group.coefficients;
     for (std::size_t tile = 0; tile < group.tiles; tile++) {
         f32v sum[kScreenCentres][kScreenVectors];
-        score_tile(panel, d, c, group.norms + tile * kScreenCentres, sum);
+        score_tile(panel, d, c, group.norms + tile * kScreenCentres, sum, fetch);
         c += kScreenCentres * d;
         const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
 #pragma GCC unroll 8
@@ -101,7 +138,7 @@ inline void score_all(const float *panel, std::size_t d, const float *c, const f
                       float *scores) {
     for (std::size_t tile = 0; tile < tiles; tile++, norms += kScreenCentres, c += kScreenCentres * d) {
         f32v sum[kScreenCentres][kScreenVectors];
-        score_tile(panel, d, c, norms, sum);
+        score_tile(panel, d, c, norms, sum, kNothing);
 #pragma GCC unroll 8
         for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
@@ -158,10 +195,12 @@ private:
     double unit_, farthest_ = 0;
 };
 
-// Lays out kPanelRows rows of X, given by their numbers, shifted and scaled, and writes their |x|².
-template <class Real>
+// Lays out kPanelRows rows of X, given by their numbers, shifted and scaled, and writes their |x|²; with a middle, also
+// Σ_j (x_j − middle_j)², in the order of the columns.
+template <bool kMeasures, class Real>
 inline void pack_panel(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t column_stride, std::size_t d,
-                       const std::uint32_t *rows, const double *shift, double scale, float *panel, double *squares) {
+                       const std::uint32_t *rows, const double *shift, double scale, float *panel, double *squares,
+                       const double *middle = nullptr, double *about = nullptr) {
     for (std::size_t r = 0; r < kPanelRows; r += kF64) {
         const Real *x[kF64];
         bool run = row_stride == 1;  // a column of rows that follow each other is a vector
@@ -169,42 +208,39 @@ inline void pack_panel(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t 
             x[i] = X + std::ptrdiff_t(rows[r + std::size_t(i)]) * row_stride;
             run = run && rows[r + std::size_t(i)] == rows[r] + std::uint32_t(i);
         }
-        f64v sums{};
+        f64v sums{}, gaps{};
+        const auto take = [&](f64v value, std::size_t j) {
+            const f64v line = (value - broadcast(shift[j])) * broadcast(scale);
+            store(panel + j * kPanelRows + r, narrowed(line));
+            sums = fma(line, line, sums);
+            if constexpr (kMeasures) {
+                const f64v gap = value - broadcast(middle[j]);
+                gaps += gap * gap;
+            }
+        };
         if (run) {
-            for (std::size_t j = 0; j < d; j++) {
-                const f64v line =
-                    (load_f64(x[0] + std::ptrdiff_t(j) * column_stride) - broadcast(shift[j])) * broadcast(scale);
-                store(panel + j * kPanelRows + r, narrowed(line));
-                sums = fma(line, line, sums);
-            }
-            store(squares + r, sums);
-            continue;
-        }
-        for (std::size_t j = 0; j < d; j += kF64) {
-            const int columns = int(d - j < kF64 ? d - j : kF64);
-            f64v lines[kF64];
-            if (column_stride == 1 && columns == kF64) {
-                for (int i = 0; i < kF64; i++)
-                    lines[i] = (load_f64(x[i] + j) - load<f64v>(shift + j)) * broadcast(scale);
-            } else if (column_stride == 1) {
-                for (int i = 0; i < kF64; i++)
-                    lines[i] = (load_first(x[i] + j, columns) - load_first(shift + j, columns)) * broadcast(scale);
-            } else {
-                for (int i = 0; i < kF64; i++) {
-                    lines[i] = f64v{};
-                    for (int k = 0; k < columns; k++)
-                        lines[i][k] = (double(x[i][std::ptrdiff_t(j + std::size_t(k)) * column_stride]) -
-                                       shift[j + std::size_t(k)]) *
-                                      scale;
+            for (std::size_t j = 0; j < d; j++) take(load_f64(x[0] + std::ptrdiff_t(j) * column_stride), j);
+        } else {
+            for (std::size_t j = 0; j < d; j += kF64) {
+                const int columns = int(d - j < kF64 ? d - j : kF64);
+                f64v lines[kF64];
+                if (column_stride == 1 && columns == kF64) {
+                    for (int i = 0; i < kF64; i++) lines[i] = load_f64(x[i] + j);
+                } else if (column_stride == 1) {
+                    for (int i = 0; i < kF64; i++) lines[i] = load_first(x[i] + j, columns);
+                } else {
+                    for (int i = 0; i < kF64; i++) {
+                        lines[i] = f64v{};
+                        for (int k = 0; k < columns; k++)
+                            lines[i][k] = double(x[i][std::ptrdiff_t(j + std::size_t(k)) * column_stride]);
+                    }
                 }
-            }
-            transpose(lines);
-            for (int k = 0; k < columns; k++) {
-                store(panel + (j + std::size_t(k)) * kPanelRows + r, narrowed(lines[k]));
-                sums = fma(lines[k], lines[k], sums);
+                transpose(lines);
+                for (int k = 0; k < columns; k++) take(lines[k], j + std::size_t(k));
             }
         }
         store(squares + r, sums);
+        if constexpr (kMeasures) store(about + r, gaps);
     }
 }
 

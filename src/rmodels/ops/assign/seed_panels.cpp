@@ -33,8 +33,8 @@ SeedPanels::SeedPanels(const Strided &X, const double *shift, double scale, int 
             std::uint32_t places[kPanelRows];
             for (std::size_t r = 0; r < kPanelRows; r++) places[r] = std::uint32_t(std::min(r, here - 1));
             X.visit(row, 0, [&](auto *x) {
-                pack_panel(x, X.row_stride, X.column_stride, columns_, places, shift_.data(), scale_,
-                           values_.data() + panel * columns_ * kPanelRows, squares_.data() + panel * kPanelRows);
+                pack_panel<false>(x, X.row_stride, X.column_stride, columns_, places, shift_.data(), scale_,
+                                  values_.data() + panel * columns_ * kPanelRows, squares_.data() + panel * kPanelRows);
             });
         });
     });

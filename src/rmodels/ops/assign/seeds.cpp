@@ -59,8 +59,8 @@ void estimate_gains(const Seeding &state, const double *candidates, std::size_t 
             std::uint32_t rows[kPanelRows];
             for (std::size_t r = 0; r < kPanelRows; r++) rows[r] = list.rows[i + std::min(r, here - 1)];
             state.X.visit(first, 0, [&](auto *x) {
-                pack_panel(x, state.X.row_stride, state.X.column_stride, d, rows, shift.data(), scale, values.data(),
-                           squares);
+                pack_panel<false>(x, state.X.row_stride, state.X.column_stride, d, rows, shift.data(), scale,
+                                  values.data(), squares);
             });
             add_panel(found,
                       panel.take(

@@ -246,7 +246,7 @@ private:
         for (std::size_t tile = 0; tile < candidates_.tiles; tile++, c += kScreenCentres * candidates_.columns) {
             f32v scores[kScreenCentres][kScreenVectors];
             const std::size_t first = tile * kScreenCentres;
-            score_tile(panel.values, candidates_.columns, c, candidates_.norms.data() + first, scores);
+            score_tile(panel.values, candidates_.columns, c, candidates_.norms.data() + first, scores, kNothing);
             f32v bases[kScreenVectors], limits[kScreenVectors];
             for (int v = 0; v < kScreenVectors; v++) {
                 bases[v] = load<f32v>(panel.bases + v * kF32);
