@@ -88,6 +88,7 @@ struct Scratch {
     std::vector<std::uint32_t> open;
     RowsByRow turned;
     std::vector<float, CacheLines<float>> panel;
+    std::vector<float> room;
     LeastScores scores;
     PartialSums sums;
 };
@@ -191,7 +192,7 @@ private:
         const auto ask = [&] {
             double squares[kPanelRows];
             pack(rows, 0, some, squares);
-            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.scores);
+            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.room, s_.scores);
             for (std::size_t i = 0; i < some; i++)
                 if (!ask_moved(i, squares[i], rows[i], own[i], before[i])) s_.open[open++] = rows[i];
             some = 0;
@@ -282,9 +283,9 @@ private:
                 rows[count] = reinterpret_cast<const char *>(row(s_.open[first + count]));
         if (count > 0) {
             RowsAhead fetch(rows, count, to_.columns * sizeof(Real));
-            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores, fetch);
+            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.room, s_.scores, fetch);
         } else {
-            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.scores);
+            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.room, s_.scores);
         }
     }
 

@@ -77,15 +77,20 @@ private:
     std::size_t left_, bytes_;
 };
 
-// The scores of a panel, (columns, kPanelRows), against a tile of centres.
-template <class Fetch>
-inline void score_tile(const float *x, std::size_t d, const float *c, const float *norms,
-                       f32v (&sum)[kScreenCentres][kScreenVectors], Fetch &fetch) {
+using Tile = f32v[kScreenCentres][kScreenVectors];
+
+// The scores of no columns: the norms of the centres.
+inline void begin_tile(const float *norms, Tile &sum) {
 #pragma GCC unroll 8
     for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
         for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
-    for (std::size_t j = 0; j < d; j++, x += kPanelRows, c += kScreenCentres) {
+}
+
+// Adds columns to the scores of a panel, (columns, kPanelRows), against a tile of centres.
+template <class Fetch>
+inline void add_columns(const float *x, std::size_t columns, const float *c, Tile &sum, Fetch &fetch) {
+    for (std::size_t j = 0; j < columns; j++, x += kPanelRows, c += kScreenCentres) {
         fetch();
         f32v rows[kScreenVectors];
 #pragma GCC unroll 8
@@ -99,10 +104,21 @@ inline void score_tile(const float *x, std::size_t d, const float *c, const floa
     }
 }
 
-// The least scores of a panel against a group.
+// Calls body(k, v, vector) with each vector of a tile.
+template <class Body>
+inline void for_vectors(Tile &sum, Body &&body) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kScreenCentres; k++)
+#pragma GCC unroll 8
+        for (int v = 0; v < kScreenVectors; v++) body(k, v, sum[k][v]);
+}
+
+constexpr std::size_t kDepth = (1 << 14) / sizeof(float) / kPanelRows;  // columns of a panel that stay in the L1 cache
+
+// The least scores of a panel against a group; `room` holds those of the first columns.
 template <class Fetch = const Nothing>
-inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, LeastScores &found,
-                        Fetch &fetch = kNothing) {
+inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, std::vector<float> &room,
+                        LeastScores &found, Fetch &fetch = kNothing) {
     const float infinity = std::numeric_limits<float>::infinity();
     f32v least[kScreenVectors], next[kScreenVectors];
     i32v place[kScreenVectors];
@@ -110,39 +126,38 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
         least[v] = next[v] = broadcast(infinity);
         place[v] = i32v{} - 1;
     }
-    const float *c = group.coefficients;
-    for (std::size_t tile = 0; tile < group.tiles; tile++) {
-        f32v sum[kScreenCentres][kScreenVectors];
-        score_tile(panel, d, c, group.norms + tile * kScreenCentres, sum, fetch);
-        c += kScreenCentres * d;
-        const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
-#pragma GCC unroll 8
-        for (int k = 0; k < kScreenCentres; k++)
-#pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++) {
-                const f32v s = sum[k][v];
+    constexpr std::size_t tile_size = kScreenCentres * kPanelRows;
+    if (d > kDepth) room.resize(std::max(room.size(), group.tiles * tile_size));
+    std::size_t j = 0;
+    do {
+        const std::size_t columns = std::min(kDepth, d - j);
+        for (std::size_t tile = 0; tile < group.tiles; tile++) {
+            Tile sum;
+            float *kept = room.data() + tile * tile_size;
+            const auto at = [&](int k, int v) { return kept + std::size_t(k) * kPanelRows + v * kF32; };
+            if (j == 0)
+                begin_tile(group.norms + tile * kScreenCentres, sum);
+            else
+                for_vectors(sum, [&](int k, int v, f32v &s) { s = load<f32v>(at(k, v)); });
+            const float *c = group.coefficients + (tile * d + j) * kScreenCentres;
+            add_columns(panel + j * kPanelRows, columns, c, sum, fetch);
+            if (j + columns < d) {
+                for_vectors(sum, [&](int k, int v, f32v &s) { store(at(k, v), s); });
+                continue;
+            }
+            const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
+            for_vectors(sum, [&](int k, int v, f32v &s) {
                 next[v] = smaller(next[v], larger(least[v], s));
                 place[v] = s < least[v] ? i32v{} + (first + k) : place[v];
                 least[v] = smaller(least[v], s);
-            }
-    }
+            });
+        }
+        j += columns;
+    } while (j < d);
     for (int v = 0; v < kScreenVectors; v++) {
         store(found.least + v * kF32, least[v]);
         store(found.next + v * kF32, next[v]);
         store(found.place + v * kF32, place[v]);
-    }
-}
-
-// The scores of a panel against tiles of kScreenCentres centres: (tiles · kScreenCentres, kPanelRows).
-inline void score_all(const float *panel, std::size_t d, const float *c, const float *norms, std::size_t tiles,
-                      float *scores) {
-    for (std::size_t tile = 0; tile < tiles; tile++, norms += kScreenCentres, c += kScreenCentres * d) {
-        f32v sum[kScreenCentres][kScreenVectors];
-        score_tile(panel, d, c, norms, sum, kNothing);
-#pragma GCC unroll 8
-        for (int k = 0; k < kScreenCentres; k++)
-#pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++, scores += kF32) store(scores, sum[k][v]);
     }
 }
 

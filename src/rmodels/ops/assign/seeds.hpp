@@ -244,9 +244,10 @@ private:
     void add_rows(const SeedPanel &panel, float above, Mark &&mark, Sum &&sum_of) {
         const float *c = candidates_.coefficients.data();
         for (std::size_t tile = 0; tile < candidates_.tiles; tile++, c += kScreenCentres * candidates_.columns) {
-            f32v scores[kScreenCentres][kScreenVectors];
+            Tile scores;
             const std::size_t first = tile * kScreenCentres;
-            score_tile(panel.values, candidates_.columns, c, candidates_.norms.data() + first, scores, kNothing);
+            begin_tile(candidates_.norms.data() + first, scores);
+            add_columns(panel.values, candidates_.columns, c, scores, kNothing);
             f32v bases[kScreenVectors], limits[kScreenVectors];
             for (int v = 0; v < kScreenVectors; v++) {
                 bases[v] = load<f32v>(panel.bases + v * kF32);
