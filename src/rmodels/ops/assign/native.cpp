@@ -48,14 +48,16 @@ struct Assigner::State {
 
 namespace {
 
-constexpr std::size_t kBlock = 1024;        // rows of a task
-constexpr std::size_t kFetched = 64;        // columns of rows that are fetched; longer ones the processor foresees
-constexpr std::size_t kLine = 16;           // of rows that lie by column: reading fewer reads them all
-constexpr std::size_t kAhead = 16;          // rows
-constexpr std::size_t kSome = 512;          // rows that tell how near the others are to their bounds
-constexpr float kNever = -1;                // a margin that never holds
-constexpr float kInwards = 1 - 0x1p-20F;    // rounds float32 down, and what is below 0 does not matter
-constexpr float kLargestSquare = 0x1p100F;  // from here on rows are not screened in float32
+constexpr std::size_t kBlock = 1024;             // rows of a task
+constexpr std::size_t kTurnedNumbers = 1 << 16;  // of a task of rows by column, which are laid out by row
+constexpr std::size_t kFetched = 64;             // columns of rows that are fetched; longer ones the processor foresees
+constexpr std::size_t kLine = 16;                // of rows that lie by column: reading fewer reads them all
+constexpr std::size_t kAhead = 16;               // rows
+constexpr double kRoom = 4;                      // drifts that a row which is settled by a few centres is to stand
+constexpr std::size_t kSome = 512;               // rows that tell how near the others are to their bounds
+constexpr float kNever = -1;                     // a margin that never holds
+constexpr float kInwards = 1 - 0x1p-20F;         // rounds float32 down, and what is below 0 does not matter
+constexpr float kLargestSquare = 0x1p100F;       // from here on rows are not screened in float32
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Σ (x − m)² to a few roundings, in lanes.
@@ -113,13 +115,21 @@ public:
     void run(std::size_t rows) {
         list_open(rows);
         const std::size_t d = shape_.columns;
-        if (RowsByRow::pays(shape_) && d <= kFetched && s_.open.size() > rows / kLine) {
+        if (turns(rows)) {
             const double *turned = s_.turned.take(X_, shape_.column_stride, d, rows);
             const Strided by_row{turned, false, rows, d, s_.turned.stride(), 1};
             Task<double>(turned, by_row, to_, labels_, margins_, lowers_, sums_, grid_, first_, s_).settle();
         } else {
             settle();
         }
+    }
+
+    // Whether rows that lie by column are laid out by row: not for few, which take few lines, nor to lay them out as a
+    // panel and no more.
+    bool turns(std::size_t rows) const {
+        const std::size_t open = s_.open.size();
+        const bool panels_only = is_known() && !to_.narrow && open + rows / kLine >= rows;
+        return RowsByRow::pays(shape_) && open > rows / kLine && !panels_only;
     }
 
     // Finds the labels of the open rows.
@@ -401,7 +411,7 @@ bool find_slow(Assigner::State &s, const std::vector<double> &drift, const std::
     const double k = double(s.count), all = double(std::max<std::size_t>(gaps.size(), 1));
     double least = k;
     for (std::size_t first = kScreenCentres; first < s.count; first += kScreenCentres) {
-        const auto asked = std::upper_bound(gaps.begin(), gaps.end(), drifts[first]) - gaps.begin();
+        const auto asked = std::upper_bound(gaps.begin(), gaps.end(), kRoom * drifts[first]) - gaps.begin();
         const double products = double(first) + double(asked) / all * k;
         if (products < least) {
             least = products;
@@ -468,8 +478,10 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     std::optional<PaddedGrid> grid;
     if (sums) grid.emplace(s.columns, sums->grid);
     std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)), Scratch(s.columns));
-    parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int thread) {
-        const std::size_t from = task * kBlock, rows = std::min(kBlock, X.rows - from);
+    const std::size_t fit = kTurnedNumbers / std::max<std::size_t>(X.columns, 1) / kPanelRows * kPanelRows;
+    const std::size_t block = RowsByRow::pays(X) ? std::clamp(fit, kPanelRows, kBlock) : kBlock;
+    parallel_for((X.rows + block - 1) / block, threads, [&](std::size_t task, int thread) {
+        const std::size_t from = task * block, rows = std::min(block, X.rows - from);
         X.visit(from, 0, [&](auto *x) {
             Task(x, X, s, labels + from, margins ? margins + from : nullptr, lowers ? lowers + from : nullptr, sums,
                  grid ? &*grid : nullptr, from, scratch[std::size_t(thread)])
