@@ -20,15 +20,16 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
     Parameters
     ----------
     model : estimator of rmodels or Pipeline
-        Not of a subclass. A pipeline of scikit-learn may hold, beside estimators of rmodels, what
-        skl2onnx knows: scikit-learn's scalers, encoders and imputers, and a ColumnTransformer of
-        them.
+        Not of a subclass. A pipeline of scikit-learn may hold, beside estimators of rmodels,
+        scikit-learn's scalers and encoders, SimpleImputer, a ColumnTransformer or FeatureUnion of
+        them, and what skl2onnx knows.
     X : frame or array of shape (n_samples, n_features), default=None
         Rows, of which the kinds of the columns are taken: a pipeline of a table needs them, and its
-        graph has an input for each column. Without them the graph has one input, "X", of n_features
-        columns of numbers.
+        graph has an input for each column: of floats in dtype, of integers in int64. Without them
+        the graph has one input, "X", of n_features columns of floats.
     dtype : {float64, float32}, default=float64
-        Of the numbers that the graph takes.
+        Of the floats that the graph takes. Integers are computed with in float64, as scikit-learn
+        does.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
     NotCoveredError
         If ONNX cannot say what the model does; the message says why.
     ValueError
-        If dtype is another, or a pipeline needs X.
+        If dtype is another, a pipeline needs X, or X has other columns than those of the fit.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ImportError
@@ -55,7 +56,8 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
     Warns
     -----
     UserWarning
-        If the runtime may order neighbours otherwise, as ONNX lacks an operator.
+        If the runtime may order neighbours otherwise, as ONNX lacks an operator, or skl2onnx
+        computes a step in float32.
 
     Notes
     -----
@@ -76,7 +78,8 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
     (['X'], ['prediction'])
     """
     skl2onnx = require("skl2onnx", "onnx")
-    from rmodels.export import converters
+    from rmodels.export import converters, foreign, inputs, pipelines
+    from rmodels.export.graph import OPSET
 
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
@@ -90,32 +93,38 @@ def to_onnx(model: Any, X: ArrayLike | None = None, *, dtype: DTypeLike = np.flo
             f"{type(model).__qualname__}"
         )
     check_is_fitted(model)
-    inputs = converters.find_inputs(model, None if ours else X, dtype)
-    model = converters.spell_out(model)
+    taken = inputs.find_inputs(model, None if ours else X, dtype)
+    model = pipelines.spell_out(model)
     converters.register()
     options = {
         id(part): {converters.TRANSFORMS: True}
-        for part, transforms in converters.parts_of(model)
+        for part, transforms in pipelines.parts_of(model)
         if transforms and type(part).__module__.startswith("rmodels.")
     }
-    shapes, conversions = converters.replacements()
+    theirs = foreign.Foreign()
     try:
         made = skl2onnx.convert_sklearn(
             model,
             name=type(model).__name__,
-            initial_types=inputs,
-            target_opset={"": converters.OPSET, "ai.onnx.ml": 3},
+            initial_types=taken,
+            target_opset={"": OPSET, "ai.onnx.ml": 3},
             options=options,
-            custom_shape_calculators=shapes,
-            custom_conversion_functions=conversions,
+            custom_parsers=pipelines.find_parsers(model),
+            custom_conversion_functions={
+                type(part): theirs.convert
+                for part, _ in pipelines.parts_of(model)
+                if pipelines.is_foreign(part)
+            },
         )
         made = _check(made)
     except NotCoveredError:
         raise
-    except RuntimeError as error:  # which all errors of skl2onnx are
+    except (RuntimeError, TypeError, ValueError) as error:  # which those of skl2onnx are
         raise NotCoveredError(
-            f"skl2onnx cannot write this {type(model).__name__} with dtype={dtype}: {error}"
+            f"skl2onnx cannot write this {type(model).__name__} with dtype={dtype}: "
+            f"{foreign.explain(error)}"
         ) from error
+    theirs.warn_of_float32(made.graph)
     made.producer_name, made.producer_version = "rmodels", rmodels.__version__
     return made
 

@@ -224,6 +224,9 @@ class Value:
     def __gt__(self, other: Operand) -> "Value":
         return self._binary("Greater", self, other, bool)
 
+    def __lt__(self, other: Operand) -> "Value":
+        return self._binary("Less", self, other, bool)
+
     def __ge__(self, other: Operand) -> "Value":
         return self._binary("GreaterOrEqual", self, other, bool)
 
@@ -277,6 +280,15 @@ class Value:
             return self
         return self._unary("Cast", dtype, to=_code(dtype))
 
+    def as_floats(self) -> "Value":
+        """Return numbers in the dtype in which scikit-learn takes them; text as it is."""
+        return self.astype(np.float64) if self.dtype.kind in "iub" else self
+
+    def columns(self, places: ArrayLike) -> "Value":
+        """Return the columns at places."""
+        numbers = self.graph.constant(np.asarray(places, dtype=np.int64))
+        return self.graph.add("Gather", [self, numbers], self.dtype, axis=1)[0]
+
     def sum(self, axis: int, *, keep: bool = False) -> "Value":
         """Return sums over an axis, in the runtime's order."""
         return self._over("ReduceSum", axis, keep)
@@ -308,6 +320,18 @@ class Value:
     def take(self, places: "Value") -> "Value":
         """Return what is at places along the first axis."""
         return self.graph.add("Gather", [self, places], self.dtype, axis=0)[0]
+
+    def place(self, values: np.ndarray) -> "Value":
+        """Return the places of text or integers among values that are known; of others, how many.
+
+        Which is no place among them: to take what is there is an error of the runtime.
+        """
+        kind = "strings" if self.dtype == _STRINGS else "int64s"
+        attributes = {f"keys_{kind}": values.tolist(), "values_int64s": list(range(len(values)))}
+        return self.graph.add(
+            "LabelEncoder", [self], np.int64, domain="ai.onnx.ml", default_int64=len(values),
+            **attributes,
+        )[0]  # fmt: skip
 
     def expand(self, axis: int) -> "Value":
         """Return it with another axis of length 1."""

@@ -1,0 +1,66 @@
+"""Steps that skl2onnx writes: what it cannot, and what it computes in float32, is said."""
+
+from typing import Any
+
+from rmodels.base.warnings import warn
+from rmodels.exceptions import NotCoveredError
+from rmodels.extras import require
+
+__all__ = ["Foreign", "explain"]
+
+
+def explain(error: Exception) -> str:
+    """Return what an error of skl2onnx says at first, and a way out."""
+    first = str(error).partition("\n")[0].rstrip(".")
+    return f"{first}. Otherwise prepare the rows before the graph, and export the steps after it"
+
+
+class Foreign:
+    """What skl2onnx adds to a graph for steps that are its own to write.
+
+    Attributes
+    ----------
+    added : list of tuple of str and list of str
+        Classes that were given float64, and the names of all that they compute.
+    """
+
+    def __init__(self) -> None:
+        self.added: list[tuple[str, list[str]]] = []
+
+    def convert(self, scope: Any, operator: Any, container: Any) -> None:
+        """Add the nodes of a step.
+
+        Raises
+        ------
+        NotCoveredError
+            If skl2onnx cannot.
+        """
+        pool = require("skl2onnx.common._registration", "onnx")
+        double = require("skl2onnx.common.data_types", "onnx").DoubleTensorType
+        name, start = type(operator.raw_operator).__name__, len(container.nodes)
+        wide = any(isinstance(each.type, double) for each in operator.inputs)
+        try:
+            pool.get_converter(operator.type)(scope, operator, container)
+        except (RuntimeError, TypeError, ValueError) as error:
+            kind = "float64, which it may with rows of float32 and dtype='float32'"
+            raise NotCoveredError(
+                f"skl2onnx cannot write {name} of {kind if wide else 'what it is given'}: "
+                f"{explain(error)}"
+            ) from error
+        if wide:
+            names = [each for node in container.nodes[start:] for each in node.output]
+            self.added.append((name, names))
+
+    def warn_of_float32(self, graph: Any) -> None:
+        """Warn of steps that compute something of float64 in float32, in a graph with types."""
+        onnx = require("onnx", "onnx")
+        known = [*graph.value_info, *graph.output]
+        single = {
+            each.name for each in known if each.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        }
+        for step, names in self.added:
+            if not single.isdisjoint(names):
+                warn(
+                    f"skl2onnx computes {step} in float32: of numbers of float64 it has 7 digits, "
+                    "and what follows may decide otherwise"
+                )
