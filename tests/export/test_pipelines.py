@@ -69,7 +69,7 @@ def test_columns_of_an_array(columns, kind):
         [3, 1],
         make_column_selector(dtype_include=int),
     ],
-    ids=repr,
+    ids=["names", "slice", "places", "selector"],
 )
 def test_columns_of_a_frame(columns):
     model = make_pipeline(make_column_transformer((MaxAbsScaler(), columns)))
