@@ -130,6 +130,32 @@ def test_moments_and_gradient_in_blocks(monkeypatch):
 
 
 @pytestmark_gpu
+@pytest.mark.parametrize("strides", [(1, 1 << 30), (1 << 30, 1)])
+def test_offsets_beyond_32_bits(strides):
+    """Of three rows or three columns, 2³⁰ values apart; what is between them is never written."""
+    import torch
+
+    from rmodels.ops.descent import gradient
+    from rmodels.ops.moments import moments
+
+    far = torch.empty((2 << 30) + 70, dtype=torch.float16, device=device.device())
+    shape = (70, 3) if strides[0] == 1 else (3, 70)
+    rng = np.random.default_rng(2)
+    near = tensors(rng.normal(size=shape).astype(np.float16))[0]
+    there = far.as_strided(shape, strides)
+    there.copy_(near)
+    w, start = there[:, 0].abs(), rng.normal(size=(shape[1] + 1, shape[1]))
+    found, expected = (
+        gradient(there, there, start, w),
+        gradient(near, near, start, near[:, 0].abs()),
+    )
+    assert torch.equal(found.gradient, expected.gradient)
+    assert torch.equal(found.losses, expected.losses)
+    found, expected = moments(there, there, w), moments(near, near, near[:, 0].abs())
+    assert torch.equal(found.scatter, expected.scatter)
+
+
+@pytestmark_gpu
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("iterations", [0, 1, 2, 7, 64, 1000])
 def test_steps_from_moments(iterations, fit_intercept):

@@ -62,7 +62,7 @@ def gradient_kernel(
     for start in range(first, last, ROWS):
         rows = start + tl.arange(0, ROWS)
         inside = rows < last
-        y_place = Y + rows.to(tl.int64)[:, None] * y_row + targets[None, :] * y_column
+        y_place = Y + rows.to(tl.int64)[:, None] * y_row + targets.to(tl.int64)[None, :] * y_column
         y = tl.load(y_place, mask=inside[:, None] & real[None, :], other=0.0).to(tl.float64)
         r = tl.zeros((ROWS, TARGETS), dtype=tl.float64)
         for c in range(0, n_features, COLUMNS):

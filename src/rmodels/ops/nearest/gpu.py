@@ -364,6 +364,8 @@ def _survivors(
     survivors = torch.empty((n_queries, capacity), dtype=torch.int32, device=where)
     counts = torch.empty(n_queries, dtype=torch.int32, device=where)
     power = max(1, metric.power or 1)
+    # a number of float32, which is what compiled kernels take
+    ceiling = math.floor(min(1000 / power + points.exponent, 126))
     survivors_kernel[(-(-n_queries // _SERVED),)](
         low,
         high,
@@ -375,7 +377,7 @@ def _survivors(
         low.shape[1],
         capacity,
         k,
-        2.0 ** min(1000 / power + points.exponent, 126.0),
+        2.0**ceiling if ceiling >= -126 else 0.0,
         CLASSES=classes,
         BLOCK=_BLOCK,
         QUERIES=_SERVED,
