@@ -89,6 +89,9 @@ test-interpreter: .venv/gpu-$(SETTINGS)
 # the version that machine has.
 GPU_KIT := build/gpu-kit
 GPU_PYTHON ?= $(PYTHON)
+GPU_TAG = $(shell $(GPU_PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
+GPU_PACKAGES := click execnet hypothesis iniconfig markdown-it-py mdurl nanobind packaging pandas patsy pluggy pygments \
+  pytest pytest-timeout pytest-xdist python-dateutil rich six sortedcontainers statsmodels threadpoolctl
 .PHONY: gpu-kit
 gpu-kit:
 	rm -rf $(GPU_KIT)
@@ -96,8 +99,8 @@ gpu-kit:
 	$(GPU_PYTHON) -m zipfile -e $(GPU_KIT)/wheel/rmodels-*.whl $(GPU_KIT)/wheel
 	mv $(GPU_KIT)/wheel/rmodels/native $(GPU_KIT)/native
 	rm -r $(GPU_KIT)/wheel $(GPU_KIT)/native/*.py
-	$(GPU_PYTHON) -m pip install -q --no-deps --no-compile --only-binary :all: --target $(GPU_KIT)/packages click execnet hypothesis iniconfig \
-	  nanobind packaging pluggy pygments pytest pytest-timeout pytest-xdist sortedcontainers threadpoolctl
+	$(GPU_PYTHON) -m pip install -q --no-deps --no-compile --only-binary :all: --target $(GPU_KIT)/$(GPU_TAG) $(GPU_PACKAGES)
+	find $(GPU_KIT)/$(GPU_TAG) -depth -type d -name tests -exec rm -r {} +
 
 # The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
 .PHONY: docs

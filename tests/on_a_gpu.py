@@ -7,6 +7,7 @@ along: `make gpu-kit` makes `build/gpu-kit`, with Python packages and the native
 it, the packages must be there, and the native engine is built if CMake, nanobind and a compiler
 are. What is there is printed first. Then come the tests of the GPU engine, and `rmodels bench
 --suite gpu`; each writes to FOLDER as it goes, and is stopped when its share of the time is spent.
+The tests that ran are counted, and what was left out is named, which no test of the GPU may be.
 
 --rehearse does the same on little, in Triton's interpreter where TRITON_INTERPRET=1.
 """
@@ -25,23 +26,35 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 KIT = ROOT / "build" / "gpu-kit"
+PACKAGES = KIT / sys.implementation.cache_tag  # those for this Python
 
 REQUIRED = (
     *("numpy", "scipy", "sklearn", "threadpoolctl", "torch", "triton"),  # of the machine
-    *("click", "hypothesis", "pytest", "pytest_timeout"),  # brought along, if it has none
+    # brought along, if it has none
+    *("click", "hypothesis", "pandas", "pytest", "pytest_timeout", "rich", "statsmodels"),
 )
 OPTIONAL = ("xdist", "faiss", "cuml")
 
-# Those of the operations first. That kernels compile is known without a GPU.
+# Those of the operations first.
 FIRST = ("ops/test_gpu_accumulation.py", "ops/test_gpu.py", "ops", "data/test_tensors.py", ".")
 SHORT = ("ops/test_gpu_accumulation.py", "ops/test_gpu_launches.py", "ops/test_mahalanobis.py")
-LEFT_OUT = ("ops/test_gpu_compiled.py", "conformance")
+LEFT_OUT = {
+    "ops/test_gpu_compiled.py": "that kernels compile is known without a GPU",
+    "conformance": "tests of scikit-learn, with data on the processor",
+}
+# What is in a file that holds tests of the GPU: their mark, or a fixture that gives it.
+OF_GPU = re.compile(r"mark\.gpu\b|\bon_engine\b|def test\w*\([^)]*\bengine\b")
+# A test's line of pytest -v, by pytest-xdist and without.
+RAN = re.compile(
+    r"^\[gw\d+\] \[ *\d+%\] ([A-Z]+) (\S+?\.py)::|^(\S+?\.py)::.* ([A-Z]+) +\[ *\d+%\]$"
+)
 SHARE = 0.5  # of the time, which the tests may take
 GRACE = 15.0  # seconds from the wish to stop until the end
 
@@ -57,10 +70,21 @@ def imports(path):
     return found
 
 
+def needs(path):
+    """Return the packages that a file imports, and those of the files beside it or shared."""
+    folders = (TESTS / "shared", path.parent)
+    beside = {each.stem: each for folder in folders for each in folder.glob("*.py")}
+    found, files = set(), [path]
+    for file in files:
+        for name in imports(file) - found:
+            found.add(name)
+            files += [beside[name]] if name in beside else []
+    return found - beside.keys()
+
+
 def missing(path):
-    """Return what a file imports and is not there: neither installed, nor beside it or shared."""
-    beside = {each.stem for folder in (path.parent, TESTS / "shared") for each in folder.glob("*")}
-    return sorted(name for name in imports(path) - beside if importlib.util.find_spec(name) is None)
+    """Return what a file needs and is not there."""
+    return sorted(name for name in needs(path) if importlib.util.find_spec(name) is None)
 
 
 def print_lacking():
@@ -68,6 +92,15 @@ def print_lacking():
     for path in sorted(TESTS.rglob("test_*.py")):
         if lacking := missing(path):
             print(f"{path.relative_to(TESTS)}: {', '.join(lacking)}")
+
+
+def count(lines):
+    """Return, in words, how many tests of how many files ran by what pytest -v printed."""
+    found = [match.groups() for match in map(RAN.match, lines) if match]
+    outcomes = Counter(first or last for first, _, _, last in found)
+    files = {one or other for _, one, other, _ in found}
+    each = ", ".join(f"{number} {outcome.lower()}" for outcome, number in outcomes.most_common())
+    return f"{len(found)} tests in {len(files)} files{': ' if each else ''}{each}"
 
 
 class Run:
@@ -151,7 +184,8 @@ def look(run, environment):
     """Say what is there; return the packages of ours and others' that can be imported."""
     run.say(f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} processors")
     run.say(f"Python {platform.python_version()}: {sys.executable}")
-    run.say(f"packages brought along: {KIT if KIT.exists() else 'none (make gpu-kit)'}")
+    brought = PACKAGES if PACKAGES.exists() else f"none for {PACKAGES.name} (make gpu-kit)"
+    run.say(f"packages brought along: {brought}")
     query = "--query-gpu=name,driver_version,memory.total"
     run.say(f"GPU: {output(['nvidia-smi', query, '--format=csv,noheader'])}")
     names = (*REQUIRED, *OPTIONAL)
@@ -185,6 +219,31 @@ def lay_out(site):
         (about / "METADATA").write_text("\n".join(lines), "utf-8")
     lines = ["[rmodels.commands]", *(f"{name} = {module}" for name, module in points.items()), ""]
     (about / "entry_points.txt").write_text("\n".join(lines), "utf-8")
+    (site / "sitecustomize.py").write_text(FOUND_HERE, "utf-8")
+
+
+# An editable install, of another checkout too, is found by a finder of its own, before any path.
+FOUND_HERE = """
+import sys
+from importlib.machinery import PathFinder
+sys.meta_path[:] = [
+    finder
+    for finder in sys.meta_path
+    if finder is PathFinder
+    or not any(finder.find_spec(name, None) for name in ("rmodels", "rmodels_evidence"))
+]
+"""
+
+
+def elsewhere(site, environment):
+    """Return the packages of ours that would be imported from elsewhere, with their places."""
+    found = []
+    for name in ("rmodels", "rmodels_evidence"):
+        where = output([sys.executable, "-c", f"import {name} as it; print(it.__file__)"],
+                       env=environment)  # fmt: skip
+        if where != str(site / name / "__init__.py"):
+            found.append(f"{name}: {where}")
+    return found
 
 
 def bring_the_engine(run, site, environment, scratch):
@@ -236,7 +295,7 @@ def main():
         sys.exit("TRITON_INTERPRET=1, which is far too slow for all: add --rehearse")
     with tempfile.TemporaryDirectory() as scratch:
         site = Path(scratch, "site")
-        folders = [str(each) for each in (site, KIT / "packages", TESTS)]
+        folders = [str(each) for each in (site, PACKAGES, TESTS)]
         environment = (
             os.environ
             | {
@@ -254,6 +313,9 @@ def main():
             run.say(f"cannot start without {', '.join(lacking)}")
             sys.exit(2)
         lay_out(site)
+        if found := elsewhere(site, environment):
+            run.say(f"cannot start: not the packages of this checkout: {'; '.join(found)}")
+            sys.exit(2)
         bring_the_engine(run, site, environment, Path(scratch, "build"))
         reason = "from rmodels.ops import unavailable; print(unavailable('gpu') or '')"
         if why := output([sys.executable, "-c", reason], env=environment):
@@ -264,12 +326,19 @@ def main():
         command += ["-p", "no:cacheprovider"]
         if "xdist" in there:
             command += ["-n", str(min(8, os.cpu_count() or 1))]
-        command += [f"--ignore={TESTS / each}" for each in LEFT_OUT]
+        for each, reason in LEFT_OUT.items():
+            run.say(f"left out: {each}: {reason}")
+            command.append(f"--ignore={TESTS / each}")
         ask = [sys.executable, "-c", "import on_a_gpu; on_a_gpu.print_lacking()"]
         for line in output(ask, env=environment).splitlines():
+            path = TESTS / line.partition(":")[0]
             run.say(f"left out, for what it imports: {line}")
-            command.append(f"--ignore={TESTS / line.partition(':')[0]}")
+            command.append(f"--ignore={path}")
+            if OF_GPU.search(path.read_text("utf-8")):
+                run.failed = True
+                run.say("  which has tests of the GPU: this run fails")
         run.step("tests", [*command, *(str(TESTS / each) for each in tests)], environment, SHARE)
+        run.say(f"  {count((run.folder / 'tests.txt').read_text('utf-8', 'replace').splitlines())}")
         bench = [sys.executable, "-m", "rmodels", "bench", "--suite", "gpu"]
         bench += ["--json", str(run.folder / "bench.json"), *["--rehearse"] * arguments.rehearse]
         run.step("bench", bench, environment)

@@ -1,6 +1,7 @@
 """The run on a machine with a GPU, rehearsed: what is there, what is left out, when it stops."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -100,6 +101,66 @@ def test_files_that_need_other_packages_are_left_out(on_a_gpu, tmp_path, monkeyp
     assert capsys.readouterr().out == ""
 
 
+def test_a_file_needs_what_the_files_beside_it_import(on_a_gpu, tmp_path):
+    (tmp_path / "beside.py").write_text("import further")
+    (tmp_path / "further.py").write_text("import beside, no_such_package")
+    file = tmp_path / "test_it.py"
+    file.write_text("import os, beside")
+    assert on_a_gpu.needs(file) == {"os", "no_such_package"}
+
+
+def test_no_test_of_the_gpu_is_left_out(on_a_gpu):
+    ours = {"rmodels", "rmodels_evidence", "on_a_gpu"}
+    there = ours | {*on_a_gpu.REQUIRED, *sys.stdlib_module_names, "joblib"}  # scikit-learn's
+    files = [each for each in TESTS.rglob("test_*.py") if on_a_gpu.OF_GPU.search(each.read_text())]
+    lacking = {str(each): found for each in files if (found := on_a_gpu.needs(each) - there)}
+    assert not lacking
+    for name in ("linear_model/test_ridge.py", "neighbors/test_neighbors.py", "ops/test_glm.py"):
+        assert TESTS / name in files
+
+
+def test_tests_of_the_gpu_are_recognised(request, on_a_gpu):
+    """Those of this session that have the mark, or that run on every engine."""
+    files = {
+        item.path
+        for item in request.session.items
+        if item.get_closest_marker("gpu") or "engine" in item.fixturenames
+    }
+    assert not [str(each) for each in files if not on_a_gpu.OF_GPU.search(each.read_text())]
+
+
+def test_brings_what_it_needs(on_a_gpu):
+    text = (TESTS.parent / "Makefile").read_text().replace("\\\n", " ")
+    brought = re.search(r"^GPU_PACKAGES := (.*)$", text, re.MULTILINE)[1].replace("-", "_").split()
+    needed = on_a_gpu.REQUIRED[on_a_gpu.REQUIRED.index("triton") + 1 :]
+    assert "pytest" in needed
+    assert set(needed) <= set(brought)
+
+
+@pytest.mark.parametrize(
+    "line", ["{name} {outcome}   [ 33%]", "[gw0] [ 33%] {outcome} {name} "], ids=["alone", "xdist"]
+)
+def test_counts_what_ran(on_a_gpu, line):
+    ran = {"tests/a/test_x.py::test_y[a b]": "PASSED", "tests/a/test_x.py::test_z": "FAILED"}
+    lines = [line.format(name=name, outcome=outcome) for name, outcome in ran.items()]
+    printed = ["collected 3 items", *lines, "FAILED tests/a/test_x.py::test_z - assert 0"]
+    assert on_a_gpu.count(printed) == "2 tests in 1 files: 1 passed, 1 failed"
+    assert on_a_gpu.count([]) == "0 tests in 0 files"
+
+
+def test_our_packages_are_those_of_the_checkout(on_a_gpu, tmp_path):
+    """An editable install has a finder of its own, which comes first."""
+    for name in ("rmodels", "rmodels_evidence"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    site = tmp_path / "site"
+    on_a_gpu.lay_out(site)
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{tmp_path}"}
+    assert on_a_gpu.elsewhere(site, environment) == []
+    found = on_a_gpu.elsewhere(site, os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert [each.partition(":")[0] for each in found] == ["rmodels", "rmodels_evidence"]
+
+
 def test_it_takes_no_test_for_another(on_a_gpu):
     for place in (*on_a_gpu.FIRST, *on_a_gpu.SHORT, *on_a_gpu.LEFT_OUT):
         assert (TESTS / place).exists(), place
@@ -112,7 +173,8 @@ def test_it_takes_no_test_for_another(on_a_gpu):
 def test_rehearsal(tmp_path):
     found = run(tmp_path, "--rehearse", "--limit", "560")
     assert found.returncode == 0, found.stdout
-    for said in ("  torch ", "  triton ", "tests: exit status 0, ", "bench: exit status 0, "):
+    for said in ("  torch ", "  triton ", "tests: exit status 0, ", "bench: exit status 0, ",
+                 " tests in 3 files: "):  # fmt: skip
         assert said in found.stdout
     assert " passed" in (tmp_path / "tests.txt").read_text()
     assert "REHEARSAL of the suite gpu" in (tmp_path / "bench.txt").read_text()

@@ -3,7 +3,6 @@
 import pickle
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 from sklearn import impute
@@ -240,6 +239,7 @@ def test_files_whose_cells_are_empty(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("missing", [nan, -1.0])
 def test_graphs(dtype, missing):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="not installed: onnxruntime")
     A, B = (np.where(np.isnan(each), missing, each).astype(dtype) for each in (X, Q))
     A[:, 1] = missing
     B[0] = missing

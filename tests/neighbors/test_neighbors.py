@@ -1,8 +1,6 @@
 import pickle
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import neighbors as peers
@@ -193,8 +191,9 @@ def test_records_engine_and_algorithm(engine):
     assert NearestNeighbors(algorithm="brute").fit(X).algorithm_ == "brute"
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-def test_frames(frame):
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_frames(package):
+    frame = pytest.importorskip(package, reason=f"not installed: {package}").DataFrame
     X, Q, _ = _data(d=2)
     model = NearestNeighbors().fit(frame({"a": X[:, 0], "b": X[:, 1]}))
     assert_array_equal(model.feature_names_in_, ["a", "b"])
