@@ -4,12 +4,14 @@
 """
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
-from cases import answers
+from cases import ENTRIES, answers
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rmodels
@@ -36,6 +38,11 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_says_what_it_said(path):
+    check(path)
+
+
+def check(path):
+    """What a model of a file says and knows is what stands beside it."""
     if path.stem.endswith("-native") and native.load() is None:
         pytest.skip("built without the native engine, which this model asks for")
     expected = json.loads((path.parent / "expected.json").read_text("utf-8"))[path.stem]
@@ -68,3 +75,16 @@ def test_every_file_is_read():
         names = {path.stem for path in folder.glob("*.rmodel")}
         assert json.loads((folder / "expected.json").read_text("utf-8")).keys() == names
     assert any(path.parent.name == "0.1.0" for path in MODELS)
+
+
+@pytest.mark.slow
+def test_this_version_writes_what_it_reads(tmp_path):
+    """As for a release, but elsewhere than into the folder of the version."""
+    if native.load() is None:
+        pytest.skip("built without the native engine, on which some models are fitted")
+    script = [sys.executable, str(FOLDER / "write.py"), str(tmp_path)]
+    subprocess.run(script, check=True, timeout=240)
+    written = sorted(tmp_path.glob("*.rmodel"))
+    assert {path.stem for path in written} >= {f"{entry.name}-native" for entry in ENTRIES}
+    for path in written:
+        check(path)

@@ -1,7 +1,8 @@
-"""Write small models in the format of this version of rmodels: `write.py FOLDER`.
+"""Write small models in the format of this version of rmodels: `write.py [FOLDER]`.
 
-Beside them, `expected.json` holds rows to ask each of them about, what it says of those, and what
-it knows. Every later version of rmodels reads these files.
+Without FOLDER, into that of the version, beside this file. `expected.json` holds rows to ask each
+model about, what it says of those, and what it knows. Every later version of rmodels reads these
+files.
 """
 
 import json
@@ -28,7 +29,8 @@ WORDS = np.array(["no", "yes"])[CLASSES]
 FRAME = pandas.DataFrame(FEW, columns=list("abc"))
 DISTANCES = distance.cdist(FEW, FEW)
 SPARSE = sparse.csr_matrix(np.where(abs(X) > 1.5, X, 0.0)[:40])
-WIDE = sparse.random_array((9, 300), density=0.02, format="csr", rng=np.random.default_rng(1))
+KEPT, VALUES = np.random.default_rng(1).random((2, 9, 300))
+WIDE = sparse.csr_array(np.where(KEPT < 0.02, VALUES, 0.0))
 
 # What the examples of the catalogue leave out: other kinds of data, and of what is kept.
 OTHERS = {
@@ -102,15 +104,23 @@ def fitted():
     warnings.simplefilter("ignore")  # of what few rows do to a fit
     with config_context(engine="reference"):
         models = {
-            re.sub(r"\W+", "-", str(case)).rstrip("-"): case.fit(FEW, CLASSES) for case in CASES
+            re.sub(r"\W+", "-", str(case)).rstrip("-"): case.fit(FEW, case.y[:20]) for case in CASES
         }
         models |= {name: fit() for name, fit in OTHERS.items()}
     if native.load() is None:
         sys.exit(native.ABSENT)
     with config_context(engine="native"):
-        models |= {f"{case.name}-native": case.fit(FEW, CLASSES) for case in EXAMPLES}
+        models |= {f"{case.name}-native": case.fit(FEW, case.y[:20]) for case in EXAMPLES}
     return models
 
 
+def main():
+    """Write what is fitted to the folder that is given, or to that of the version."""
+    here = Path(__file__).parent / rmodels.__version__
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here
+    write(folder, fitted())
+    print(folder)
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), fitted())
+    main()
