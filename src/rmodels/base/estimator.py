@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sklearn
+from sklearn.utils import metaestimators
 
 from rmodels import patch
 from rmodels.base.callbacks import with_callbacks
 from rmodels.base.sklearn import check_parameters
 from rmodels.exceptions import NotCoveredError
 
-__all__ = ["all_or_nothing"]
+__all__ = ["Method", "all_or_nothing", "available_if"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -64,3 +65,9 @@ def all_or_nothing(fit: Method) -> Method:
             return patch.hand_on(self, substitute, error, *args, **kwargs)
 
     return fit_or_restore  # type: ignore[return-value]
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's decorator of methods that some settings lack, with a type: theirs."""
+    decorate: Callable[[Method], Method] = metaestimators.available_if(check)
+    return decorate

@@ -1,7 +1,7 @@
 """What estimators with `cluster_centers_` say of rows."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ class Centres(
     def _n_features_out(self) -> int:
         return int(self.cluster_centers_.shape[0])
 
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the clusters."""
         raise NotImplementedError
 

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -246,7 +246,7 @@ class HDBSCAN(HasState, CallbackSupport, ClusterMixin, BaseEstimator):
         return np.rec.fromarrays(self.single_linkage_tree_.T, dtype=_LINES).view(np.ndarray)
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "HDBSCAN":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the clusters.
 
         Parameters

@@ -1,7 +1,7 @@
 """k-means."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -142,9 +142,7 @@ class KMeans(SeededCentres):
         self.algorithm = algorithm
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> "KMeans":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the clusters.
 
         Parameters

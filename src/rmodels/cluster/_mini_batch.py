@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -167,9 +167,7 @@ class MiniBatchKMeans(SeededCentres):
         return super()._is_consistent() and len(self._counts) == len(self.cluster_centers_)
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> "MiniBatchKMeans":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the clusters.
 
         Parameters
@@ -231,7 +229,7 @@ class MiniBatchKMeans(SeededCentres):
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> "MiniBatchKMeans":
+    ) -> Self:
         """Follow one mini-batch.
 
         Parameters

@@ -1,7 +1,7 @@
 """Principal component analysis in batches."""
 
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -97,9 +97,7 @@ class IncrementalPCA(PrincipalComponents):
         self.batch_size = batch_size
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> "IncrementalPCA":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the components of all rows.
 
         Parameters
@@ -146,7 +144,7 @@ class IncrementalPCA(PrincipalComponents):
         y: object = None,
         check_input: bool = True,
         sample_weight: ArrayLike | None = None,
-    ) -> "IncrementalPCA":
+    ) -> Self:
         """Find the components of all rows so far and these.
 
         `fit` starts anew; `partial_fit` after `fit` goes on. The rows are not kept, so that

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -138,7 +138,7 @@ class PCA(PrincipalComponents):
         self.random_state = random_state
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> "PCA":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the components.
 
         Parameters

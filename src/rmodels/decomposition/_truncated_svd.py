@@ -1,7 +1,7 @@
 """Singular vectors of rows that are not centred."""
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -88,9 +88,7 @@ class TruncatedSVD(Projection):
         self.tol = tol
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> "TruncatedSVD":
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the singular vectors.
 
         Parameters

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 
 from rmodels import data
 from rmodels.base.classes import one_target
 from rmodels.base.densities import assert_finite
-from rmodels.base.estimator import all_or_nothing
+from rmodels.base.estimator import all_or_nothing, available_if
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent, check_is_fitted
 from rmodels.base.warnings import warn
@@ -162,9 +161,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         return self._slopes.shape == shape and self.means_.shape == shape
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "LinearDiscriminantAnalysis":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Find the means of the classes and their common covariance.
 
         Parameters
@@ -234,7 +231,7 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "LinearDiscriminantAnalysis":
+    ) -> Self:
         """Fit the model to all rows so far and these: moments of batches add up.
 
         Batches of any size in any order lead to the result of `fit` on all rows together. `fit`

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,7 +165,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
         return Need(sparse=False, missing=missing, contiguous=True)  # type: ignore[arg-type]
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "KNNImputer":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the rows.
 
         Parameters

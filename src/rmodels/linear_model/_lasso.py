@@ -1,7 +1,7 @@
 """Lasso and elastic net, with a penalty that is given."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -237,7 +237,7 @@ class ElasticNet(LassoModel):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         check_input: bool = True,
-    ) -> "ElasticNet":
+    ) -> Self:
         """Fit the model.
 
         Parameters

@@ -1,14 +1,13 @@
 """Linear regression, by gradient descent or by its limit, least squares."""
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.metaestimators import available_if
 
 from rmodels import data, plot
-from rmodels.base.estimator import all_or_nothing
+from rmodels.base.estimator import all_or_nothing, available_if
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
@@ -192,9 +191,7 @@ class LinearRegression(TestedLinearModel):
         self.solver = solver
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "LinearRegression":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -266,7 +263,7 @@ class LinearRegression(TestedLinearModel):
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "LinearRegression":
+    ) -> Self:
         """Fit the model to all rows so far and these: the moments of batches add up.
 
         Batches of any size in any order lead to the coefficients of `fit` on all rows together, to

@@ -1,7 +1,7 @@
 """A support vector machine of one class, by stochastic gradient descent."""
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,7 +111,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
         coef_init: ArrayLike | None = None,
         offset_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "SGDOneClassSVM":
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -157,7 +157,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> "SGDOneClassSVM":
+    ) -> Self:
         """Walk one epoch over some rows, from where the last call ended.
 
         Parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -247,9 +247,7 @@ class RidgeClassifier(PenalisedModel, SignClassifier):
         self.random_state = random_state
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "RidgeClassifier":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -382,7 +380,7 @@ class RidgeClassifierCV(RidgeSearch, SignClassifier):
     @all_or_nothing
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
-    ) -> "RidgeClassifierCV":
+    ) -> Self:
         """Choose the penalty, and fit the model with it.
 
         Parameters

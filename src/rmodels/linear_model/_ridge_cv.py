@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -402,7 +402,7 @@ class RidgeCV(RidgeSearch, LinearModel):
     @all_or_nothing
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
-    ) -> "RidgeCV":
+    ) -> Self:
         """Choose the penalty, and fit the model with it.
 
         Parameters

@@ -1,17 +1,16 @@
 """Classification by stochastic gradient descent."""
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.utils import check_random_state, compute_class_weight
-from sklearn.utils.metaestimators import available_if
 
 from rmodels import data
 from rmodels.base.classes import known_classes, one_target
-from rmodels.base.estimator import all_or_nothing
+from rmodels.base.estimator import all_or_nothing, available_if
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import on_host
@@ -66,7 +65,7 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> Any:
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -118,7 +117,7 @@ class StochasticClassifier(StochasticModel, LinearClassifier):
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> Any:
+    ) -> Self:
         """Walk one epoch over some rows, from where the last call ended.
 
         Parameters

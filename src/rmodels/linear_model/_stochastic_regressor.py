@@ -1,7 +1,7 @@
 """Regression by stochastic gradient descent."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -191,7 +191,7 @@ class SGDRegressor(StochasticModel, LinearModel):
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "SGDRegressor":
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -241,7 +241,7 @@ class SGDRegressor(StochasticModel, LinearModel):
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "SGDRegressor":
+    ) -> Self:
         """Walk one epoch over some rows, from where the last call ended.
 
         Parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,9 +99,7 @@ class GaussianNB(DensityClassifier):
         return self.theta_.shape == shape and self.var_.shape == shape
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "GaussianNB":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Find mean and variance of each column in each class.
 
         Parameters
@@ -140,7 +138,7 @@ class GaussianNB(DensityClassifier):
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "GaussianNB":
+    ) -> Self:
         """Fit the model to all rows so far and these: moments of batches add up.
 
         Batches of any size in any order lead to the result of `fit` on all rows together, what is

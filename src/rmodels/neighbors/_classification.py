@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -203,9 +203,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "KNeighborsClassifier":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the points, ready to be searched, and their labels.
 
         Parameters
@@ -379,9 +377,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "RadiusNeighborsClassifier":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the points, ready to be searched, and their labels.
 
         Parameters

@@ -1,7 +1,7 @@
 """Graphs of neighbours: functions, and transformers for pipelines."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -214,7 +214,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, K
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "KNeighborsTransformer":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the points, ready to be searched.
 
         Parameters
@@ -348,7 +348,7 @@ class RadiusNeighborsTransformer(
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "RadiusNeighborsTransformer":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the points, ready to be searched.
 
         Parameters

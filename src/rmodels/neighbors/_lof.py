@@ -1,14 +1,14 @@
 """Outliers by the density of their neighbours: the local outlier factor."""
 
+from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
-from sklearn.utils.metaestimators import available_if
 
-from rmodels.base.estimator import all_or_nothing
+from rmodels.base.estimator import Method, all_or_nothing, available_if
 from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import check_is_fitted
@@ -31,7 +31,7 @@ _INCREDIBLE = -1e7  # factors below it come from duplicates
 _BLOCK = 1 << 16  # rows whose neighbours are gathered at a time
 
 
-def _with_novelty(wanted: bool, method: str, instead: str) -> Any:
+def _with_novelty(wanted: bool, method: str, instead: str) -> Callable[[Method], Method]:
     """Return a decorator of methods that are there with novelty=True, or only without."""
 
     def check(self: Any) -> bool:
@@ -157,7 +157,7 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         return super()._is_consistent() and all(shapes)
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "LocalOutlierFactor":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the points, and find the factor of each.
 
         Parameters

@@ -1,17 +1,16 @@
 """Classification by the nearest centroid of a class."""
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils.metaestimators import available_if
 
 from rmodels import data
 from rmodels.base.classes import one_target
 from rmodels.base.densities import ScoringClassifier, measure
-from rmodels.base.estimator import all_or_nothing
+from rmodels.base.estimator import all_or_nothing, available_if
 from rmodels.base.search import Search, SparseRows, search
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.warnings import warn
@@ -145,9 +144,7 @@ class NearestCentroid(ScoringClassifier):
         return _QUERIES
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "NearestCentroid":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Find the centroid of each class.
 
         Parameters
@@ -205,7 +202,7 @@ class NearestCentroid(ScoringClassifier):
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "NearestCentroid":
+    ) -> Self:
         """Fit the model to all rows so far and these: moments of batches add up.
 
         Batches of any size in any order lead to the result of `fit` on all rows together. `fit`

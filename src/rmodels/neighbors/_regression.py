@@ -1,6 +1,6 @@
 """Regression by the means of neighbours."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -139,9 +139,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "KNeighborsRegressor":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the points, ready to be searched, and their targets.
 
         Parameters
@@ -222,9 +220,7 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighborsPredictor):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> "RadiusNeighborsRegressor":
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the points, ready to be searched, and their targets.
 
         Parameters

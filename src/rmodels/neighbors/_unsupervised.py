@@ -1,6 +1,6 @@
 """Searching for neighbours, without targets."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -69,7 +69,7 @@ class NearestNeighbors(KNeighborsMixin, RadiusNeighborsMixin):
         self.n_jobs = n_jobs
 
     @all_or_nothing
-    def fit(self, X: ArrayLike, y: object = None) -> "NearestNeighbors":
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the points.
 
         Parameters
