@@ -10,14 +10,14 @@ BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) sr
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
+.PHONY: demo test test-only test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 # Threads of OpenMP and OpenBLAS that have no work sleep at once: where processes of tests share the
 # cores, those that spin take more time than the tests. Times that are shown to people are without it.
-TESTS := test test-processors test-oldest test-wheel conformance test-gpu test-interpreter sanitize
+TESTS := test test-only test-processors test-oldest test-wheel conformance test-gpu test-interpreter sanitize
 $(TESTS): export OMP_WAIT_POLICY := passive
 $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
@@ -26,7 +26,10 @@ PARALLEL := -n logical --dist loadgroup
 demo: .venv/demo-$(SETTINGS)
 	$(PY) -m rmodels demo
 
-test: lint build/pure
+test: lint test-only
+
+# The same without lint.
+test-only: build/pure
 	$(PY) -m pytest $(PARALLEL)
 
 # The wheels of the reference engine alone, which tests/test_package.py looks into.
@@ -125,6 +128,8 @@ lint: .venv/test-$(SETTINGS)
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/clang-format --dry-run -Werror $(SOURCES)
+	.venv/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/zizmor --offline -q .github
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
 # editable install out, so that the sanitized build is the one imported.

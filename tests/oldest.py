@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = {"cluster-peers", "docs", "gpu", "gpu-test", "lasso-peers", "peers"}  # extras
 TOOLS = {
-    *("clang-format", "hypothesis", "import-linter", "mypy", "pytest", "pytest-timeout"),
-    *("pytest-xdist", "ruff"),
+    *("check-jsonschema", "clang-format", "hypothesis", "import-linter", "mypy", "pytest"),
+    *("pytest-timeout", "pytest-xdist", "ruff", "zizmor"),
 }
 
 
