@@ -16,6 +16,8 @@ import sys
 import tarfile
 import tempfile
 import venv
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,13 +67,30 @@ def links_without_compilers(folder):
 
 
 def contents(archive):
-    """Return the files of a source distribution with what is in them."""
+    """Return the files of a source distribution with what is in them: each is there once."""
     with tarfile.open(archive) as files:
-        return {
-            each.name: files.extractfile(each).read()
-            for each in files.getmembers()
-            if each.isfile()
-        }
+        members = [each for each in files.getmembers() if each.isfile()]
+        twice = [name for name, n in Counter(each.name for each in members).items() if n > 1]
+        assert not twice, f"{archive} holds more than once: {twice}"
+        return {each.name: files.extractfile(each).read() for each in members}
+
+
+def compare_with_page(wheel):
+    """Check that the page says how large the wheel is, and what is installed of it.
+
+    Compilers differ by less than a tenth; new code makes more of a difference in the end.
+    """
+    if not re.search(r"-abi3-.*linux.*_x86_64\.whl$", wheel.name):
+        print("its size is on no page: that is of the stable ABI, on Linux and x86-64", flush=True)
+        return
+    page = (ROOT / "docs" / "size_and_start.md").read_text("utf-8")
+    files = zipfile.ZipFile(wheel).infolist()
+    installed = sum(each.file_size for each in files if each.filename.startswith("rmodels/"))
+    for what, size in (("wheel", wheel.stat().st_size), ("installed", installed)):
+        said = float(re.search(rf"^\| {what}\b[^|]*\| ([\d.]+) MiB", page, re.MULTILINE)[1])
+        found = size / 2**20
+        print(f"{what}: {found:.2f} MiB, on the page {said}", flush=True)
+        assert abs(found - said) < 0.1 * said, f"docs/size_and_start.md says {said} MiB of it"
 
 
 def build(folder, python):
@@ -127,7 +146,8 @@ def main():
     folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     wheel = build(folder, environment_with(folder / "tools", *TOOLS))
-    print(f"{wheel}: {wheel.stat().st_size / 2**20:.2f} MiB", flush=True)
+    print(wheel, flush=True)
+    compare_with_page(wheel)
     with tempfile.TemporaryDirectory() as outside:
         test(wheel, Path(outside).resolve(), sys.argv[2:])
 
