@@ -10,14 +10,14 @@ BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/* evidence/*.*) sr
 SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-only test-processors test-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
+.PHONY: demo test test-only test-processors test-oldest test-gpu-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 # Threads of OpenMP and OpenBLAS that have no work sleep at once: where processes of tests share the
 # cores, those that spin take more time than the tests. Times that are shown to people are without it.
-TESTS := test test-only test-processors test-oldest test-wheel conformance test-gpu test-interpreter sanitize
+TESTS := test test-only test-processors test-oldest test-gpu-oldest test-wheel conformance test-gpu test-interpreter sanitize
 $(TESTS): export OMP_WAIT_POLICY := passive
 $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
@@ -51,14 +51,23 @@ test-oldest: $(OLDEST)/installed
 $(OLDEST)/tools: pyproject.toml evidence/pyproject.toml tests/oldest.py
 	rm -rf $(OLDEST)
 	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python tests/oldest.py $(BUILD_TOOLS) > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install -q --upgrade pip
-	$(OLDEST)/bin/python -m pip install -q $(BUILD_TOOLS)
+	$(OLDEST)/bin/python -m pip install -q -c $(OLDEST)/constraints.txt $(BUILD_TOOLS)
 	@touch $@
 
 $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	$(OLDEST)/bin/python -m pip install -q --no-build-isolation -c $(OLDEST)/constraints.txt \
 	  '.[test]' './evidence[test]'
+	@touch $@
+
+# The GPU engine with the oldest PyTorch and Triton, in the interpreter, whose code NumPy warns of.
+test-gpu-oldest: $(OLDEST)/gpu
+	TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n logical \
+	  -W 'ignore:Conversion of an array:DeprecationWarning' $(INTERPRETED)
+
+$(OLDEST)/gpu: $(OLDEST)/installed
+	$(OLDEST)/bin/python -m pip install -q -c $(OLDEST)/constraints.txt 'rmodels[gpu]'
 	@touch $@
 
 # The wheel of the source distribution, checked, and tested outside of the checkout in an environment without a compiler.
@@ -73,6 +82,8 @@ SEEDS := 0-4
 conformance: .venv/test-$(SETTINGS)
 	$(PY) tests/conformance/run.py --seeds $(SEEDS) $(SHORT)
 
+# The part of its tests that takes a few minutes.
+INTERPRETED := tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/data/test_tensors.py
 INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
 test-gpu: .venv/gpu-$(SETTINGS)
@@ -80,9 +91,9 @@ test-gpu: .venv/gpu-$(SETTINGS)
 	  then $(PY) -m pytest -n 4 -m gpu; \
 	  else $(INTERPRETER) -m gpu; fi
 
-# The part of it that takes a few minutes, in the interpreter, and whether all kernels compile for GPUs.
+# A part of it, in the interpreter, and whether all kernels compile for GPUs.
 test-interpreter: .venv/gpu-$(SETTINGS)
-	$(INTERPRETER) tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/data/test_tensors.py
+	$(INTERPRETER) $(INTERPRETED)
 
 .venv/gpu-$(SETTINGS): .venv/test-$(SETTINGS)
 	$(PY) -c 'import torch, triton' 2>/dev/null || $(PY) -m pip install -q --no-build-isolation -e '.[gpu-test]'

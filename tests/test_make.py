@@ -1,8 +1,10 @@
-"""What a person without the tools is told."""
+"""What a person without the tools is told, and of which versions the tools are."""
 
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,14 @@ def test_no_compiler(checkout):
 
 def test_help(checkout):
     assert "make test" in _make(*checkout, "help").stdout
+
+
+def test_tools_of_the_build_are_the_same_everywhere():
+    line = re.search(r"^BUILD_TOOLS := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    tools = re.findall(r"'([^']+)'", line[1])
+    (cmake,) = (each.removeprefix("cmake>=") for each in tools if each.startswith("cmake>="))
+    for folder in (ROOT, ROOT / "evidence"):
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+        assert set(project["build-system"]["requires"]) < set(tools)
+        lists = (folder / "CMakeLists.txt").read_text("utf-8")
+        assert f"cmake_minimum_required(VERSION {cmake}..." in lists

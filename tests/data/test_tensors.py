@@ -404,7 +404,8 @@ class Foreign:
         return self
 
     def from_dlpack(self, array):
-        return Foreign(np.from_dlpack(array))
+        # a copy: NumPy 2.0 takes arrays as read-only, and exports none of those
+        return Foreign(np.array(np.from_dlpack(array)))
 
 
 def test_dlpack():
