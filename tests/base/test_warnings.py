@@ -17,6 +17,7 @@ from sklearn.exceptions import (
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 import rmodels
 from rmodels import (
@@ -124,8 +125,12 @@ CASES = {
         lambda: LocalOutlierFactor(2).fit([[0.0]] * 4 + [[1.0]]),
         UserWarning,
     ),
-    "_convert": (
+    "convert": (
         lambda: to_onnx(KNeighborsClassifier(1, p=3).fit(X, y)),
+        UserWarning,
+    ),
+    "Foreign.warn_of_float32": (
+        lambda: to_onnx(make_pipeline(SVR()).fit(X, y)),
         UserWarning,
     ),
     "LinearRegression._set_fit": (ill_conditioned, linalg.LinAlgWarning),

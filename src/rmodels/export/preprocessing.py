@@ -31,6 +31,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from rmodels.base.sklearn import scaler_of_powers
 from rmodels.export.encoders import encode_means, encode_one_hot, encode_places
 from rmodels.export.graph import Graph, Value
 from rmodels.export.operators import read, read_numbers, widths_of
@@ -156,7 +157,7 @@ def _raise_powers(step: Any, X: Value) -> Value:
 
 def _even_out(step: Any, X: Value) -> Value:
     raised = raise_power(step, X)
-    return _standardise(step._scaler, raised) if step.standardize else raised
+    return _standardise(scaler_of_powers(step), raised) if step.standardize else raised
 
 
 _ENCODERS = {encode_means, encode_one_hot, encode_places}

@@ -53,7 +53,7 @@ def names_of(tree):
 
 
 # Private attributes of others that are read, and whose they are.
-OTHERS = {"_getframe": "sys", "_meta": "Dask"}
+OTHERS = {"_getframe": "sys", "_meta": "Dask", "_parse_sklearn": "skl2onnx"}
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 
 

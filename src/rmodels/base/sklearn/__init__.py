@@ -45,6 +45,7 @@ __all__ = [
     "name_features",
     "pass_for_theirs",
     "raise_for_params",
+    "scaler_of_powers",
     "take_rows",
     "takes_weights",
     "validate_params",
@@ -93,6 +94,11 @@ def takes_weights(scorer: Any) -> bool:
     # Before scikit-learn 1.7, a scorer takes any, and hands them to its metric.
     metric = getattr(scorer, "_score_func", scorer)
     return "sample_weight" in inspect.signature(metric).parameters
+
+
+def scaler_of_powers(transformer: Any) -> Any:
+    """Return what standardises the powers of a fitted PowerTransformer."""
+    return transformer._scaler
 
 
 def has_callbacks(estimator: Any) -> bool:
