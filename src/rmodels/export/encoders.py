@@ -1,8 +1,10 @@
 """Encoders of scikit-learn: the place of each value among the categories, and what is there."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import OrdinalEncoder
 
 from rmodels.exceptions import NotCoveredError
 from rmodels.export.graph import Value
@@ -35,7 +37,7 @@ def encode_places(step: Any, columns: list[Value]) -> Value:
     for j, column in enumerate(columns):
         table = _group(step, j, missing=False)[0].astype(dtype)
         gap = _missing(step.categories_[j])
-        if gap is not None:
+        if gap is not None and (step.categories_[j][gap] is not None or _lacks_none()):
             table[gap] = step.encoded_missing_value
         if step.handle_unknown != "error":
             table = np.append(table, np.asarray(step.unknown_value, dtype))
@@ -79,6 +81,12 @@ def _group(step: Any, feature: int, *, missing: bool = True) -> tuple[np.ndarray
     last = int(counted.sum())
     places = np.where(rare, last, np.cumsum(counted) - 1)
     return places, last if step.handle_unknown in ("infrequent_if_exist", "warn") else -1
+
+
+@cache
+def _lacks_none() -> bool:
+    """Return whether to OrdinalEncoder None is missing: to older ones it is a category."""
+    return bool(np.isnan(OrdinalEncoder().fit_transform([["x"], [None]])[1, 0]))
 
 
 def _missing(categories: np.ndarray) -> int | None:
