@@ -126,15 +126,15 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
         least[v] = next[v] = broadcast(infinity);
         place[v] = i32v{} - 1;
     }
-    constexpr std::size_t tile_size = kScreenCentres * kPanelRows;
-    if (d > kDepth) room.resize(std::max(room.size(), group.tiles * tile_size));
+    if (d > kDepth) room.resize(std::max(room.size(), group.tiles * kScreenCentres * kPanelRows));
     std::size_t j = 0;
     do {
         const std::size_t columns = std::min(kDepth, d - j);
         for (std::size_t tile = 0; tile < group.tiles; tile++) {
             Tile sum;
-            float *kept = room.data() + tile * tile_size;
-            const auto at = [&](int k, int v) { return kept + std::size_t(k) * kPanelRows + v * kF32; };
+            const auto at = [&](int k, int v) {
+                return room.data() + (tile * kScreenCentres + std::size_t(k)) * kPanelRows + v * kF32;
+            };
             if (j == 0)
                 begin_tile(group.norms + tile * kScreenCentres, sum);
             else
