@@ -309,7 +309,7 @@ int rmodels_predict(const rmodels_model *model, const rmodels_array *X, int thre
         const View rows = check_queries(model, X);
         need(predictions, "predictions");
         const int most = count_threads(threads);
-        if (model->linear) return model->linear->predict(rows, predictions);
+        if (model->linear) return model->linear->predict(rows, most, predictions);
         if (!neighbors_of(model).given().targets) refuse("the model tells classes: ask rmodels_classify");
         model->neighbors->predict(rows, most, predictions);
     });

@@ -5,6 +5,7 @@
 
 #include "native/interrupts.hpp"
 #include "native/strided.hpp"
+#include "ops/affine/native.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/moments/native.hpp"
 #include "ops/nearest/index.hpp"
@@ -37,6 +38,11 @@ void take_steps(const View &X, const View &Y, const View &weights, const Steps &
     add_gradient(data, coefficients, threads, slope.data(), squares + steps.count * Y.columns);
 }
 
+void predict(const View &X, const double *coefficients, const double *intercepts, std::size_t targets, int threads,
+             double *predictions) {
+    predict_affine(strided(X), {coefficients, intercepts, targets}, predictions, threads);
+}
+
 void *new_index(const float *singles, const double *doubles, std::size_t n, std::size_t d, const char *metric, double p,
                 int threads) {
     return new NearestIndex({singles, doubles, n, d}, metric, p, "auto", threads);
@@ -54,6 +60,6 @@ void find_nearest(const void *index, const double *Q, std::size_t queries, std::
 
 extern "C" __attribute__((visibility("default"))) const rmodels::Engine *rmodels_engine() {
     using namespace rmodels::RMODELS_ISA;
-    static const rmodels::Engine engine{&take_moments, &take_steps, &new_index, &free_index, &find_nearest};
+    static const rmodels::Engine engine{&take_moments, &take_steps, &predict, &new_index, &free_index, &find_nearest};
     return &engine;
 }

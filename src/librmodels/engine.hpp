@@ -27,6 +27,9 @@ struct Engine {
     // coefficients (columns + 1, targets); squares (steps + 1, targets) before each step and after the last
     void (*descend)(const View &X, const View &Y, const View &weights, const Steps &steps, int threads,
                     double *coefficients, double *squares);
+    // coefficients (targets, columns), intercepts (targets); predictions (rows, targets)
+    void (*affine)(const View &X, const double *coefficients, const double *intercepts, std::size_t targets,
+                   int threads, double *predictions);
     // X (n, d) row-major, one of the two, and kept by reference
     void *(*index)(const float *singles, const double *doubles, std::size_t n, std::size_t d, const char *metric,
                    double p, int threads);

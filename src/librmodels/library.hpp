@@ -33,8 +33,9 @@ struct Linear {
     std::size_t features = 0, targets = 0;
     std::vector<double> coefficients;  // (targets, features)
     std::vector<double> intercepts;    // (targets)
+    bool rounds = false;               // predictions for float32 to float32, as Python does those of a model in float32
 
-    void predict(const View &X, double *predictions) const;
+    void predict(const View &X, int threads, double *predictions) const;
 };
 
 // Steps from zero on the moments of [X | Y].

@@ -1,4 +1,4 @@
-// Gradient descent on moments, and linear predictions.
+// Gradient descent on moments, and linear predictions by the engine.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -108,13 +108,11 @@ Linear descend_moments(std::size_t d, std::size_t targets, double weight, const 
     return found;
 }
 
-void Linear::predict(const View &X, double *predictions) const {
-    for (std::size_t row = 0; row < X.rows; row++)
-        for (std::size_t t = 0; t < targets; t++) {
-            double sum = 0;
-            for (std::size_t j = 0; j < features; j++) sum += value_at(X, row, j) * coefficients[t * features + j];
-            predictions[row * targets + t] = sum + intercepts[t];
-        }
+void Linear::predict(const View &X, int threads, double *predictions) const {
+    choose_engine().engine->affine(X, coefficients.data(), intercepts.data(), targets, threads, predictions);
+    if (!rounds || !X.single) return;
+    std::transform(predictions, predictions + X.rows * targets, predictions,
+                   [](double each) { return double(float(each)); });
 }
 
 }  // namespace rmodels

@@ -38,6 +38,7 @@ struct Array {
     std::vector<double> numbers;
     std::vector<std::string> text;  // of text, and of whole numbers and truths as Python prints them
     bool single = false;
+    bool plain = false;  // a number of Python's, which decides no dtype
 
     std::size_t size() const {
         std::size_t found = 1;
@@ -118,6 +119,7 @@ Array File::read(const Json &node) const {
     Array array;
     if (node.kind == Json::Kind::number) {
         array.numbers = {node.as_double()};
+        array.plain = true;
         return array;
     }
     if (const Json *scalar = node.find("scalar")) return read(*scalar);
@@ -197,6 +199,7 @@ Linear read_linear(const File &file, const Json &attributes) {
     linear.features = coef.shape.back();
     linear.targets = coef.shape.size() == 2 ? coef.shape[0] : 1;
     linear.coefficients = coef.numbers;
+    linear.rounds = coef.single && (intercept.single || intercept.plain);
     linear.intercepts = intercept.numbers;
     if (linear.intercepts.size() == 1) linear.intercepts.resize(linear.targets, linear.intercepts[0]);
     if (!linear.features || linear.intercepts.size() != linear.targets)

@@ -16,6 +16,7 @@ import pytest
 import rmodels
 from rmodels import KNeighborsClassifier, KNeighborsRegressor, LinearRegression, NearestNeighbors
 from rmodels.native import instruction_sets
+from rmodels.ops.affine import affine
 from rmodels.ops.descent import descent
 from rmodels.ops.moments import moments
 
@@ -152,6 +153,7 @@ W = RNG.integers(0, 4, 500).astype(float)
 TIES = RNG.integers(-2, 3, (300, 3)).astype(float)
 CODES = RNG.integers(0, 4, 300)
 QUERIES = np.concatenate([TIES[:20], RNG.normal(size=(20, 3))])
+KINDS = [np.ascontiguousarray, np.asfortranarray, np.float32]
 METRICS = [("euclidean", 2.0), ("manhattan", 2.0), ("chebyshev", 2.0), ("cosine", 2.0)]
 METRICS += [("minkowski", 3.0), ("minkowski", np.inf)]
 
@@ -161,7 +163,7 @@ def test_version(library):
 
 
 @pytest.mark.parametrize("weights", [None, W], ids=["alike", "weights"])
-@pytest.mark.parametrize("kind", [np.ascontiguousarray, np.asfortranarray, np.float32])
+@pytest.mark.parametrize("kind", KINDS)
 def test_moments_are_the_same_bit_for_bit(library, kind, weights):
     rows, targets = kind(X), kind(Y)
     weight, mean, scatter = np.empty(1), np.empty(6), np.empty((6, 6))
@@ -200,7 +202,10 @@ def test_linear_regression(library, rate, fit_intercept):
     ).fit(X, Y, W)
     np.testing.assert_allclose(coefficients, wanted.coef_, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(intercepts, wanted.intercept_, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(library.predict(model, X[:9]), wanted.predict(X[:9]), rtol=1e-12)
+    found = library.predict(model, X)
+    np.testing.assert_array_equal(found, affine(X, coefficients, intercepts))
+    sizes = abs(X) @ abs(wanted.coef_.T) + abs(np.asarray(wanted.intercept_))
+    assert (abs(found - wanted.predict(X)) <= 2e-12 * (1 + sizes)).all()
     library.functions.rmodels_free(model)
 
 
@@ -231,7 +236,7 @@ def test_neighbours_are_the_same_bit_for_bit(library, metric, p, dtype):
         wanted = KNeighborsClassifier(7, metric=metric, p=p, weights=name).fit(points, CODES)
         codes, shares = library.classify(model, QUERIES)
         np.testing.assert_array_equal(codes, wanted.predict(QUERIES))
-        np.testing.assert_allclose(shares, wanted.predict_proba(QUERIES), rtol=1e-15)
+        np.testing.assert_array_equal(shares, wanted.predict_proba(QUERIES))
         library.functions.rmodels_free(model)
         targets = np.column_stack([CODES * 0.1, CODES * 0.7]).astype(dtype)
         given = (Array.of(points), Array.of(targets), 7, metric, p, weights, 0)
@@ -259,8 +264,24 @@ def test_linear_models_that_python_saved(library, tmp_path, case):
         return
     loaded = library.model("load", str(path))
     wanted = model.predict(cases.QUERIES).reshape(len(cases.QUERIES), -1)
-    found = library.predict(loaded, cases.QUERIES)
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(library.predict(loaded, cases.QUERIES), wanted)
+    library.functions.rmodels_free(loaded)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("single", [False, True], ids=["float64", "float32"])
+@pytest.mark.parametrize("targets", [1, 2, 7])
+def test_linear_predictions_are_the_same_bit_for_bit(library, tmp_path, kind, single, targets):
+    pytest.importorskip("safetensors", reason="the extra files is not installed: safetensors")
+    random, path = np.random.default_rng(3), tmp_path / "a.rmodel"
+    A, B = random.normal(size=(300, 37)), random.normal(size=(300, targets))
+    rows = A.astype(np.float32) if single else A
+    model = LinearRegression().fit(rows, B[:, 0] if targets == 1 else B)
+    rmodels.save(model, path)
+    loaded = library.model("load", str(path))
+    for queries in (kind(A), kind(rows)):
+        wanted = model.predict(queries).reshape(300, targets)
+        np.testing.assert_array_equal(library.predict(loaded, queries), wanted)
     library.functions.rmodels_free(loaded)
 
 

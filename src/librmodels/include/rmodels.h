@@ -104,8 +104,8 @@ RMODELS_API const char *rmodels_label(const rmodels_model *model, size_t code);
 /* The coefficients (targets, features) and intercepts (targets) of a linear model. */
 RMODELS_API int rmodels_coefficients(const rmodels_model *model, double *coefficients, double *intercepts);
 
-/* The predictions (rows of X, targets) of a regressor: X coefficients' + intercepts, summed in the order of the
- * columns, or means of neighbours, NaN where no neighbour weighs anything. */
+/* The predictions (rows of X, targets) of a regressor: X coefficients' + intercepts, or means of neighbours,
+ * NaN where no neighbour weighs anything. Bitwise what predict returns, on every processor. */
 RMODELS_API int rmodels_predict(const rmodels_model *model, const rmodels_array *X, int threads, double *predictions);
 
 /* The class (rows of X) of the largest vote, the first of equal ones, and, if it is not NULL, the shares of all classes

@@ -12,7 +12,7 @@ from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.classes import known_classes, one_target
 from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Classifier
-from rmodels.data import WEIGHTLESS, Need, Rows, Source, hold, map_rows
+from rmodels.data import WEIGHTLESS, Need, Rows, Source, assert_finite, hold, map_rows
 from rmodels.data.arrays import adopt, beside, namespace, on_host
 from rmodels.ops import mahalanobis
 from rmodels.ops.moments import GroupMoments
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DensityClassifier",
     "ScoringClassifier",
-    "assert_finite",
     "check_priors",
     "measure",
 ]
@@ -54,13 +53,6 @@ def measure(rows: Rows, centres: Any, precisions: Any) -> Any:
     """
     m, r = (on_host(A).astype(np.float64, copy=False) for A in (centres, precisions))
     return assert_finite(rows, mahalanobis.diagonal(rows.X, m, r))
-
-
-def assert_finite(rows: Rows, found: Any) -> Any:
-    """Return what was found of rows; raise an error if it is not finite because they are not."""
-    if not bool((abs(found) < np.inf).all()):
-        rows.assert_finite()
-    return found
 
 
 class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):

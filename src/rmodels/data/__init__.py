@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.checks import Need, Targets, array_rows
+from rmodels.data.checks import Need, Targets, array_rows, assert_finite
 from rmodels.data.dask_source import DaskSource, is_dask
 from rmodels.data.formats import TableReader, is_frame, names_of
 from rmodels.data.preparation import preparation_of
@@ -26,6 +26,7 @@ __all__ = [
     "Prepared",
     "Rows",
     "Source",
+    "assert_finite",
     "gather",
     "hold",
     "is_in_memory",

@@ -50,6 +50,7 @@ __all__ = [
     "Need",
     "Targets",
     "array_rows",
+    "assert_finite",
     "check_columns",
     "check_given",
     "check_list_of_columns",
@@ -245,6 +246,26 @@ def _assert_finite(estimator: Any, X: Any) -> None:
         _assert_finite_tensor(estimator, X, "X")
         return
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
+
+
+def assert_finite(rows: Rows, found: Any) -> Any:
+    """Return what was found of rows; raise an error if it is not finite because they are not.
+
+    Parameters
+    ----------
+    rows : Rows
+        Whose values were not checked, as `Need.missing` is "later".
+    found : ndarray or tensor
+        In which each value of the rows that is not finite leaves something that is not.
+    """
+    finite = (
+        is_surely_finite(found)
+        if isinstance(found, np.ndarray)
+        else math.isfinite(float(found.sum()))
+    )
+    if not finite:
+        rows.assert_finite()
+    return found
 
 
 def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:

@@ -11,13 +11,12 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from rmodels import data
 from rmodels.base.classes import one_target
-from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing, available_if
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent, check_is_fitted
 from rmodels.base.warnings import warn
 from rmodels.config import thread_count
-from rmodels.data import Need, Rows, Source, hold, map_rows
+from rmodels.data import Need, Rows, Source, assert_finite, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, convert_like, join, on_host
 from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
 from rmodels.ops.moments import GroupMoments

@@ -11,12 +11,11 @@ from scipy import linalg
 
 from rmodels import data
 from rmodels.base.classes import one_target
-from rmodels.base.densities import assert_finite
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import HasMethods, Interval, StrOptions
 from rmodels.base.state import Absent
 from rmodels.config import thread_count
-from rmodels.data import Rows, Source
+from rmodels.data import Rows, Source, assert_finite
 from rmodels.data.arrays import beside
 from rmodels.discriminant_analysis._base import DENSE, Discriminant, Matrix
 from rmodels.ops import mahalanobis

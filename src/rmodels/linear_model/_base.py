@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Regressor
-from rmodels.data import Rows, hold, map_rows
+from rmodels.data import Need, Rows, assert_finite, hold, map_rows
 from rmodels.data.arrays import (
     adopt,
     as_dtype,
@@ -18,14 +18,23 @@ from rmodels.data.arrays import (
     beside,
     contiguous,
     namespace,
-    on_gpu,
     on_host,
 )
+from rmodels.ops.affine import affine
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
 
-__all__ = ["Coefficients", "LinearModel", "bring_together", "dense_coefficients"]
+__all__ = [
+    "QUERIES",
+    "Coefficients",
+    "LinearModel",
+    "dense_coefficients",
+    "predict_in_graph",
+    "predict_linearly",
+]
+
+QUERIES = Need()  # what is not finite shows in what is found
 
 
 class Coefficients:
@@ -51,16 +60,33 @@ class Coefficients:
         self.intercept_ = as_kind_of(intercept, X) if self.fit_intercept else 0.0
 
 
-def bring_together(X: Any, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
-    """Return rows and coefficients as arrays that can be multiplied: where X is."""
+def predict_linearly(rows: Rows, coef: Any, intercept: Any) -> Any:
+    """Return X · coef + intercept, where X is; raise an error if X is not finite.
+
+    Parameters
+    ----------
+    rows : Rows
+        Checked but for NaN and infinity.
+    coef : array or sparse matrix of shape (n_features,) or (n_targets, n_features)
+    intercept : float or array of shape (), (1,) or (n_targets,)
+
+    Returns
+    -------
+    ndarray or tensor of shape (n_samples,) or (n_samples, n_targets)
+    """
     coef, intercept = adopt(coef), adopt(intercept)
-    if on_gpu(X):
-        coef, intercept = beside(coef, X), beside(intercept, X)
-        dtype = namespace(X).promote_types(X.dtype, coef.dtype)
-        X, coef = X.to(dtype), coef.to(dtype)
-    else:
-        coef, intercept = on_host(coef), on_host(intercept)
-    return X, coef, intercept
+    if sparse.issparse(rows.X) or sparse.issparse(coef):
+        rows.assert_finite()
+        found = on_host(rows.X) @ (coef if sparse.issparse(coef) else on_host(coef)).T
+        found = found.toarray() if sparse.issparse(found) else found
+        return found + on_host(intercept)
+    w = beside(coef, rows.X)
+    each = w.reshape(-1, w.shape[-1])
+    if isinstance(intercept, (int, float)) and not hasattr(intercept, "dtype"):
+        intercept = np.full(len(each), intercept, on_host(w[:0]).dtype)  # it decides no dtype
+    b = namespace(w).broadcast_to(beside(intercept, rows.X), (len(each),))
+    found = assert_finite(rows, affine(rows.X, each, b))
+    return found if w.ndim == 2 else found[:, 0]
 
 
 def dense_coefficients(model: Any) -> tuple[NDArray, Any]:
@@ -68,6 +94,12 @@ def dense_coefficients(model: Any) -> tuple[NDArray, Any]:
     coef = adopt(model.coef_)
     coef = coef.toarray() if sparse.issparse(coef) else coef
     return on_host(coef), on_host(adopt(model.intercept_))
+
+
+def predict_in_graph(X: "Value", coef: NDArray, intercept: Any) -> "Value":
+    """Return what `predict_linearly` says, in a graph: in the dtype of all three together."""
+    dtype = np.result_type(X.dtype, coef.dtype, intercept)
+    return X.astype(dtype) @ coef.T + intercept
 
 
 class LinearModel(
@@ -104,16 +136,11 @@ class LinearModel(
         array([7.])
         """
         check_is_fitted(self)
-        return map_rows(self, X, hold(self, X)._predict)
+        return map_rows(self, X, hold(self, X)._predict, need=QUERIES)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""
-        X, coef, intercept = bring_together(rows.X, self.coef_, self.intercept_)
-        predicted = X @ (coef if coef.ndim == 1 else coef.T)
-        predicted += intercept
-        return predicted
+        return predict_linearly(rows, self.coef_, self.intercept_)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
-        coef, intercept = dense_coefficients(self)
-        product = X @ coef.T
-        return {"prediction": (product + intercept).astype(product.dtype)}
+        return {"prediction": predict_in_graph(X, *dense_coefficients(self))}

@@ -18,7 +18,12 @@ from rmodels.base.tasks import Regressor
 from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, convert_like, on_host
 from rmodels.data.checks import warn_of_a_column
-from rmodels.linear_model._base import bring_together, dense_coefficients
+from rmodels.linear_model._base import (
+    QUERIES,
+    dense_coefficients,
+    predict_in_graph,
+    predict_linearly,
+)
 from rmodels.linear_model._likelihood import LikelihoodModel
 from rmodels.linear_model._minimum import warn_of_minimum
 from rmodels.ops.glm import measure
@@ -161,8 +166,7 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
 
     def _linear(self, rows: Rows) -> NDArray:
         """Return X · coef + intercept of checked rows, on the processor."""
-        X, coef, intercept = bring_together(rows.X, self.coef_, self.intercept_)
-        found: NDArray = on_host(X @ coef + intercept)
+        found: NDArray = on_host(predict_linearly(rows, self.coef_, self.intercept_))
         return found
 
     def predict(self, X: ArrayLike) -> Any:
@@ -184,7 +188,7 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         array([1., 4.])
         """
         check_is_fitted(self)
-        return map_rows(self, X, hold(self, X)._predict)
+        return map_rows(self, X, hold(self, X)._predict, need=QUERIES)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the predictions of checked rows."""
@@ -192,8 +196,7 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         return linear if self._family().loss == "tweedie_identity" else np.exp(linear)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
-        coef, intercept = dense_coefficients(self)
-        linear = X @ coef + intercept
+        linear = predict_in_graph(X, *dense_coefficients(self))
         straight = self._family().loss == "tweedie_identity"
         return {"prediction": linear if straight else linear.exp()}
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from rmodels.base.callbacks import CallbackSupport
@@ -12,7 +11,12 @@ from rmodels.base.state import HasState, check_is_fitted
 from rmodels.base.tasks import Classifier
 from rmodels.data import Rows, hold, map_rows
 from rmodels.data.arrays import adopt, beside, on_host
-from rmodels.linear_model._base import bring_together, dense_coefficients
+from rmodels.linear_model._base import (
+    QUERIES,
+    dense_coefficients,
+    predict_in_graph,
+    predict_linearly,
+)
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
@@ -39,18 +43,11 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
         """Return what a method of checked rows says of each row of X."""
         check_is_fitted(self)
-        return map_rows(self, X, getattr(hold(self, X), method), task=task)
+        return map_rows(self, X, getattr(hold(self, X), method), need=QUERIES, task=task)
 
     def _decide(self, rows: Rows) -> Any:
         """Return the scores of checked rows: (n_samples,) of two classes."""
-        X = rows.X
-        if sparse.issparse(self.coef_):
-            scores = on_host(X) @ self.coef_.T
-            scores = scores.toarray() if sparse.issparse(scores) else scores
-            scores = scores + self.intercept_
-        else:
-            X, coef, intercept = bring_together(X, self.coef_, self.intercept_)
-            scores = X @ coef.T + intercept
+        scores = predict_linearly(rows, self.coef_, self.intercept_)
         return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
     def decision_function(self, X: ArrayLike) -> Any:
@@ -107,8 +104,9 @@ class LinearClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         coef, intercept = dense_coefficients(self)
         alone = coef.ndim == 1 or len(coef) == 1
-        scores = X @ (coef.reshape(-1) if alone else coef.T)
-        scores = scores + (np.reshape(intercept, ()) if alone else intercept)
+        if alone:
+            coef, intercept = coef.reshape(-1), intercept[0] if np.ndim(intercept) else intercept
+        scores = predict_in_graph(X, coef, intercept)
         codes = (scores > 0).astype(np.int64) if alone else scores.argmax()
         return {
             "label": X.graph.label(on_host(adopt(self.classes_)), codes),

@@ -15,6 +15,7 @@ from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import HasState, check_is_fitted
 from rmodels.data import Rows, Source, hold, map_rows
 from rmodels.data.arrays import on_host
+from rmodels.linear_model._base import QUERIES, predict_in_graph, predict_linearly
 from rmodels.linear_model._stochastic import MOST_SEED, NEED, StochasticModel, check_rates
 from rmodels.ops.ordered import Place, Problem
 from rmodels.solvers.stochastic import descend
@@ -204,9 +205,12 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
         found = descend(source, rule, [Problem(seed=seed)], start, verbose=bool(self.verbose))
         self._set_descent(found, X, "offset_", alone=True)
 
+    def _sum_up(self, rows: Rows, intercept: Any) -> Any:
+        coef = self._held("coef_").ravel()  # sparse, one row in older versions of scikit-learn
+        return on_host(predict_linearly(rows, coef, intercept))
+
     def _margins(self, rows: Rows) -> Any:
-        X = on_host(rows.X)
-        return X @ self._held("coef_").ravel()  # sparse, one row in older versions of scikit-learn
+        return self._sum_up(rows, 0.0)
 
     def decision_function(self, X: ArrayLike) -> Any:
         """Return x·coef − offset, above 0 for what is inside.
@@ -229,7 +233,7 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
         return self._answer(X, "_decide", "decision_function")
 
     def _decide(self, rows: Rows) -> Any:
-        return self._margins(rows) - self._held("offset_")
+        return self._sum_up(rows, -self._held("offset_"))
 
     def score_samples(self, X: ArrayLike) -> Any:
         """Return x·coef.
@@ -276,10 +280,10 @@ class SGDOneClassSVM(StochasticModel, HasState, CallbackSupport, OutlierMixin, B
 
     def _answer(self, X: ArrayLike, method: str, task: str) -> Any:
         check_is_fitted(self)
-        return map_rows(self, X, getattr(hold(self, X), method), task=task)
+        return map_rows(self, X, getattr(hold(self, X), method), need=QUERIES, task=task)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
-        scores = X @ self._held("coef_") - self._held("offset_")
+        scores = predict_in_graph(X, self._held("coef_").ravel(), -self._held("offset_"))
         return {"label": X.graph.where(scores >= 0.0, 1, -1), "scores": scores}
 
     def __sklearn_tags__(self) -> Any:

@@ -17,7 +17,7 @@ from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, beside, on_gpu, on_host
 from rmodels.data.checks import warn_of_a_column
 from rmodels.data.source import Changed
-from rmodels.linear_model._base import dense_coefficients
+from rmodels.linear_model._base import dense_coefficients, predict_in_graph
 from rmodels.linear_model._linear_classifier import LinearClassifier
 from rmodels.linear_model._ridge import PenalisedModel
 from rmodels.linear_model._ridge_cv import RidgeSearch
@@ -152,8 +152,7 @@ class SignClassifier(LinearClassifier):
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         if not self._several_labels:
             return super()._to_graph(X)
-        coef, intercept = dense_coefficients(self)
-        scores = X @ coef.T + intercept
+        scores = predict_in_graph(X, *dense_coefficients(self))
         return {"label": (scores > 0).astype(np.int64), "scores": scores}
 
     def __sklearn_tags__(self) -> Any:

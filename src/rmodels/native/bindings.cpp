@@ -18,6 +18,7 @@
 #include "native/strided.hpp"
 #include "native/systems.hpp"
 #include "native/trees.hpp"
+#include "ops/affine/native.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/bins/native.hpp"
 #include "ops/connect/native.hpp"
@@ -178,12 +179,13 @@ void steps(const Array &X, const Array &Y, const Vector &weights, double learnin
     descend(data, how, threads, coefficients.data(), squares.data());
 }
 
-template <void measure(const Strided &, const Centres &, double *, int)>
-void distances(const Array &X, const Input &centres, const Input &others, const Result &found, int threads) {
+// What a function finds for each row and each of what `of_each` and `others` are of: (n, columns), (n, …).
+template <class Each, void find(const Strided &, const Each &, double *, int)>
+void find_for_rows(const Array &X, const Input &of_each, const Input &others, const Result &found, int threads) {
     const Strided x = strided(X);
-    const Centres to{centres.data(), others.data(), centres.shape(0)};
+    const Each each{of_each.data(), others.data(), of_each.shape(0)};
     nb::gil_scoped_release release;
-    measure(x, to, found.data(), threads);
+    find(x, each, found.data(), threads);
 }
 
 bool classify_rows(const Array &X, const Input &centres, const Input &precisions, const Input &constants,
@@ -516,12 +518,14 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def("descend", &steps, "X"_a, "Y"_a, "weights"_a.none(), "learning_rate"_a, "weight"_a, "fit_intercept"_a,
                "threads"_a, "coefficients"_a.noconvert(), "squares"_a.noconvert());
 
-    module.def("diagonal_distances", &distances<diagonal_distances>, "X"_a, "centres"_a.noconvert(),
+    module.def("affine", &find_for_rows<Affine, predict_affine>, "X"_a, "coefficients"_a.noconvert(),
+               "intercepts"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
+    module.def("diagonal_distances", &find_for_rows<Centres, diagonal_distances>, "X"_a, "centres"_a.noconvert(),
                "precisions"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
     module.def("classify", &classify_rows, "X"_a, "centres"_a.noconvert(), "precisions"_a.noconvert(),
                "constants"_a.noconvert(), "places"_a.noconvert(), "threads"_a);
-    module.def("full_distances", &distances<full_distances>, "X"_a, "centres"_a.noconvert(), "factors"_a.noconvert(),
-               "found"_a.noconvert(), "threads"_a);
+    module.def("full_distances", &find_for_rows<Centres, full_distances>, "X"_a, "centres"_a.noconvert(),
+               "factors"_a.noconvert(), "found"_a.noconvert(), "threads"_a);
 
     module.def("measure_rows", &measure, "loss"_a, "power"_a, "margins"_a.noconvert(), "y"_a.noconvert(),
                "weights"_a.noconvert().none(), "residuals"_a.noconvert(), "curvatures"_a.noconvert(), "threads"_a);

@@ -3,6 +3,7 @@
 #include "native/packing.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "native/vectors.hpp"
 
@@ -54,6 +55,18 @@ inline void pack_lines(const Real *from, std::ptrdiff_t stride, std::size_t rows
             store_first(to + whole, scaled(load_first(from + whole, rest) - centre, scale, k), rest);
         }
     }
+}
+
+// Rows to memory of the same order, the elements of a row nearer than those of a column.
+template <class Real>
+inline void pack_spread(const Real *from, const Strided &source, std::size_t rows, const double *shift,
+                        const double *scale, double *to, std::size_t width) {
+    for (std::size_t k = 0; k < rows; k++, from += source.row_stride, to += width)
+        for (std::size_t j = 0; j < source.columns; j++) {
+            const double value = double(from[std::ptrdiff_t(j) * source.column_stride]);
+            const double centred = shift ? value - shift[j] : value;
+            to[j] = scale ? centred * scale[k] : centred;
+        }
 }
 
 // kF64 rows from `first` on, the elements of a column adjacent.
@@ -111,6 +124,9 @@ void pack(const Strided &source, std::size_t first, std::size_t rows, const doub
                 for (std::size_t k = 0; k < whole; k += kF64) pack_columns(strip, k, scale);
                 pack_elements(strip, whole, rows, scale);
             });
+        } else if (std::abs(source.column_stride) < std::abs(source.row_stride) &&
+                   column + source.columns <= packed.width) {
+            pack_spread(p, source, rows, shift, scale, packed.at(row, column), packed.width);
         } else {
             for_strips([&](const auto &strip) { pack_elements(strip, 0, rows, scale); });
         }

@@ -13,6 +13,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
+    "affine": ("reference", "native", "gpu"),
     "assign": ("reference", "native"),
     "bins": ("reference", "native"),
     "conjugate": ("reference", "native"),
@@ -46,8 +47,9 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     Parameters
     ----------
     operation : str
-        One of "assign", "bins", "conjugate", "connect", "moments", "descent", "donors", "nearest",
-        "coordinate", "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and "span".
+        One of "affine", "assign", "bins", "conjugate", "connect", "moments", "descent", "donors",
+        "nearest", "coordinate", "glm", "kernel_sums", "hierarchy", "mahalanobis", "ordered" and
+        "span".
     engine : {"auto", "reference", "native", "gpu"} or None
         None means the setting `engine` of `rmodels.set_config`.
     *arrays : ndarray, tensor or None
