@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
 from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors, data
+from rmodels.data import checks
 from rmodels.data.checks import is_surely_finite
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
@@ -116,3 +117,26 @@ def test_other_matrices_become_rows():
         LinearRegression().fit(line, np.ones(4))
     with pytest.raises(ValueError, match=without_2d):
         LinearRegression().fit(np.eye(4), np.ones(4)).predict(line)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("shape", [(1_100_003,), (1025, 1031), (3, 400_000)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_much_is_read_on_all_threads(monkeypatch, shape, order, value):
+    A = np.asarray(np.random.default_rng(0).normal(size=shape), order=order)
+    assert A.nbytes >= checks._MUCH
+    flat = A.ravel("K")
+    assert np.shares_memory(flat, A)
+    asked = []
+    load = checks.native.load
+    monkeypatch.setattr(checks.native, "load", lambda: asked.append(1) or load())
+    assert is_surely_finite(A)
+    assert asked
+    for place in (0, 1023, 1024, flat.size // 2, flat.size - 1):
+        kept, flat[place] = flat[place], value
+        assert not is_surely_finite(A)
+        flat[place] = kept
+    monkeypatch.setattr(checks.native, "load", lambda: None)  # as it was built without a compiler
+    assert is_surely_finite(A)
+    flat[-1] = value
+    assert not is_surely_finite(A)

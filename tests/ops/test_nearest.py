@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.neighbors import NearestNeighbors
 
 from rmodels import native
-from rmodels.config import config_context
+from rmodels.config import config_context, thread_count
 from rmodels.ops import device
 from rmodels.ops.nearest import METRICS, decide, index, nearest, within
 from rmodels.ops.nearest.native import count_worth
@@ -66,7 +66,7 @@ def compiled(request, monkeypatch):
 def algorithm(request, monkeypatch):
     """What the native engine does: an index is built for one query, or never."""
     from_rows = request.param == "rows"
-    monkeypatch.setattr(WORTH, lambda rows, algorithm: math.inf if from_rows else 0.0)
+    monkeypatch.setattr(WORTH, lambda rows, algorithm, threads: math.inf if from_rows else 0.0)
     return "auto" if from_rows else request.param
 
 
@@ -281,7 +281,7 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
     Q = data.draw(hnp.arrays(dtype, (m, d), elements=elements))
     k = data.draw(st.integers(1, n))
     with np.errstate(invalid="ignore"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WORTH, lambda rows, algorithm: worth)
+        patch.setattr(WORTH, lambda rows, algorithm, threads: worth)
         built = index(X, metric, p, algorithm=algorithm, engine="native")
         assert_same(nearest(built, Q, k), reference(X, Q, k, metric, p))
 
@@ -423,7 +423,7 @@ def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, sev
         distances, indices = nearest(never, Q, 3)
         np.testing.assert_array_equal(np.diff(distances) >= 0, True)
         # the sample that may be needed is a part of the price, until it is taken
-        worth = max(worth, count_worth(never.state.rows, never.state.algorithm))
+        worth = max(worth, count_worth(never.state.rows, never.state.algorithm, thread_count()))
     assert worth <= answered
     at_once = index(X, engine="native")
     m = math.ceil(worth)

@@ -111,7 +111,7 @@ def aligned(array: Any) -> Any:
     """
     if isinstance(array, np.ndarray):
         return array if array.flags.aligned else array.copy()
-    if sparse.issparse(array):
+    if array is not None and sparse.issparse(array):
         pieces = array.data, array.indices, array.indptr
         return array if all(each.flags.aligned for each in pieces) else array.copy()
     return array

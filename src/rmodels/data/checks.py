@@ -24,12 +24,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rmodels import native
 from rmodels.base.sklearn import (
     check_feature_names,
     check_n_features,
     check_sample_weight,
 )
 from rmodels.base.warnings import warn
+from rmodels.config import thread_count
 from rmodels.data.arrays import (
     adopt,
     aligned,
@@ -64,6 +66,8 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
+_MUCH = 1 << 23  # bytes that take long enough for several threads
+_TOGETHER = 1024  # of them, values that are added up
 _FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
 
@@ -106,7 +110,7 @@ def is_plain(A: Any) -> bool:
 
 def _are_plain(X: Any, need: Need) -> bool:
     """Return whether rows, an array or a CSR matrix, need no conversion but to be contiguous."""
-    if not sparse.issparse(X):
+    if type(X) is np.ndarray or not sparse.issparse(X):
         return is_plain(X) and X.ndim == 2
     return (
         need.sparse
@@ -125,7 +129,26 @@ def is_surely_finite(A: NDArray) -> bool:
     ):  # a product of BLAS, which tells nobody of overflow
         return math.isfinite(np.vdot(A, A))
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(A.sum()))
+        return math.isfinite(_zero_sums(A).sum())
+
+
+def _zero_sums(A: NDArray) -> NDArray:
+    """Return numbers that are finite if and only if those of an array are: of many Σ 0 · a of some.
+
+    The native engine reads them on all threads, and a sum of NumPy's on one.
+    """
+    extension: Any = native.load() if A.nbytes >= _MUCH else None
+    flags = A.flags
+    if extension is None or A.dtype not in _FLOATS or not (flags.aligned and flags.forc):
+        return A
+    values = A.ravel("K")  # as they lie, not copied
+    rows = len(values) // _TOGETHER
+    sums = np.empty((rows + 1, 1))
+    sums[rows] = 0.0 * values[rows * _TOGETHER :].sum()
+    whole = values[: rows * _TOGETHER].reshape(rows, _TOGETHER)
+    none = np.zeros((1, _TOGETHER))
+    extension.affine(whole, none, none[0, :1], sums[:rows], thread_count())
+    return sums
 
 
 def _record_columns(estimator: Any, X: NDArray) -> None:
@@ -294,9 +317,9 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
         return contiguous(X) if need.contiguous else X
     narrow = need.doubles and getattr(X, "dtype", None) != np.float64
     if not narrow and _are_plain(X, need) and (reset or _has_columns(estimator, X)):
-        is_matrix = sparse.issparse(X)
-        plain = np.ascontiguousarray(X) if need.contiguous and not is_matrix else X
-        values: Any = plain.data if is_matrix else plain
+        dense = isinstance(X, np.ndarray)
+        plain = np.ascontiguousarray(X) if need.contiguous and dense else X
+        values: Any = plain if dense else plain.data
         if need.missing == "later" or is_surely_finite(values):
             if reset:
                 _record_columns(estimator, X)

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "native/threads.hpp"
+#include "ops/nearest/fold_trial.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
@@ -27,7 +28,6 @@ constexpr std::size_t kSampleValues = 1 << 20;
 constexpr std::size_t kTrials = 32;  // queries for that
 constexpr std::size_t kTrialNeighbours = 5;
 constexpr double kPays = 0.5;          // share of the groups that a query may scan in a tree
-constexpr std::size_t kRefined = 32;   // points that are screened in the time that one is compared exactly
 constexpr double kThreadWork = 1e6;    // multiply-adds worth another thread
 constexpr double kThreadValues = 1e5;  // packed, too
 
@@ -108,11 +108,14 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
         if (kPairs) folds.insert(folds.begin(), Fold::pairs);
         folds.push_back(Fold::squares);
     }
+    std::optional<FoldTrial> trial;
+    if (folds.size() > 1 && rows.size() > kFewPoints && frame_.before == 1)
+        trial.emplace(searched_, frame_, is_tree_ ? &tree_ : nullptr);
     for (const Fold fold : folds) {
         searched_.bounds.screen_by(fold);
-        pack_all(threads, packed);
-        if (fold == folds.back() || rows.size() <= kFewPoints || !too_coarse(threads)) break;
+        if (!trial || fold == folds.back() || !trial->too_coarse(searched_.bounds)) break;
     }
+    pack_all(threads, packed);
 }
 
 // packed: the groups as differences want them, if they are packed.
@@ -130,18 +133,6 @@ void NearestIndex::pack_all(int threads, std::optional<Floats> &packed) {
     }
     packed_ = Floats(groups_ * kGroup * steps_);
     parallel_for(groups_, threads, [&](std::size_t g, int) { pack(g, std::min(kGroup, n - g * kGroup)); });
-}
-
-// Whether so many points stay open that comparing them exactly costs more than the screening: tried with some of the
-// points.
-bool NearestIndex::too_coarse(int threads) const {
-    const Points &X = searched_.X;
-    std::vector<double> queries(kTrials * X.d);
-    for (std::size_t i = 0; i < kTrials; i++)
-        X.typed([&](auto *x) { std::copy_n(x + X.n * i / kTrials * X.d, X.d, queries.data() + i * X.d); });
-    const Cost cost = search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
-    const std::size_t screened = is_tree_ ? cost.scans * kGroup : kTrials * searched_.rows.size();
-    return cost.compared * kRefined > screened + kRefined * kTrials * 4 * kTrialNeighbours;
 }
 
 void NearestIndex::pack(std::size_t g, std::size_t count) {

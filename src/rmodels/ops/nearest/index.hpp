@@ -77,7 +77,6 @@ private:
                      std::size_t last_group) const;
     void pack_all(int threads, std::optional<Floats> &packed);
     void pack(std::size_t group, std::size_t count);
-    bool too_coarse(int threads) const;
     void start(Workspace &work, const double *Q, const std::size_t *who, std::size_t queries,
                const std::vector<std::size_t> &home, Wanted wanted) const;
 

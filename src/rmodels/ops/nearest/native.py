@@ -119,13 +119,13 @@ def build(index: Index, n_threads: int | None) -> Any:
     return state.built
 
 
-def count_worth(rows: Any, algorithm: str) -> float:
+def count_worth(rows: Any, algorithm: str, threads: int) -> float:
     """Return how many queries cost as much from the rows as in an index, building included."""
-    worth: float = rows.worth(algorithm == "tree", algorithm == "auto")
+    worth: float = rows.worth(algorithm == "tree", algorithm == "auto", threads)
     return worth
 
 
-def _choose(index: Index, queries: int, n_threads: int | None) -> tuple[Any, int]:
+def _choose(index: Index, queries: int, n_threads: int) -> tuple[Any, int]:
     """Return what answers so many queries, and how many of them the first chunk has.
 
     That is what costs least if these are the first; else the index is built as soon as it would
@@ -136,9 +136,9 @@ def _choose(index: Index, queries: int, n_threads: int | None) -> tuple[Any, int
     state = _state(index)
     if state.built is None and state.rows is not None:
         state.answered += queries
-        pays = state.answered >= count_worth(state.rows, state.algorithm)
+        pays = state.answered >= count_worth(state.rows, state.algorithm, n_threads)
         if pays and state.algorithm == "auto":
-            pays = state.answered >= count_worth(state.rows, decide(index, n_threads))
+            pays = state.answered >= count_worth(state.rows, decide(index, n_threads), n_threads)
         if not pays:
             return state.rows, max(_SHARED, int(step / 4))
     built = build(index, n_threads)

@@ -268,7 +268,7 @@ bool RowSearch::has(const std::string &metric, double p) {
 }
 
 // Costs in nanoseconds of one thread as they were measured; only their ratios matter.
-double RowSearch::worth(bool tree, bool sampled) const {
+double RowSearch::worth(bool tree, bool sampled, int threads) const {
     const double n = double(X_.n), d = double(X_.d), values = n * d;
     const double narrow = 8.0 / kF64, memory = std::min(1.0, values / 4e6);  // how much of X no cache holds
     const double operations = distance_.whole > 2 ? (distance_.whole + 1) / 2.0 : 1;
@@ -277,10 +277,11 @@ double RowSearch::worth(bool tree, bool sampled) const {
     const double by_rows = 0.5 + 0.028 * padded * std::pow(narrow, 0.75) * operations + 1500 / n;
     const double by_groups = 0.05 + 0.0055 * d * narrow * (distance_.whole == 2 ? 1 : 3 * operations) + 300 / n;
     // once
-    double building = 15e3 + n * (10 + d * (0.6 + memory)) - 0.2 * memory * values;
-    if (tree) building += n * (3 * std::log2(n + 1) + (d > 8 ? 0.2 * d : 0));
+    double building = 15e3 + 10 * n + values * (0.9 + memory * (X_.singles ? 0.4 : 0.8));
+    if (tree) building += n * (3 * std::log2(n + 1) + (d > 8 ? 1.4 * d : 0)) + (d > 8 ? 5.6e3 * d : 0);
     if (sampled) building += 5.6e3 * d + std::clamp(0x1p20 / d, 2048.0, 16384.0) * (100 + 3.5 * d);
-    return building / (n * std::max(0.1 * by_rows, by_rows - (tree ? 0.2 : 1) * by_groups));
+    building *= std::sqrt(double(std::max(1, threads)));  // memory, and tasks that come one after the other, bound it
+    return building / (n * std::max(0.1 * by_rows, by_rows - (tree ? 0.4 : 1) * by_groups));
 }
 
 void RowSearch::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
