@@ -286,6 +286,34 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
         assert_same(nearest(built, Q, k), reference(X, Q, k, metric, p))
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e-22, 1e-40, 1e13, 1e25])
+@pytest.mark.parametrize("d", [4, 16, 21, 50, 131])
+@each(
+    metric=["euclidean", "manhattan", "chebyshev", "minkowski"], queries=["near", "far", "float64"]
+)
+def test_rows_in_float32(compiled, monkeypatch, d, scale, metric, queries):
+    monkeypatch.setattr(WORTH, lambda rows, algorithm, threads: math.inf)
+    rng = np.random.default_rng(d)
+    X = rng.integers(-3, 4, (300, d)) + rng.normal(size=(300, d)) * rng.choice(
+        [0, 1e-7, 1], (300, 1)
+    )
+    X[5] *= 1e18  # whose scores overflow in float32
+    X[100:140] = X[60:100]
+    X = (X * scale).astype(np.float32)
+    Q = X[::23] if queries == "near" else X[::23] + np.float32(scale)
+    Q = Q + 1e-9 * scale if queries == "float64" else Q
+    Q = Q.astype(np.float64 if queries == "float64" else np.float32)
+    built = index(X, metric, 3, engine="native")
+    with np.errstate(all="ignore"):
+        assert_same(nearest(built, Q, 7), reference(X, Q, 7, metric, 3))
+        expected = index(X, metric, 3, engine="reference")
+        radius = float(nearest(expected, Q, 9)[0][0, -1])
+        for ours, theirs in zip(within(built, Q, radius), within(expected, Q, radius), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert built.state.built is None
+
+
 # Against scikit-learn
 
 

@@ -110,6 +110,20 @@ inline f64v load_first(const float *p, int count) {
 #endif
 }
 
+// The same of as many floats as f32v has lanes.
+inline f32v load_first_f32(const float *p, int count) {
+#if defined(__AVX512F__)
+    return (f32v)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p);
+#elif defined(__AVX2__)
+    const __m256i lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return (f32v)_mm256_maskload_ps(p, lanes);
+#else
+    f32v v{};
+    for (int lane = 0; lane < count; lane++) v[lane] = p[lane];
+    return v;
+#endif
+}
+
 // The first `count` of as many floats as f64v has lanes, zeros in the others.
 inline f32h load_first_half(const float *p, int count) {
 #if defined(__AVX512F__)
@@ -134,14 +148,14 @@ inline void store_first(double *p, f64v v, int count) {
 }
 
 // Lanes of a and b exchanged in groups of Step: the two halves of a step of a transposition.
-template <int Step, std::size_t... Lane>
-inline f64v lower_lanes(f64v a, f64v b, std::index_sequence<Lane...>) {
-    return __builtin_shufflevector(a, b, (Lane & Step ? kF64 + int(Lane) - Step : int(Lane))...);
+template <int Step, class Vector, std::size_t... Lane>
+inline Vector lower_lanes(Vector a, Vector b, std::index_sequence<Lane...>) {
+    return __builtin_shufflevector(a, b, int(Lane & Step ? sizeof...(Lane) + Lane - Step : Lane)...);
 }
 
-template <int Step, std::size_t... Lane>
-inline f64v upper_lanes(f64v a, f64v b, std::index_sequence<Lane...>) {
-    return __builtin_shufflevector(a, b, (Lane & Step ? kF64 + int(Lane) : int(Lane) + Step)...);
+template <int Step, class Vector, std::size_t... Lane>
+inline Vector upper_lanes(Vector a, Vector b, std::index_sequence<Lane...>) {
+    return __builtin_shufflevector(a, b, int(Lane & Step ? sizeof...(Lane) + Lane : Lane + Step)...);
 }
 
 template <int Lanes, std::size_t... Lane>
@@ -170,15 +184,16 @@ inline void transpose(f64v (&v)[kF64]) {
     }
 }
 
-// Lane i is what all lanes of v[i] are joined to.
-template <int Step = 1, class Join>
-inline f64v joined_lanes(const f64v *v, Join join) {
-    if constexpr (Step == kF64) {
+// Lane i is what all lanes of v[i] are joined to: of as many vectors as they have lanes.
+template <int Step = 1, class Vector, class Join>
+inline Vector joined_lanes(const Vector *v, Join join) {
+    constexpr int count = int(sizeof(Vector) / sizeof(v[0][0]));
+    if constexpr (Step == count) {
         return v[0];
     } else {
-        constexpr std::make_index_sequence<kF64> lanes;
-        f64v pairs[kF64 / 2 / Step];
-        for (int i = 0; i < kF64 / 2 / Step; i++)
+        constexpr std::make_index_sequence<count> lanes;
+        Vector pairs[count / 2 / Step];
+        for (int i = 0; i < count / 2 / Step; i++)
             pairs[i] = join(lower_lanes<Step>(v[2 * i], v[2 * i + 1], lanes),
                             upper_lanes<Step>(v[2 * i], v[2 * i + 1], lanes));
         return joined_lanes<2 * Step>(pairs, join);

@@ -1,5 +1,5 @@
-// Accumulators: float64, of any order and fused. Bytes: X once for kBlock queries. Operations per feature, query and
-// point: squares 2, magnitudes 3, largest 3, powers p + 2.
+// Accumulators: float64, of any order and fused; float32 where points and queries are in float32. Bytes: X once
+// for kBlock queries. Operations per feature, query and point: squares 2, magnitudes 3, largest 3, powers p + 2.
 //
 // A score is the sum of |x - q|^p, or the maximum, as the vectors add it up. Both it and the sum S that the operation
 // defines come from terms that are not negative, by at most d additions and p + 1 roundings each, so that they are
@@ -7,11 +7,17 @@
 // roots are equal are within 4 p 2^-53 of each other. So a point whose distance is at most that of a point with the
 // score s has itself a score of at most s (1 + E) + A, for E = (d + 2 p + 16) 2^-50 and A = d p 2^-1070: nothing is
 // lost on points far from the origin, and few points but the neighbours are left to be compared exactly.
+//
+// In float32, a lane adds up d / kF32 features: terms and additions are within e = (d / kF32 + 2 p + 10) 2^-24, so that
+// E = 2.1 e more will do, and A = d p 2^-125 where powers underflow, which processors may set to 0. It is only done
+// where scores of some of the points are far from underflow and from overflow, and a limit that is not lets all pass.
 #include "ops/nearest/rows.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "native/threads.hpp"
@@ -22,21 +28,27 @@ namespace {
 
 constexpr std::size_t kBlock = 64;                 // queries that share a pass over the rows
 constexpr std::size_t kCandidateBytes = 32 << 20;  // of what a thread's queries have found
-constexpr std::size_t kPanelBytes = 128 << 10;     // of rows that stay in the second-level cache
+constexpr std::size_t kPanelBytes = 24 << 10;      // of rows that stay in the first-level cache, with some queries
 constexpr std::size_t kTasks = 8;                  // for each thread, so that none waits long for another
 constexpr std::size_t kTaskWork = 1 << 17;         // multiply-adds of a task, at least
 constexpr double kThreadWork = 5e5;                // multiply-adds worth another thread
 constexpr std::size_t kSpare = 64;                 // candidates beyond the k nearest before they are sorted out
+constexpr std::size_t kLooked = 8;                 // rows whose scores tell whether float32 will do
+constexpr double kLeastSingle = 0x1p-60, kLargestSingle = 0x1p100;  // scores with which it does
+
+// How far scores that are added up in float32 may be off, relatively.
+double single_error(std::size_t d, int p) { return (double(d) / kF32 + 2 * std::max(1, p) + 10) * 0x1p-24; }
 
 // What is known of one query's neighbours in some of the rows.
 class Shortlist {
 public:
-    void start(const Points &X, const Distance &distance, Wanted wanted, const double *query) {
+    void start(const Points &X, const Distance &distance, Wanted wanted, const double *query, bool single) {
         X_ = &X;
         distance_ = &distance;
         query_ = query;
         wanted_ = wanted;
         resolved_ = false;
+        single_ = single;
         full_ = wanted.k + wanted.k / 2 + kSpare;
         candidates_.clear();
         candidates_.reserve(full_);
@@ -45,11 +57,15 @@ public:
         const double terms = double(std::max<std::size_t>(1, X.d)), power = std::max(1, exponent());
         relative_ = (terms + 2 * power + 16) * 0x1p-50;
         absolute_ = terms * power * 0x1p-1070;
+        if (single) {
+            relative_ += 2.1 * single_error(X.d, exponent());
+            absolute_ = terms * power * 0x1p-125;
+        }
         limit_ = wanted.k ? kInfinity : limit_at(wanted.radius);
     }
 
     // Largest score that may matter.
-    double limit() const { return limit_; }
+    double limit() const { return single_ && !(limit_ < kLargestSingle) ? kInfinity : limit_; }
 
     void add(double score, std::uint32_t row) {
         candidates_.push_back({score, row});
@@ -132,6 +148,7 @@ private:
     const double *query_;
     Wanted wanted_;
     bool resolved_;  // whether some distances are in best_ or near_ already
+    bool single_;    // whether scores are added up in float32
     std::size_t full_;
     double relative_, absolute_, limit_;
     std::vector<Candidate> candidates_;
@@ -139,17 +156,53 @@ private:
     Best best_;
 };
 
-// Queries with zeros after their last feature.
+// Queries with zeros after their last feature; in float32, too, if that loses nothing of them.
 struct Padded {
     std::size_t stride;
     std::vector<double> values;
+    std::vector<float> singles;
 
-    Padded(const double *Q, std::size_t queries, std::size_t d)
-        : stride((d + kF64 - 1) / kF64 * kF64), values(queries * stride) {
+    Padded(const double *Q, std::size_t queries, std::size_t d, bool single)
+        : stride((d + kF32 - 1) / kF32 * kF32), values(queries * stride) {
         for (std::size_t i = 0; i < queries; i++) std::copy_n(Q + i * d, d, values.data() + i * stride);
+        if (!single || !std::all_of(Q, Q + queries * d, [](double q) { return double(float(q)) == q; })) return;
+        singles.assign(values.begin(), values.end());
     }
     const double *row(std::size_t i) const { return values.data() + i * stride; }
+    const float *single(std::size_t i) const { return singles.empty() ? nullptr : singles.data() + i * stride; }
 };
+
+// The scores of M queries and R rows, added up in float32: (M, R).
+template <Fold fold, int M, int R>
+inline void find_single_scores(const float *const *rows, const float *const *queries, std::size_t d, int p,
+                               double *scores) {
+    constexpr int whole = (M * R + kF32 - 1) / kF32 * kF32;
+    f32v sum[whole] = {};
+    auto add = [&](std::size_t c, auto &&load_row) {
+        f32v x[R];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) x[r] = load_row(rows[r] + c);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) {
+            const f32v q = load<f32v>(queries[m] + c);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; r++) {
+                const f32v gap = x[r] - q;
+                sum[m * R + r] = add_gap<fold>(sum[m * R + r], fold == Fold::squares ? gap : magnitude(gap), p);
+            }
+        }
+    };
+    std::size_t c = 0;
+    for (; c + kF32 <= d; c += kF32) add(c, [](const float *x) { return load<f32v>(x); });
+    if (c < d) add(c, [rest = int(d - c)](const float *x) { return load_first_f32(x, rest); });
+    float found[whole];
+#pragma GCC unroll 8
+    for (int v = 0; v < whole; v += kF32) {
+        const auto join = [](f32v a, f32v b) { return fold == Fold::largest ? larger(a, b) : a + b; };
+        store(found + v, joined_lanes(sum + v, join));
+    }
+    for (int i = 0; i < M * R; i += kF64) store(scores + i, load_f64(found + i));
+}
 
 // The scores of M queries and R rows: (M, R).
 template <Fold fold, int M, int R, class Real>
@@ -188,16 +241,22 @@ void read_rows(const Real *X, std::size_t d, int p, const Padded &Q, std::size_t
     constexpr int kSums = kVectorBytes == 64 ? 16 : 8;  // that fit in the registers, with room for operands
     constexpr int R = M == 1 ? 8 : kSums / M;
     const double *queries[M];
+    const float *singles[M];
     double limits[M * R], scores[M * R];
     auto limit = [&](int m) { std::fill_n(limits + m * R, R, lists[m].limit()); };
     for (int m = 0; m < M; m++) {
         queries[m] = Q.row(query + m);
+        singles[m] = Q.single(query + m);
         limit(m);
     }
     for (std::size_t i = first; i < last; i += R) {
         const Real *rows[R];  // the last stands for those that are not there
         for (int r = 0; r < R; r++) rows[r] = X + std::min(i + r, last - 1) * d;
-        find_scores<fold, M, R>(rows, queries, d, p, scores);
+        if constexpr (std::is_same_v<Real, float>)
+            singles[0] ? find_single_scores<fold, M, R>(rows, singles, d, p, scores)
+                       : find_scores<fold, M, R>(rows, queries, d, p, scores);
+        else
+            find_scores<fold, M, R>(rows, queries, d, p, scores);
         unsigned near = 0;
 #pragma GCC unroll 8
         for (int v = 0; v < M * R; v += kF64) near |= at_most(load<f64v>(scores + v), load<f64v>(limits + v)) << v;
@@ -226,6 +285,22 @@ void read_panels(const Real *X, std::size_t d, int p, const Padded &Q, std::size
     }
 }
 
+// Whether scores are added up in float32: where the points are, and those of some of them are neither tiny nor huge.
+bool adds_singles(const Points &X, const Distance &distance, const double *Q, std::size_t queries) {
+    const int p = distance.metric == Metric::chebyshev ? 0 : distance.whole;
+    if (!X.singles || X.d < std::size_t(kF32) || !(single_error(X.d, p) < 0x1p-8)) return false;
+    std::uint32_t rows[kLooked];
+    double distances[kLooked];
+    for (std::size_t i = 0; i < kLooked; i++) rows[i] = std::uint32_t(i * X.n / kLooked);
+    for (std::size_t i = 0; i < queries; i++) {
+        distance.distances(X, rows, kLooked, Q + i * X.d, distances);
+        std::nth_element(distances, distances + kLooked / 2, distances + kLooked);
+        const double score = p ? power(distances[kLooked / 2], p) : distances[kLooked / 2];
+        if (!(score > kLeastSingle && score < kLargestSingle)) return false;
+    }
+    return true;
+}
+
 // Calls take(query, neighbours) for each query.
 template <class Take>
 void search_rows(const Points &X, const Distance &distance, const double *Q, std::size_t queries, Wanted wanted,
@@ -235,7 +310,8 @@ void search_rows(const Points &X, const Distance &distance, const double *Q, std
         const std::size_t count = std::min(block, queries - begin);
         const double work = double(X.n) * double(X.d + 4) * double(count);
         const int most = int(std::clamp(work / kThreadWork, 1.0, double(std::max(1, threads))));
-        const Padded padded(Q + begin * X.d, count, X.d);
+        const Padded padded(Q + begin * X.d, count, X.d, adds_singles(X, distance, Q + begin * X.d, count));
+        const bool single = padded.single(0) != nullptr;
         const std::size_t least = kTaskWork / (count * (X.d + 4)) + 1;
         const std::size_t rows = std::max(least, (X.n + most * kTasks - 1) / (most * kTasks));
         std::vector<std::unique_ptr<Shortlist[]>> lists(most);
@@ -243,7 +319,7 @@ void search_rows(const Points &X, const Distance &distance, const double *Q, std
             if (!lists[thread]) {
                 lists[thread] = std::make_unique<Shortlist[]>(count);
                 for (std::size_t i = 0; i < count; i++)
-                    lists[thread][i].start(X, distance, wanted, Q + (begin + i) * X.d);
+                    lists[thread][i].start(X, distance, wanted, Q + (begin + i) * X.d, single);
             }
             const std::size_t first = task * rows, last = std::min(X.n, first + rows);
             X.typed([&](auto *x) {
@@ -274,7 +350,8 @@ double RowSearch::worth(bool tree, bool sampled, int threads) const {
     const double operations = distance_.whole > 2 ? (distance_.whole + 1) / 2.0 : 1;
     const double padded = double((X_.d + kF64 - 1) / kF64 * kF64);
     // for each query and point
-    const double by_rows = 0.5 + 0.028 * padded * std::pow(narrow, 0.75) * operations + 1500 / n;
+    const double adding = X_.singles && X_.d >= std::size_t(kF32) ? 0.015 : 0.028;  // float32, if the queries are
+    const double by_rows = 0.5 + adding * padded * std::pow(narrow, 0.75) * operations + 1500 / n;
     const double by_groups = 0.05 + 0.0055 * d * narrow * (distance_.whole == 2 ? 1 : 3 * operations) + 300 / n;
     // once
     double building = 15e3 + 10 * n + values * (0.9 + memory * (X_.singles ? 0.4 : 0.8));
