@@ -66,7 +66,7 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
-_MUCH = 1 << 23  # bytes that take long enough for several threads
+_MUCH = 6 << 20  # bytes that take long enough for several threads
 _TOGETHER = 1024  # of them, values that are added up
 _FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
