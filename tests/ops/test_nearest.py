@@ -66,7 +66,7 @@ def compiled(request, monkeypatch):
 def algorithm(request, monkeypatch):
     """What the native engine does: an index is built for one query, or never."""
     from_rows = request.param == "rows"
-    monkeypatch.setattr(WORTH, lambda rows, algorithm, threads: math.inf if from_rows else 0.0)
+    monkeypatch.setattr(WORTH, lambda *_: math.inf if from_rows else 0.0)
     return "auto" if from_rows else request.param
 
 
@@ -281,7 +281,7 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
     Q = data.draw(hnp.arrays(dtype, (m, d), elements=elements))
     k = data.draw(st.integers(1, n))
     with np.errstate(invalid="ignore"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WORTH, lambda rows, algorithm, threads: worth)
+        patch.setattr(WORTH, lambda *_: worth)
         built = index(X, metric, p, algorithm=algorithm, engine="native")
         assert_same(nearest(built, Q, k), reference(X, Q, k, metric, p))
 
@@ -293,7 +293,7 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
     metric=["euclidean", "manhattan", "chebyshev", "minkowski"], queries=["near", "far", "float64"]
 )
 def test_rows_in_float32(compiled, monkeypatch, d, scale, metric, queries):
-    monkeypatch.setattr(WORTH, lambda rows, algorithm, threads: math.inf)
+    monkeypatch.setattr(WORTH, lambda *_: math.inf)
     rng = np.random.default_rng(d)
     X = rng.integers(-3, 4, (300, d)) + rng.normal(size=(300, d)) * rng.choice(
         [0, 1e-7, 1], (300, 1)
@@ -451,10 +451,12 @@ def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, sev
         distances, indices = nearest(never, Q, 3)
         np.testing.assert_array_equal(np.diff(distances) >= 0, True)
         # the sample that may be needed is a part of the price, until it is taken
-        worth = max(worth, count_worth(never.state.rows, never.state.algorithm, thread_count()))
+        search, threads = never.state, thread_count()
+        worth = max(worth, count_worth(search.rows, search.algorithm, threads, several))
     assert worth <= answered
     at_once = index(X, engine="native")
-    m = math.ceil(worth)
+    decide(at_once)
+    m = math.ceil(count_worth(never.state.rows, never.state.algorithm, threads, 1000))
     nearest(at_once, rng.normal(size=(m, shape[1])), 3)
     assert len(builds) == 2
     assert_same(nearest(at_once, Q, 3), (distances, indices))

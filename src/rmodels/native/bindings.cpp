@@ -593,7 +593,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     module.def(
         "needs_sample", [](std::size_t n, std::size_t d) { return NearestIndex::tree_needs_sample(n, d); },
         "n_samples"_a, "n_features"_a);
-    bind_search<RowSearch>(module, "RowSearch").def("worth", &RowSearch::worth, "tree"_a, "sampled"_a, "threads"_a);
+    bind_search<RowSearch>(module, "RowSearch").def("worth", &RowSearch::worth);
     module.def("row_search", &new_row_search<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
     module.def("row_search", &new_row_search<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
     module.def("has_row_search", &RowSearch::has, "metric"_a, "p"_a);

@@ -119,9 +119,12 @@ def build(index: Index, n_threads: int | None) -> Any:
     return state.built
 
 
-def count_worth(rows: Any, algorithm: str, threads: int) -> float:
-    """Return how many queries cost as much from the rows as in an index, building included."""
-    worth: float = rows.worth(algorithm == "tree", algorithm == "auto", threads)
+def count_worth(rows: Any, algorithm: str, threads: int, queries: int) -> float:
+    """Return how many queries, so many at a time, cost as much from the rows as in an index.
+
+    Its building is included.
+    """
+    worth: float = rows.worth(algorithm == "tree", algorithm == "auto", threads, queries)
     return worth
 
 
@@ -136,9 +139,11 @@ def _choose(index: Index, queries: int, n_threads: int) -> tuple[Any, int]:
     state = _state(index)
     if state.built is None and state.rows is not None:
         state.answered += queries
-        pays = state.answered >= count_worth(state.rows, state.algorithm, n_threads)
+        pays = state.answered >= count_worth(state.rows, state.algorithm, n_threads, queries)
         if pays and state.algorithm == "auto":
-            pays = state.answered >= count_worth(state.rows, decide(index, n_threads), n_threads)
+            pays = state.answered >= count_worth(
+                state.rows, decide(index, n_threads), n_threads, queries
+            )
         if not pays:
             return state.rows, max(_SHARED, int(step / 4))
     built = build(index, n_threads)

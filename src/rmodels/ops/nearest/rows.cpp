@@ -32,6 +32,7 @@ constexpr std::size_t kPanelBytes = 24 << 10;      // of rows that stay in the f
 constexpr std::size_t kTasks = 8;                  // for each thread, so that none waits long for another
 constexpr std::size_t kTaskWork = 1 << 17;         // multiply-adds of a task, at least
 constexpr double kThreadWork = 5e5;                // multiply-adds worth another thread
+constexpr double kBuiltThread = 1e5;               // values that are packed worth another
 constexpr std::size_t kSpare = 64;                 // candidates beyond the k nearest before they are sorted out
 constexpr std::size_t kLooked = 8;                 // rows whose scores tell whether float32 will do
 constexpr double kLeastSingle = 0x1p-60, kLargestSingle = 0x1p100;  // scores with which it does
@@ -301,6 +302,11 @@ bool adds_singles(const Points &X, const Distance &distance, const double *Q, st
     return true;
 }
 
+int count_threads(const Points &X, std::size_t queries, int most) {
+    const double work = double(X.n) * double(X.d + 4) * double(queries);
+    return int(std::clamp(work / kThreadWork, 1.0, double(std::max(1, most))));
+}
+
 // Calls take(query, neighbours) for each query.
 template <class Take>
 void search_rows(const Points &X, const Distance &distance, const double *Q, std::size_t queries, Wanted wanted,
@@ -308,8 +314,7 @@ void search_rows(const Points &X, const Distance &distance, const double *Q, std
     const std::size_t block = std::clamp<std::size_t>(kCandidateBytes / (48 * (wanted.k + kSpare)), 1, kBlock);
     for (std::size_t begin = 0; begin < queries; begin += block) {
         const std::size_t count = std::min(block, queries - begin);
-        const double work = double(X.n) * double(X.d + 4) * double(count);
-        const int most = int(std::clamp(work / kThreadWork, 1.0, double(std::max(1, threads))));
+        const int most = count_threads(X, count, threads);
         const Padded padded(Q + begin * X.d, count, X.d, adds_singles(X, distance, Q + begin * X.d, count));
         const bool single = padded.single(0) != nullptr;
         const std::size_t least = kTaskWork / (count * (X.d + 4)) + 1;
@@ -344,7 +349,7 @@ bool RowSearch::has(const std::string &metric, double p) {
 }
 
 // Costs in nanoseconds of one thread as they were measured; only their ratios matter.
-double RowSearch::worth(bool tree, bool sampled, int threads) const {
+double RowSearch::worth(bool tree, bool sampled, int threads, std::size_t queries) const {
     const double n = double(X_.n), d = double(X_.d), values = n * d;
     const double narrow = 8.0 / kF64, memory = std::min(1.0, values / 4e6);  // how much of X no cache holds
     const double operations = distance_.whole > 2 ? (distance_.whole + 1) / 2.0 : 1;
@@ -357,7 +362,9 @@ double RowSearch::worth(bool tree, bool sampled, int threads) const {
     double building = 15e3 + 10 * n + values * (0.9 + memory * (X_.singles ? 0.4 : 0.8));
     if (tree) building += n * (3 * std::log2(n + 1) + (d > 8 ? 1.4 * d : 0)) + (d > 8 ? 5.6e3 * d : 0);
     if (sampled) building += 5.6e3 * d + std::clamp(0x1p20 / d, 2048.0, 16384.0) * (100 + 3.5 * d);
-    building *= std::sqrt(double(std::max(1, threads)));  // memory, and tasks that come one after the other, bound it
+    // Memory, and tasks that come one after the other, bound building, and few queries at a time have few threads.
+    const double together = count_threads(X_, std::min(queries, kBlock), threads);
+    building *= together / std::sqrt(std::clamp(values / kBuiltThread, 1.0, double(std::max(1, threads))));
     return building / (n * std::max(0.1 * by_rows, by_rows - (tree ? 0.4 : 1) * by_groups));
 }
 

@@ -19,9 +19,10 @@ public:
     // X, of fewer than 2^32 points, is kept by reference.
     RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {}
 
-    // How many queries cost as much from the rows as in an index, its building included: from shapes and threads alone.
+    // How many queries, so many at a time, cost as much from the rows as in an index, its building included: from
+    // shapes and threads alone.
     // tree: what the index would be; sampled: whether a sample must tell that first.
-    double worth(bool tree, bool sampled, int threads) const;
+    double worth(bool tree, bool sampled, int threads, std::size_t queries) const;
 
     // Q: (queries, d) row-major; distances, indices: (queries, k)
     void nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
