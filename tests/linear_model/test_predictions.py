@@ -48,6 +48,32 @@ def test_dtypes_are_those_of_scikit_learn(name, dtypes, fit_intercept):
     assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "coef", [np.array([1, 2]), np.array([1.5, 2], np.float32), np.ones((3, 2))]
+)
+@pytest.mark.parametrize("intercept", [0.1, np.float32(0.1), np.array(0.1), np.array([0.1])])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_coefficients_that_users_set(coef, intercept, dtype, kind):
+    queries = np.array([[1.0, 2.0], [0.5, -1.0]], dtype)
+    found, wanted = (
+        module.LinearRegression().fit(X[:, :2], SUMS) for module in (rmodels, sklearn.linear_model)
+    )
+    for model in (found, wanted):
+        model.coef_, model.intercept_ = coef, intercept
+    found, wanted = found.predict(kind(queries)), wanted.predict(kind(queries))
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+    np.testing.assert_allclose(found, wanted, rtol=4 * np.finfo(found.dtype).eps)
+
+
+def test_an_intercept_for_each_target_in_a_row():
+    model = LinearRegression().fit(X, np.column_stack([SUMS, -SUMS]))
+    expected = model.predict(X)
+    model.intercept_ = model.intercept_[np.newaxis]
+    np.testing.assert_array_equal(model.predict(X), expected)
+    np.testing.assert_allclose(model.predict(sparse.csr_array(X)), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, sparse.csr_array])

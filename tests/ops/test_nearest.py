@@ -314,6 +314,20 @@ def test_rows_in_float32(compiled, monkeypatch, d, scale, metric, queries):
     assert built.state.built is None
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize(("n", "k"), [(800, 20), (20_000, 60)])
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_scores_in_float32_that_overflow(compiled, monkeypatch, n, k, n_threads):
+    monkeypatch.setattr(WORTH, lambda *_: math.inf)
+    rng = np.random.default_rng(0)
+    X = (rng.uniform(1, 2, size=(n, 1)) * 1e20 * np.ones((1, 16))).astype(np.float32)
+    X[:: n // 8] = rng.normal(size=X[:: n // 8].shape)  # of which some are looked at first
+    X[-48:] *= np.float32(0.4)
+    Q = rng.normal(size=(1, 16)).astype(np.float32)
+    found = nearest(index(X, engine="native"), Q, k, n_threads=n_threads)
+    assert_same(found, reference(X, Q, k))
+
+
 # Against scikit-learn
 
 

@@ -144,7 +144,7 @@ def _zero_sums(A: NDArray) -> NDArray:
     values = A.ravel("K")  # as they lie, not copied
     rows = len(values) // _TOGETHER
     sums = np.empty((rows + 1, 1))
-    sums[rows] = 0.0 * values[rows * _TOGETHER :].sum()
+    sums[rows] = (0.0 * values[rows * _TOGETHER :]).sum()
     whole = values[: rows * _TOGETHER].reshape(rows, _TOGETHER)
     none = np.zeros((1, _TOGETHER))
     extension.affine(whole, none, none[0, :1], sums[:rows], thread_count())

@@ -68,7 +68,7 @@ def predict_linearly(rows: Rows, coef: Any, intercept: Any) -> Any:
     rows : Rows
         Checked but for NaN and infinity.
     coef : array or sparse matrix of shape (n_features,) or (n_targets, n_features)
-    intercept : float or array of shape (), (1,) or (n_targets,)
+    intercept : float or array of shape (), (1,), (n_targets,) or (1, n_targets)
 
     Returns
     -------
@@ -82,10 +82,14 @@ def predict_linearly(rows: Rows, coef: Any, intercept: Any) -> Any:
         return found + on_host(intercept)
     w = beside(coef, rows.X)
     each = w.reshape(-1, w.shape[-1])
-    if isinstance(intercept, (int, float)) and not hasattr(intercept, "dtype"):
-        intercept = np.full(len(each), intercept, on_host(w[:0]).dtype)  # it decides no dtype
-    b = namespace(w).broadcast_to(beside(intercept, rows.X), (len(each),))
+    plain = np.isscalar(intercept) and not hasattr(intercept, "dtype")
+    if plain or not hasattr(intercept, "reshape"):
+        intercept = np.asarray(intercept)
+    b = namespace(w).broadcast_to(beside(intercept, rows.X).reshape(-1), (len(each),))
     found = assert_finite(rows, affine(rows.X, each, b))
+    if plain:  # a number of Python's decides no dtype
+        with np.errstate(over="ignore"):
+            found = as_dtype(found, namespace(w).result_type(rows.X, w))
     return found if w.ndim == 2 else found[:, 0]
 
 

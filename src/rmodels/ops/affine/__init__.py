@@ -51,13 +51,16 @@ def affine(
     reference and on the native engine with every instruction set, for any number of threads, any
     strides and any batch of rows; the GPU multiplies matrices in the dtype of the result.
 
-    Accuracy on the processor: within (⌈n_features / 8⌉ + 4) 2⁻⁵³ (Σ_j abs(w_tj x_j) + abs(b_t)).
+    Accuracy on the processor: within (⌈n_features / 8⌉ + 4) 2⁻⁵³ (Σ_j abs(w_tj x_j) + abs(b_t)),
+    before a result is rounded to float32.
 
     A row with a value that is not finite has no finite result, also where its coefficient is 0:
     who finds all results finite need not check X.
 
-    Memory beyond input and result: 8 bytes for each coefficient, and the results in float64 where
-    they are given in float32; per thread 256 KB, or 128 bytes · n_features where that is more.
+    Memory beyond input and result: native the coefficients in float64, those of a target filled up
+    to a multiple of eight, twice if they are not given so, and the results in float64 where they
+    are given in float32; per thread 256 KB, or 128 bytes · n_features where that is more. The
+    reference a few MB, or 8 bytes · n_features where that is more.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from rmodels.ops.chunks import chunks
 
-_NUMBERS = 1 << 17  # of the eight sums of a chunk
+_NUMBERS = 1 << 17  # of a chunk and its eight sums
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -15,7 +15,7 @@ def affine(
     """Σ_j w_tj x_j + b_t in eight sums, a column after the other."""
     dtype = np.result_type(X, coefficients, intercepts)
     found = np.empty((len(X), len(coefficients)), dtype)
-    step = max(1, _NUMBERS // (8 * max(1, len(coefficients))))
+    step = max(1, _NUMBERS // (8 * len(coefficients) + X.shape[1] + 1))
     for rows in chunks(len(X), step, "predict"):
         x = X[rows].astype(np.float64)
         sums = np.zeros((8, len(x), len(coefficients)))

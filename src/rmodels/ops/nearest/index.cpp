@@ -109,7 +109,7 @@ NearestIndex::NearestIndex(const Points &X, const std::string &metric, double p,
         folds.push_back(Fold::squares);
     }
     std::optional<FoldTrial> trial;
-    if (folds.size() > 1 && rows.size() > kFewPoints && frame_.before == 1)
+    if (folds.size() > 1 && rows.size() > kFewPoints && frame_.before == 1)  // else distances may overflow
         trial.emplace(searched_, frame_, is_tree_ ? &tree_ : nullptr);
     for (const Fold fold : folds) {
         searched_.bounds.screen_by(fold);

@@ -9,13 +9,12 @@
 // lost on points far from the origin, and few points but the neighbours are left to be compared exactly.
 //
 // In float32, a lane adds up d / kF32 features: terms and additions are within e = (d / kF32 + 2 p + 10) 2^-24, so that
-// E = 2.1 e more will do, and A = d p 2^-125 where powers underflow, which processors may set to 0. It is only done
+// E = 2.1 e more will do, and A = d p 2^-124 where powers underflow, which processors may set to 0. It is only done
 // where scores of some of the points are far from underflow and from overflow, and a limit that is not lets all pass.
 #include "ops/nearest/rows.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <type_traits>
 #include <vector>
@@ -60,7 +59,7 @@ public:
         absolute_ = terms * power * 0x1p-1070;
         if (single) {
             relative_ += 2.1 * single_error(X.d, exponent());
-            absolute_ = terms * power * 0x1p-125;
+            absolute_ = terms * power * 0x1p-124;
         }
         limit_ = wanted.k ? kInfinity : limit_at(wanted.radius);
     }
@@ -119,7 +118,7 @@ private:
                          [](const Candidate &a, const Candidate &b) { return a.score < b.score; });
         limit_ = std::min(limit_, widened(kth->score));
         const auto end = std::remove_if(kth + 1, candidates_.end(),
-                                        [this](const Candidate &each) { return !(each.score <= limit_); });
+                                        [this](const Candidate &each) { return !(each.score <= limit()); });
         candidates_.erase(end, candidates_.end());
     }
 
