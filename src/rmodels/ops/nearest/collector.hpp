@@ -47,7 +47,7 @@ public:
         box_limit_ = box_limit;
         full_ = full(wanted);
         resolved_ = false;
-        count_ = compared_ = 0;
+        count_ = 0;
         scores_ = candidates;
         highs_ = scores_ + room(wanted);
         positions_ = highs_ + room(wanted);
@@ -133,9 +133,6 @@ public:
         return near_;
     }
 
-    // How many points' distances were computed since the start.
-    std::size_t compared() const { return compared_; }
-
 private:
     static constexpr std::size_t kBins = 16, kFew = kBins / 2;
     static constexpr std::size_t kManyBins = kGroup;
@@ -190,7 +187,6 @@ private:
         std::int64_t ranks[kRanked + kF64];
         for (std::size_t i = 0; i < count_; i++) rows[i] = index_->rows[std::bit_cast<std::uint32_t>(positions_[i])];
         index_->distance.distances(index_->X, rows, count_, query_, distances);
-        compared_ += count_;
         store(distances + count_, broadcast(kInfinity));
         near_.resize(count_);
         if (rank(distances, count_, ranks)) {
@@ -219,7 +215,6 @@ private:
     void offer(const std::uint32_t *rows, std::size_t count) {
         double distances[kGroup];
         index_->distance.distances(index_->X, rows, count, query_, distances);
-        compared_ += count;
         for (std::size_t j = 0; j < count; j++) {
             if (wanted_.k)
                 best_.offer({distances[j], rows[j]});
@@ -240,7 +235,6 @@ private:
     float *scores_, *highs_;  // the scores, and raised by their slack
     float *positions_;        // their bits
     float *scratch_;
-    std::size_t compared_;
     std::vector<Neighbour> near_;
     Best best_;
 };

@@ -178,9 +178,9 @@ bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double 
             else
                 points.doubles = sample.data();
             const NearestIndex trial(points, metric, p, "tree", threads);
-            const Cost cost =
+            const std::size_t scans =
                 trial.search(queries.data(), kTrials, {kTrialNeighbours, 0}, threads, [](std::size_t, const auto &) {});
-            return double(cost.scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
+            return double(scans) / double(kTrials * std::max<std::size_t>(1, trial.groups_));
         });
     };
     const std::size_t size = std::min(X.n, std::clamp(kSampleValues / X.d, kSample / 8, kSample));
@@ -399,8 +399,7 @@ NearestIndex::Walk NearestIndex::plan(const double *Q, std::size_t queries, int 
 
 // Calls take(query, neighbours) for each query, on any thread.
 template <class Take>
-NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads,
-                                        Take take) const {
+std::size_t NearestIndex::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
     const std::size_t d = searched_.X.d;
     const double each = double(is_tree_ ? std::min<std::size_t>(groups_, 16) : groups_) * double(kGroup * (d + 4));
     const double most = std::max(1.0, each * double(queries) / kThreadWork);
@@ -422,7 +421,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
     const std::size_t blocks = (queries + block - 1) / block;
     std::vector<std::unique_ptr<Workspace>> workspaces(threads);
     std::vector<std::vector<Neighbour>> parts(spans > 1 ? spans * queries : 0);  // (spans, queries)
-    std::atomic<std::size_t> scans{0}, compared{0};
+    std::atomic<std::size_t> scans{0};
     parallel_for(blocks * spans, threads, [&](std::size_t task, int thread) {
         if (!workspaces[thread]) workspaces[thread] = std::make_unique<Workspace>(block, d, wanted);
         Workspace &work = *workspaces[thread];
@@ -436,7 +435,6 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
             if (!work.screened[i])
                 work.collectors[i].scan(first * kGroup, std::min(searched_.rows.size(), last * kGroup));
             const std::vector<Neighbour> &found = work.collectors[i].finish(span == 0);
-            compared += work.collectors[i].compared();
             if (spans > 1)
                 parts[span * queries + order[begin + i]] = found;
             else
@@ -452,7 +450,7 @@ NearestIndex::Cost NearestIndex::search(const double *Q, std::size_t queries, Wa
             std::sort(found.begin(), found.end());
             take(i, found);
         }
-    return {scans, compared};
+    return scans;
 }
 
 void NearestIndex::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances,

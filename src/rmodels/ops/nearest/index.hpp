@@ -54,14 +54,11 @@ private:
         std::vector<std::size_t> order;  // of the queries
         std::vector<std::size_t> home;   // tree: the leaf on whose side of every split each of them is
     };
-    struct Cost {
-        std::size_t scans;     // tree: pairs of a query and a group
-        std::size_t compared;  // pairs of a query and a point whose distance was computed
-    };
 
     Walk plan(const double *Q, std::size_t queries, int threads) const;
+    // Returns, of a tree, how many pairs of a query and a group were scanned.
     template <class Take>
-    Cost search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+    std::size_t search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
     template <Fold fold>
     void search_brute(Workspace &work, std::size_t first_group, std::size_t last_group) const;
     template <Fold fold>
