@@ -172,66 +172,56 @@ struct Padded {
     const float *single(std::size_t i) const { return singles.empty() ? nullptr : singles.data() + i * stride; }
 };
 
-// The scores of M queries and R rows, added up in float32: (M, R).
-template <Fold fold, int M, int R>
-inline void find_single_scores(const float *const *rows, const float *const *queries, std::size_t d, int p,
-                               double *scores) {
-    constexpr int whole = (M * R + kF32 - 1) / kF32 * kF32;
-    f32v sum[whole] = {};
-    auto add = [&](std::size_t c, auto &&load_row) {
-        f32v x[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; r++) x[r] = load_row(rows[r] + c);
-#pragma GCC unroll 8
-        for (int m = 0; m < M; m++) {
-            const f32v q = load<f32v>(queries[m] + c);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; r++) {
-                const f32v gap = x[r] - q;
-                sum[m * R + r] = add_gap<fold>(sum[m * R + r], fold == Fold::squares ? gap : magnitude(gap), p);
-            }
-        }
-    };
-    std::size_t c = 0;
-    for (; c + kF32 <= d; c += kF32) add(c, [](const float *x) { return load<f32v>(x); });
-    if (c < d) add(c, [rest = int(d - c)](const float *x) { return load_first_f32(x, rest); });
-    float found[whole];
-#pragma GCC unroll 8
-    for (int v = 0; v < whole; v += kF32) {
-        const auto join = [](f32v a, f32v b) { return fold == Fold::largest ? larger(a, b) : a + b; };
-        store(found + v, joined_lanes(sum + v, join));
-    }
-    for (int i = 0; i < M * R; i += kF64) store(scores + i, load_f64(found + i));
+// As many values of a row as a vector has lanes, or the first `count`, with zeros in the others.
+template <class Vector, class Real>
+inline Vector load_row(const Real *x) {
+    if constexpr (std::is_same_v<Vector, f64v>)
+        return load_f64(x);
+    else
+        return load<f32v>(x);
 }
 
-// The scores of M queries and R rows: (M, R).
-template <Fold fold, int M, int R, class Real>
-inline void find_scores(const Real *const *rows, const double *const *queries, std::size_t d, int p, double *scores) {
-    f64v sum[M * R] = {};
-    auto add = [&](std::size_t c, auto &&load_row) {
-        f64v x[R];
+template <class Vector, class Real>
+inline Vector load_row(const Real *x, int count) {
+    if constexpr (std::is_same_v<Vector, f64v>)
+        return load_first(x, count);
+    else
+        return load_first_f32(x, count);
+}
+
+// The scores of M queries and R rows, added up in the numbers of the queries: (M, R).
+template <class Vector, Fold fold, int M, int R, class Real, class Number>
+inline void find_scores(const Real *const *rows, const Number *const *queries, std::size_t d, int p, double *scores) {
+    constexpr int lanes = int(sizeof(Vector) / sizeof(Number)), whole = (M * R + lanes - 1) / lanes * lanes;
+    Vector sum[whole] = {};
+    auto add = [&](std::size_t c, auto &&load_values) {
+        Vector x[R];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; r++) x[r] = load_row(rows[r] + c);
+        for (int r = 0; r < R; r++) x[r] = load_values(rows[r] + c);
 #pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
-            const f64v q = load<f64v>(queries[m] + c);
+            const Vector q = load<Vector>(queries[m] + c);
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-                const f64v gap = x[r] - q;
+                const Vector gap = x[r] - q;
                 sum[m * R + r] = add_gap<fold>(sum[m * R + r], fold == Fold::squares ? gap : magnitude(gap), p);
             }
         }
     };
     std::size_t c = 0;
-    for (; c + kF64 <= d; c += kF64) add(c, [](const Real *x) { return load_f64(x); });
-    if (c < d) add(c, [rest = int(d - c)](const Real *x) { return load_first(x, rest); });
-#pragma GCC unroll 8
-    for (int v = 0; v < M * R; v += kF64) {
+    for (; c + lanes <= d; c += lanes) add(c, [](const Real *x) { return load_row<Vector>(x); });
+    if (c < d) add(c, [rest = int(d - c)](const Real *x) { return load_row<Vector>(x, rest); });
+    const auto join = [](Vector a, Vector b) {
         if constexpr (fold == Fold::largest)
-            store(scores + v, joined_lanes(sum + v, [](f64v a, f64v b) { return larger(a, b); }));
+            return larger(a, b);
         else
-            store(scores + v, lane_sums(sum + v));
-    }
+            return a + b;
+    };
+    Number found[whole];
+#pragma GCC unroll 8
+    for (int v = 0; v < whole; v += lanes) store(found + v, joined_lanes(sum + v, join));
+#pragma GCC unroll 8
+    for (int i = 0; i < M * R; i += kF64) store(scores + i, load_f64(found + i));
 }
 
 // Takes the rows [first, last) for M queries.
@@ -253,10 +243,10 @@ void read_rows(const Real *X, std::size_t d, int p, const Padded &Q, std::size_t
         const Real *rows[R];  // the last stands for those that are not there
         for (int r = 0; r < R; r++) rows[r] = X + std::min(i + r, last - 1) * d;
         if constexpr (std::is_same_v<Real, float>)
-            singles[0] ? find_single_scores<fold, M, R>(rows, singles, d, p, scores)
-                       : find_scores<fold, M, R>(rows, queries, d, p, scores);
+            singles[0] ? find_scores<f32v, fold, M, R>(rows, singles, d, p, scores)
+                       : find_scores<f64v, fold, M, R>(rows, queries, d, p, scores);
         else
-            find_scores<fold, M, R>(rows, queries, d, p, scores);
+            find_scores<f64v, fold, M, R>(rows, queries, d, p, scores);
         unsigned near = 0;
 #pragma GCC unroll 8
         for (int v = 0; v < M * R; v += kF64) near |= at_most(load<f64v>(scores + v), load<f64v>(limits + v)) << v;
@@ -301,6 +291,7 @@ bool adds_singles(const Points &X, const Distance &distance, const double *Q, st
     return true;
 }
 
+// How many threads a pass of so many queries has.
 int count_threads(const Points &X, std::size_t queries, int most) {
     const double work = double(X.n) * double(X.d + 4) * double(queries);
     return int(std::clamp(work / kThreadWork, 1.0, double(std::max(1, most))));
