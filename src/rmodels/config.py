@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
-__all__ = ["config_context", "get_config", "set_config", "thread_count"]
+__all__ = ["check_n_jobs", "config_context", "get_config", "set_config", "thread_count"]
 
 ENGINES = ("auto", "reference", "native", "gpu")
 
@@ -163,6 +163,12 @@ def _inside_joblib_thread() -> bool:
     return not (in_process and os.environ.get("OMP_NUM_THREADS"))
 
 
+def check_n_jobs(n_jobs: int | None) -> None:
+    """Raise an error if an estimator's `n_jobs` means no number of threads."""
+    if n_jobs == 0:
+        raise ValueError("n_jobs == 0 has no meaning: use None, a positive number or -1")
+
+
 def thread_count(n_jobs: int | None = None) -> int:
     """Return how many threads a call may start.
 
@@ -182,14 +188,13 @@ def thread_count(n_jobs: int | None = None) -> int:
     ValueError
         If `n_jobs` is 0.
     """
+    check_n_jobs(n_jobs)
     allowed = _processors()
     n_threads = _current()["n_threads"]
     if n_threads is not None:
         allowed = min(allowed, n_threads)
     if n_jobs is None:
         return 1 if _inside_joblib_thread() else allowed
-    if n_jobs == 0:
-        raise ValueError("n_jobs == 0 has no meaning: use None, a positive number or -1")
     if n_jobs < 0:
         return max(1, allowed + 1 + n_jobs)
     return min(allowed, n_jobs)

@@ -9,7 +9,14 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
-from rmodels import GaussianNB, KNeighborsClassifier, LinearRegression, NearestNeighbors, data
+from rmodels import (
+    GaussianNB,
+    KNeighborsClassifier,
+    LinearRegression,
+    NearestNeighbors,
+    data,
+    native,
+)
 from rmodels.data import checks
 from rmodels.data.checks import is_surely_finite
 
@@ -28,12 +35,15 @@ def test_one_value_that_is_not_finite_is_seen(size, dtype):
 
 
 @pytest.mark.parametrize("size", [3, 5000])
-def test_infinities_of_both_signs_and_sums_that_overflow(size):
+def test_infinities_of_both_signs_and_sums_that_overflow(monkeypatch, size):
     A = np.zeros(size)
     A[0], A[-1] = np.inf, -np.inf
     assert not is_surely_finite(A)
-    A[0], A[-1] = 1.7e308, 1.7e308  # finite, but not surely: then each value is looked at
-    assert not is_surely_finite(A)
+    A[0], A[-1] = 1.7e308, 1.7e308
+    assert is_surely_finite(A) == (size > 4096 and native.load() is not None)
+    monkeypatch.setattr(checks.native, "load", lambda: None)  # as it was built without a compiler
+    assert not is_surely_finite(A)  # finite, but not surely: then each value is looked at
+    monkeypatch.undo()
     model = LinearRegression().fit(np.eye(3), [1.0, 2.0, 3.0])
     with np.errstate(all="ignore"):
         model.predict(np.array([[1.7e308, 1.7e308, 0.0]]))
@@ -45,6 +55,40 @@ def test_slices_are_checked_where_they_are():
     assert is_surely_finite(A[1::2, 1::2])
     assert not is_surely_finite(A[:, ::-1])
     assert not is_surely_finite(A.T[::2])
+
+
+@pytest.mark.parametrize("name", native.instruction_sets())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_value_of_every_layout_is_looked_at(monkeypatch, name, dtype):
+    monkeypatch.setenv("RMODELS_ISA", name)
+    all_finite = native.load().all_finite
+    rng = np.random.default_rng(1)
+    for shape in ((1, 1), (1, 300), (37, 29), (3, 70_000), (70_000, 2)):
+        whole = np.full((2 * shape[0] + 1, 2 * shape[1] + 1), np.nan, dtype)
+        for view in (
+            np.zeros(shape, dtype),
+            np.zeros(shape, dtype, order="F"),
+            whole[1 : shape[0] + 1, 1 : shape[1] + 1],
+            whole[1::2, 1::2],
+            whole[::-2, ::-2][: shape[0], : shape[1]],
+            whole.T[1::2, 1::2].T,
+        ):
+            assert view.shape == shape
+            view[:] = rng.normal(size=shape)
+            view[0, 0] = np.finfo(dtype).max
+            assert all_finite(view, 2)
+            for value in (np.nan, np.inf, -np.inf):
+                for row, column in (
+                    (0, 0),
+                    (shape[0] - 1, shape[1] - 1),
+                    *rng.integers(0, shape, (3, 2)),
+                ):
+                    kept, view[row, column] = view[row, column], value
+                    assert not all_finite(view, 1)
+                    assert not all_finite(view, 2)
+                    view[row, column] = kept
+    for shape in ((0,), (0, 3), (3, 0)):
+        assert all_finite(np.empty(shape, dtype), 2)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, bool])

@@ -15,11 +15,13 @@ from sklearn.preprocessing import StandardScaler
 from rmodels import (
     KNeighborsClassifier,
     KNeighborsRegressor,
+    LocalOutlierFactor,
     NearestNeighbors,
     kneighbors_graph,
     radius_neighbors_graph,
 )
 from rmodels.config import config_context
+from rmodels.ops.nearest import FEW
 
 pytestmark = pytest.mark.usefixtures("on_engine")
 
@@ -294,8 +296,45 @@ def test_bad_points(X, message):
 )
 def test_bad_queries(Q, k, error, message):
     model = NearestNeighbors(n_neighbors=2).fit([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]])
-    with pytest.raises(error, match=message):
-        model.kneighbors(Q, k)
+    for queries in (Q, None if Q is None else np.array(Q)):
+        with pytest.raises(error, match=message):
+            model.kneighbors(queries, k)
+
+
+def test_a_few_queries_are_checked_and_answered_as_many_are():
+    X, Q, rng = _data(n=90)
+    Q, y = np.float32(Q), rng.integers(0, 3, len(X))
+    many = np.tile(Q, (200, 1))
+    assert many.size * len(X) > FEW
+    methods = ("kneighbors", "kneighbors_graph", "predict", "predict_proba")
+    for model in (
+        NearestNeighbors(),
+        KNeighborsClassifier(weights="distance"),
+        KNeighborsRegressor(),
+        LocalOutlierFactor(novelty=True),
+    ):
+        model.fit(X, y)
+        for name in (*methods, "score_samples", "decision_function"):
+            method = getattr(model, name, None)
+            if method is None:
+                continue
+            found, expected = method(Q), method(many)
+            if name == "kneighbors_graph":
+                found, expected = found.toarray(), expected.toarray()
+            pairs = (
+                zip(found, expected, strict=True) if name == "kneighbors" else [(found, expected)]
+            )
+            for few, all_of_them in pairs:
+                assert few.dtype == all_of_them.dtype
+                assert_array_equal(few, all_of_them[: len(Q)])
+        with pytest.raises(ValueError, match="n_jobs == 0"):
+            model.set_params(n_jobs=0).kneighbors(Q)
+        with pytest.raises(ValueError, match="n_jobs == 0"):
+            model.fit(X, y)
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    named = NearestNeighbors().fit(pandas.DataFrame(X, columns=list("abcd")))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        named.kneighbors(Q)
 
 
 def test_bad_parameters_and_use():

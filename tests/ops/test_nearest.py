@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from rmodels import native
 from rmodels.config import config_context, thread_count
 from rmodels.ops import device
-from rmodels.ops.nearest import METRICS, decide, index, nearest, within
+from rmodels.ops.nearest import FEW, METRICS, decide, index, nearest, nearest_of_few, within
 from rmodels.ops.nearest.native import count_worth
 
 ALGORITHMS = ("brute", "tree")
@@ -475,6 +475,85 @@ def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, sev
     assert len(builds) == 2
     assert_same(nearest(at_once, Q, 3), (distances, indices))
     assert_same(nearest(index(X, engine="native"), Q, 3), (distances, indices))
+
+
+def few_kinds(Q):
+    """Yield arrays of the same rows that are taken at once, then others that are left."""
+    read_only = Q.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only, True
+    yield "rows of a larger array", np.repeat(Q, 2, axis=0)[::2][:1], True
+    yield "Fortran order", np.asfortranarray(Q), len(Q) == 1
+    yield "columns of a larger array", np.repeat(Q, 2, axis=1)[:, ::2], False
+    yield "reversed", Q[:, ::-1], False
+    yield "other order of bytes", Q.astype(Q.dtype.newbyteorder()), False
+    yield (
+        "at an odd byte",
+        np.frombuffer(b"0" + Q.tobytes(), Q.dtype, offset=1).reshape(Q.shape),
+        False,
+    )
+    yield "half precision", Q.astype(np.float16), False
+    yield "a subclass", Q.view(np.ma.MaskedArray), False
+    yield "a list", Q.tolist(), False
+    yield "one dimension", Q[0], False
+    yield "no rows", Q[:0], False
+    yield "fewer columns", Q[:, 1:].copy(), False
+    yield "more columns", np.hstack([Q, Q]), False
+    for value in (np.nan, np.inf, -np.inf):
+        spoiled = Q.copy()
+        spoiled[-1, -1] = value
+        yield str(value), spoiled, False
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("queries", [1, 7])
+def test_few_queries_are_answered_at_once_as_they_are_else(compiled, metric, dtype, queries):
+    rng = np.random.default_rng(20)
+    for shape in ((40, 3), (150, 19)):
+        X = rng.integers(-3, 4, shape).astype(dtype)  # many ties
+        Q = (rng.integers(-3, 4, (queries, shape[1])) + 0.25).astype(dtype)
+        points, other = (index(X, metric, 3.0, engine=compiled) for _ in range(2))
+        expected = nearest(other, Q, 4)
+        found = nearest_of_few(points, Q, 4)
+        if metric == "cosine":  # its rows have to be normalised
+            assert found is None
+        else:
+            assert_same(found, expected)
+        if metric == "euclidean":
+            for kind, rows, taken in few_kinds(Q):
+                points.state.answered = 0  # else an index would be worth its building
+                found = nearest_of_few(points, rows, 4)
+                assert (found is not None) == taken, kind
+                if taken:
+                    assert_same(found, tuple(each[: len(rows)] for each in expected))
+
+
+def test_few_queries_count_towards_the_index_and_are_answered_by_it(builds):
+    rng = np.random.default_rng(21)
+    X, Q = rng.normal(size=(500, 6)), rng.normal(size=(1, 6))
+    points, expected, asked = index(X, engine="native"), nearest(index(X, engine="native"), Q, 3), 0
+    while (found := nearest_of_few(points, Q, 3)) is not None:
+        assert_same(found, expected)
+        asked += 1
+        assert asked == points.state.answered
+    assert asked < count_worth(points.state.rows, points.state.algorithm, 1, 1) <= asked + 1
+    assert builds == []
+    assert_same(nearest(points, Q, 3), expected)
+    assert builds == [X.shape]
+    assert_same(nearest_of_few(points, Q, 3), expected)
+    copied = pickle.loads(pickle.dumps(points))
+    assert_same(nearest_of_few(copied, Q, 3), expected)
+
+
+def test_more_than_few_queries_and_other_engines_are_left(builds):
+    X = np.zeros((500, 4))
+    points, too_many = index(X, engine="native"), int(FEW) // X.size
+    nearest(points, np.zeros((1000, 4)), 1)
+    assert builds == [X.shape]
+    assert nearest_of_few(points, np.zeros((too_many - 1, 4)), 1) is not None
+    assert nearest_of_few(points, np.zeros((too_many, 4)), 1) is None
+    assert nearest_of_few(index(X, engine="reference"), X[:1], 1) is None
 
 
 def test_queries_that_come_at_once_build_one_index(builds):

@@ -2,6 +2,8 @@
 
 import functools
 from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import sklearn
@@ -17,6 +19,7 @@ __all__ = ["Method", "all_or_nothing", "available_if"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _MOST_KNOWN = 1024
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 _known_parameters: set[tuple] = set()
 
 
@@ -26,16 +29,26 @@ def _check_parameters(estimator: Any) -> None:
     Checking takes longer than fitting a small model, so that values known to be valid are
     remembered, if they are plain ones.
     """
-    values = [getattr(estimator, name) for name in estimator._parameter_constraints]
-    types = [type(value) for value in values]
-    if not {bool, int, float, str, type(None)}.issuperset(types):
-        check_parameters(estimator)
-        return
-    key = (type(estimator), *types, *values)
-    if key not in _known_parameters:
-        check_parameters(estimator)
-        if len(_known_parameters) < _MOST_KNOWN:
-            _known_parameters.add(key)
+    kind = type(estimator)
+    values = _values_of(*estimator._parameter_constraints)(estimator)
+    types = tuple(map(type, values))
+    key = (kind, types, values)
+    try:
+        if key in _known_parameters:
+            return
+    except TypeError:  # an array, a list: not a plain value
+        pass
+    check_parameters(estimator)
+    if _PLAIN.issuperset(types) and len(_known_parameters) < _MOST_KNOWN:
+        _known_parameters.add(key)
+
+
+@cache
+def _values_of(*names: str) -> Callable[[Any], tuple]:
+    """Return what gets an estimator's parameters of these names."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda estimator: tuple(getattr(estimator, name) for name in names)
 
 
 def all_or_nothing(fit: Method) -> Method:

@@ -1,7 +1,7 @@
 """Metrics by their scikit-learn names: which are valid, what they mean, and their distances."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -83,6 +83,9 @@ def choose_metric(
     ValueError
         If scikit-learn does not allow the metric with the algorithm.
     """
+    if metric_params is None and isinstance(metric, str):
+        name, parameters = _choose_name(metric, algorithm, p)
+        return name, dict(parameters)
     _check_algorithm(metric, algorithm, metric_params)
     if "p" in (metric_params or {}) and p is not None:
         warn(
@@ -91,6 +94,13 @@ def choose_metric(
             SyntaxWarning,
         )
     return _effective_metric(metric, p, metric_params)
+
+
+@lru_cache(1024, typed=True)
+def _choose_name(metric: str, algorithm: str, p: float | None) -> tuple[Metric, dict[str, Any]]:
+    """Return what `choose_metric` returns of a name alone."""
+    _check_algorithm(metric, algorithm, None)
+    return _effective_metric(metric, p, None)
 
 
 def _check_algorithm(metric: Metric, algorithm: str, parameters: dict[str, Any] | None) -> None:

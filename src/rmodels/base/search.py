@@ -15,7 +15,7 @@ from rmodels.base import metrics
 from rmodels.base.blockwise import Blockwise, Precomputed, SparseRows, join_blocks, row_blocks
 from rmodels.base.metrics import Metric
 from rmodels.base.warnings import warn
-from rmodels.config import get_config
+from rmodels.config import get_config, thread_count
 from rmodels.data.arrays import beside, on_gpu, on_host
 from rmodels.exceptions import NotCoveredError
 from rmodels.ops import choose
@@ -82,7 +82,7 @@ def new_search(
     algorithm: str,
     effective: Metric,
     parameters: dict[str, Any],
-    n_threads: int,
+    n_jobs: int | None,
 ) -> "Indexed | Blockwise":
     """Prepare points for searching as an estimator's parameters say, with scikit-learn's warnings.
 
@@ -94,7 +94,7 @@ def new_search(
         As of an estimator.
     effective, parameters
         As `metrics.choose_metric` returns them.
-    n_threads : int
+    n_jobs : int or None
     """
     chosen = metrics.ALGORITHMS[algorithm]
     if sparse.issparse(X) and metric != "precomputed":
@@ -110,11 +110,11 @@ def new_search(
             "Mind that for 0 < p < 1, Minkowski metrics are not distance metrics. Continuing "
             "the execution with `algorithm='brute'`.",
         )
-    return search(X, effective, parameters, chosen, n_threads)
+    return search(X, effective, parameters, chosen, n_jobs)
 
 
 def search(
-    X: Any, metric: Metric, parameters: dict[str, Any], algorithm: str, n_threads: int
+    X: Any, metric: Metric, parameters: dict[str, Any], algorithm: str, n_jobs: int | None
 ) -> "Indexed | Blockwise":
     """Prepare points for searching.
 
@@ -125,7 +125,7 @@ def search(
     metric, parameters
         As `metrics.choose_metric` returns them.
     algorithm : {"auto", "brute", "tree"}
-    n_threads : int
+    n_jobs : int or None
 
     Raises
     ------
@@ -134,13 +134,11 @@ def search(
     """
     indexed = metrics.INDEXED.get(metric) if isinstance(metric, str) else None
     if indexed is not None and parameters.get("w") is None and _as_array(X):
-        unknown = parameters.keys() - {"p", "w"}
-        if unknown:
+        if unknown := parameters.keys() - {"p", "w"} if parameters else None:
             raise ValueError(f"metric={metric!r} takes no parameter {', '.join(sorted(unknown))}")
         p = float(parameters.get("p", 2.0))
         points = X.toarray() if sparse.issparse(X) else X
-        index = ops.index(points, indexed, p, algorithm=algorithm, n_threads=n_threads)
-        return Indexed(X, index, n_threads)
+        return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm), n_jobs)
     engine = get_config()["engine"]
     if on_gpu(X):
         engine = "gpu"
@@ -177,22 +175,22 @@ class Indexed:
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     index : rmodels.ops.nearest.Index
         Of X as an array. Unless it is on the GPU, queries from there are copied to the processor.
-    n_threads : int, default=None
-        For what is built before there are queries.
+    n_jobs : int, default=None
+        An estimator's, for what is built before there are queries.
     """
 
     remote = False
 
-    def __init__(self, X: Any, index: ops.Index, n_threads: int | None = None) -> None:
+    def __init__(self, X: Any, index: ops.Index, n_jobs: int | None = None) -> None:
         self.X = X
         self._index = index
-        self._n_threads = n_threads
+        self._n_jobs = n_jobs
         self.engine = index.engine
 
     @property
     def algorithm(self) -> str:
         """What the search of many queries does, decided now if it was not before."""
-        return ops.decide(self._index, n_threads=self._n_threads)
+        return ops.decide(self._index, n_threads=thread_count(self._n_jobs))
 
     def fields(self) -> dict[str, Any]:
         """Return what `from_fields` takes; tensors as arrays, which any engine searches."""
@@ -239,6 +237,10 @@ class Indexed:
             for rows in row_blocks(Q.shape[0], Q.shape[1])
         ]
         return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
+
+    def nearest_of_few(self, Q: Any, k: int) -> tuple[Distances, Indices] | None:
+        """Return what `rmodels.ops.nearest.nearest_of_few` returns."""
+        return ops.nearest_of_few(self._index, Q, k)
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""

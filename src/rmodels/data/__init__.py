@@ -95,7 +95,8 @@ def source(
         vars(estimator).pop("_preparation", None)
     if prepared is not None and is_frame(X) and prepared.is_given(names_of(X)):
         X = Scan(TableReader(X), names_of(X))  # which makes 0 and 1 of text, as in the fit
-    if isinstance(X, Scan):
+    plain = type(X) is np.ndarray
+    if not plain and isinstance(X, Scan):
         return ScanSource(
             X,
             estimator,
@@ -109,7 +110,7 @@ def source(
             missing=need.missing,
             task=task,
         )
-    if is_dask(X):
+    if not plain and is_dask(X):
         return DaskSource(
             X,
             estimator,

@@ -66,8 +66,8 @@ Targets = Literal["none", "numbers", "labels", "codes"]
 Missing = Literal["later", "refuse", "allow"]
 
 _FLOATS = [np.float64, np.float32]
+_PLAIN = frozenset(map(np.dtype, _FLOATS))  # in the processor's order of bytes
 _MUCH = 6 << 20  # bytes that take long enough for several threads
-_TOGETHER = 1024  # of them, values that are added up
 _FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
 
@@ -105,7 +105,7 @@ class Need:
 
 def is_plain(A: Any) -> bool:
     """Return whether A is an array that needs no conversion: validating it would cost more."""
-    return type(A) is np.ndarray and A.dtype in _FLOATS and A.ndim in (1, 2) and A.size > 0
+    return type(A) is np.ndarray and A.dtype in _PLAIN and A.ndim in (1, 2) and A.size > 0
 
 
 def _are_plain(X: Any, need: Need) -> bool:
@@ -123,32 +123,15 @@ def _are_plain(X: Any, need: Need) -> bool:
 
 
 def is_surely_finite(A: NDArray) -> bool:
-    """Return whether a sum over an array shows that all of it is finite."""
-    if (
-        A.size <= _FEW_VALUES and A.flags.aligned
-    ):  # a product of BLAS, which tells nobody of overflow
-        return math.isfinite(np.vdot(A, A))
+    """Return whether an array of numbers is seen to be finite: where sums overflow it may be."""
+    if A.size <= _FEW_VALUES and A.flags.aligned:
+        return math.isfinite(np.vdot(A, A))  # by BLAS, which tells nobody of overflow
+    extension: Any = native.load()
+    if extension is not None and A.dtype in _PLAIN and A.ndim in (1, 2) and A.flags.aligned:
+        found: bool = extension.all_finite(A, thread_count() if A.nbytes >= _MUCH else 1)
+        return found
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(_zero_sums(A).sum())
-
-
-def _zero_sums(A: NDArray) -> NDArray:
-    """Return numbers that are finite if and only if those of an array are: of many Σ 0 · a of some.
-
-    The native engine reads them on all threads, and a sum of NumPy's on one.
-    """
-    extension: Any = native.load() if A.nbytes >= _MUCH else None
-    flags = A.flags
-    if extension is None or A.dtype not in _FLOATS or not (flags.aligned and flags.forc):
-        return A
-    values = A.ravel("K")  # as they lie, not copied
-    rows = len(values) // _TOGETHER
-    sums = np.empty((rows + 1, 1))
-    sums[rows] = (0.0 * values[rows * _TOGETHER :]).sum()
-    whole = values[: rows * _TOGETHER].reshape(rows, _TOGETHER)
-    none = np.zeros((1, _TOGETHER))
-    extension.affine(whole, none, none[0, :1], sums[:rows], thread_count())
-    return sums
+        return math.isfinite(A.sum())
 
 
 def _record_columns(estimator: Any, X: NDArray) -> None:

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "native/finite.hpp"
 #include "native/processor.hpp"
+#include "native/searches.hpp"
 #include "native/steps.hpp"
 #include "native/strided.hpp"
 #include "native/systems.hpp"
@@ -21,7 +23,6 @@
 #include "ops/affine/native.hpp"
 #include "ops/assign/native.hpp"
 #include "ops/bins/native.hpp"
-#include "ops/connect/native.hpp"
 #include "ops/coordinate/native.hpp"
 #include "ops/descent/native.hpp"
 #include "ops/donors/native.hpp"
@@ -31,8 +32,6 @@
 #include "ops/moments/groups.hpp"
 #include "ops/moments/native.hpp"
 #include "ops/moments/sparse.hpp"
-#include "ops/nearest/index.hpp"
-#include "ops/nearest/rows.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -57,6 +56,12 @@ Strided strided(const Array &array) {
 }
 
 Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
+
+bool is_finite(const Array &array, int threads) {
+    const Strided values = strided(array);
+    nb::gil_scoped_release release;
+    return all_finite(values, threads);
+}
 
 void add_moments(Moments &moments, const Array &X, const Array &Y, const Vector &weights, std::size_t first,
                  std::size_t last, int threads) {
@@ -309,104 +314,6 @@ void minimise(Paths &paths, const Input &l1, const Input &l2, const Result &coef
     paths.minimise(l1.data(), l2.data(), l1.shape(0), threads, coefficients.data(), steps.data(), violations.data());
 }
 
-template <class Real>
-using Column = nb::ndarray<nb::numpy, Real, nb::ndim<1>>;
-
-template <class Real>
-Points points(const Rows<const Real> &X) {
-    if constexpr (std::is_same_v<Real, float>)
-        return {X.data(), nullptr, X.shape(0), X.shape(1)};
-    else
-        return {nullptr, X.data(), X.shape(0), X.shape(1)};
-}
-
-template <class Real>
-std::unique_ptr<NearestIndex> new_index(const Rows<const Real> &X, const std::string &metric, double p,
-                                        const std::string &algorithm, int threads) {
-    nb::gil_scoped_release release;
-    return std::make_unique<NearestIndex>(points(X), metric, p, algorithm, threads);
-}
-
-// What algorithm "auto" is.
-template <class Real>
-std::string choose_algorithm(const Rows<const Real> &X, const std::string &metric, double p, int threads) {
-    nb::gil_scoped_release release;
-    return NearestIndex::tree_pays(points(X), metric, p, threads) ? "tree" : "brute";
-}
-
-template <class Real>
-std::unique_ptr<RowSearch> new_row_search(const Rows<const Real> &X, const std::string &metric, double p) {
-    return std::make_unique<RowSearch>(points(X), metric, p);
-}
-
-template <class Search>
-void find_nearest(const Search &search, const Rows<const double> &Q, const Rows<double> &distances,
-                  const Rows<std::int64_t> &indices, int threads) {
-    nb::gil_scoped_release release;
-    search.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
-}
-
-// An array that owns what was in the vector.
-template <class Real>
-Column<Real> array(std::vector<Real> &&values) {
-    auto kept = std::make_unique<std::vector<Real>>(std::move(values));
-    std::vector<Real> *held = kept.get();
-    nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<Real> *>(p); });
-    kept.release();
-    return Column<Real>(held->data(), {held->size()}, owner);
-}
-
-template <class Search>
-nb::tuple find_within(const Search &search, const Rows<const double> &Q, double radius, int threads) {
-    Found found;
-    {
-        nb::gil_scoped_release release;
-        found = search.within(Q.data(), Q.shape(0), radius, threads);
-    }
-    return nb::make_tuple(array(std::move(found.counts)), array(std::move(found.distances)),
-                          array(std::move(found.indices)));
-}
-
-template <class Search>
-nb::class_<Search> bind_search(nb::module_ &module, const char *name) {
-    return nb::class_<Search>(module, name)
-        .def("nearest", &find_nearest<Search>, "Q"_a.noconvert(), "distances"_a.noconvert(), "indices"_a.noconvert(),
-             "threads"_a)
-        .def("within", &find_within<Search>, "Q"_a.noconvert(), "radius"_a, "threads"_a);
-}
-
-using Mask = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void bind_connection(nb::module_ &module) {
-    nb::class_<Connection>(module, "Connection")
-        .def(
-            "__init__",
-            [](Connection *self, const NearestIndex &index, double radius, double enough,
-               const std::optional<Input> &weights, bool exact) {
-                new (self) Connection(index, radius, enough, weights ? weights->data() : nullptr, exact);
-            },
-            nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), "index"_a, "radius"_a, "enough"_a,
-            "weights"_a.noconvert().none(), "exact"_a)
-        .def_prop_ro("blocks", &Connection::blocks)
-        .def("count", &Connection::count, nb::call_guard<nb::gil_scoped_release>(), "first"_a, "last"_a, "threads"_a)
-        .def("doubtful", [](const Connection &self) { return array(self.doubtful()); })
-        .def(
-            "decide", [](Connection &self, const Mask &core) { self.decide(core.data()); }, "core"_a.noconvert())
-        .def("seed", &Connection::seed, nb::call_guard<nb::gil_scoped_release>(), "threads"_a)
-        .def("join", &Connection::join, nb::call_guard<nb::gil_scoped_release>(), "first"_a, "last"_a, "threads"_a)
-        .def(
-            "number",
-            [](Connection &self, const Whole &labels, const Mask &core) { self.number(labels.data(), core.data()); },
-            "labels"_a.noconvert(), "core"_a.noconvert())
-        .def(
-            "label",
-            [](Connection &self, std::size_t first, std::size_t last, const Whole &labels, int threads) {
-                nb::gil_scoped_release release;
-                self.label(first, last, labels.data(), threads);
-            },
-            "first"_a, "last"_a, "labels"_a.noconvert(), "threads"_a);
-}
-
 void bind_donors(nb::module_ &module) {
     nb::class_<Donors>(module, "Donors")
         .def(
@@ -491,6 +398,7 @@ NB_MODULE(RMODELS_MODULE, module) {
     // Whoever keeps a model until the interpreter ends has not lost it.
     nb::set_leak_warnings(false);
     module.def("supported_sets", &rmodels::supported_sets);
+    module.def("all_finite", &is_finite, "A"_a, "threads"_a);
 
     nb::class_<Moments>(module, "Moments")
         .def(nb::init<std::size_t>(), "columns"_a)
@@ -579,22 +487,8 @@ NB_MODULE(RMODELS_MODULE, module) {
              "steps"_a.noconvert(), "violations"_a.noconvert(), "threads"_a);
     bind_steps(module);
     bind_systems(module);
-    bind_connection(module);
+    bind_searches(module);
     bind_donors(module);
     bind_kernel_sums(module);
     bind_trees(module);
-    bind_search<NearestIndex>(module, "NearestIndex").def_prop_ro("algorithm", &NearestIndex::algorithm);
-    module.def("nearest_index", &new_index<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
-               "algorithm"_a, "threads"_a);
-    module.def("nearest_index", &new_index<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a,
-               "algorithm"_a, "threads"_a);
-    module.def("choose_algorithm", &choose_algorithm<float>, "X"_a.noconvert(), "metric"_a, "p"_a, "threads"_a);
-    module.def("choose_algorithm", &choose_algorithm<double>, "X"_a.noconvert(), "metric"_a, "p"_a, "threads"_a);
-    module.def(
-        "needs_sample", [](std::size_t n, std::size_t d) { return NearestIndex::tree_needs_sample(n, d); },
-        "n_samples"_a, "n_features"_a);
-    bind_search<RowSearch>(module, "RowSearch").def("worth", &RowSearch::worth);
-    module.def("row_search", &new_row_search<float>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
-    module.def("row_search", &new_row_search<double>, nb::keep_alive<0, 1>(), "X"_a.noconvert(), "metric"_a, "p"_a);
-    module.def("has_row_search", &RowSearch::has, "metric"_a, "p"_a);
 }

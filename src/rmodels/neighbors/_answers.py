@@ -28,7 +28,7 @@ __all__ = ["Answer", "Asked", "PartedSearch"]
 Found = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Asked:
     """What a search looks for: the k nearest, or if k is 0 all within a radius.
 

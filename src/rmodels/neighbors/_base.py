@@ -8,7 +8,7 @@ import numpy as np
 import sklearn
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, is_regressor
+from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, BallTree, KDTree
 
@@ -29,16 +29,16 @@ from rmodels.base.search import (
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.sklearn import neighbors as scikit_learn
 from rmodels.base.state import Absent, HasState, check_is_fitted
-from rmodels.config import thread_count
+from rmodels.config import check_n_jobs, thread_count
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
 from rmodels.data.checks import Targets
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
+from rmodels.ops.nearest import FEW
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
-_LITTLE = 2e5  # values to compare queries with, which take less than starting a thread
 _MODES = 'Unsupported mode, must be one of "connectivity", or "distance" but got "{}" instead'
 
 
@@ -77,6 +77,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     radius: float | None
 
     _search: Search | PartedSearch
+    _targets: ClassVar[Targets] = "none"  # what y is
 
     def _fits_in_batches(self) -> bool:
         return False  # the points are kept
@@ -89,19 +90,15 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Source:
         """Check X, y and weights, and prepare the points; return them."""
-        ours = isinstance(X, NeighborsBase)
-        theirs = not ours and isinstance(X, scikit_learn.NeighborsBase)
-        if theirs and scikit_learn.tree_of(X) is None:
-            X, theirs = X._fit_X, False
-        fitted = X if ours or theirs or isinstance(X, (BallTree, KDTree)) else None
-        metric: Metric | None = None
-        if fitted is not None:
-            X, metric = _points_of(fitted)
+        check_n_jobs(self.n_jobs)
+        fitted, metric = X, None
+        if type(X) is not np.ndarray:
+            X, metric = _points_of(X)
         self.effective_metric_, self.effective_metric_params_ = metrics.choose_metric(
             self.metric, self.algorithm, self.p, self.metric_params
         )
         source = data.source(
-            self, X, y, sample_weight, targets=self._targets(), need=self._need(), task="fit"
+            self, X, y, sample_weight, targets=self._targets, need=self._need(), task="fit"
         )
         if not source.in_memory:
             self._search = PartedSearch(
@@ -114,10 +111,10 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
             self.n_samples_fit_ = source.number_rows()
         else:
             assert isinstance(source, Rows)
-            if isinstance(fitted, NeighborsBase):
+            if metric is not None and isinstance(fitted, NeighborsBase):
                 self._search = fitted._search
             elif metric is not None:
-                self._search = search(source.X, metric, {}, "auto", thread_count(self.n_jobs))
+                self._search = search(source.X, metric, {}, "auto", self.n_jobs)
             else:
                 self._search = self._new_search(source.X)
             self.n_samples_fit_ = source.X.shape[0]
@@ -133,12 +130,6 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         """What the search of many queries does: decided when it is asked for, or needed."""
         return self._search.algorithm
 
-    def _targets(self) -> Targets:
-        """Return what y is."""
-        if not self.__sklearn_tags__().target_tags.required:
-            return "none"
-        return "numbers" if is_regressor(self) else "labels"
-
     def _need(self) -> Need:
         """Return what points and queries have to be."""
         return metrics.need_of(self.metric)
@@ -150,7 +141,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
             self.algorithm,
             self.effective_metric_,
             self.effective_metric_params_,
-            thread_count(self.n_jobs),
+            self.n_jobs,
         )
 
     def _find(self, queries: Any, asked: Asked) -> tuple[Any, ...]:
@@ -174,11 +165,18 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
                 found = self._search.within(queries, asked.radius, threads)
         return found
 
+    def _find_at_once(self, X: Any, k: int) -> tuple[Any, ...] | None:
+        """Return the k nearest of a few queries in an array, which need no more; else None."""
+        search = self._search
+        if type(search) is not Indexed or "feature_names_in_" in vars(self) or self.n_jobs == 0:
+            return None
+        return search.nearest_of_few(X, k)
+
     def _count_threads(self, queries: Any) -> int:
         """Return most threads of a search; little work has one, without asking for processors."""
         count = self.n_samples_fit_ if queries is None else queries.shape[0]
         values = count * self.n_samples_fit_ * self.n_features_in_
-        return 1 if self.n_jobs != 0 and values < _LITTLE else thread_count(self.n_jobs)
+        return 1 if self.n_jobs != 0 and values < FEW else thread_count(self.n_jobs)
 
     @property
     def _others(self) -> list[NDArray]:
@@ -190,6 +188,9 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
         Queries that are None are the points, each without itself.
         """
+        found = self._find_at_once(X, asked.k) if asked.k else None
+        if found is not None:
+            return getattr(self, method)(found, Rows(X, given=X), **options)
         answer = Answer(data.hold(self, X), asked, method, options)
         if X is None:
             return answer.finish(None, None)
@@ -304,7 +305,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
             n_neighbors = self.n_neighbors
             if n_neighbors is None:
                 raise ValueError("n_neighbors is None: give a number of neighbours")
-        if not isinstance(n_neighbors, Integral):
+        if type(n_neighbors) is not int and not isinstance(n_neighbors, Integral):
             raise TypeError(
                 f"n_neighbors does not take {type(n_neighbors)} value, enter integer value"
             )
@@ -513,11 +514,17 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         return _graph(weights, indices, offsets, self.n_samples_fit_)
 
 
-def _points_of(fitted: Any) -> tuple[Any, Metric]:
-    """Return the points of a fitted estimator or tree, and its metric."""
-    if isinstance(fitted, NeighborsBase):
-        return fitted._fit_X, fitted.effective_metric_
-    tree = fitted if isinstance(fitted, (BallTree, KDTree)) else scikit_learn.tree_of(fitted)
+def _points_of(X: Any) -> tuple[Any, Metric | None]:
+    """Return the points of a fitted estimator or tree, and its metric; X itself if it is not one.
+
+    The metric is None where the one that is asked for is to serve.
+    """
+    if isinstance(X, NeighborsBase):
+        return X._fit_X, X.effective_metric_
+    theirs = isinstance(X, scikit_learn.NeighborsBase)
+    tree = scikit_learn.tree_of(X) if theirs else X if isinstance(X, (BallTree, KDTree)) else None
+    if tree is None:
+        return X._fit_X if theirs else X, None
     (metric,) = (part for part in tree.__getstate__() if isinstance(part, DistanceMetric))
     if isinstance(metric, type(DistanceMetric.get_metric("euclidean"))):
         return np.asarray(tree.data), "euclidean"

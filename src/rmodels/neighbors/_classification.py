@@ -36,6 +36,7 @@ class NeighborsClassifier(Classifier, NeighborsPredictor):
     """Classification by summed weights of neighbours."""
 
     _attributes: ClassVar = {"classes_": np.ndarray | list, "outputs_2d_": bool}
+    _targets = "labels"
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Source:
         source = self._fit_weighted(X, y, sample_weight)

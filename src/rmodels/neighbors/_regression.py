@@ -32,6 +32,8 @@ __all__ = ["KNeighborsRegressor", "RadiusNeighborsRegressor"]
 class NeighborsRegressor(Regressor, NeighborsPredictor):
     """Regression by weighted means of neighbours' targets."""
 
+    _targets = "numbers"
+
     _y: NDArray
     _without_weight: str  # what to say of queries whose weights sum to 0
 

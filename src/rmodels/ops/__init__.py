@@ -5,6 +5,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from rmodels import native
 from rmodels.config import get_config
 from rmodels.ops import device
@@ -74,7 +76,9 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     'reference'
     """
     asked: str = get_config()["engine"] if engine is None else engine
-    there = any(map(device.holds, arrays))
+    there = False
+    for each in arrays:
+        there = there or (type(each) is not np.ndarray and device.holds(each))
     if asked == "auto":
         if not there:
             return "native" if native.load() is not None else "reference"

@@ -16,12 +16,17 @@ __all__ = [
     "decide",
     "index",
     "nearest",
+    "nearest_of_few",
     "nearest_without_itself",
     "within",
 ]
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+FEW = 2e5  # values to compare queries with, which take less than starting a thread
+
+_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine")
 
@@ -191,6 +196,46 @@ def nearest(
         found: tuple[Distances, Indices] = engine.nearest(index, Q, k, n_threads)
         return found
     return nearest_without_itself(*engine.nearest(index, index.X, k + 1, n_threads))
+
+
+def nearest_of_few(index: Index, Q: Any, k: int) -> tuple[Distances, Indices] | None:
+    """Return what `nearest` returns if that takes a few microseconds, else None.
+
+    Asking more costs more than such an answer: whether Q is an ndarray that `nearest` takes is
+    found on the way.
+
+    Parameters
+    ----------
+    index : Index
+    Q : object
+    k : int
+        From 1 to the number of points.
+
+    Returns
+    -------
+    distances, indices : ndarray of shape (n_queries, k), or None
+        None if Q is not an ndarray of a few rows, finite float32 or float64 of the index's columns,
+        one after the other, or if the engine needs more than that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.nearest import index, nearest_of_few
+    >>> points = index(np.array([[0.0], [1.0], [3.0]]))
+    >>> nearest_of_few(points, np.array([[np.nan]]), k=1) is None
+    True
+    """
+    if (
+        type(Q) is not np.ndarray
+        or Q.ndim != 2
+        or index.engine != "native"
+        or not 0 < Q.size * len(index.X) < FEW
+        or Q.dtype not in _FLOATS
+    ):
+        return None
+    engine = ops.implementation("nearest", "native")
+    found: tuple[Distances, Indices] | None = engine.nearest_of_few(index, Q, k)
+    return found
 
 
 def nearest_without_itself(distances: Distances, indices: Indices) -> tuple[Distances, Indices]:

@@ -163,7 +163,7 @@ void NearestIndex::pack(std::size_t g, std::size_t count) {
 // Tried with trees over samples, the larger four times the size of the smaller, and the share of the groups that a
 // query scans extrapolated by the power law through both.
 bool NearestIndex::tree_pays(const Points &X, const std::string &metric, double p, int threads) {
-    if (!tree_needs_sample(X.n, X.d)) return X.n > kFewPoints && X.d <= kFewFeatures;
+    if (!tree_needs_sample(X.n, X.d)) return tree_pays_by_shape(X.n, X.d);
     auto share = [&](std::size_t size) {
         return X.typed([&](auto *x) {
             using Real = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;

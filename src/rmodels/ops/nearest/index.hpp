@@ -19,6 +19,7 @@ public:
     // few points or few features.
     static bool tree_pays(const Points &X, const std::string &metric, double p, int threads);
     static bool tree_needs_sample(std::size_t n, std::size_t d) { return n > kFewToSample && d > kFewFeatures; }
+    static bool tree_pays_by_shape(std::size_t n, std::size_t d) { return n > kFewPoints && d <= kFewFeatures; }
 
     // algorithm: brute, tree or auto. X is kept by reference.
     NearestIndex(const Points &X, const std::string &metric, double p, const std::string &algorithm, int threads);
@@ -32,6 +33,7 @@ public:
 
     // What other operations screen the groups by.
     const Searched &searched() const { return searched_; }
+    const Points &points() const { return searched_.X; }
     const Frame &frame() const { return frame_; }
     const Tree *tree() const { return is_tree_ && groups_ ? &tree_ : nullptr; }
     std::size_t groups() const { return groups_; }

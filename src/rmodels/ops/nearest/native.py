@@ -52,12 +52,15 @@ class State:
         What many queries are searched in, once they are worth it.
     answered : int
         Queries that came before it was built.
+    worth : float
+        How many are worth it as far as is known, if a thread answers them.
     """
 
     rows: Any
     algorithm: str
     built: Any = None
     answered: int = 0
+    worth: float = 0.0
 
 
 def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
@@ -81,11 +84,13 @@ def _state(index: Index) -> State:
         with _building:
             if index.state is None:
                 X, metric, p, algorithm = index.X, index.metric, index.p, index.algorithm
-                if algorithm == "auto" and not extension.needs_sample(*X.shape):
-                    algorithm = extension.choose_algorithm(X, metric, p, 1)
-                has_rows = extension.has_row_search(metric, p)
-                rows = extension.row_search(X, metric, p) if has_rows else None
-                index.state = State(rows, algorithm)
+                if algorithm == "auto":
+                    algorithm = extension.algorithm_by_shape(*X.shape)
+                rows = extension.row_search(X, metric, p)
+                state = State(rows, algorithm)
+                if rows is not None:
+                    state.worth = count_worth(rows, algorithm, 1, 1)
+                index.state = state
     found: State = index.state
     return found
 
@@ -141,9 +146,9 @@ def _choose(index: Index, queries: int, n_threads: int) -> tuple[Any, int]:
         state.answered += queries
         pays = state.answered >= count_worth(state.rows, state.algorithm, n_threads, queries)
         if pays and state.algorithm == "auto":
-            pays = state.answered >= count_worth(
-                state.rows, decide(index, n_threads), n_threads, queries
-            )
+            algorithm = decide(index, n_threads)
+            pays = state.answered >= count_worth(state.rows, algorithm, n_threads, queries)
+            state.worth = count_worth(state.rows, algorithm, 1, 1)
         if not pays:
             return state.rows, max(_SHARED, int(step / 4))
     built = build(index, n_threads)
@@ -164,6 +169,22 @@ def nearest(index: Index, Q: NDArray, k: int, n_threads: int | None) -> tuple[Di
     indices = np.empty((len(Q), k), dtype=np.int64)
     for rows in chunks(len(Q), step, "neighbours", seconds=_SECONDS):
         search.nearest(_queries(index, Q[rows]), distances[rows], indices[rows], threads)
+    return distances, indices
+
+
+def nearest_of_few(index: Index, Q: NDArray, k: int) -> tuple[Distances, Indices] | None:
+    """Answer without what more queries need: threads, chunks and a choice."""
+    state: State = index.state or _state(index)
+    count = len(Q)
+    answered = state.answered + count
+    search = state.built
+    if index.metric == "cosine" or (search is None and answered >= state.worth):
+        return None
+    distances = np.empty((count, k))
+    indices = np.empty((count, k), dtype=np.int64)
+    if not (state.rows if search is None else search).answer_few(Q, distances, indices):
+        return None
+    state.answered = answered
     return distances, indices
 
 

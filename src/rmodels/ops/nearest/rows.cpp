@@ -32,7 +32,7 @@ constexpr std::size_t kTasks = 8;                  // for each thread, so that n
 constexpr std::size_t kTaskWork = 1 << 17;         // multiply-adds of a task, at least
 constexpr double kThreadWork = 5e5;                // multiply-adds worth another thread
 constexpr double kBuiltThread = 1e5;               // values that are packed worth another
-constexpr std::size_t kSpare = 64;                 // candidates beyond the k nearest before they are sorted out
+constexpr std::size_t kSpare = 16;                 // candidates beyond the k nearest before they are sorted out
 constexpr std::size_t kLooked = 8;                 // rows whose scores tell whether float32 will do
 constexpr double kLeastSingle = 0x1p-60, kLargestSingle = 0x1p100;  // scores with which it does
 

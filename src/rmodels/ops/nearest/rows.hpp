@@ -19,6 +19,8 @@ public:
     // X, of fewer than 2^32 points, is kept by reference.
     RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {}
 
+    const Points &points() const { return X_; }
+
     // How many queries, so many at a time, cost as much from the rows as in an index, its building included: from
     // shapes and threads alone.
     // tree: what the index would be; sampled: whether a sample must tell that first.
