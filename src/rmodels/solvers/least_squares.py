@@ -185,16 +185,17 @@ def solve_by_products(
     Route
         That one.
     """
-    if route.solver == "krylov":
-        assert isinstance(source, Rows)
-        assert route.otherwise is not None
-        found = conjugate_gradients.solve(source, fit_intercept, penalties, n_threads)
-        if found is not None:
-            return found, route
-        route = route.otherwise
-    if route.solver == "lsqr":
-        assert isinstance(source, Rows)
-        return lsqr.solve(source, fit_intercept, penalties), route
+    with blas_threads(1, 1):  # for vectors
+        if route.solver == "krylov":
+            assert isinstance(source, Rows)
+            assert route.otherwise is not None
+            found = conjugate_gradients.solve(source, fit_intercept, penalties, n_threads)
+            if found is not None:
+                return found, route
+            route = route.otherwise
+        if route.solver == "lsqr":
+            assert isinstance(source, Rows)
+            return lsqr.solve(source, fit_intercept, penalties), route
     return None, route
 
 
@@ -220,10 +221,10 @@ def solve(
         Most threads; None means all.
     """
     route = plan_least_squares(source, solver, positive)
+    fitted, route = solve_by_products(source, route, fit_intercept, n_threads)
+    if fitted is not None:
+        return fitted
     with blas_threads(smaller_side(source), n_threads or 1):
-        fitted, route = solve_by_products(source, route, fit_intercept, n_threads)
-        if fitted is not None:
-            return fitted
         known = read(source, route, fit_intercept, n_threads)
         moments = known.moments
         if positive and moments is None and solver == "auto":

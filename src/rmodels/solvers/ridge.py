@@ -40,10 +40,10 @@ def solve(
     route = plan_least_squares(source, positive=positive)
     if route.otherwise is not None and _leads(route.otherwise, known):
         route = route.otherwise  # what is known need not be read
+    fitted, route = solve_by_products(source, route, fit_intercept, n_threads, penalties)
+    if fitted is not None:
+        return fitted
     with blas_threads(smaller_side(source), n_threads or 1):
-        fitted, route = solve_by_products(source, route, fit_intercept, n_threads, penalties)
-        if fitted is not None:
-            return fitted
         first = read(source, route, fit_intercept, n_threads, known)
         coefficients = np.empty((source.n_features + 1, source.n_targets))
         solver = route.solver
