@@ -654,6 +654,21 @@ class TestMemory:
         assert 0 < score < 1e-4
         assert used < 100 << 20
 
+    def test_of_a_fit_that_reads_several_times(self, large):
+        code = """
+            start = np.random.default_rng(1).standard_normal((20, 15))
+            given = {"init": start, "n_init": 1, "max_iter": 3, "n_clusters": 20}
+            rmodels.KMeans(**given).fit(rmodels.scan(warm, list(range(15))))
+            before = peak()
+            model = rmodels.KMeans(**given).fit(rows)
+            print(json.dumps([peak() - before, len(model.labels_)]))
+        """
+        done = _run(PEAK + textwrap.dedent(code), large)
+        assert done.returncode == 0, done.stderr
+        used, rows = json.loads(done.stdout)
+        assert rows == LARGE
+        assert used < (100 << 20) + 4 * LARGE  # beyond the result
+
     def test_of_neighbours_of_points_on_disk(self, large):
         code = """
             rmodels.NearestNeighbors(n_neighbors=3).fit(warm).kneighbors(warm[:20])

@@ -31,6 +31,7 @@ from rmodels.data.found import (
     find_used,
     find_words,
 )
+from rmodels.data.kept import KeptRows
 from rmodels.data.labels import Encoding, check_classes, encode, encode_by
 from rmodels.data.parts import Part
 from rmodels.data.preparation import Preparation, preparation_of
@@ -42,6 +43,7 @@ __all__ = ["ScanSource", "are_columns"]
 T = TypeVar("T")
 
 BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
+_KEPT_SHARE = 4  # of the memory limit that rows may take that are read several times
 
 
 def _is_place(value: Any) -> bool:
@@ -202,6 +204,7 @@ class ScanSource(Source):
         )
         self._totals: NDArray[np.float64] | None = None
         self._state = scan.state()
+        self._kept: KeptRows | None = None
 
     def _prepare(
         self, estimator: Any, features: list[Column], others: list[Column], *, reset: bool
@@ -301,16 +304,38 @@ class ScanSource(Source):
         """Return how many rows there are; see `rmodels.data.source.Source.number_rows`."""
         return self.fold(lambda rows: len(rows.X))
 
+    def keep_rows(self) -> None:
+        """Keep the first rows of files from now on; see `rmodels.data.source.Source.keep_rows`."""
+        if self._kept is None and self._state is not None and self._part.missing != "allow":
+            self._kept = KeptRows(get_config()["memory_limit"] // _KEPT_SHARE)
+
     def _parts(self, start: int = 0, left_out: int = 0, *, whole: bool = False) -> Generator[Rows]:
         """Yield the rows of each batch, from a row on that begins one; before, some were left out.
 
         Of those that lack a value none may be left out if all must be there as a `whole`.
         """
-        scan, prepared = self._scan, self._preparation
-        if scan.state() != self._state:
+        if self._scan.state() != self._state:
             raise ValueError(
-                f"{scan.name} has changed since the fit began: its rows may be others. Fit again"
+                f"{self._scan.name} has changed since the fit began: its rows may be others. Fit "
+                "again"
             )
+        kept = self._kept
+        if kept is None or start or whole:
+            yield from self._read_parts(start, left_out, whole)
+            return
+        yield from kept.parts
+        if kept.is_whole:
+            return
+        with closing(self._read_parts(kept.read, kept.left_out, whole)) as parts:
+            for rows in parts:
+                if kept.has_room:
+                    kept.add(rows, self._read, self._left_out)
+                yield rows
+        kept.end()
+
+    def _read_parts(self, start: int, left_out: int, whole: bool) -> Generator[Rows]:
+        """Yield the rows of each batch that is read."""
+        scan, prepared = self._scan, self._preparation
         asked = replace(
             self._asked, labels=self._labels, as_text=self._as_text, words=self._used.words
         )

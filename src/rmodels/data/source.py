@@ -29,6 +29,7 @@ __all__ = [
     "Without",
     "concatenate",
     "random_state",
+    "refuse_nothing",
     "shuffle",
 ]
 
@@ -98,6 +99,12 @@ class Source(ABC):
     @abstractmethod
     def number_rows(self) -> int:
         """Have the parts that a fold meets know the number of their first row; count the rows."""
+
+    def keep_rows(self) -> None:  # noqa: B027 - most have nothing to keep
+        """Say that all rows will be read several times: of files, those are kept that have room.
+
+        A quarter of the memory limit is theirs. The others are read each time.
+        """
 
     @abstractmethod
     def fold(
@@ -180,7 +187,7 @@ class Source(ABC):
         raise NotImplementedError(f"{type(self).__name__} is only folded")
 
 
-def _refuse_nothing() -> None:
+def refuse_nothing() -> None:
     """Do nothing: the values of X were checked."""
 
 
@@ -207,7 +214,7 @@ class Rows(Source):
     X: Any
     Y: Any = None
     weights: Any = None
-    assert_finite: Callable[[], None] = _refuse_nothing
+    assert_finite: Callable[[], None] = refuse_nothing
     first: int = 0
     one_target: bool = True
     classes: list[Any] | None = None

@@ -248,6 +248,7 @@ def _take_steps(
             fit_intercept=fit_intercept,
             n_threads=n_threads,
         ), first
+    source.keep_rows()
     coefficients, losses = start, np.empty((iterations + 1, source.n_targets))
     for step in range(iterations + 1):
         with np.errstate(over="ignore", invalid="ignore"):

@@ -232,6 +232,7 @@ class _Given:
         n_threads: int | None,
     ) -> "_Given":
         """Return what is shared under some penalties and others like them."""
+        source.keep_rows()
         source, class_weights = _settle(source, family, class_weights)
         sample = _sample(source, family.n_outputs * len(penalties.l2))
         centre = _centre(sample, penalties) if fit_intercept else None

@@ -89,6 +89,7 @@ class Extent:
 
 def find_extent(source: Source) -> Extent:
     """Return where the columns are; raise if a value is not finite."""
+    source.keep_rows()  # this is the first of several reads
     return source.fold(partial(_extent, n_threads=source.threads(None)))
 
 

@@ -195,6 +195,8 @@ def _step(
     """Make each step."""
     if isinstance(source, Rows):
         return _walk_rows(source, rule, problems, start, validation, n_threads, verbose)
+    if rule.max_iter > 1:
+        source.keep_rows()
     walk = begin(rule, problems, start)
     count = 0
     goes_on = True
