@@ -183,7 +183,7 @@ def test_passes_over_the_rows(folder, monkeypatch):
     for model, expected in (
         (LinearRegression(), 1),
         (LinearRegression(iterations=9), 1),
-        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 10),
+        (LinearRegression(iterations=9, solver="stream", learning_rate=0.1), 1),  # all are kept
         (Ridge(positive=True), 3),
         (LinearRegression(positive=True), 3),
         (Ridge(), 1),
@@ -193,6 +193,12 @@ def test_passes_over_the_rows(folder, monkeypatch):
         passes.clear()
         model.fit(scan(folder / "*.parquet"), "y")
         assert len(passes) == expected, model
+    monkeypatch.setattr("rmodels.data.scan_source._KEPT_SHARE", np.inf)
+    passes.clear()
+    LinearRegression(iterations=9, solver="stream", learning_rate=0.1).fit(
+        scan(folder / "*.parquet"), "y"
+    )
+    assert len(passes) == 10
 
 
 def test_streams_diverge_and_name_a_rate(folder):
