@@ -94,6 +94,48 @@ def test_scales_where_squares_overflow_or_vanish(engine, spread):
     assert_assigned(engine, X, np.concatenate([centres, centres * spread]))
 
 
+def hard_for_integers(d, k):
+    """Yield rows and centres that scores of 16-bit integers tell apart badly, or hardly hold."""
+    rng = np.random.default_rng(d)
+    X, centres = rng.normal(size=(400, d)), rng.normal(size=(k, d))
+    yield "normal", X, centres
+    for gap in (1e-2, 1e-4, 1e-7):
+        twins = centres + gap * rng.normal(size=centres.shape)
+        between = 0.5 * (centres + twins)[rng.integers(0, k, len(X))]
+        yield f"twins {gap}", between + 0.1 * gap * X, np.concatenate([centres, twins])
+        yield f"far from twins {gap}", between + 30 * X, np.concatenate([centres, twins])
+    yield "integers", rng.integers(-2, 3, X.shape), rng.integers(-2, 3, centres.shape) * 1.0
+    large = np.where(np.arange(d) == d // 2, 1e3, 1.0)
+    yield "one large column", X * large, centres * large
+    yield "one large value", X * np.where(rng.random(X.shape) < 0.1, 1e3, 1.0), centres
+    yield "one far centre", X, np.concatenate([1e4 * centres[:1], centres[1:]])
+    yield "far rows", X + 1e3, centres
+    yield "rows of all sizes", X * 10.0 ** rng.uniform(-45, 30, (len(X), 1)), centres
+    yield "centres of all sizes", X, centres * 10.0 ** rng.uniform(-30, 3, (k, 1))
+    yield "rows that are centres", centres[rng.integers(0, k, 400)], centres
+    yield "zeros", np.zeros((70, d)), np.concatenate([centres, np.zeros((1, d))])
+    yield "all the same", np.ones((70, d)), np.ones((k, d))
+    yield "offset", X + 1e6, centres + 1e6
+    for scale in (1e-30, 1e30):
+        yield f"times {scale}", X * scale, centres * scale
+
+
+@pytest.mark.parametrize("d", [12, 13, 97])
+@pytest.mark.parametrize("k", [32, 65])
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_scores_of_integers_change_no_label(engine, d, k, dtype):
+    for name, X, centres in hard_for_integers(d, k):
+        X = np.array(X, dtype)
+        expected = squares(X, centres).argmin(axis=1)
+        found = assign(X, centres, engine=engine)
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+        known = Assignment.of(len(X))
+        for step in (0.0, 1e-3, 0.3, 1e-6):  # the bounds that they leave hold, too
+            moved = centres + step * np.roll(centres, 1, axis=0)
+            found = assign(X, moved, known, engine=engine)
+            np.testing.assert_array_equal(found, squares(X, moved).argmin(axis=1), err_msg=name)
+
+
 def test_ties_go_to_the_first(engine):
     grid = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
     assert_assigned(engine, grid, grid[::7] + 0.5)

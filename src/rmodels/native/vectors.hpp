@@ -361,6 +361,13 @@ inline f32v magnitude(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
 
 inline f64v magnitude(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffffLL); }
 
+// The integers nearest to the lanes, which are below 2^22; rest is what is left of these.
+inline i32v nearest_integers(f32v a, f32v &rest) {
+    const f32v magic = broadcast(0x1.8p23F), whole = a + magic;
+    rest = a - (whole - magic);
+    return (i32v)whole - (i32v)magic;
+}
+
 // Whether products of 16-bit integers cost less than those of float32.
 #if defined(__SSE2__)
 constexpr bool kPairs = true;

@@ -5,6 +5,7 @@
 #include "ops/assign/native.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -39,6 +40,7 @@ struct Assigner::State {
     bool known = false;                  // whether bounds are those of rows
     bool narrow = false;                 // whether centres that have moved far are asked before the others
     double slow = 0;                     // how far the others have moved at most
+    mutable std::atomic<std::size_t> by_pairs{0}, left{0};  // rows scored as integers since then, and left open
 
     State(std::size_t rows, std::size_t count, std::size_t columns, double scale)
         : count(count), columns(columns), scale(scale), drifts(count), margins(rows) {
@@ -55,9 +57,9 @@ constexpr std::size_t kLine = 16;                // of rows that lie by column: 
 constexpr std::size_t kAhead = 16;               // rows
 constexpr double kRoom = 4;                      // drifts that a row which is settled by a few centres is to stand
 constexpr std::size_t kSome = 512;               // rows that tell how near the others are to their bounds
+constexpr std::size_t kMostLeft = 4;             // one row in so many, at most, that scores of integers leave open
 constexpr float kNever = -1;                     // a margin that never holds
 constexpr float kInwards = 1 - 0x1p-20F;         // rounds float32 down, and what is below 0 does not matter
-constexpr float kLargestSquare = 0x1p100F;       // from here on rows are not screened in float32
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Σ (x − m)² to a few roundings, in lanes.
@@ -90,6 +92,7 @@ struct Scratch {
     std::vector<std::uint32_t> open;
     RowsByRow turned;
     std::vector<float, CacheLines<float>> panel;
+    std::vector<std::int32_t, CacheLines<std::int32_t>> pairs;
     std::vector<float> room;
     LeastScores scores;
     PartialSums sums;
@@ -202,7 +205,7 @@ private:
         const auto ask = [&] {
             double squares[kPanelRows];
             pack(rows, 0, some, squares);
-            score_panel(s_.panel.data(), to_.columns, to_.targets.first(), s_.room, s_.scores);
+            score_panel(SingleProducts(), s_.panel.data(), to_.columns, to_.targets.first(), s_.room, s_.scores);
             for (std::size_t i = 0; i < some; i++)
                 if (!ask_moved(i, squares[i], rows[i], own[i], before[i])) s_.open[open++] = rows[i];
             some = 0;
@@ -266,7 +269,7 @@ private:
             pack_panel<kMeasures>(X_, shape_.row_stride, shape_.column_stride, to_.columns, rows, to_.targets.shift(),
                                   to_.scale, s_.panel.data(), squares, kMeasures ? sums_->grid.shift : nullptr, about);
         };
-        if (sums_ && sums_->squares && !is_known()) {
+        if (sums_ && sums_->squares && !is_known() && !measured_) {
             double about[kPanelRows];
             lay_out.template operator()<true>(about);
             std::copy_n(about, count, sums_->squares + first_ + first);  // all rows are open, in their order
@@ -277,15 +280,17 @@ private:
         return count;
     }
 
-    // Labels of a panel, bounds as they are kept, and which rows the scores tell of.
+    // Labels of a panel, bounds as they are kept, |x|² and by how much E is larger, and which rows the scores tell of.
     struct Settled {
         alignas(64) std::int32_t labels[kPanelRows];
-        alignas(64) float margins[kPanelRows], lowers[kPanelRows], squares[kPanelRows];
+        alignas(64) float margins[kPanelRows], lowers[kPanelRows], squares[kPanelRows], more[kPanelRows] = {};
         unsigned clear[kScreenVectors];
     };
 
     // Scores the panel, and has the open rows from `first` on fetched for the next one.
-    void score_ahead(std::size_t first) {
+    template <class Products>
+    void score_ahead(const Products &products, const typename Products::Number *panel, std::size_t steps,
+                     std::size_t first) {
         const char *rows[kPanelRows];
         std::size_t count = 0;
         if (fetched_ == 0 && shape_.column_stride == 1)
@@ -293,42 +298,72 @@ private:
                 rows[count] = reinterpret_cast<const char *>(row(s_.open[first + count]));
         if (count > 0) {
             RowsAhead fetch(rows, count, to_.columns * sizeof(Real));
-            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.room, s_.scores, fetch);
+            score_panel(products, panel, steps, to_.targets.all(), s_.room, s_.scores, fetch);
         } else {
-            score_panel(s_.panel.data(), to_.columns, to_.targets.all(), s_.room, s_.scores);
+            score_panel(products, panel, steps, to_.targets.all(), s_.room, s_.scores);
         }
     }
 
-    // Finds the labels and bounds of the open rows, a panel at a time.
+    // Finds the labels and bounds of the open rows: first by products of integers, if these tell of most.
+    void settle_panels() {
+        if (to_.targets.has_pairs() && kMostLeft * to_.left <= to_.by_pairs + kBlock) {
+            to_.by_pairs += s_.open.size();
+            settle_panels<true>();
+            to_.left += s_.open.size();
+            measured_ = true;
+        }
+        settle_panels<false>();
+    }
+
+    // The same a panel at a time. By integers, rows are left open of which scores do not tell.
+    template <bool kByPairs>
     void settle_panels() {
         Settled found;
+        std::size_t left = 0;
         for (std::size_t first = 0; first < s_.open.size(); first += kPanelRows) {
             double squares[kPanelRows];
             const std::size_t count = pack(s_.open.data(), first, s_.open.size(), squares);
             for (std::size_t i = 0; i < kPanelRows; i += kF64)
                 store(found.squares + i, narrowed(load<f64v>(squares + i)));
-            if (to_.targets.screens()) {
-                score_ahead(first + kPanelRows);
+            if constexpr (kByPairs) {
+                const std::size_t steps = (to_.columns + 1) / 2;
+                alignas(64) float units[kPanelRows];
+                s_.pairs.resize(kPanelRows * steps);
+                round_panel(s_.panel.data(), to_.columns, found.squares, to_.targets.pair_scale(), s_.pairs.data(),
+                            units, found.more);
+                score_ahead(PairProducts{units}, s_.pairs.data(), steps, first + kPanelRows);
+                for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
+            } else if (to_.targets.screens()) {
+                score_ahead(SingleProducts(), s_.panel.data(), to_.columns, first + kPanelRows);
                 for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
             } else {
                 std::fill_n(s_.scores.place, kPanelRows, -1);
                 std::fill_n(found.clear, kScreenVectors, 0U);
             }
             for (int v = 0; v < kScreenVectors; v++)
-                for (unsigned open = ~found.clear[v] & unsigned((1ULL << kF32) - 1); open; open &= open - 1) {
+                for (unsigned open = ~found.clear[v] & unsigned((1ULL << kF32) - 1); open && !kByPairs;
+                     open &= open - 1) {
                     const std::size_t i = std::size_t(v * kF32 + std::countr_zero(open));
                     if (i < count) find_exactly(i, s_.open[first + i], found);
                 }
-            std::size_t moved[kPanelRows], n = 0;
+            std::size_t moved[kPanelRows], n = 0, unsettled = 0;
+            std::uint32_t open[kPanelRows];
             for (std::size_t i = 0; i < count; i++) {
                 const std::uint32_t r = s_.open[first + i];
+                if (kByPairs && !(found.clear[i / kF32] >> (i % kF32) & 1)) {
+                    open[unsettled++] = r;
+                    continue;
+                }
                 if (margins_) margins_[r] = found.margins[i];
                 if (lowers_) lowers_[r] = found.lowers[i];
                 moved[n] = i;
                 n += labels_[r] != found.labels[i];
             }
             for (std::size_t i = 0; i < n; i++) relabel(s_.open[first + moved[i]], found.labels[moved[i]]);
+            std::copy_n(open, unsettled, s_.open.data() + left);
+            left += unsettled;
         }
+        s_.open.resize(left);
     }
 
     // Reads a vector of scores: labels where they tell, and bounds.
@@ -337,7 +372,7 @@ private:
         const ErrorBound::Line line = to_.targets.bound().line();
         const f32v square = load<f32v>(found.squares + at), zero{};
         const f32v least = load<f32v>(s_.scores.least + at), next = load<f32v>(s_.scores.next + at);
-        f32v error = broadcast(line.a) * (square + broadcast(line.b));
+        f32v error = broadcast(line.a) * (square + broadcast(line.b)) + load<f32v>(found.more + at);
         error = square < broadcast(kLargestSquare) ? error : broadcast(kInfinity);
         const f32v largest = broadcast(std::numeric_limits<float>::max());  // an error beyond it tells of nothing
         found.clear[v] = at_most(error * broadcast(2 + 0x1p-10F), next - least) & at_most(error, largest);
@@ -391,6 +426,7 @@ private:
     const MovingSums *sums_;
     const PaddedGrid *grid_;
     std::size_t first_, fetched_;
+    bool measured_ = false;  // whether the squares about the middle are written
     Scratch &s_;
 };
 
@@ -464,6 +500,7 @@ void Assigner::move(const double *centres, const std::int32_t *labels) {
         if (!known) s.drifts.forget();
     }
     s.known = known;
+    s.by_pairs = s.left = 0;
     s.narrow = known && !s.lowers.empty() && find_slow(s, drift, labels);
     std::vector<char> first(s.narrow ? k : 0);
     for (std::size_t c = 0; c < first.size(); c++) first[c] = drift[c] > s.slow;

@@ -8,7 +8,12 @@
 // below E = 1.01 (d + 12) u (|x| + max |c|)² + d 2^-120, where the last is for underflow. The squares that the
 // operation defines are rounded in float64: that moves them by (d + 3) 2^-53 (|x| + |c|)² at most, which E covers, too.
 // So where two scores differ by more than 2 E, the defined squares are in their order.
-// Operations: d products and 5 comparisons for a row and centre. Bytes: the centres once per panel.
+//
+// Where 16-bit integers are multiplied at less cost, they come first: x^ = i / s and c^ = j / t with integer vectors
+// i, j of norm 32000 at most, so that i.j is exact in 32 bits. x^.c^ is off by |x - x^| |c^| + |x| |c - c^| at most,
+// twice which E grows by; the losses are measured, not bounded. Rows that these scores leave open are scored in
+// float32. Operations: d products (half as many of pairs) and 5 comparisons for a row and centre. Bytes: the centres
+// once per panel.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +39,7 @@ constexpr std::size_t kPanelRows = kScreenVectors * kF32;
 // Centres of one group, in tiles of kScreenCentres: (tiles, columns, kScreenCentres), multiplied by −2.
 struct PackedGroup {
     const float *coefficients;
+    const std::int32_t *pairs;  // the same as integers, of two columns each: (tiles, pairs of columns, kScreenCentres)
     const float *norms;
     std::int32_t first;  // place of the first centre
     std::size_t tiles;
@@ -77,48 +83,67 @@ private:
     std::size_t left_, bytes_;
 };
 
-using Tile = f32v[kScreenCentres][kScreenVectors];
+// Products of float32: a step is a column.
+struct SingleProducts {
+    using Number = float;
+    using Vector = f32v;
 
-// The scores of no columns: the norms of the centres.
-inline void begin_tile(const float *norms, Tile &sum) {
-#pragma GCC unroll 8
-    for (int k = 0; k < kScreenCentres; k++)
-#pragma GCC unroll 8
-        for (int v = 0; v < kScreenVectors; v++) sum[k][v] = broadcast(norms[k]);
-}
+    const Number *factors(const PackedGroup &group) const { return group.coefficients; }
+    Vector begin(float norm) const { return broadcast(norm); }
+    Vector add(Vector sum, Vector x, Number c) const { return fma(x, broadcast(c), sum); }
+    f32v finish(Vector sum, int, float) const { return sum; }
+};
 
-// Adds columns to the scores of a panel, (columns, kPanelRows), against a tile of centres.
-template <class Fetch>
-inline void add_columns(const float *x, std::size_t columns, const float *c, Tile &sum, Fetch &fetch) {
-    for (std::size_t j = 0; j < columns; j++, x += kPanelRows, c += kScreenCentres) {
+// Products of pairs of integers: a step is two columns. units: what their sums are multiplied by, of each row.
+struct PairProducts {
+    using Number = std::int32_t;
+    using Vector = i32v;
+    const float *units;
+
+    const Number *factors(const PackedGroup &group) const { return group.pairs; }
+    Vector begin(float) const { return i32v{}; }
+    Vector add(Vector sum, Vector x, Number c) const { return add_products(sum, x, i32v{} + c); }
+    f32v finish(Vector sum, int v, float norm) const {
+        return fma(load<f32v>(units + v * kF32), __builtin_convertvector(sum, f32v), broadcast(norm));
+    }
+};
+
+template <class Products>
+using Tile = typename Products::Vector[kScreenCentres][kScreenVectors];
+
+// Adds steps to the scores of a panel, (steps, kPanelRows), against a tile of centres.
+template <class Products, class Fetch>
+inline void add_steps(const Products &products, const typename Products::Number *x, std::size_t steps,
+                      const typename Products::Number *c, Tile<Products> &sum, Fetch &fetch) {
+    for (std::size_t j = 0; j < steps; j++, x += kPanelRows, c += kScreenCentres) {
         fetch();
-        f32v rows[kScreenVectors];
+        typename Products::Vector rows[kScreenVectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < kScreenVectors; v++) rows[v] = load<f32v>(x + v * kF32);
+        for (int v = 0; v < kScreenVectors; v++) rows[v] = load<typename Products::Vector>(x + v * kF32);
 #pragma GCC unroll 8
-        for (int k = 0; k < kScreenCentres; k++) {
-            const f32v value = broadcast(c[k]);
+        for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
-            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = fma(rows[v], value, sum[k][v]);
-        }
+            for (int v = 0; v < kScreenVectors; v++) sum[k][v] = products.add(sum[k][v], rows[v], c[k]);
     }
 }
 
 // Calls body(k, v, vector) with each vector of a tile.
-template <class Body>
-inline void for_vectors(Tile &sum, Body &&body) {
+template <class Vector, class Body>
+inline void for_vectors(Vector (&sum)[kScreenCentres][kScreenVectors], Body &&body) {
 #pragma GCC unroll 8
     for (int k = 0; k < kScreenCentres; k++)
 #pragma GCC unroll 8
         for (int v = 0; v < kScreenVectors; v++) body(k, v, sum[k][v]);
 }
 
-constexpr std::size_t kDepth = (1 << 14) / sizeof(float) / kPanelRows;  // columns of a panel that stay in the L1 cache
+constexpr std::size_t kDepth = (1 << 14) / sizeof(float) / kPanelRows;  // steps of a panel that stay in the L1 cache
 
-// The least scores of a panel against a group; `room` holds those of the first columns.
-template <class Fetch = const Nothing>
-inline void score_panel(const float *panel, std::size_t d, const PackedGroup &group, std::vector<float> &room,
-                        LeastScores &found, Fetch &fetch = kNothing) {
+// The least scores of a panel of d steps against a group; `room` holds those of the first steps.
+template <class Products, class Fetch = const Nothing>
+inline void score_panel(const Products &products, const typename Products::Number *panel, std::size_t d,
+                        const PackedGroup &group, std::vector<float> &room, LeastScores &found,
+                        Fetch &fetch = kNothing) {
+    using Vector = typename Products::Vector;
     const float infinity = std::numeric_limits<float>::infinity();
     f32v least[kScreenVectors], next[kScreenVectors];
     i32v place[kScreenVectors];
@@ -129,30 +154,32 @@ inline void score_panel(const float *panel, std::size_t d, const PackedGroup &gr
     if (d > kDepth) room.resize(std::max(room.size(), group.tiles * kScreenCentres * kPanelRows));
     std::size_t j = 0;
     do {
-        const std::size_t columns = std::min(kDepth, d - j);
+        const std::size_t steps = std::min(kDepth, d - j);
         for (std::size_t tile = 0; tile < group.tiles; tile++) {
-            Tile sum;
+            Tile<Products> sum;
+            const float *norms = group.norms + tile * kScreenCentres;
             const auto at = [&](int k, int v) {
                 return room.data() + (tile * kScreenCentres + std::size_t(k)) * kPanelRows + v * kF32;
             };
             if (j == 0)
-                begin_tile(group.norms + tile * kScreenCentres, sum);
+                for_vectors(sum, [&](int k, int, Vector &s) { s = products.begin(norms[k]); });
             else
-                for_vectors(sum, [&](int k, int v, f32v &s) { s = load<f32v>(at(k, v)); });
-            const float *c = group.coefficients + (tile * d + j) * kScreenCentres;
-            add_columns(panel + j * kPanelRows, columns, c, sum, fetch);
-            if (j + columns < d) {
-                for_vectors(sum, [&](int k, int v, f32v &s) { store(at(k, v), s); });
+                for_vectors(sum, [&](int k, int v, Vector &s) { s = load<Vector>(at(k, v)); });
+            const auto *c = products.factors(group) + (tile * d + j) * kScreenCentres;
+            add_steps(products, panel + j * kPanelRows, steps, c, sum, fetch);
+            if (j + steps < d) {
+                for_vectors(sum, [&](int k, int v, Vector &s) { store(at(k, v), s); });
                 continue;
             }
             const std::int32_t first = group.first + std::int32_t(tile) * kScreenCentres;
-            for_vectors(sum, [&](int k, int v, f32v &s) {
+            for_vectors(sum, [&](int k, int v, Vector &sums) {
+                const f32v s = products.finish(sums, v, norms[k]);
                 next[v] = smaller(next[v], larger(least[v], s));
                 place[v] = s < least[v] ? i32v{} + (first + k) : place[v];
                 least[v] = smaller(least[v], s);
             });
         }
-        j += columns;
+        j += steps;
     } while (j < d);
     for (int v = 0; v < kScreenVectors; v++) {
         store(found.least + v * kF32, least[v]);
@@ -173,7 +200,60 @@ inline double pack_centre(const double *centre, const double *shift, double scal
     return square;
 }
 
-constexpr double kLargest = 0x1p50;  // norms from here on are not screened in float32
+constexpr double kPairNorm = 32000;  // of vectors of 16-bit integers
+
+// Rounds a centre to integers, as number k of a tile; returns how far it is from what they stand for.
+inline double pack_pairs(const double *centre, const double *shift, double scale, std::size_t d, double factor,
+                         std::int32_t *tile, std::size_t k) {
+    double lost = 0;
+    for (std::size_t j = 0; j < d; j += 2) {
+        std::int32_t integers[2] = {};
+        for (std::size_t i = 0; i < std::min<std::size_t>(2, d - j); i++) {
+            const double value = (centre[j + i] - shift[j + i]) * scale * factor, whole = std::nearbyint(value);
+            integers[i] = std::int32_t(whole);
+            lost += (value - whole) * (value - whole);
+        }
+        tile[j / 2 * kScreenCentres + k] = (integers[0] & 0xffff) | std::int32_t(std::uint32_t(integers[1]) << 16);
+    }
+    return std::sqrt(lost) / factor * (1 + 0x1p-20);
+}
+
+constexpr double kLargest = 0x1p50;                // norms from here on are not screened in float32
+constexpr float kLargestSquare = 0x1p100F;         // nor are rows of such a square
+constexpr float kLeastPairs = 0x1p-80F;            // squares of rows up to here are not rounded to integers
+constexpr std::size_t kMostPairColumns = 1 << 13;  // whose losses are summed in float32
+constexpr bool kScreensByPairs = kPairs && kVectorBytes == 64;  // elsewhere it takes as many instructions as float32
+
+// What centres are as integers.
+struct PairScale {
+    float factor;       // what they are multiplied by
+    float reach, lost;  // their largest norm, and how far one is at most from what its integers stand for
+};
+
+// Rounds a panel of rows, (columns, kPanelRows) of some |x|², to pairs of integers; writes what sums of products are
+// multiplied by, −2 / (s t), and what E grows by.
+inline void round_panel(const float *panel, std::size_t d, const float *squares, const PairScale &centres,
+                        std::int32_t *pairs, float *units, float *more) {
+    for (std::size_t r = 0; r < kPanelRows; r += kF32) {
+        const f32v square = load<f32v>(squares + r), zero{};
+        const f32v norm = square_root(square) * broadcast(1 + 0x1p-20F);
+        f32v factor = square < broadcast(kLargestSquare) ? broadcast(float(kPairNorm)) / norm : zero;
+        factor = square > broadcast(kLeastPairs) ? factor : zero;
+        f32v lost{};
+        for (std::size_t j = 0; j < d; j += 2) {
+            f32v rest, other_rest{};
+            i32v other{};
+            const i32v integers = nearest_integers(load<f32v>(panel + j * kPanelRows + r) * factor, rest);
+            if (j + 1 < d) other = nearest_integers(load<f32v>(panel + (j + 1) * kPanelRows + r) * factor, other_rest);
+            store(pairs + j / 2 * kPanelRows + r, (integers & 0xffff) | (other << 16));
+            lost = fma(rest, rest, fma(other_rest, other_rest, lost));
+        }
+        const f32v gap = factor > zero ? square_root(lost) * broadcast(1 + 0x1p-9F) / factor : norm;
+        store(units + r, factor > zero ? broadcast(-2.0F) / (factor * broadcast(centres.factor)) : zero);
+        store(more + r, broadcast(2 + 0x1p-8F) *
+                            (gap * broadcast(centres.reach + centres.lost) + norm * broadcast(centres.lost)));
+    }
+}
 
 // E of rows, by the farthest of the centres.
 class ErrorBound {
@@ -187,6 +267,7 @@ public:
     }
 
     bool screens() const { return unit_ < 0.1 && farthest_ < kLargest; }
+    double farthest() const { return farthest_; }
 
     // E of a row of some |x|², or infinity where float32 does not hold it.
     double error(double square) const {

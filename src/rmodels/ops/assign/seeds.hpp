@@ -244,10 +244,11 @@ private:
     void add_rows(const SeedPanel &panel, float above, Mark &&mark, Sum &&sum_of) {
         const float *c = candidates_.coefficients.data();
         for (std::size_t tile = 0; tile < candidates_.tiles; tile++, c += kScreenCentres * candidates_.columns) {
-            Tile scores;
+            Tile<SingleProducts> scores;
             const std::size_t first = tile * kScreenCentres;
-            begin_tile(candidates_.norms.data() + first, scores);
-            add_columns(panel.values, candidates_.columns, c, scores, kNothing);
+            const float *norms = candidates_.norms.data() + first;
+            for_vectors(scores, [&](int k, int, f32v &s) { s = broadcast(norms[k]); });
+            add_steps(SingleProducts(), panel.values, candidates_.columns, c, scores, kNothing);
             f32v bases[kScreenVectors], limits[kScreenVectors];
             for (int v = 0; v < kScreenVectors; v++) {
                 bases[v] = load<f32v>(panel.bases + v * kF32);

@@ -1,6 +1,7 @@
 // The centres, laid out for both ways to hold a row against them: float32 scores and float64 squares.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -40,12 +41,16 @@ public:
                 norms_[place] = bound_.add(pack_centre(
                     centres + std::size_t(places_[place]) * d, shift_.data(), scale, d,
                     coefficients_.data() + place / kScreenCentres * kScreenCentres * d, place % kScreenCentres));
+        set_pairs(centres, scale);
     }
 
     bool screens() const { return bound_.screens(); }
     const double *shift() const { return shift_.data(); }
-    PackedGroup all() const { return {coefficients_.data(), norms_.data(), 0, places_.size() / kScreenCentres}; }
-    PackedGroup first() const { return {coefficients_.data(), norms_.data(), 0, first_tiles_}; }
+    // Whether rows are best scored as integers first.
+    bool has_pairs() const { return !pairs_.empty(); }
+    const PairScale &pair_scale() const { return pair_scale_; }
+    PackedGroup all() const { return group(places_.size() / kScreenCentres); }
+    PackedGroup first() const { return group(first_tiles_); }
     // The centres by their places.
     const std::vector<std::int32_t> &places() const { return places_; }
     const ErrorBound &bound() const { return bound_; }
@@ -78,11 +83,36 @@ public:
 private:
     static constexpr int kVectors = 4;
     static constexpr std::size_t kWide = kVectors * kF64;
+    static constexpr std::size_t kLeastCentres = 32, kLeastColumns = 12;  // that are worth rounding rows
+
+    PackedGroup group(std::size_t tiles) const {
+        return {coefficients_.data(), pairs_.data(), norms_.data(), 0, tiles};
+    }
+
+    void set_pairs(const double *centres, double scale) {
+        pairs_.clear();
+        const double farthest = bound_.farthest();
+        if (!kScreensByPairs || count_ < kLeastCentres || d_ < kLeastColumns || d_ > kMostPairColumns) return;
+        if (!bound_.screens() || !(farthest > 0x1p-40)) return;
+        const double factor = double(float(kPairNorm / (farthest * (1 + 0x1p-20))));
+        const std::size_t steps = (d_ + 1) / 2;
+        double lost = 0;
+        pairs_.assign(places_.size() * steps, 0);
+        for (std::size_t place = 0; place < places_.size(); place++)
+            if (places_[place] >= 0)
+                lost =
+                    std::max(lost, pack_pairs(centres + std::size_t(places_[place]) * d_, shift_.data(), scale, d_,
+                                              factor, pairs_.data() + place / kScreenCentres * kScreenCentres * steps,
+                                              place % kScreenCentres));
+        pair_scale_ = {float(factor), float(farthest * (1 + 0x1p-20)), float(lost * (1 + 0x1p-20))};
+    }
 
     std::size_t count_ = 0, d_ = 0, stride_ = 0, first_tiles_ = 0;
     std::vector<double> shift_;
     Doubles columns_;
     std::vector<float, CacheLines<float>> coefficients_, norms_;
+    std::vector<std::int32_t, CacheLines<std::int32_t>> pairs_;
+    PairScale pair_scale_{};
     std::vector<std::int32_t> places_;  // below 0: none
     ErrorBound bound_{0};
 };
