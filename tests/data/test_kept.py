@@ -1,16 +1,19 @@
 """Rows of files that are read several times stay in memory, as many as may."""
 
 import os
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import rmodels
-from rmodels import KMeans, LogisticRegression, SGDRegressor
+from rmodels import KMeans, LinearRegression, LogisticRegression, SGDRegressor
 from rmodels.config import config_context
 from rmodels.data import source
 from rmodels.data.formats.parquet import ParquetReader
+from rmodels.files.checkpoint import Checkpoint
 
 N, NAMES = 3000, list("abcd")
 BATCH = 100  # rows
@@ -84,13 +87,13 @@ def test_the_first_batches_are_read_once(monkeypatch, path, X, reads, kept):
     whole = [0, N]
     again = reads[1:]
     assert reads[0] == whole
-    if sum(len(part.X) for part in rows._kept.parts) == N:
+    if sum(len(part.X) for part, *_ in rows._kept.parts) == N:
         assert again == []
     else:
-        left = rows._kept.read
+        left = rows._kept.place[0]
         assert again == [[left, N - left]] * 2
         assert (left > 0) == (kept > 0)
-    size = sum(part.X.nbytes for part in rows._kept.parts)
+    size = sum(part.X.nbytes for part, *_ in rows._kept.parts)
     assert size <= 8 * 4 * BATCH * kept + 1
 
 
@@ -105,7 +108,7 @@ def test_all_that_has_room_is_kept_and_no_more(monkeypatch, path):
     rows.keep_rows()
     _fold(rows)
     assert not rows._kept.is_whole
-    for part in rows._kept.parts:
+    for part, *_ in rows._kept.parts:
         with pytest.raises(ValueError, match="read-only"):
             part.X[0, 0] = 1.0
 
@@ -177,6 +180,66 @@ def test_a_file_that_changes_is_told_though_its_rows_are_kept(path, X):
     os.utime(path, ns=(1, 1))
     with pytest.raises(ValueError, match="has changed since the fit began"):
         _fold(rows)
+
+
+def test_rows_that_are_costly_to_pass_by_are_kept_if_all_are(monkeypatch, tmp_path, X):
+    path = tmp_path / "rows.csv"
+    pd.DataFrame(X, columns=NAMES).to_csv(path, index=False)
+    for share in (1, 8 * 4 * BATCH * 5, 1 << 28):
+        _share(monkeypatch, share)
+        rows = _rows(path)
+        rows.keep_rows()
+        for _ in range(3):
+            read = np.concatenate([part for _, part in _fold(rows)])
+            np.testing.assert_array_equal(read, X)
+        whole = share > X.nbytes
+        assert rows._kept.is_whole == whole
+        assert sum(len(part.X) for part, *_ in rows._kept.parts) == N * whole
+
+
+@pytest.mark.parametrize("share", [1 << 28, 30_000])
+def test_a_checkpoint_tells_how_far_kept_rows_have_come(monkeypatch, tmp_path, X, share):
+    """A fold that stops among rows that are kept goes on behind them."""
+    path, checkpoint = tmp_path / "rows.parquet", tmp_path / "fit"
+    y = np.where(np.arange(N) < 500, -5.0, 2.0) * X[:, 0]
+    pd.DataFrame(np.column_stack([X, y]), columns=[*NAMES, "y"]).to_parquet(path)
+    _share(monkeypatch, share)
+    write, told = Checkpoint.write, []
+
+    def stop(self, total, totals, read):
+        write(self, total, totals, read)
+        told.append(read)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+
+    def fit(**parameters):
+        rows = rmodels.scan(path, checkpoint=checkpoint)
+        return LinearRegression(**parameters).fit(rows, "y")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Checkpoint, "write_if_due", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit(solver="stream", learning_rate=2.2, iterations=3)
+    assert np.diff(told).min() > 0
+    np.testing.assert_allclose(fit().coef_, LinearRegression().fit(X, y).coef_, rtol=1e-9)
+
+
+def test_means_are_those_of_a_whole_pass(monkeypatch, path, X):
+    """Also where a fit has looked at the first rows before."""
+    X[:, 0] *= 10.0 ** np.random.default_rng(3).integers(-8, 9, N)
+    y = (X[:, 1] > 6).astype(int)
+    pd.DataFrame(np.column_stack([X, y]), columns=[*NAMES, "y"]).to_parquet(path)
+
+    def fit():
+        return LogisticRegression(max_iter=5).fit(rmodels.scan(path, missing="mean"), "y")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with monkeypatch.context() as nothing:
+            nothing.setattr("rmodels.data.scan_source.ScanSource.keep_rows", lambda self: None)
+            expected = fit()
+        found = fit()
+    np.testing.assert_array_equal(found._preparation.means, expected._preparation.means)
 
 
 def test_what_is_in_memory_is_not_kept(X):

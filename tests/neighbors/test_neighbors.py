@@ -331,10 +331,32 @@ def test_a_few_queries_are_checked_and_answered_as_many_are():
             model.set_params(n_jobs=0).kneighbors(Q)
         with pytest.raises(ValueError, match="n_jobs == 0"):
             model.fit(X, y)
+    records = np.zeros(len(Q), [("number", "i4"), ("point", "f4", (4,))])
+    records["point"] = Q
+    assert_array_equal(
+        NearestNeighbors().fit(X).kneighbors(records["point"])[1],
+        NearestNeighbors().fit(X).kneighbors(Q)[1],
+    )
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     named = NearestNeighbors().fit(pandas.DataFrame(X, columns=list("abcd")))
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         named.kneighbors(Q)
+
+
+@pytest.mark.parametrize("metric", ["precomputed", "nan_euclidean", lambda x, z: 0.0])
+def test_a_metric_that_is_set_after_the_fit_changes_nothing_before_the_next(metric):
+    X, Q, _ = _data(n=90)
+    many = np.tile(Q, (200, 1))
+    model = NearestNeighbors().fit(X)
+    expected = model.kneighbors(Q)
+    model.set_params(metric=metric)
+    for queries in (Q, many):
+        for found, each in zip(model.kneighbors(queries), expected, strict=True):
+            assert_array_equal(found[: len(Q)], each)
+    Q[0, 0] = np.nan
+    for queries in (Q, np.tile(Q, (200, 1))):
+        with pytest.raises(ValueError, match="contains NaN"):
+            model.kneighbors(queries)
 
 
 def test_bad_parameters_and_use():

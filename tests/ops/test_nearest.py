@@ -492,6 +492,12 @@ def few_kinds(Q):
         np.frombuffer(b"0" + Q.tobytes(), Q.dtype, offset=1).reshape(Q.shape),
         False,
     )
+    d = Q.shape[1]
+    records = np.zeros(len(Q), [("number", "i4"), ("point", Q.dtype, (d,)), ("more", "i1")])
+    records["point"] = Q
+    yield "a field of records", records["point"], False
+    yield "a field of one record", records["point"][:1], False
+    yield "a new axis", Q[0][np.newaxis], True
     yield "half precision", Q.astype(np.float16), False
     yield "a subclass", Q.view(np.ma.MaskedArray), False
     yield "a list", Q.tolist(), False

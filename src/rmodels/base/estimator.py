@@ -1,8 +1,7 @@
 """Fitting: all or nothing, with parameters checked first and callbacks told of it."""
 
-import functools
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -32,15 +31,14 @@ def _check_parameters(estimator: Any) -> None:
     kind = type(estimator)
     values = _values_of(*estimator._parameter_constraints)(estimator)
     types = tuple(map(type, values))
+    if not _PLAIN.issuperset(types):
+        check_parameters(estimator)
+        return
     key = (kind, types, values)
-    try:
-        if key in _known_parameters:
-            return
-    except TypeError:  # an array, a list: not a plain value
-        pass
-    check_parameters(estimator)
-    if _PLAIN.issuperset(types) and len(_known_parameters) < _MOST_KNOWN:
-        _known_parameters.add(key)
+    if key not in _known_parameters:
+        check_parameters(estimator)
+        if len(_known_parameters) < _MOST_KNOWN:
+            _known_parameters.add(key)
 
 
 @cache
@@ -48,7 +46,7 @@ def _values_of(*names: str) -> Callable[[Any], tuple]:
     """Return what gets an estimator's parameters of these names."""
     if len(names) > 1:
         return attrgetter(*names)
-    return lambda estimator: tuple(getattr(estimator, name) for name in names)
+    return lambda estimator: tuple(getattr(estimator, name) for name in names)  # of one no tuple
 
 
 def all_or_nothing(fit: Method) -> Method:
@@ -60,7 +58,7 @@ def all_or_nothing(fit: Method) -> Method:
     """
     told = with_callbacks(fit)
 
-    @functools.wraps(fit)
+    @wraps(fit)
     def fit_or_restore(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not sklearn.get_config()["skip_parameter_validation"]:
             _check_parameters(self)

@@ -83,7 +83,7 @@ def choose_metric(
     ValueError
         If scikit-learn does not allow the metric with the algorithm.
     """
-    if metric_params is None and isinstance(metric, str):
+    if metric_params is None and isinstance(metric, str) and type(p) in (int, float, type(None)):
         name, parameters = _choose_name(metric, algorithm, p)
         return name, dict(parameters)
     _check_algorithm(metric, algorithm, metric_params)

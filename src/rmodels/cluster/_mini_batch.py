@@ -199,6 +199,7 @@ class MiniBatchKMeans(SeededCentres):
         """
         source = data.source(self, X, None, sample_weight, need=_CHECKED)
         random_state, threads = check_random_state(self.random_state), source.threads(None)
+        source.keep_rows()
         sample = sample_rows(source.on_host(), random_state)
         n = sample.X.shape[0]
         if n < self.n_clusters and n < source.number_rows():

@@ -123,7 +123,10 @@ def _are_plain(X: Any, need: Need) -> bool:
 
 
 def is_surely_finite(A: NDArray) -> bool:
-    """Return whether an array of numbers is seen to be finite: where sums overflow it may be."""
+    """Return whether an array of numbers is seen to be finite.
+
+    False is "not known" of few values, and without the native engine: their sums may overflow.
+    """
     if A.size <= _FEW_VALUES and A.flags.aligned:
         return math.isfinite(np.vdot(A, A))  # by BLAS, which tells nobody of overflow
     extension: Any = native.load()

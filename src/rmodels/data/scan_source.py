@@ -43,7 +43,7 @@ __all__ = ["ScanSource", "are_columns"]
 T = TypeVar("T")
 
 BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
-_KEPT_SHARE = 4  # of the memory limit that rows may take that are read several times
+_KEPT_SHARE = 8  # of the memory limit that rows may take that are read several times
 
 
 def _is_place(value: Any) -> bool:
@@ -307,7 +307,11 @@ class ScanSource(Source):
     def keep_rows(self) -> None:
         """Keep the first rows of files from now on; see `rmodels.data.source.Source.keep_rows`."""
         if self._kept is None and self._state is not None and self._part.missing != "allow":
-            self._kept = KeptRows(get_config()["memory_limit"] // _KEPT_SHARE)
+            self._kept = self._keep_none()
+
+    def _keep_none(self) -> KeptRows:
+        most = get_config()["memory_limit"] // _KEPT_SHARE
+        return KeptRows(most, partly=self._scan.reader.skips)
 
     def _parts(self, start: int = 0, left_out: int = 0, *, whole: bool = False) -> Generator[Rows]:
         """Yield the rows of each batch, from a row on that begins one; before, some were left out.
@@ -319,14 +323,17 @@ class ScanSource(Source):
                 f"{self._scan.name} has changed since the fit began: its rows may be others. Fit "
                 "again"
             )
-        kept = self._kept
-        if kept is None or start or whole:
+        if self._kept is None or start or whole:
             yield from self._read_parts(start, left_out, whole)
             return
-        yield from kept.parts
+        if self._asked.missing == "mean" and self._preparation.means is None:
+            self._kept = self._keep_none()  # means are those of whole passes
+        kept = self._kept
+        for rows, self._read, self._left_out in kept.parts:  # what a checkpoint goes on from
+            yield rows
         if kept.is_whole:
             return
-        with closing(self._read_parts(kept.read, kept.left_out, whole)) as parts:
+        with closing(self._read_parts(*kept.place, whole)) as parts:
             for rows in parts:
                 if kept.has_room:
                     kept.add(rows, self._read, self._left_out)

@@ -103,7 +103,7 @@ class Source(ABC):
     def keep_rows(self) -> None:  # noqa: B027 - most have nothing to keep
         """Say that all rows will be read several times: of files, those are kept that have room.
 
-        A quarter of the memory limit is theirs. The others are read each time.
+        An eighth of the memory limit is theirs. The others are read each time.
         """
 
     @abstractmethod

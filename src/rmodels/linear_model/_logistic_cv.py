@@ -267,6 +267,7 @@ class LogisticRegressionCV(LogisticModel):
             raise ValueError(f"Cs must be numbers above 0; got {self.Cs!r}")
         sample_weight = on_host(adopt(sample_weight))
         source = one_target(data.source(self, X, y, sample_weight, targets="labels", need=_NEED))
+        source.keep_rows()
         assert source.classes is not None
         classes = on_host(source.classes[0])
         self._check_classes(classes)

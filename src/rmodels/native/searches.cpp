@@ -94,7 +94,6 @@ bool answer_few(const Search &search, const Array &Q, const Rows<double> &distan
                 const Rows<std::int64_t> &indices) {
     const std::size_t d = search.points().d;
     if (Q.ndim() != 2 || Q.shape(1) != d || Q.shape(0) != distances.shape(0)) return false;
-    if ((d > 1 && Q.stride(1) != 1) || (Q.shape(0) > 1 && Q.stride(0) != std::int64_t(d))) return false;
     std::vector<double> queries(Q.shape(0) * d);
     const bool single = Q.dtype() == nb::dtype<float>();
     if (!single && Q.dtype() != nb::dtype<double>()) return false;

@@ -28,7 +28,7 @@ __all__ = ["Answer", "Asked", "PartedSearch"]
 Found = tuple[Any, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False)  # frozen ones take three times as long to make
 class Asked:
     """What a search looks for: the k nearest, or if k is 0 all within a radius.
 

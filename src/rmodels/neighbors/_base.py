@@ -131,8 +131,8 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         return self._search.algorithm
 
     def _need(self) -> Need:
-        """Return what points and queries have to be."""
-        return metrics.need_of(self.metric)
+        """Return what points and queries have to be: by the metric of the fit."""
+        return metrics.need_of(self.effective_metric_)
 
     def _new_search(self, points: Any) -> Search:
         return new_search(

@@ -74,6 +74,8 @@ def descend(
         if route.solver == "gram":
             assert isinstance(source, Rows)
             return _descend_gram(source, iterations, learning_rate, fit_intercept, n_threads)
+        if route.solver == "stream":
+            source.keep_rows()
         if route.solver == "stream" and learning_rate != "auto":
             return _stream(source, iterations, float(learning_rate), fit_intercept, n_threads)
         moments = compute_moments(source, n_threads)
@@ -248,7 +250,6 @@ def _take_steps(
             fit_intercept=fit_intercept,
             n_threads=n_threads,
         ), first
-    source.keep_rows()
     coefficients, losses = start, np.empty((iterations + 1, source.n_targets))
     for step in range(iterations + 1):
         with np.errstate(over="ignore", invalid="ignore"):

@@ -93,13 +93,18 @@ class DatasetReader(Reader):
                 batch_readahead=1,
                 fragment_readahead=1,
             )
-            for batch in name_each(found, place):
-                if start > 0:
-                    start -= batch.num_rows
-                elif batch.num_rows:
-                    share = done / len(pieces)
-                    yield Batch(place, batch, share, part=number, row=rows[number])
-                rows[number] += batch.num_rows
+            try:
+                for batch in name_each(found, place):
+                    if start > 0:
+                        start -= batch.num_rows
+                    elif batch.num_rows:
+                        share = done / len(pieces)
+                        yield Batch(place, batch, share, part=number, row=rows[number])
+                    rows[number] += batch.num_rows
+            except GeneratorExit:
+                for _ in found:  # pyarrow's own threads read on: what they read must be there
+                    pass
+                raise
 
     def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         """Raise an error if a column cannot be read; see `Reader.check`."""

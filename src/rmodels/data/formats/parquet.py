@@ -23,6 +23,8 @@ __all__ = ["ParquetReader"]
 class ParquetReader(Reader):
     """Parquet files."""
 
+    skips = True
+
     def __init__(self, paths: list[Path], keys: Sequence[Mapping[str, Any]]) -> None:
         parquet = require("pyarrow.parquet", "files")
         self.name = str(paths[0])

@@ -92,9 +92,12 @@ class Reader(ABC):
         Whether values may be missing: then errors about other values pass these by.
     encodable : collection of str or int
         Columns of which, where they are text, errors say how it can be encoded.
+    skips : bool
+        Whether it costs little to begin at a later row.
     """
 
     has_types = True
+    skips = False
     gaps = False
     encodable: Collection[Column] = ()
     name: str

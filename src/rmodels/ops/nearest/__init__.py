@@ -24,7 +24,7 @@ __all__ = [
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-FEW = 2e5  # values to compare queries with, which take less than starting a thread
+FEW = 2e5  # values of queries times points, which take less than starting a thread
 
 _FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
@@ -201,8 +201,7 @@ def nearest(
 def nearest_of_few(index: Index, Q: Any, k: int) -> tuple[Distances, Indices] | None:
     """Return what `nearest` returns if that takes a few microseconds, else None.
 
-    Asking more costs more than such an answer: whether Q is an ndarray that `nearest` takes is
-    found on the way.
+    To ask more would cost more than such an answer: whether `nearest` takes Q is found on the way.
 
     Parameters
     ----------
@@ -215,7 +214,8 @@ def nearest_of_few(index: Index, Q: Any, k: int) -> tuple[Distances, Indices] | 
     -------
     distances, indices : ndarray of shape (n_queries, k), or None
         None if Q is not an ndarray of a few rows, finite float32 or float64 of the index's columns,
-        one after the other, or if the engine needs more than that.
+        one after the other; if the metric is one that rows are not searched by; and if the index
+        has to be built next.
 
     Examples
     --------
@@ -231,6 +231,8 @@ def nearest_of_few(index: Index, Q: Any, k: int) -> tuple[Distances, Indices] | 
         or index.engine != "native"
         or not 0 < Q.size * len(index.X) < FEW
         or Q.dtype not in _FLOATS
+        or not Q.flags.c_contiguous
+        or Q.strides[0] % Q.itemsize  # of one row, whose stride says nothing
     ):
         return None
     engine = ops.implementation("nearest", "native")

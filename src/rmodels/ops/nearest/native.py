@@ -53,7 +53,7 @@ class State:
     answered : int
         Queries that came before it was built.
     worth : float
-        How many are worth it as far as is known, if a thread answers them.
+        How many pay for building it, if one thread answers them; 0 without `rows`.
     """
 
     rows: Any
