@@ -58,7 +58,7 @@ def reads(monkeypatch):
 
 def _share(monkeypatch, bytes_):
     """Let rows that are kept take so many bytes."""
-    monkeypatch.setattr("rmodels.data.scan_source._KEPT_SHARE", (1 << 30) / bytes_)
+    monkeypatch.setattr("rmodels.data.scan_source.KEPT_SHARE", (1 << 30) / bytes_)
 
 
 def _rows(path, **kwargs):

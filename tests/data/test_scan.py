@@ -193,7 +193,7 @@ def test_passes_over_the_rows(folder, monkeypatch):
         passes.clear()
         model.fit(scan(folder / "*.parquet"), "y")
         assert len(passes) == expected, model
-    monkeypatch.setattr("rmodels.data.scan_source._KEPT_SHARE", np.inf)
+    monkeypatch.setattr("rmodels.data.scan_source.KEPT_SHARE", np.inf)
     passes.clear()
     LinearRegression(iterations=9, solver="stream", learning_rate=0.1).fit(
         scan(folder / "*.parquet"), "y"

@@ -43,7 +43,7 @@ __all__ = ["ScanSource", "are_columns"]
 T = TypeVar("T")
 
 BLOCK_SHARE = 12  # of the memory limit that a block of points may take, less its index
-_KEPT_SHARE = 8  # of the memory limit that rows may take that are read several times
+KEPT_SHARE = 8  # of the memory limit that rows may take that are read several times
 
 
 def _is_place(value: Any) -> bool:
@@ -310,7 +310,7 @@ class ScanSource(Source):
             self._kept = self._keep_none()
 
     def _keep_none(self) -> KeptRows:
-        most = get_config()["memory_limit"] // _KEPT_SHARE
+        most = get_config()["memory_limit"] // KEPT_SHARE
         return KeptRows(most, partly=self._scan.reader.skips)
 
     def _parts(self, start: int = 0, left_out: int = 0, *, whole: bool = False) -> Generator[Rows]:
