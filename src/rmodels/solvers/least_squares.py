@@ -185,16 +185,17 @@ def solve_by_products(
     Route
         That one.
     """
+    if route.solver not in ("krylov", "lsqr"):
+        return None, route
+    assert isinstance(source, Rows)
     with blas_threads(1, 1):  # for vectors
         if route.solver == "krylov":
-            assert isinstance(source, Rows)
             assert route.otherwise is not None
             found = conjugate_gradients.solve(source, fit_intercept, penalties, n_threads)
             if found is not None:
                 return found, route
             route = route.otherwise
         if route.solver == "lsqr":
-            assert isinstance(source, Rows)
             return lsqr.solve(source, fit_intercept, penalties), route
     return None, route
 
