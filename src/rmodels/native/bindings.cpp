@@ -204,9 +204,9 @@ bool classify_rows(const Array &X, const Input &centres, const Input &precisions
 using Labels = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void move_centres(Assigner &assigner, const Input &centres, const std::optional<Places> &labels) {
+void move_centres(Assigner &assigner, const Input &centres, const std::optional<Places> &labels, std::size_t rows) {
     nb::gil_scoped_release release;
-    assigner.move(centres.data(), labels ? labels->data() : nullptr);
+    assigner.move(centres.data(), labels ? labels->data() : nullptr, rows);
 }
 
 using Limbs = nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
@@ -455,7 +455,7 @@ NB_MODULE(RMODELS_MODULE, module) {
         "centres"_a.noconvert());
     nb::class_<Assigner>(module, "Assigner")
         .def(nb::init<std::size_t, std::size_t, std::size_t, double>(), "rows"_a, "count"_a, "columns"_a, "scale"_a)
-        .def("move", &move_centres, "centres"_a.noconvert(), "labels"_a.none())
+        .def("move", &move_centres, "centres"_a.noconvert(), "labels"_a.none(), "rows"_a)
         .def("assign", &assign, "X"_a, "first"_a, "labels"_a.noconvert(), "weights"_a.none(), "shift"_a.none(),
              "factors"_a.none(), "sums"_a.none(), "squares"_a.none(), "threads"_a);
     module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),

@@ -57,6 +57,7 @@ constexpr std::size_t kLine = 16;                // of rows that lie by column: 
 constexpr std::size_t kAhead = 16;               // rows
 constexpr double kRoom = 4;                      // drifts that a row which is settled by a few centres is to stand
 constexpr std::size_t kSome = 512;               // rows that tell how near the others are to their bounds
+constexpr std::size_t kWorthPairs = 1024;        // rows that are worth rounding centres to integers
 constexpr std::size_t kMostLeft = 4;             // one row in so many, at most, that scores of integers leave open
 constexpr float kNever = -1;                     // a margin that never holds
 constexpr float kInwards = 1 - 0x1p-20F;         // rounds float32 down, and what is below 0 does not matter
@@ -481,7 +482,7 @@ Assigner::Assigner(std::size_t rows, std::size_t count, std::size_t columns, dou
 Assigner::Assigner(Assigner &&) noexcept = default;
 Assigner::~Assigner() = default;
 
-void Assigner::move(const double *centres, const std::int32_t *labels) {
+void Assigner::move(const double *centres, const std::int32_t *labels, std::size_t rows) {
     State &s = *state_;
     const std::size_t d = s.columns, k = s.count;
     bool known = !s.centres.empty() && !s.margins.empty();
@@ -505,7 +506,7 @@ void Assigner::move(const double *centres, const std::int32_t *labels) {
     std::vector<char> first(s.narrow ? k : 0);
     for (std::size_t c = 0; c < first.size(); c++) first[c] = drift[c] > s.slow;
     s.centres.assign(centres, centres + k * d);
-    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr);
+    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr, rows >= kWorthPairs);
 }
 
 void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads) {

@@ -39,9 +39,9 @@ public:
     Assigner(Assigner &&) noexcept;
     ~Assigner();
 
-    // Takes centres, (count, columns): those that rows are assigned to from here on. `labels` is what was said of all
-    // rows, if anything is kept of them.
-    void move(const double *centres, const std::int32_t *labels);
+    // Takes centres, (count, columns): those that so many rows are assigned to from here on. `labels` is what was said
+    // of all rows, if anything is kept of them.
+    void move(const double *centres, const std::int32_t *labels, std::size_t rows);
 
     // Writes to labels which centre is nearest to each row, the first of equal ones. X is the rows from `first` on; if
     // all have been assigned before, labels hold what was said of them. Rows whose labels change move between the sums,

@@ -80,7 +80,7 @@ def _follow(
     n, (n_centres, d) = len(X), centres.shape
     centres = np.ascontiguousarray(centres)
     assigner = _find_assigner(n, centres, known)
-    assigner.move(centres, None if known is None else labels)
+    assigner.move(centres, None if known is None else labels, n)
     shift = factors = limbs = None
     if sums is not None:
         shift, factors = np.ascontiguousarray(sums.shift), np.ascontiguousarray(sums.factors)

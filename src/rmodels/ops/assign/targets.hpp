@@ -15,8 +15,10 @@ namespace rmodels::RMODELS_ISA {
 
 class Targets {
 public:
-    // `first` says which centres stand before the others; null: all do.
-    void set(const double *centres, std::size_t count, std::size_t d, double scale, const std::vector<char> *first) {
+    // `first` says which centres stand before the others; null: all do. by_pairs: whether they may be rounded to
+    // integers, too.
+    void set(const double *centres, std::size_t count, std::size_t d, double scale, const std::vector<char> *first,
+             bool by_pairs) {
         count_ = count;
         d_ = d;
         bound_ = ErrorBound(d);
@@ -41,7 +43,8 @@ public:
                 norms_[place] = bound_.add(pack_centre(
                     centres + std::size_t(places_[place]) * d, shift_.data(), scale, d,
                     coefficients_.data() + place / kScreenCentres * kScreenCentres * d, place % kScreenCentres));
-        set_pairs(centres, scale);
+        pairs_.clear();
+        if (by_pairs) set_pairs(centres, scale);
     }
 
     bool screens() const { return bound_.screens(); }
@@ -90,7 +93,6 @@ private:
     }
 
     void set_pairs(const double *centres, double scale) {
-        pairs_.clear();
         const double farthest = bound_.farthest();
         if (!kScreensByPairs || count_ < kLeastCentres || d_ < kLeastColumns || d_ > kMostPairColumns) return;
         if (!bound_.screens() || !(farthest > 0x1p-40)) return;
