@@ -2,15 +2,17 @@
 
 import gzip
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
-from pyarrow import csv, feather, ipc
+from pyarrow import csv, dataset, feather, ipc
 
 from rmodels import KNeighborsClassifier, LinearRegression, scan
 from rmodels.cli import main
+from rmodels.data.formats.arrow import DatasetReader
 from rmodels.data.formats.files import find_format
 from rmodels.data.formats.writing import write_table
 
@@ -222,3 +224,38 @@ def test_on_the_command_line(memory, tmp_path, monkeypatch, capsys):
         rows = scan(name, ["y"])
         found = np.concatenate([batch.rows.column("y") for batch in rows.read_tables(["y"])])
         assert len(found) == 300
+
+
+class Watched:
+    """A fragment of a dataset that tells how it is read."""
+
+    def __init__(self, fragment):
+        self.fragment, self.told = fragment, []
+
+    def __getattr__(self, name):
+        return getattr(self.fragment, name)
+
+    def to_batches(self, **options):
+        self.told.append(options["use_threads"])
+        return self.fragment.to_batches(**options)
+
+
+@pytest.mark.parametrize(
+    ("ending", "threads"), [("arrow", False), ("feather", False), ("csv", True)]
+)
+def test_no_thread_reads_on_in_an_arrow_file_whose_read_ends_early(tmp_path, ending, threads):
+    path = tmp_path / f"rows.{ending}"
+    table = pyarrow.table({"a": np.arange(500.0)})
+    if ending == "csv":
+        csv.write_csv(table, path)
+    else:
+        feather.write_feather(table, path, chunksize=70)
+    found = dataset.dataset(path, format="csv" if ending == "csv" else "ipc")
+    watched = [Watched(fragment) for fragment in found.get_fragments()]
+    given = SimpleNamespace(schema=found.schema, get_fragments=lambda: watched)
+    batches = DatasetReader(given).batches(["a"], 50, 0)
+    assert next(batches).rows.num_rows == 50
+    batches.close()
+    rows = sum(batch.rows.num_rows for batch in DatasetReader(given).batches(["a"], 50, 0))
+    assert rows == 500
+    assert watched[0].told == [threads, threads]

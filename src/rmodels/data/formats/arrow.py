@@ -73,6 +73,7 @@ class DatasetReader(Reader):
         self, columns: Sequence[Column], size: int, start: int, texts: Sequence[Column] = ()
     ) -> Iterator[Batch]:
         """Yield batches; see `Reader.batches`."""
+        arrow_files = require("pyarrow.dataset", "files").IpcFileFormat
         pieces = []
         for number, fragment in enumerate(self._fragments):
             place = self.parts[number].place
@@ -92,19 +93,16 @@ class DatasetReader(Reader):
                 batch_size=size,
                 batch_readahead=1,
                 fragment_readahead=1,
+                # of Arrow's own files they would read on after a read that ends early, into nothing
+                use_threads=not isinstance(getattr(fragment, "format", None), arrow_files),
             )
-            try:
-                for batch in name_each(found, place):
-                    if start > 0:
-                        start -= batch.num_rows
-                    elif batch.num_rows:
-                        share = done / len(pieces)
-                        yield Batch(place, batch, share, part=number, row=rows[number])
-                    rows[number] += batch.num_rows
-            except GeneratorExit:
-                for _ in found:  # pyarrow's own threads read on: what they read must be there
-                    pass
-                raise
+            for batch in name_each(found, place):
+                if start > 0:
+                    start -= batch.num_rows
+                elif batch.num_rows:
+                    share = done / len(pieces)
+                    yield Batch(place, batch, share, part=number, row=rows[number])
+                rows[number] += batch.num_rows
 
     def check(self, numbers: Sequence[Column], labels: Sequence[Column] = ()) -> None:
         """Raise an error if a column cannot be read; see `Reader.check`."""
