@@ -134,7 +134,7 @@ def search(
     """
     indexed = metrics.INDEXED.get(metric) if isinstance(metric, str) else None
     if indexed is not None and parameters.get("w") is None and _as_array(X):
-        if unknown := parameters.keys() - {"p", "w"} if parameters else None:
+        if parameters and (unknown := parameters.keys() - {"p", "w"}):
             raise ValueError(f"metric={metric!r} takes no parameter {', '.join(sorted(unknown))}")
         p = float(parameters.get("p", 2.0))
         points = X.toarray() if sparse.issparse(X) else X

@@ -310,6 +310,7 @@ class ScanSource(Source):
             self._kept = self._keep_none()
 
     def _keep_none(self) -> KeptRows:
+        """Return what keeps rows, before the first."""
         most = get_config()["memory_limit"] // KEPT_SHARE
         return KeptRows(most, partly=self._scan.reader.skips)
 

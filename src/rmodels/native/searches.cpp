@@ -74,7 +74,7 @@ void find_nearest(const Search &search, const Rows<const double> &Q, const Rows<
     search.nearest(Q.data(), Q.shape(0), distances.shape(1), distances.data(), indices.data(), threads);
 }
 
-// Writes rows as float64; false if they are not finite ones of so many columns, one after the other.
+// Writes rows, which lie one after the other, as float64; false if they begin at any byte or are not finite.
 template <class Real>
 bool take_plain(const Array &rows, std::vector<double> &taken) {
     const auto *values = static_cast<const Real *>(rows.data());
@@ -87,8 +87,8 @@ bool take_plain(const Array &rows, std::vector<double> &taken) {
     return zeros == 0;
 }
 
-// Finds the nearest of few queries, so few that it takes less to keep the interpreter than to hand it on; false if they
-// are not plain rows: finite float32 or float64 of the points' columns, one after the other.
+// Finds the nearest of few queries, C-contiguous, and so few that it takes less to keep the interpreter than to hand it
+// on; false if they are not finite float32 or float64 of the points' columns.
 template <class Search>
 bool answer_few(const Search &search, const Array &Q, const Rows<double> &distances,
                 const Rows<std::int64_t> &indices) {
