@@ -533,12 +533,12 @@ class Lloyd:
         ).first(count)
         if not far.squares[0] > 0:
             return sums
-        limbs = sums.limbs.copy()
+        moved = replace(sums, limbs=np.zeros_like(sums.limbs))
         for new, x, weight, old in zip(empty, far.X, far.weights, far.labels, strict=False):
             row = sums.of_row(x, weight)
-            limbs[old] -= row
-            limbs[new] = row
-        return replace(sums, limbs=limbs)
+            moved.limbs[old] -= row
+            moved.limbs[new] = row
+        return sums + moved
 
     def _average(self, sums: Sums) -> tuple[Matrix, float]:
         """Return the means, and Σ w ‖m − middle‖²; one without weight is where the heaviest is."""

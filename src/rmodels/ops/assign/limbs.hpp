@@ -1,10 +1,12 @@
 // Rows in fixed point: w (x − shift) and w, times a power of two of the column, as integers of three limbs of 30 bits.
-// Rounded once, to a multiple of 2^-90; then nothing is, so that sums are the same in any order.
+// Rounded once, to a multiple of 2^-90; then nothing is, so that sums are the same in any order. Threads add two halves
+// of 45 bits, of so many rows as these have room for.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -13,16 +15,32 @@
 
 namespace rmodels::RMODELS_ISA {
 
-constexpr std::size_t kLimbs = 3;
+constexpr std::size_t kLimbs = 3, kHalves = 2;
+constexpr int kLimbBits = 30, kHalfBits = 45;
+constexpr std::size_t kMostRows = 1 << 17;  // whose halves fit in 64 bits
 
-// The integer nearest to t · 2^(30 (Limb + 1)), |t| ≤ 2^(1 - 30 Limb); t keeps what is left of it.
-template <std::size_t Limb>
+// The integer nearest to t · 2^(45 (Half + 1)), |t| ≤ 2^(-45 Half); t keeps what is left of it.
+template <std::size_t Half>
 inline i64v split(f64v &t) {
-    constexpr double places[] = {0x1.8p22, 0x1.8p-8, 0x1.8p-38};  // their last place is that of the limb
-    const f64v magic = broadcast(places[Limb]);
+    constexpr double places[] = {0x1.8p7, 0x1.8p-38};  // their last place is that of the half
+    const f64v magic = broadcast(places[Half]);
     const f64v whole = t + magic;
     t -= whole - magic;
     return (i64v)whole - (i64v)magic;
+}
+
+// Adds halves to limbs, of which all but the top one are in [0, 2^30), and stay there.
+inline void add_halves(std::int64_t high, std::int64_t low, std::int64_t &top, std::int64_t &middle,
+                       std::int64_t &bottom) {
+    constexpr std::int64_t limb = (std::int64_t(1) << kLimbBits) - 1, half = (std::int64_t(1) << kHalfBits) - 1;
+    constexpr int rest = 2 * kLimbBits - kHalfBits;  // bits of the high half that belong to the middle limb
+    high += low >> kHalfBits;
+    low &= half;
+    bottom += low & limb;
+    middle += (low >> kLimbBits) + ((high & ((1 << rest) - 1)) << (kHalfBits - kLimbBits)) + (bottom >> kLimbBits);
+    top += (high >> rest) + (middle >> kLimbBits);
+    bottom &= limb;
+    middle &= limb;
 }
 
 // A grid whose columns fill vectors: that of w is one where x is 0 and the shift −1.
@@ -35,40 +53,38 @@ public:
         shift_[d] = -1;
     }
 
+    std::size_t columns() const { return columns_; }
     std::size_t stride() const { return stride_; }
 
-    // Takes a row from some limbs and adds it to others, each (3, stride) or null.
+    // Takes a row from some halves and adds it to others, each (2, stride) or null.
     template <class Real>
     void move(const Real *x, std::ptrdiff_t step, double weight, std::int64_t *from, std::int64_t *to) const {
-        for (std::size_t j = 0; j < stride_; j += kF64) {
-            const int count = int(std::min<std::size_t>(columns_ - std::min(j, columns_), kF64));
-            f64v t = (take(x, step, j, count) - load<f64v>(shift_.data() + j)) * broadcast(weight) *
-                     load<f64v>(factors_.data() + j);
-            add<0>(t, j, from, to);
-            add<1>(t, j, from, to);
-            add<2>(t, j, from, to);
-        }
+        if (from && to)
+            move<true, true>(x, step, weight, from, to);
+        else if (to)
+            move<false, true>(x, step, weight, from, to);
+        else if (from)
+            move<true, false>(x, step, weight, from, to);
     }
 
-    // Adds rows that follow each other to the limbs of one centre; weights: of each, or null.
+    // Adds rows that follow each other to the halves of one centre; weights: of each, or null.
     template <class Real>
     void add_run(const Real *x, std::ptrdiff_t row_stride, std::ptrdiff_t step, std::size_t rows, const double *weights,
                  std::int64_t *to) const {
         for (std::size_t j = 0; j < stride_; j += kF64) {
             const int count = int(std::min<std::size_t>(columns_ - std::min(j, columns_), kF64));
             const f64v shift = load<f64v>(shift_.data() + j), factors = load<f64v>(factors_.data() + j);
-            i64v sums[kLimbs]{};
+            i64v sums[kHalves]{};
             for (std::size_t r = 0; r < rows; r++) {
                 f64v t = take(x + std::ptrdiff_t(r) * row_stride, step, j, count) - shift;
                 if (weights) t *= broadcast(weights[r]);
                 t *= factors;
                 sums[0] += split<0>(t);
                 sums[1] += split<1>(t);
-                sums[2] += split<2>(t);
             }
-            for (std::size_t limb = 0; limb < kLimbs; limb++) {
-                std::int64_t *at = to + limb * stride_ + j;
-                store(at, load<i64v>(at) + sums[limb]);
+            for (std::size_t half = 0; half < kHalves; half++) {
+                std::int64_t *at = to + half * stride_ + j;
+                store(at, load<i64v>(at) + sums[half]);
             }
         }
     }
@@ -83,12 +99,24 @@ private:
         return values;
     }
 
-    template <std::size_t Limb>
-    void add(f64v &t, std::size_t j, std::int64_t *from, std::int64_t *to) const {
-        const std::size_t at = Limb * stride_ + j;
-        const i64v part = split<Limb>(t);
-        if (to) store(to + at, load<i64v>(to + at) + part);
-        if (from) store(from + at, load<i64v>(from + at) - part);
+    template <bool kFrom, bool kTo, class Real>
+    void move(const Real *x, std::ptrdiff_t step, double weight, std::int64_t *from, std::int64_t *to) const {
+        const std::size_t d = columns_, stride = stride_;  // sums may be them, for all that a compiler knows
+        const double *shift = shift_.data(), *factors = factors_.data();
+        const f64v w = broadcast(weight);
+        for (std::size_t j = 0; j < stride; j += kF64) {
+            const int count = int(std::min<std::size_t>(d - std::min(j, d), kF64));
+            f64v t = (take(x, step, j, count) - load<f64v>(shift + j)) * w * load<f64v>(factors + j);
+            const i64v high = split<0>(t), low = split<1>(t);
+            if constexpr (kTo) {
+                store(to + j, load<i64v>(to + j) + high);
+                store(to + stride + j, load<i64v>(to + stride + j) + low);
+            }
+            if constexpr (kFrom) {
+                store(from + j, load<i64v>(from + j) - high);
+                store(from + stride + j, load<i64v>(from + stride + j) - low);
+            }
+        }
     }
 
     std::size_t columns_, stride_;
@@ -131,33 +159,52 @@ private:
     Doubles rows_;
 };
 
-// What a thread adds to sums: lines only of the centres that rows left or came to.
+// What a thread adds to sums (count, 3, columns + 1): halves, only of the centres that rows left or came to.
 class PartialSums {
 public:
-    // The limbs of a centre, (3, stride); null for none.
-    std::int64_t *of(std::int32_t centre, std::size_t count, std::size_t stride) {
-        if (centre < 0) return nullptr;
-        const std::size_t c = std::size_t(centre), size = kLimbs * stride;
-        if (lines_.empty()) {
-            lines_.resize(count * size);
-            begun_.assign(count, 0);
-        }
-        if (!begun_[c]) {
-            std::fill_n(lines_.data() + c * size, size, 0);
-            begun_[c] = 1;
-        }
-        return lines_.data() + c * size;
+    PartialSums(std::int64_t *sums, std::size_t count, const PaddedGrid &grid, std::mutex &lock)
+        : sums_(sums), count_(count), columns_(grid.columns()), stride_(grid.stride()), lock_(&lock) {}
+
+    // Makes room for some rows.
+    void expect(std::size_t rows) {
+        if (rows_ + rows > kMostRows) flush();
+        rows_ += rows;
     }
 
-    // Adds all to sums (count, 3, columns + 1).
-    void add_to(std::int64_t *sums, std::size_t columns, std::size_t stride) const {
-        for (std::size_t c = 0; c < begun_.size(); c++)
-            for (std::size_t line = c * kLimbs; begun_[c] && line < (c + 1) * kLimbs; line++)
-                for (std::size_t j = 0; j <= columns; j++) sums[line * (columns + 1) + j] += lines_[line * stride + j];
+    // The halves of a centre, (2, stride); null for none.
+    std::int64_t *of(std::int32_t centre) {
+        if (centre < 0) return nullptr;
+        const std::size_t c = std::size_t(centre), size = kHalves * stride_;
+        if (halves_.empty()) {
+            halves_.resize(count_ * size);
+            begun_.assign(count_, 0);
+        }
+        if (!begun_[c]) {
+            std::fill_n(halves_.data() + c * size, size, 0);
+            begun_[c] = 1;
+        }
+        return halves_.data() + c * size;
+    }
+
+    // Adds all to the sums, and begins anew.
+    void flush() {
+        const std::lock_guard<std::mutex> alone(*lock_);
+        const std::size_t width = columns_ + 1;
+        for (std::size_t c = 0; c < begun_.size(); c++) {
+            if (!begun_[c]) continue;
+            const std::int64_t *high = halves_.data() + c * kHalves * stride_, *low = high + stride_;
+            std::int64_t *top = sums_ + c * kLimbs * width, *middle = top + width, *bottom = middle + width;
+            for (std::size_t j = 0; j < width; j++) add_halves(high[j], low[j], top[j], middle[j], bottom[j]);
+            begun_[c] = 0;
+        }
+        rows_ = 0;
     }
 
 private:
-    std::vector<std::int64_t, CacheLines<std::int64_t>> lines_;
+    std::int64_t *sums_;
+    std::size_t count_, columns_, stride_, rows_ = 0;
+    std::mutex *lock_;
+    std::vector<std::int64_t, CacheLines<std::int64_t>> halves_;
     std::vector<unsigned char> begun_;
 };
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <vector>
@@ -96,7 +97,7 @@ struct Scratch {
     std::vector<std::int32_t, CacheLines<std::int32_t>> pairs;
     std::vector<float> room;
     LeastScores scores;
-    PartialSums sums;
+    std::optional<PartialSums> sums;
 };
 
 template <class Real>
@@ -118,6 +119,7 @@ public:
 
     void run(std::size_t rows) {
         list_open(rows);
+        if (sums_) s_.sums->expect(s_.open.size());
         const std::size_t d = shape_.columns;
         if (turns(rows)) {
             const double *turned = s_.turned.take(X_, shape_.column_stride, d, rows);
@@ -413,9 +415,8 @@ private:
         const std::int32_t before = labels_[r];
         labels_[r] = label;
         if (!sums_) return;
-        const std::size_t k = to_.count, stride = grid_->stride();
         const double weight = sums_->weights.data ? sums_->weights.at(first_ + r) : 1.0;
-        std::int64_t *from = s_.sums.of(before, k, stride), *to = s_.sums.of(label, k, stride);
+        std::int64_t *from = s_.sums->of(before), *to = s_.sums->of(label);
         grid_->move(row(r), shape_.column_stride, weight, from, to);
     }
 
@@ -513,9 +514,13 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     const State &s = *state_;
     float *margins = s.margins.empty() ? nullptr : state_->margins.data() + first;
     float *lowers = s.lowers.empty() ? nullptr : state_->lowers.data() + first;
-    std::optional<PaddedGrid> grid;
-    if (sums) grid.emplace(s.columns, sums->grid);
     std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)), Scratch(s.columns));
+    std::optional<PaddedGrid> grid;
+    std::mutex lock;
+    if (sums) {
+        grid.emplace(s.columns, sums->grid);
+        for (Scratch &each : scratch) each.sums.emplace(sums->sums, s.count, *grid, lock);
+    }
     const std::size_t fit = kTurnedNumbers / std::max<std::size_t>(X.columns, 1) / kPanelRows * kPanelRows;
     const std::size_t block = RowsByRow::pays(X) ? std::clamp(fit, kPanelRows, kBlock) : kBlock;
     parallel_for((X.rows + block - 1) / block, threads, [&](std::size_t task, int thread) {
@@ -527,7 +532,7 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
         });
     });
     if (sums)
-        for (const Scratch &each : scratch) each.sums.add_to(sums->sums, s.columns, grid->stride());
+        for (Scratch &each : scratch) each.sums->flush();
 }
 
 }  // namespace rmodels::RMODELS_ISA

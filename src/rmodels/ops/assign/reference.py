@@ -14,8 +14,8 @@ from rmodels.ops.assign import (
     Places,
     Seeding,
     Sums,
-    split_rows,
 )
+from rmodels.ops.assign.sums import carry, split_rows
 
 _NUMBERS = 1 << 18  # of a block
 
@@ -61,6 +61,7 @@ def add_sums(
         for places, sign in ((labels[rows], 1), (before[rows], -1)):
             there = places >= 0
             np.add.at(sums.limbs, places[there], sign * limbs[there])
+    sums.limbs[:] = carry(sums.limbs)
 
 
 def reassign(

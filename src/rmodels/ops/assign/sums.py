@@ -25,7 +25,7 @@ class Sums:
     Attributes
     ----------
     limbs : ndarray of shape (n_centres, 3, n_features + 1), int64
-        The last column is Σ w.
+        All but the first in [0, 2³⁰), so that equal sums have equal limbs. The last column is Σ w.
     shift : ndarray of shape (n_features,)
     factors : ndarray of shape (n_features + 1,)
         The powers of two.
@@ -70,16 +70,15 @@ class Sums:
         return cls(limbs, shift, np.ldexp(1.0, -np.clip(exponents, -900, 1000)))
 
     def __add__(self, other: "Sums") -> "Sums":
-        return replace(self, limbs=self.limbs + other.limbs)
+        return replace(self, limbs=carry(self.limbs + other.limbs))
 
     def __sub__(self, other: "Sums") -> "Sums":
-        return replace(self, limbs=self.limbs - other.limbs)
+        return replace(self, limbs=carry(self.limbs - other.limbs))
 
     def of_row(self, x: Matrix, weight: float = 1.0) -> NDArray[np.int64]:
         """Return what a row adds to the limbs of its centre: (3, n_features + 1)."""
-        return split_rows(
-            (np.append((x - self.shift) * weight, weight) * self.factors)[np.newaxis]
-        )[0]
+        scaled = np.append((x - self.shift) * weight, weight) * self.factors
+        return carry(split_rows(scaled[np.newaxis]))[0]
 
     def weights(self) -> Matrix:
         """Return Σ w of each centre."""
@@ -91,8 +90,9 @@ class Sums:
 
     def _read(self, limbs: NDArray[np.int64], factors: Any) -> Matrix:
         """Return the float64 of integers, within two units of its last place."""
-        negative = _carry(limbs)[0] < 0
-        top, middle, low = _carry(np.where(negative[:, np.newaxis], -limbs, limbs))
+        negative = carry(limbs)[:, 0] < 0
+        limbs = carry(np.where(negative[:, np.newaxis], -limbs, limbs))
+        top, middle, low = (limbs[:, place] for place in range(LIMBS))
         rest = np.ldexp(low.astype(np.float64), -2 * BITS) + np.ldexp(middle * 1.0, -BITS)
         fine, coarse = (top & _MASK).astype(np.float64), (top >> BITS).astype(np.float64)
         found: Matrix = np.ldexp(((rest + fine) + np.ldexp(coarse, BITS)) / factors, -BITS)
@@ -102,11 +102,21 @@ class Sums:
 _MASK = (1 << BITS) - 1
 
 
-def _carry(limbs: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Return limbs of which all but the top one are in [0, 2³⁰)."""
-    top, middle, low = (limbs[:, place] for place in range(LIMBS))
-    middle = middle + (low >> BITS)
-    return top + (middle >> BITS), middle & _MASK, low & _MASK
+def carry(limbs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the same integers with all limbs but the first in [0, 2³⁰): (rows, 3, columns).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign.sums import carry
+    >>> carry(np.array([[[1], [0], [-1]]])).ravel().tolist()
+    [0, 1073741823, 1073741823]
+    """
+    found = limbs.copy()
+    for place in range(LIMBS - 1, 0, -1):
+        found[:, place - 1] += found[:, place] >> BITS
+        found[:, place] &= _MASK
+    return found
 
 
 def split_rows(scaled: Matrix) -> NDArray[np.int64]:
