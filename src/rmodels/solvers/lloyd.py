@@ -21,11 +21,13 @@ from rmodels.ops.assign import (
     Sums,
     add_sums,
     assign,
+    find_farthest,
     find_range,
     own_squares,
     read_sums,
     reassign,
 )
+from rmodels.ops.assign.farthest import order_farthest
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
 from rmodels.solvers.seeds import dense_blocks
@@ -227,15 +229,6 @@ def sum_own(
     return ExactSum.of(squares if weights is None else weights * squares)
 
 
-def _order_far(squares: Matrix, count: int) -> NDArray[np.intp]:
-    """Return where the largest are, in their order, of equal ones the first first."""
-    if count < len(squares):
-        least = np.partition(squares, len(squares) - count)[len(squares) - count]
-        among = np.flatnonzero(squares >= least)
-        return among[np.argsort(-squares[among], kind="stable")[:count]]
-    return np.argsort(-squares, kind="stable")
-
-
 @dataclass(frozen=True)
 class _Far:
     """Rows that are farthest from their centres: the farthest first, of equal ones the first."""
@@ -246,7 +239,7 @@ class _Far:
     labels: Labels
 
     def first(self, count: int) -> "_Far":
-        order = _order_far(self.squares, count)
+        order = order_farthest(self.squares, count)
         return _Far(self.squares[order], self.X[order], self.weights[order], self.labels[order])
 
 
@@ -258,24 +251,23 @@ def _join(first: _Far, second: _Far, count: int) -> _Far:
 def _find_far(rows: Rows, centres: Matrix, count: int, n_threads: int | None) -> _Far:
     parts = []
     for block in dense_blocks(rows):
-        labels = assign(as_array(block.X), centres, n_threads=n_threads)
-        parts.append(_find_far_of(block, centres, labels, count, n_threads))
+        known = Assignment(assign(as_array(block.X), centres, n_threads=n_threads))
+        parts.append(_find_far_of(block, centres, known, count, n_threads))
     return reduce(partial(_join, count=count), parts)
 
 
 def _find_far_of(
-    block: Rows, centres: Matrix, labels: Labels, count: int, n_threads: int | None
+    block: Rows, centres: Matrix, known: Assignment, count: int, n_threads: int | None
 ) -> _Far:
     """Return the rows of a block with labels that are farthest from their centres."""
     X = as_array(block.X)
-    squares = own_squares(X, centres, labels, n_threads=n_threads)
-    order = _order_far(squares, count)
+    places, squares = find_farthest(X, centres, known, count, n_threads=n_threads)
     w = np.ones(len(X)) if block.weights is None else block.weights
     return _Far(
-        squares[order],
-        X[order].astype(np.float64),
-        w[order].astype(np.float64),
-        labels[order],
+        squares,
+        X[places].astype(np.float64),
+        w[places].astype(np.float64),
+        known.labels[places],
     )
 
 
@@ -366,15 +358,11 @@ class _Kept:
         join = partial(_join, count=count)
 
         def find(rows: Rows) -> _Far:
-            return reduce(
-                join,
-                [
-                    _find_far_of(
-                        block, centres, self._assign(X, centres, known), count, self._n_threads
-                    )
-                    for block, X, known in self._blocks(rows)
-                ],
-            )
+            parts = []
+            for block, X, known in self._blocks(rows):
+                self._assign(X, centres, known)
+                parts.append(_find_far_of(block, centres, known, count, self._n_threads))
+            return reduce(join, parts)
 
         return self._source.fold(find, join)
 

@@ -20,6 +20,7 @@ __all__ = [
     "add_sums",
     "assign",
     "estimate_gains",
+    "find_farthest",
     "find_gains",
     "find_range",
     "own_squares",
@@ -312,6 +313,43 @@ def own_squares(
     """
     name = ops.choose("assign", engine, X)
     found: Matrix = ops.implementation("assign", name).own_squares(X, centres, labels, n_threads)
+    return found
+
+
+def find_farthest(
+    X: NDArray,
+    centres: Matrix,
+    known: Assignment,
+    count: int,
+    *,
+    engine: str | None = None,
+    n_threads: int | None = None,
+) -> tuple[Places, Matrix]:
+    """Return some rows that are farthest from the centres their labels name, and the squares.
+
+    The squares are those of `own_squares`: the largest first, of equal ones the first row.
+
+    Parameters
+    ----------
+    X, centres, engine, n_threads
+        As in `assign`.
+    known : Assignment
+        What `assign` left of these centres. Native: of it, most rows are not read.
+    count : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rmodels.ops.assign import Assignment, assign, find_farthest
+    >>> X, centres, seen = np.array([[0.0], [4.0], [9.0]]), np.array([[3.0]]), Assignment.of(3)
+    >>> labels = assign(X, centres, seen)
+    >>> find_farthest(X, centres, seen, 2)
+    (array([2, 0]), array([36.,  9.]))
+    """
+    name = ops.choose("assign", engine, X)
+    found: tuple[Places, Matrix] = ops.implementation("assign", name).find_farthest(
+        X, centres, known, count, n_threads
+    )
     return found
 
 

@@ -163,7 +163,7 @@ private:
 class PartialSums {
 public:
     PartialSums(std::int64_t *sums, std::size_t count, const PaddedGrid &grid, std::mutex &lock)
-        : sums_(sums), count_(count), columns_(grid.columns()), stride_(grid.stride()), lock_(&lock) {}
+        : sums_(sums), width_(grid.columns() + 1), size_(kHalves * grid.stride()), lock_(&lock), begun_(count) {}
 
     // Makes room for some rows.
     void expect(std::size_t rows) {
@@ -174,35 +174,33 @@ public:
     // The halves of a centre, (2, stride); null for none.
     std::int64_t *of(std::int32_t centre) {
         if (centre < 0) return nullptr;
-        const std::size_t c = std::size_t(centre), size = kHalves * stride_;
-        if (halves_.empty()) {
-            halves_.resize(count_ * size);
-            begun_.assign(count_, 0);
-        }
-        if (!begun_[c]) {
-            std::fill_n(halves_.data() + c * size, size, 0);
-            begun_[c] = 1;
-        }
-        return halves_.data() + c * size;
+        const std::size_t c = std::size_t(centre);
+        if (!begun_[c]) begin(c);
+        return halves_.data() + c * size_;
     }
 
     // Adds all to the sums, and begins anew.
     void flush() {
         const std::lock_guard<std::mutex> alone(*lock_);
-        const std::size_t width = columns_ + 1;
         for (std::size_t c = 0; c < begun_.size(); c++) {
             if (!begun_[c]) continue;
-            const std::int64_t *high = halves_.data() + c * kHalves * stride_, *low = high + stride_;
-            std::int64_t *top = sums_ + c * kLimbs * width, *middle = top + width, *bottom = middle + width;
-            for (std::size_t j = 0; j < width; j++) add_halves(high[j], low[j], top[j], middle[j], bottom[j]);
+            const std::int64_t *high = halves_.data() + c * size_, *low = high + size_ / kHalves;
+            std::int64_t *top = sums_ + c * kLimbs * width_, *middle = top + width_, *bottom = middle + width_;
+            for (std::size_t j = 0; j < width_; j++) add_halves(high[j], low[j], top[j], middle[j], bottom[j]);
             begun_[c] = 0;
         }
         rows_ = 0;
     }
 
 private:
+    [[gnu::noinline]] void begin(std::size_t c) {
+        halves_.resize(begun_.size() * size_);
+        std::fill_n(halves_.data() + c * size_, size_, 0);
+        begun_[c] = 1;
+    }
+
     std::int64_t *sums_;
-    std::size_t count_, columns_, stride_, rows_ = 0;
+    std::size_t width_, size_, rows_ = 0;
     std::mutex *lock_;
     std::vector<std::int64_t, CacheLines<std::int64_t>> halves_;
     std::vector<unsigned char> begun_;

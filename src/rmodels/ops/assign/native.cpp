@@ -362,7 +362,14 @@ private:
                 moved[n] = i;
                 n += labels_[r] != found.labels[i];
             }
-            for (std::size_t i = 0; i < n; i++) relabel(s_.open[first + moved[i]], found.labels[moved[i]]);
+            std::uint32_t rows[kPanelRows];
+            std::int32_t before[kPanelRows];
+            for (std::size_t i = 0; i < n; i++) {
+                const std::uint32_t r = rows[i] = s_.open[first + moved[i]];
+                before[i] = labels_[r];
+                labels_[r] = found.labels[moved[i]];
+            }
+            if (sums_ && n > 0) move(rows, before, n);
             std::copy_n(open, unsettled, s_.open.data() + left);
             left += unsettled;
         }
@@ -414,10 +421,18 @@ private:
     void relabel(std::uint32_t r, std::int32_t label) {
         const std::int32_t before = labels_[r];
         labels_[r] = label;
-        if (!sums_) return;
-        const double weight = sums_->weights.data ? sums_->weights.at(first_ + r) : 1.0;
-        std::int64_t *from = s_.sums->of(before), *to = s_.sums->of(label);
-        grid_->move(row(r), shape_.column_stride, weight, from, to);
+        if (sums_) move(&r, &before, 1);
+    }
+
+    // Moves rows between the sums, from where they were before.
+    [[gnu::noinline]] void move(const std::uint32_t *rows, const std::int32_t *before, std::size_t count) {
+        PartialSums &sums = *s_.sums;
+        for (std::size_t i = 0; i < count; i++) {
+            const std::uint32_t r = rows[i];
+            const double weight = sums_->weights.data ? sums_->weights.at(first_ + r) : 1.0;
+            std::int64_t *from = sums.of(before[i]), *to = sums.of(labels_[r]);
+            grid_->move(row(r), shape_.column_stride, weight, from, to);
+        }
     }
 
     const Real *X_;
@@ -533,6 +548,21 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     });
     if (sums)
         for (Scratch &each : scratch) each.sums->flush();
+}
+
+// The lower bound on the distance to the others less the margin is an upper bound on that to the own centre, but for
+// roundings of both inwards: 2^-19 of what they are made of, each.
+void Assigner::bound_own(const std::int32_t *labels, std::size_t rows, double *squares) const {
+    const State &s = *state_;
+    std::fill_n(squares, rows, std::numeric_limits<double>::infinity());
+    const double room = (1 + double(s.columns + 12) * 0x1p-50) / s.scale / s.scale;
+    for (std::size_t r = 0; r < (s.lowers.empty() ? 0 : rows); r++) {
+        const double lower = s.lowers[r], margin = s.margins[r];
+        const double base = s.drifts.base(labels[r]), rest = s.drifts.rest(labels[r]);
+        const double reach = lower - rest - (margin - base) + 0x1p-17 * (std::fabs(lower) + std::fabs(margin) + base);
+        const double square = (reach + 0x1p-90) * (reach + 0x1p-90) * room;
+        if (s.margins[r] != kNever && square < squares[r]) squares[r] = square;
+    }
 }
 
 }  // namespace rmodels::RMODELS_ISA

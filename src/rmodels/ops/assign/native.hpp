@@ -48,6 +48,9 @@ public:
     // unless these are null.
     void assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads);
 
+    // Writes for all rows at least Σ_j (x_j − m_j)² of their own centre: infinity where it is not known.
+    void bound_own(const std::int32_t *labels, std::size_t rows, double *squares) const;
+
     struct State;
 
 private:

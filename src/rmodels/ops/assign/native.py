@@ -18,12 +18,14 @@ from rmodels.ops.assign import (
     Seeding,
     Sums,
 )
+from rmodels.ops.assign.farthest import order_farthest
 from rmodels.ops.chunks import chunks
 
 _SECONDS = 0.07  # what a chunk should last
 _FIRST_WORK = 1e9  # multiply-adds of a first chunk
 _CHUNK = 1 << 24  # numbers that are added in a chunk: about 50 ms
 _READ = 1 << 27  # numbers that are read in a chunk
+_FAR = 1 << 21  # numbers of rows that may be the farthest, at most: of more all are measured
 _ALONE = 1e5  # multiply-adds that take one thread less time than starting another
 _MOST_CANDIDATES = 32  # bits of what says whose gain a row may be
 _KEPT_COLUMNS = 64  # of rows that are kept in float32; of wider ones it pays to read only some
@@ -33,10 +35,15 @@ _SOME = 1000  # of them, which tell where they are
 
 @dataclass
 class _Known:
-    """What is known of rows, by centres that move."""
+    """What is known of rows, by centres that move, and those that their labels are of."""
 
     assigner: Any
     n_centres: int
+    centres: Matrix | None = None
+
+    def tells_of(self, centres: Matrix) -> bool:
+        """Return whether labels and bounds are those of some centres."""
+        return self.centres is not None and np.array_equal(self.centres, centres)
 
 
 def _threads(work: float, n_threads: int | None) -> int:
@@ -79,6 +86,10 @@ def _follow(
 ) -> None:
     n, (n_centres, d) = len(X), centres.shape
     centres = np.ascontiguousarray(centres)
+    if known is not None and known.state is not None:
+        if known.state.tells_of(centres):
+            return
+        known.state.centres = None
     assigner = _find_assigner(n, centres, known)
     assigner.move(centres, None if known is None else labels, n)
     shift = factors = limbs = None
@@ -91,6 +102,8 @@ def _follow(
     for rows in chunks(n, step, "assignment", seconds=_SECONDS):
         w, about = (None if each is None else each[rows] for each in (weights, squares))
         assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, about, threads)
+    if known is not None:
+        known.state.centres = centres.copy()
 
 
 def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:
@@ -160,6 +173,26 @@ def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | No
     for rows in chunks(n, max(2048, _CHUNK // max(1, d)), "squares"):
         extension.own_squares(X[rows], centres, labels[rows], found[rows], threads)
     return found
+
+
+def find_farthest(
+    X: NDArray, centres: Matrix, known: Assignment, count: int, n_threads: int | None
+) -> tuple[Places, Matrix]:
+    """Measure the rows that by their bounds may be as far as some that are."""
+    labels, rows = known.labels, None
+    if known.state is not None and known.state.tells_of(centres):
+        bounds = np.empty(len(X))
+        known.state.assigner.bound_own(labels, bounds)
+        some = order_farthest(bounds, count)
+        squares = own_squares(X[some], centres, labels[some], n_threads)
+        rows = np.flatnonzero(bounds >= squares.min(initial=np.inf))
+    if rows is None or rows.size * X.shape[1] > _FAR:
+        rows = np.arange(len(X))
+        squares = own_squares(X, centres, labels, n_threads)
+    else:
+        squares = own_squares(X[rows], centres, labels[rows], n_threads)
+    order = order_farthest(squares, count)
+    return rows[order], squares[order]
 
 
 def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:

@@ -15,6 +15,7 @@ from rmodels.ops.assign import (
     Seeding,
     Sums,
 )
+from rmodels.ops.assign.farthest import order_farthest
 from rmodels.ops.assign.sums import carry, split_rows
 
 _NUMBERS = 1 << 18  # of a block
@@ -102,6 +103,15 @@ def own_squares(X: NDArray, centres: Matrix, labels: Labels, n_threads: int | No
         gaps = x - m[labels]
         total += gaps * gaps
     return total
+
+
+def find_farthest(
+    X: NDArray, centres: Matrix, known: Assignment, count: int, n_threads: int | None
+) -> tuple[Places, Matrix]:
+    """Measure all."""
+    squares = own_squares(X, centres, known.labels, n_threads)
+    places = order_farthest(squares, count)
+    return places, squares[places]
 
 
 def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:

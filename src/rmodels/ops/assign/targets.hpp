@@ -23,12 +23,13 @@ public:
         d_ = d;
         bound_ = ErrorBound(d);
         shift_.assign(d, 0.0);
+        const double share = 1 / double(count);
         for (std::size_t c = 0; c < count; c++)
-            for (std::size_t j = 0; j < d; j++) shift_[j] += centres[c * d + j] / double(count);
+            for (std::size_t j = 0; j < d; j++) shift_[j] += centres[c * d + j] * share;
         stride_ = (count + kWide - 1) / kWide * kWide;
         columns_.assign(stride_ * d, std::numeric_limits<double>::infinity());
-        for (std::size_t c = 0; c < count; c++)
-            for (std::size_t j = 0; j < d; j++) columns_[j * stride_ + c] = centres[c * d + j];
+        for (std::size_t j = 0; j < d; j++)
+            for (std::size_t c = 0; c < count; c++) columns_[j * stride_ + c] = centres[c * d + j];
         places_.clear();
         for (const bool here : {true, false}) {
             for (std::size_t c = 0; c < count; c++)
