@@ -66,11 +66,12 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Σ (x − m)² to a few roundings, in lanes.
 template <class Real>
-f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d) {
+f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d, const Real *ahead) {
     f64v sum{};
     if (stride == 1) {
         std::size_t j = 0;
         for (; j + kF64 <= d; j += kF64) {
+            __builtin_prefetch(ahead + j, 0, 2);
             const f64v gap = load_f64(x + j) - load<f64v>(m + j);
             sum = fma(gap, gap, sum);
         }
@@ -192,7 +193,8 @@ private:
             for (std::size_t i = first + kAhead; i < std::min(first + kAhead + kF64, n); i++) fetch(s_.open[i]);
             for (std::size_t i = 0; i < kF64; i++) {
                 const std::uint32_t r = s_.open[first + std::min(i, count - 1)];
-                lanes[i] = gap_squares(row(r), shape_.column_stride, centres + std::size_t(labels_[r]) * d, d);
+                const Real *ahead = row(s_.open[std::min(first + i + kF64, n - 1)]);
+                lanes[i] = gap_squares(row(r), shape_.column_stride, centres + std::size_t(labels_[r]) * d, d, ahead);
             }
             const f64v squares = lane_sums(lanes) * broadcast(to_.scale * to_.scale), reach = square_root(squares);
             for (std::size_t i = 0; i < count; i++) body(first + i, squares[int(i)], double(rounded_up(reach[int(i)])));
@@ -205,10 +207,10 @@ private:
         std::uint32_t rows[kPanelRows];
         double own[kPanelRows], before[kPanelRows];
         std::size_t open = 0, some = 0;
-        const auto ask = [&] {
+        const auto ask = [&](std::size_t next) {
             double squares[kPanelRows];
             pack(rows, 0, some, squares);
-            score_panel(SingleProducts(), s_.panel.data(), to_.columns, to_.targets.first(), s_.room, s_.scores);
+            score_ahead(SingleProducts(), s_.panel.data(), to_.columns, to_.targets.first(), next);
             for (std::size_t i = 0; i < some; i++)
                 if (!ask_moved(i, squares[i], rows[i], own[i], before[i])) s_.open[open++] = rows[i];
             some = 0;
@@ -224,12 +226,12 @@ private:
                 rows[some] = r;
                 own[some] = square;
                 before[some] = others;
-                if (++some == kPanelRows) ask();  // while the rows are in the cache
+                if (++some == kPanelRows) ask(i + 1);  // while the rows are in the cache
             } else {
                 s_.open[open++] = r;
             }
         });
-        if (some) ask();
+        if (some) ask(s_.open.size());
         s_.open.resize(open);
     }
 
@@ -293,7 +295,7 @@ private:
     // Scores the panel, and has the open rows from `first` on fetched for the next one.
     template <class Products>
     void score_ahead(const Products &products, const typename Products::Number *panel, std::size_t steps,
-                     std::size_t first) {
+                     const PackedGroup &group, std::size_t first) {
         const char *rows[kPanelRows];
         std::size_t count = 0;
         if (fetched_ == 0 && shape_.column_stride == 1)
@@ -301,9 +303,9 @@ private:
                 rows[count] = reinterpret_cast<const char *>(row(s_.open[first + count]));
         if (count > 0) {
             RowsAhead fetch(rows, count, to_.columns * sizeof(Real));
-            score_panel(products, panel, steps, to_.targets.all(), s_.room, s_.scores, fetch);
+            score_panel(products, panel, steps, group, s_.room, s_.scores, fetch);
         } else {
-            score_panel(products, panel, steps, to_.targets.all(), s_.room, s_.scores);
+            score_panel(products, panel, steps, group, s_.room, s_.scores);
         }
     }
 
@@ -334,10 +336,10 @@ private:
                 s_.pairs.resize(kPanelRows * steps);
                 round_panel(s_.panel.data(), to_.columns, found.squares, to_.targets.pair_scale(), s_.pairs.data(),
                             units, found.more);
-                score_ahead(PairProducts{units}, s_.pairs.data(), steps, first + kPanelRows);
+                score_ahead(PairProducts{units}, s_.pairs.data(), steps, to_.targets.all(), first + kPanelRows);
                 for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
             } else if (to_.targets.screens()) {
-                score_ahead(SingleProducts(), s_.panel.data(), to_.columns, first + kPanelRows);
+                score_ahead(SingleProducts(), s_.panel.data(), to_.columns, to_.targets.all(), first + kPanelRows);
                 for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
             } else {
                 std::fill_n(s_.scores.place, kPanelRows, -1);

@@ -12,7 +12,7 @@
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kNumbers = 1 << 15;  // of a task
+constexpr std::size_t kNumbers = 1 << 18;  // of a task
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The range of some lines of `width` numbers each, and a sum that is NaN unless all are finite.
@@ -32,8 +32,11 @@ struct Range {
         const Real *from[4];
         for (std::size_t i = 0; i < 4; i++) from[i] = x + std::ptrdiff_t(std::min(i, lines - 1)) * stride;
         std::size_t j = 0;
-        for (; j + kF64 <= width; j += kF64)
+        const char *ahead = reinterpret_cast<const char *>(x + std::ptrdiff_t(2 * lines) * stride);
+        for (; j + kF64 <= width; j += kF64) {
+            for (std::size_t i = 0; i < 4; i++) __builtin_prefetch(ahead + (4 * j / kF64 + i) * 64, 0, 2);
             keep(j, load_f64(from[0] + j), load_f64(from[1] + j), load_f64(from[2] + j), load_f64(from[3] + j));
+        }
         if (j == width) return;
         const int count = int(width - j);
         keep(j, load_first(from[0] + j, count), load_first(from[1] + j, count), load_first(from[2] + j, count),

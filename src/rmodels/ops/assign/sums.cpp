@@ -111,12 +111,15 @@ void own_squares(const Strided &X, const double *centres, const std::int32_t *la
                     x[r] = first + std::ptrdiff_t(row) * X.row_stride;
                     m[r] = centres + std::size_t(labels[i + row]) * d;
                 }
-                for (std::size_t j = 0; j < d; j++)
+                const char *ahead = reinterpret_cast<const char *>(first + std::ptrdiff_t(16) * X.row_stride);
+                for (std::size_t j = 0; j < d; j++) {
+                    __builtin_prefetch(ahead + j * 64, 0, 2);
 #pragma GCC unroll 8
                     for (std::size_t r = 0; r < together; r++) {
                         const double gap = double(x[r][std::ptrdiff_t(j) * X.column_stride]) - m[r][j];
                         sum[r] += gap * gap;
                     }
+                }
                 for (std::size_t r = 0; r < count; r++) squares[i + r] = sum[r];
             });
         }
