@@ -87,7 +87,7 @@ class KMeans(SeededCentres):
 
     At most n_samples · n_clusters · n_features operations an iteration; less as the rows come to
     rest, as those whose bounds hold are not read, and of others only centres that have moved far
-    are asked where these tell. Memory: 20 bytes a row, and while centres are drawn a float32 copy
+    are asked where these tell. Memory: 24 bytes a row, and while centres are drawn a float32 copy
     of rows of at most 64 columns, within an eighth of the setting `memory_limit`. A scan is read
     once an iteration, and twice beside; its bounds are kept if they fit in a quarter of the limit,
     else it is read once more. Sparse X becomes arrays, a block within the memory limit at a time.

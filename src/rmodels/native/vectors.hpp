@@ -81,6 +81,15 @@ inline f32h narrowed(f64v v) {
 #endif
 }
 
+// Stores the lower halves of the lanes.
+inline void store_narrowed(int *p, i64v v) {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi64_epi32((__m512i)v));
+#else
+    for (int lane = 0; lane < kF64; lane++) p[lane] = int(v[lane]);
+#endif
+}
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // A mask that selects the first `count` lanes.
 inline __m256i first_lanes(int count) {

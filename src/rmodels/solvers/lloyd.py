@@ -50,7 +50,7 @@ Matrix = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
 _SHARE = 4  # of the memory limit that may be taken by what is known of rows that are read again
-_KNOWN = 12  # bytes of it a row
+_KNOWN = 16  # bytes of it a row
 
 
 @dataclass(frozen=True)
@@ -530,10 +530,10 @@ class Lloyd:
 
     def _average(self, sums: Sums) -> tuple[Matrix, float]:
         """Return the means, and Σ w ‖m − middle‖²; one without weight is where the heaviest is."""
-        weights, totals = read_sums(sums, n_threads=self._n_threads)
+        weights, offsets = read_sums(sums, n_threads=self._n_threads)
         present = weights > 0
-        offsets = np.divide(
-            totals, weights[:, np.newaxis], out=np.zeros_like(totals), where=present[:, np.newaxis]
-        )
+        offsets /= np.where(present, weights, 1.0)[:, np.newaxis]  # in place: they are far from few
         offsets[~present] = offsets[np.argmax(weights)]
-        return sums.shift + offsets, float((weights * (offsets**2).sum(axis=1)).sum())
+        explained = float((weights * np.square(offsets).sum(axis=1)).sum())
+        offsets += sums.shift
+        return offsets, explained

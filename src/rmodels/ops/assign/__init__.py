@@ -112,7 +112,7 @@ def assign(
 
     Native: n_samples · n_centres · n_features products in float32 with a bound on their error, and
     float64 where it leaves more than one centre. With `known`, rows whose bounds hold are not read.
-    Memory beyond input and result: a few copies of the centres, a fixed amount per thread, and 8
+    Memory beyond input and result: a few copies of the centres, a fixed amount per thread, and 12
     bytes a row of what is known.
 
     Source: S. Lloyd, "Least squares quantization in PCM", 1982; the bounds of G. Hamerly, "Making
@@ -325,32 +325,29 @@ def find_farthest(
     engine: str | None = None,
     n_threads: int | None = None,
 ) -> tuple[Places, Matrix]:
-    """Return some rows that are farthest from the centres their labels name, and the squares.
+    """Return the rows farthest from the centres their labels name, and what `own_squares` says.
 
-    The squares are those of `own_squares`: the largest first, of equal ones the first row.
+    The farthest first, of equal ones the first. Native: rows nearer by bounds are not read.
 
     Parameters
     ----------
     X, centres, engine, n_threads
         As in `assign`.
     known : Assignment
-        What `assign` left of these centres. Native: of it, most rows are not read.
+        What `assign` left.
     count : int
 
     Examples
     --------
     >>> import numpy as np
-    >>> from rmodels.ops.assign import Assignment, assign, find_farthest
-    >>> X, centres, seen = np.array([[0.0], [4.0], [9.0]]), np.array([[3.0]]), Assignment.of(3)
-    >>> labels = assign(X, centres, seen)
-    >>> find_farthest(X, centres, seen, 2)
+    >>> from rmodels.ops.assign import Assignment, find_farthest
+    >>> X, seen = np.array([[0.0], [4.0], [9.0]]), Assignment(np.zeros(3, dtype=np.int32))
+    >>> find_farthest(X, np.array([[3.0]]), seen, 2)
     (array([2, 0]), array([36.,  9.]))
     """
-    name = ops.choose("assign", engine, X)
-    found: tuple[Places, Matrix] = ops.implementation("assign", name).find_farthest(
-        X, centres, known, count, n_threads
-    )
-    return found
+    found: Any = ops.implementation("assign", ops.choose("assign", engine, X))
+    places, squares = found.find_farthest(X, centres, known, count, n_threads)
+    return places, squares
 
 
 @dataclass

@@ -12,12 +12,38 @@
 #include <cstdint>
 #include <vector>
 
+#include "native/vectors.hpp"
+
 namespace rmodels::RMODELS_ISA {
 
 constexpr double kOut = 0x1p-22;  // by which float32 bounds are rounded outwards
 
 inline float rounded_up(double x) { return float(x * (1 + kOut) + 0x1p-120); }
 inline float rounded_down(double x) { return float(x - std::fabs(x) * kOut - 0x1p-120); }
+
+// Σ (x − m)² to a few roundings, in lanes, while a row is fetched that is read later.
+template <class Real>
+f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d, const Real *ahead) {
+    f64v sum{};
+    if (stride == 1) {
+        std::size_t j = 0;
+        for (; j + kF64 <= d; j += kF64) {
+            __builtin_prefetch(ahead + j, 0, 2);
+            const f64v gap = load_f64(x + j) - load<f64v>(m + j);
+            sum = fma(gap, gap, sum);
+        }
+        if (j < d) {
+            const f64v gap = load_first(x + j, int(d - j)) - load_first(m + j, int(d - j));
+            sum = fma(gap, gap, sum);
+        }
+        return sum;
+    }
+    for (std::size_t j = 0; j < d; j++) {
+        const double gap = double(x[std::ptrdiff_t(j) * stride]) - m[j];
+        sum[0] += gap * gap;
+    }
+    return sum;
+}
 
 // Sums of how far centres have moved, in the units of the bounds.
 class Drifts {

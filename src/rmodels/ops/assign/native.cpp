@@ -38,7 +38,10 @@ struct Assigner::State {
     Drifts drifts;
     std::vector<double> centres;         // (count, columns)
     std::vector<float> margins, lowers;  // (rows,); of no rows if nothing is kept, or no centre is ever left out
+    std::vector<float> squares;          // (rows,): |x|² as it is scored; of no rows where it is never needed again
+    std::size_t measured = 0;            // of how many rows
     bool known = false;                  // whether bounds are those of rows
+    bool measures = false;               // whether squares are
     bool narrow = false;                 // whether centres that have moved far are asked before the others
     double slow = 0;                     // how far the others have moved at most
     mutable std::atomic<std::size_t> by_pairs{0}, left{0};  // rows scored as integers since then, and left open
@@ -46,6 +49,7 @@ struct Assigner::State {
     State(std::size_t rows, std::size_t count, std::size_t columns, double scale)
         : count(count), columns(columns), scale(scale), drifts(count), margins(rows) {
         if (count * (columns + 4) > kWorth) lowers.resize(rows);
+        if (Targets::may_have_pairs(count, columns)) squares.resize(rows);
     }
 };
 
@@ -64,30 +68,6 @@ constexpr float kNever = -1;                     // a margin that never holds
 constexpr float kInwards = 1 - 0x1p-20F;         // rounds float32 down, and what is below 0 does not matter
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Σ (x − m)² to a few roundings, in lanes.
-template <class Real>
-f64v gap_squares(const Real *x, std::ptrdiff_t stride, const double *m, std::size_t d, const Real *ahead) {
-    f64v sum{};
-    if (stride == 1) {
-        std::size_t j = 0;
-        for (; j + kF64 <= d; j += kF64) {
-            __builtin_prefetch(ahead + j, 0, 2);
-            const f64v gap = load_f64(x + j) - load<f64v>(m + j);
-            sum = fma(gap, gap, sum);
-        }
-        if (j < d) {
-            const f64v gap = load_first(x + j, int(d - j)) - load_first(m + j, int(d - j));
-            sum = fma(gap, gap, sum);
-        }
-        return sum;
-    }
-    for (std::size_t j = 0; j < d; j++) {
-        const double gap = double(x[std::ptrdiff_t(j) * stride]) - m[j];
-        sum[0] += gap * gap;
-    }
-    return sum;
-}
-
 // What a thread keeps of the rows of a task, and adds to sums.
 struct Scratch {
     explicit Scratch(std::size_t columns) : turned(columns) {}
@@ -105,13 +85,15 @@ template <class Real>
 class Task {
 public:
     Task(const Real *X, const Strided &shape, const Assigner::State &to, std::int32_t *labels, float *margins,
-         float *lowers, const MovingSums *sums, const PaddedGrid *grid, std::size_t first, Scratch &scratch)
+         float *lowers, float *squares, const MovingSums *sums, const PaddedGrid *grid, std::size_t first,
+         Scratch &scratch)
         : X_(X),
           shape_(shape),
           to_(to),
           labels_(labels),
           margins_(margins),
           lowers_(lowers),
+          squares_(squares),
           sums_(sums),
           grid_(grid),
           first_(first),
@@ -125,7 +107,7 @@ public:
         if (turns(rows)) {
             const double *turned = s_.turned.take(X_, shape_.column_stride, d, rows);
             const Strided by_row{turned, false, rows, d, s_.turned.stride(), 1};
-            Task<double>(turned, by_row, to_, labels_, margins_, lowers_, sums_, grid_, first_, s_).settle();
+            Task<double>(turned, by_row, to_, labels_, margins_, lowers_, squares_, sums_, grid_, first_, s_).settle();
         } else {
             settle();
         }
@@ -149,8 +131,9 @@ private:
     bool is_known() const { return margins_ && to_.known; }
     const Real *row(std::uint32_t r) const { return X_ + std::ptrdiff_t(r) * shape_.row_stride; }
 
-    // Fetches a row that is read soon: rows at rest between those that are read hide them from the processor.
-    void fetch(std::uint32_t r) const {
+    // Fetches a row that is read soon: rows at rest between those that are read hide them from the processor. GCC drops
+    // calls of functions that do nothing else, unless they are inlined before it looks.
+    [[gnu::always_inline]] void fetch(std::uint32_t r) const {
         const char *x = reinterpret_cast<const char *>(row(r));
         if (fetched_ == 0) return;
         for (std::size_t at = 0; at < fetched_; at += 64) __builtin_prefetch(x + at);
@@ -281,8 +264,12 @@ private:
         } else {
             lay_out.template operator()<false>(nullptr);
         }
-        for (std::size_t i = first + kPanelRows; i < std::min(first + 2 * kPanelRows, end); i++) fetch(list[i]);
+        fetch_next(list, first, end);
         return count;
+    }
+
+    [[gnu::always_inline]] void fetch_next(const std::uint32_t *list, std::size_t first, std::size_t end) const {
+        for (std::size_t i = first + kPanelRows; i < std::min(first + 2 * kPanelRows, end); i++) fetch(list[i]);
     }
 
     // Labels of a panel, bounds as they are kept, |x|² and by how much E is larger, and which rows the scores tell of.
@@ -291,6 +278,19 @@ private:
         alignas(64) float margins[kPanelRows], lowers[kPanelRows], squares[kPanelRows], more[kPanelRows] = {};
         unsigned clear[kScreenVectors];
     };
+
+    // Lays out the open rows from `first` on as integers.
+    void pack_integers(std::size_t first, std::size_t count, float *units, Settled &found) {
+        std::uint32_t rows[kPanelRows];
+        for (std::size_t i = 0; i < kPanelRows; i++) {
+            rows[i] = s_.open[first + std::min(i, count - 1)];
+            found.squares[i] = squares_[rows[i]];
+        }
+        rmodels::RMODELS_ISA::pack_integers(X_, shape_.row_stride, to_.columns, rows, to_.targets.shift(), to_.scale,
+                                            found.squares, to_.targets.pair_scale(), s_.pairs.data(), units,
+                                            found.more);
+        fetch_next(s_.open.data(), first, s_.open.size());
+    }
 
     // Scores the panel, and has the open rows from `first` on fetched for the next one.
     template <class Products>
@@ -326,16 +326,23 @@ private:
         Settled found;
         std::size_t left = 0;
         for (std::size_t first = 0; first < s_.open.size(); first += kPanelRows) {
-            double squares[kPanelRows];
-            const std::size_t count = pack(s_.open.data(), first, s_.open.size(), squares);
-            for (std::size_t i = 0; i < kPanelRows; i += kF64)
-                store(found.squares + i, narrowed(load<f64v>(squares + i)));
+            const std::size_t count = std::min(kPanelRows, s_.open.size() - first);
+            const bool at_once = kByPairs && to_.measures && shape_.column_stride == 1;
+            if (!at_once) {
+                double squares[kPanelRows];
+                pack(s_.open.data(), first, s_.open.size(), squares);
+                for (std::size_t i = 0; i < kPanelRows; i += kF64)
+                    store(found.squares + i, narrowed(load<f64v>(squares + i)));
+            }
             if constexpr (kByPairs) {
                 const std::size_t steps = (to_.columns + 1) / 2;
                 alignas(64) float units[kPanelRows];
                 s_.pairs.resize(kPanelRows * steps);
-                round_panel(s_.panel.data(), to_.columns, found.squares, to_.targets.pair_scale(), s_.pairs.data(),
-                            units, found.more);
+                if (at_once)
+                    pack_integers(first, count, units, found);
+                else
+                    round_panel(s_.panel.data(), to_.columns, found.squares, to_.targets.pair_scale(), s_.pairs.data(),
+                                units, found.more);
                 score_ahead(PairProducts{units}, s_.pairs.data(), steps, to_.targets.all(), first + kPanelRows);
                 for (int v = 0; v < kScreenVectors; v++) read_scores(v, found);
             } else if (to_.targets.screens()) {
@@ -355,6 +362,7 @@ private:
             std::uint32_t open[kPanelRows];
             for (std::size_t i = 0; i < count; i++) {
                 const std::uint32_t r = s_.open[first + i];
+                if (squares_ && !is_known()) squares_[r] = found.squares[i];
                 if (kByPairs && !(found.clear[i / kF32] >> (i % kF32) & 1)) {
                     open[unsettled++] = r;
                     continue;
@@ -441,7 +449,7 @@ private:
     const Strided &shape_;
     const Assigner::State &to_;
     std::int32_t *labels_;
-    float *margins_, *lowers_;
+    float *margins_, *lowers_, *squares_;
     const MovingSums *sums_;
     const PaddedGrid *grid_;
     std::size_t first_, fetched_;
@@ -524,13 +532,16 @@ void Assigner::move(const double *centres, const std::int32_t *labels, std::size
     std::vector<char> first(s.narrow ? k : 0);
     for (std::size_t c = 0; c < first.size(); c++) first[c] = drift[c] > s.slow;
     s.centres.assign(centres, centres + k * d);
-    s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr, rows >= kWorthPairs);
+    const bool same = s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr, rows >= kWorthPairs);
+    s.measures = known && same && s.measured == s.squares.size();
+    if (!s.measures) s.measured = 0;
 }
 
 void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads) {
     const State &s = *state_;
     float *margins = s.margins.empty() ? nullptr : state_->margins.data() + first;
     float *lowers = s.lowers.empty() ? nullptr : state_->lowers.data() + first;
+    float *squares = s.squares.empty() ? nullptr : state_->squares.data() + first;
     std::vector<Scratch> scratch(std::size_t(std::max(threads, 1)), Scratch(s.columns));
     std::optional<PaddedGrid> grid;
     std::mutex lock;
@@ -543,13 +554,14 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     parallel_for((X.rows + block - 1) / block, threads, [&](std::size_t task, int thread) {
         const std::size_t from = task * block, rows = std::min(block, X.rows - from);
         X.visit(from, 0, [&](auto *x) {
-            Task(x, X, s, labels + from, margins ? margins + from : nullptr, lowers ? lowers + from : nullptr, sums,
-                 grid ? &*grid : nullptr, from, scratch[std::size_t(thread)])
+            Task(x, X, s, labels + from, margins ? margins + from : nullptr, lowers ? lowers + from : nullptr,
+                 squares ? squares + from : nullptr, sums, grid ? &*grid : nullptr, from, scratch[std::size_t(thread)])
                 .run(rows);
         });
     });
     if (sums)
         for (Scratch &each : scratch) each.sums->flush();
+    if (!s.known) state_->measured += X.rows;
 }
 
 // The lower bound on the distance to the others less the margin is an upper bound on that to the own centre, but for

@@ -32,9 +32,12 @@ struct Range {
         const Real *from[4];
         for (std::size_t i = 0; i < 4; i++) from[i] = x + std::ptrdiff_t(std::min(i, lines - 1)) * stride;
         std::size_t j = 0;
-        const char *ahead = reinterpret_cast<const char *>(x + std::ptrdiff_t(2 * lines) * stride);
+        // what comes after the next lines is fetched in the order of memory
+        const bool dense = stride == std::ptrdiff_t(width);
+        const Real *ahead = x + 8 * width;
         for (; j + kF64 <= width; j += kF64) {
-            for (std::size_t i = 0; i < 4; i++) __builtin_prefetch(ahead + (4 * j / kF64 + i) * 64, 0, 2);
+            if (dense)
+                for (std::size_t i = 0; i < 4; i++) __builtin_prefetch(ahead + 4 * j + i * kF64, 0, 2);
             keep(j, load_f64(from[0] + j), load_f64(from[1] + j), load_f64(from[2] + j), load_f64(from[3] + j));
         }
         if (j == width) return;

@@ -11,9 +11,9 @@
 //
 // Where 16-bit integers are multiplied at less cost, they come first: x^ = i / s and c^ = j / t with integer vectors
 // i, j of norm 32000 at most, so that i.j is exact in 32 bits. x^.c^ is off by |x - x^| |c^| + |x| |c - c^| at most,
-// twice which E grows by; the losses are measured, not bounded. Rows that these scores leave open are scored in
-// float32. Operations: d products (half as many of pairs) and 5 comparisons for a row and centre. Bytes: the centres
-// once per panel.
+// twice which E grows by; the losses are measured, not bounded: of x^ or of x itself. Rows that these scores leave open
+// are scored in float32. Operations: d products (half as many of pairs) and 5 comparisons for a row and centre. Bytes:
+// the centres once per panel.
 #pragma once
 
 #include <algorithm>
@@ -224,21 +224,35 @@ constexpr float kLeastPairs = 0x1p-80F;            // squares of rows up to here
 constexpr std::size_t kMostPairColumns = 1 << 13;  // whose losses are summed in float32
 constexpr bool kScreensByPairs = kPairs && kVectorBytes == 64;  // elsewhere it takes as many instructions as float32
 
+constexpr double kIntegers = 0x1.8p52;  // the last bits of what is added to it are an integer
+
 // What centres are as integers.
 struct PairScale {
     float factor;       // what they are multiplied by
     float reach, lost;  // their largest norm, and how far one is at most from what its integers stand for
 };
 
-// Rounds a panel of rows, (columns, kPanelRows) of some |x|², to pairs of integers; writes what sums of products are
-// multiplied by, −2 / (s t), and what E grows by.
+// What rows of some |x|² are multiplied by before they are rounded: 0 where float32 does not hold them.
+inline f32v row_factors(f32v square) {
+    const f32v zero{}, norm = square_root(square) * broadcast(1 + 0x1p-20F);
+    const f32v factor = square < broadcast(kLargestSquare) ? broadcast(float(kPairNorm)) / norm : zero;
+    return square > broadcast(kLeastPairs) ? factor : zero;
+}
+
+// Writes what sums of products are multiplied by, −2 / (s t), and what E grows by; lost: |s x − i|, rounded.
+inline void tell_losses(f32v square, f32v factor, f32v lost, const PairScale &centres, float *units, float *more) {
+    const f32v zero{}, norm = square_root(square) * broadcast(1 + 0x1p-20F);
+    const f32v gap = factor > zero ? lost * broadcast(1 + 0x1p-9F) / factor : norm;
+    store(units, factor > zero ? broadcast(-2.0F) / (factor * broadcast(centres.factor)) : zero);
+    store(more,
+          broadcast(2 + 0x1p-8F) * (gap * broadcast(centres.reach + centres.lost) + norm * broadcast(centres.lost)));
+}
+
+// Rounds a panel of rows, (columns, kPanelRows) of some |x|², to pairs of integers.
 inline void round_panel(const float *panel, std::size_t d, const float *squares, const PairScale &centres,
                         std::int32_t *pairs, float *units, float *more) {
     for (std::size_t r = 0; r < kPanelRows; r += kF32) {
-        const f32v square = load<f32v>(squares + r), zero{};
-        const f32v norm = square_root(square) * broadcast(1 + 0x1p-20F);
-        f32v factor = square < broadcast(kLargestSquare) ? broadcast(float(kPairNorm)) / norm : zero;
-        factor = square > broadcast(kLeastPairs) ? factor : zero;
+        const f32v square = load<f32v>(squares + r), factor = row_factors(square);
         f32v lost{};
         for (std::size_t j = 0; j < d; j += 2) {
             f32v rest, other_rest{};
@@ -248,10 +262,7 @@ inline void round_panel(const float *panel, std::size_t d, const float *squares,
             store(pairs + j / 2 * kPanelRows + r, (integers & 0xffff) | (other << 16));
             lost = fma(rest, rest, fma(other_rest, other_rest, lost));
         }
-        const f32v gap = factor > zero ? square_root(lost) * broadcast(1 + 0x1p-9F) / factor : norm;
-        store(units + r, factor > zero ? broadcast(-2.0F) / (factor * broadcast(centres.factor)) : zero);
-        store(more + r, broadcast(2 + 0x1p-8F) *
-                            (gap * broadcast(centres.reach + centres.lost) + norm * broadcast(centres.lost)));
+        tell_losses(square, factor, square_root(lost), centres, units + r, more + r);
     }
 }
 
@@ -338,6 +349,43 @@ inline void pack_panel(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t 
         store(squares + r, sums);
         if constexpr (kMeasures) store(about + r, gaps);
     }
+}
+
+// Lays out such rows, which are without gaps and of which |x|² is known, as pairs of integers at once.
+template <class Real>
+inline void pack_integers(const Real *X, std::ptrdiff_t row_stride, std::size_t d, const std::uint32_t *rows,
+                          const double *shift, double scale, const float *squares, const PairScale &centres,
+                          std::int32_t *pairs, float *units, float *more) {
+    alignas(64) float factors[kPanelRows], lost[kPanelRows];
+    for (std::size_t r = 0; r < kPanelRows; r += kF32) store(factors + r, row_factors(load<f32v>(squares + r)));
+    for (std::size_t r = 0; r < kPanelRows; r += kF64) {
+        const f64v factor = load_f64(factors + r) * broadcast(scale), magic = broadcast(kIntegers);
+        f64v sums{};
+        for (std::size_t j = 0; j < d; j += kF64) {
+            const int columns = int(std::min<std::size_t>(kF64, d - j));
+            f64v lines[kF64];
+            for (std::size_t i = 0; i < kF64; i++) {
+                const Real *x = X + std::ptrdiff_t(rows[r + i]) * row_stride + j;
+                lines[i] = columns == kF64 ? load_f64(x) : load_first(x, columns);
+            }
+            transpose(lines);
+            const auto round = [&](int k) {
+                const f64v line = (lines[k] - broadcast(shift[j + std::size_t(k)])) * factor, whole = line + magic;
+                const f64v rest = line - (whole - magic);
+                sums = fma(rest, rest, sums);
+                return (i64v)whole & 0xffff;
+            };
+            for (int k = 0; k < columns; k += 2) {
+                i64v pair = round(k);
+                if (k + 1 < columns) pair |= round(k + 1) << 16;
+                store_narrowed(pairs + (j + std::size_t(k)) / 2 * kPanelRows + r, pair);
+            }
+        }
+        store(lost + r, narrowed(square_root(sums)));
+    }
+    for (std::size_t r = 0; r < kPanelRows; r += kF32)
+        tell_losses(load<f32v>(squares + r), load<f32v>(factors + r), load<f32v>(lost + r), centres, units + r,
+                    more + r);
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -97,6 +97,8 @@ void add_sums(const Strided &X, const Strided &weights, const std::int32_t *labe
 
 void own_squares(const Strided &X, const double *centres, const std::int32_t *labels, double *squares, int threads) {
     constexpr std::size_t together = 8;  // rows whose sums are independent
+    constexpr std::size_t ahead = 16;    // rows until what is fetched, in the order of memory
+    const bool dense = X.column_stride == 1 && X.row_stride == std::ptrdiff_t(X.columns);
     const std::size_t d = X.columns;
     parallel_for((X.rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int) {
         const std::size_t last = std::min(X.rows, (task + 1) * kBlock);
@@ -111,9 +113,8 @@ void own_squares(const Strided &X, const double *centres, const std::int32_t *la
                     x[r] = first + std::ptrdiff_t(row) * X.row_stride;
                     m[r] = centres + std::size_t(labels[i + row]) * d;
                 }
-                const char *ahead = reinterpret_cast<const char *>(first + std::ptrdiff_t(16) * X.row_stride);
                 for (std::size_t j = 0; j < d; j++) {
-                    __builtin_prefetch(ahead + j * 64, 0, 2);
+                    if (dense) __builtin_prefetch(first + ahead * d + j * together, 0, 2);
 #pragma GCC unroll 8
                     for (std::size_t r = 0; r < together; r++) {
                         const double gap = double(x[r][std::ptrdiff_t(j) * X.column_stride]) - m[r][j];

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "native/aligned.hpp"
@@ -16,16 +18,13 @@ namespace rmodels::RMODELS_ISA {
 class Targets {
 public:
     // `first` says which centres stand before the others; null: all do. by_pairs: whether they may be rounded to
-    // integers, too.
-    void set(const double *centres, std::size_t count, std::size_t d, double scale, const std::vector<char> *first,
+    // integers, too. Returns whether the shift is that of the call before: it is if that is near their middle.
+    bool set(const double *centres, std::size_t count, std::size_t d, double scale, const std::vector<char> *first,
              bool by_pairs) {
         count_ = count;
         d_ = d;
+        const bool same = set_shift(centres, scale);
         bound_ = ErrorBound(d);
-        shift_.assign(d, 0.0);
-        const double share = 1 / double(count);
-        for (std::size_t c = 0; c < count; c++)
-            for (std::size_t j = 0; j < d; j++) shift_[j] += centres[c * d + j] * share;
         stride_ = (count + kWide - 1) / kWide * kWide;
         columns_.assign(stride_ * d, std::numeric_limits<double>::infinity());
         for (std::size_t j = 0; j < d; j++)
@@ -46,6 +45,12 @@ public:
                     coefficients_.data() + place / kScreenCentres * kScreenCentres * d, place % kScreenCentres));
         pairs_.clear();
         if (by_pairs) set_pairs(centres, scale);
+        return same;
+    }
+
+    // Whether so many centres are worth rounding to integers.
+    static bool may_have_pairs(std::size_t count, std::size_t d) {
+        return kScreensByPairs && count >= kLeastCentres && d >= kLeastColumns && d <= kMostPairColumns;
     }
 
     bool screens() const { return bound_.screens(); }
@@ -87,15 +92,31 @@ public:
 private:
     static constexpr int kVectors = 4;
     static constexpr std::size_t kWide = kVectors * kF64;
+    static constexpr double kNear = 0.25;  // of the farthest centre: E grows by half at most
     static constexpr std::size_t kLeastCentres = 32, kLeastColumns = 12;  // that are worth rounding rows
 
     PackedGroup group(std::size_t tiles) const {
         return {coefficients_.data(), pairs_.data(), norms_.data(), 0, tiles};
     }
 
+    bool set_shift(const double *centres, double scale) {
+        std::vector<double> middle(d_);
+        const double share = 1 / double(count_);
+        for (std::size_t c = 0; c < count_; c++)
+            for (std::size_t j = 0; j < d_; j++) middle[j] += centres[c * d_ + j] * share;
+        double square = 0;
+        for (std::size_t j = 0; j < shift_.size(); j++) {
+            const double gap = (middle[j] - shift_[j]) * scale;
+            square += gap * gap;
+        }
+        const bool near = !shift_.empty() && std::sqrt(square) <= kNear * bound_.farthest();
+        if (!near) shift_ = std::move(middle);
+        return near;
+    }
+
     void set_pairs(const double *centres, double scale) {
         const double farthest = bound_.farthest();
-        if (!kScreensByPairs || count_ < kLeastCentres || d_ < kLeastColumns || d_ > kMostPairColumns) return;
+        if (!may_have_pairs(count_, d_)) return;
         if (!bound_.screens() || !(farthest > 0x1p-40)) return;
         const double factor = double(float(kPairNorm / (farthest * (1 + 0x1p-20))));
         const std::size_t steps = (d_ + 1) / 2;

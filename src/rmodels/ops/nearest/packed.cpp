@@ -41,9 +41,10 @@ inline void for_values(const Frame &frame, const Real *x, std::size_t first, std
     }
 }
 
-// Has the first lines of rows fetched: they lie anywhere.
+// Has the first lines of rows fetched: they lie anywhere. GCC drops calls of functions that do nothing else, unless
+// they are inlined before it looks.
 template <class Real>
-void fetch(const Real *x, std::size_t d, const std::uint32_t *rows, std::size_t count) {
+[[gnu::always_inline]] inline void fetch(const Real *x, std::size_t d, const std::uint32_t *rows, std::size_t count) {
     constexpr std::size_t kLine = 64 / sizeof(Real), kLines = 4;
     for (std::size_t j = 0; j < count; j++)
         for (std::size_t c = 0; c < std::min(d, kLines * kLine); c += kLine) __builtin_prefetch(x + rows[j] * d + c);
