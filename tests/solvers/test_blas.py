@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 
@@ -109,6 +110,44 @@ def test_blocks_in_many_threads_leave_the_setting():
     for thread in threads:
         thread.join(30)
     assert set(counts()) == {3}
+
+
+LIVES_ON = """
+import threading, numpy, scipy.linalg
+from threadpoolctl import threadpool_info, threadpool_limits
+from rmodels.solvers.blas import blas_threads
+
+done, over = threading.Event(), threading.Event()
+
+def count():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+def work():
+    with blas_threads(1, 1):
+        done.set()
+    over.wait(60)
+
+before, other = count(), threading.Thread(target=work)
+other.start()
+done.wait(30)
+while count() != before:
+    pass
+with threadpool_limits(1):
+    print(*before, *count())
+over.set()
+"""
+
+
+def test_a_thread_that_lives_on_leaves_the_setting_to_others():
+    """Since version 3.8, threadpoolctl heeds but one thread: the first, until it has ended."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", LIVES_ON]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    before, after = done.stdout.split()
+    if before != "2":
+        pytest.skip("BLAS does not take the two threads that it is told to")
+    assert after == "1"
 
 
 def child(connection):

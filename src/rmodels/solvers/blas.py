@@ -45,6 +45,31 @@ def _libraries() -> tuple[Any, ...]:
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
+@cache
+def _control() -> Any:
+    """Return what threadpoolctl counts blocks by, from version 3.8 on.
+
+    There, the thread that first sets the threads of OpenBLAS is the only one that may, until it
+    ends or the last block that it counted does.
+    """
+    import threadpoolctl
+
+    return getattr(threadpoolctl, "CONTROLLING_THREAD_OWNERSHIP", None)
+
+
+@contextmanager
+def _controlled() -> Iterator[None]:
+    control = _control()
+    if control is None:
+        yield
+        return
+    control.increment()
+    try:
+        yield
+    finally:
+        control.decrement()
+
+
 @contextmanager
 def blas_threads(side: int, n_threads: int) -> Iterator[None]:
     """Let BLAS take one thread for small matrices, and at most `n_threads` for others.
@@ -71,16 +96,17 @@ def blas_threads(side: int, n_threads: int) -> Iterator[None]:
     limit = 1 if side <= _SMALL else n_threads
     if limit > 1:
         limit = max(1, min(limit, count_free()))
-    try:
-        for library in _libraries():
-            threads = library.get_num_threads()
-            if threads > limit:
-                _before.append((library, threads))
-                library.set_num_threads(limit)
-        yield
-    finally:
-        _restore()
-        limiting.release()
+    with _controlled():
+        try:
+            for library in _libraries():
+                threads = library.get_num_threads()
+                if threads > limit:
+                    _before.append((library, threads))
+                    library.set_num_threads(limit)
+            yield
+        finally:
+            _restore()
+            limiting.release()
 
 
 def _restore() -> None:
@@ -94,7 +120,8 @@ def _renew() -> None:
     global _limiting
     if _limiting.locked():
         _limiting = threading.Lock()
-        _restore()
+        with _controlled():
+            _restore()
 
 
 if hasattr(os, "register_at_fork"):
