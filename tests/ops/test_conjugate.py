@@ -222,15 +222,18 @@ def test_threads_give_the_same_bits(engine, dual, monkeypatch):
     monkeypatch.setattr(implementation, "ALONE", 0)
     X, w, _ = problem(5000, 500, 0.9, weighted=True)  # blocks of rows
     size = 5000 if dual else 500
-    right = np.random.default_rng(0).standard_normal((size, 2))
+    rng = np.random.default_rng(0)
+    right, B, R = (rng.standard_normal((each, 2)) for each in (size, 500, 5000))
 
     def solve(threads):
         equations = NormalEquations(X, w, centred=True, dual=dual, engine=engine, n_threads=threads)
-        return equations.descend(np.full(size, 40.0), 100.0, right, np.zeros(2), 4).lengths
+        found = equations.descend(np.full(size, 40.0), 100.0, right, np.zeros(2), 4).lengths
+        return [*found, equations.along_rows(B), equations.along_columns(R)]
 
     alone = solve(1)
     for threads in (2, 3):
-        np.testing.assert_array_equal(solve(threads), alone)
+        for found, expected in zip(solve(threads), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.skipif(len(native.instruction_sets()) < 2, reason="one instruction set only")

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from rmodels.config import thread_count
 from rmodels.data import Rows
 from rmodels.ops.conjugate import Descents, NormalEquations
+from rmodels.solvers.blas import count_free
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import keeps_digits
 from rmodels.solvers.result import LinearFit
@@ -30,6 +32,7 @@ _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
 _MOST_LINES = 2**31 - 1  # of `NormalEquations`
+_FEW, _MANY = 6e4, 2e6  # entries between which threads take part if processors are free
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
@@ -55,7 +58,13 @@ def solve(
         return None
     weights = None if rows.weights is None else rows.weights.astype(np.float64)
     w = np.ones(n) if weights is None else weights
-    equations = NormalEquations(X, weights, centred=fit_intercept, dual=n <= d, n_threads=n_threads)
+    equations = NormalEquations(
+        X,
+        weights,
+        centred=fit_intercept,
+        dual=n <= d,
+        n_threads=_count_threads(X.nnz, n_threads or thread_count()),
+    )
     mean, squares = equations.mean, equations.squares
     if not np.isfinite(squares).all():
         rows.assert_finite()
@@ -89,6 +98,13 @@ def solve(
         coefficients[:, chosen] = found * sizes[chosen]
     intercept = offset - mean @ coefficients
     return LinearFit(np.vstack([coefficients, intercept]), "krylov", equations.engine)
+
+
+def _count_threads(entries: int, n_threads: int) -> int:
+    """Return how many threads are worth starting for short steps, each of which waits for all."""
+    if n_threads == 1 or not _FEW <= entries < _MANY:
+        return n_threads
+    return max(1, min(n_threads, count_free()))
 
 
 class _System:

@@ -4,21 +4,20 @@
 #include "ops/conjugate/native.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <type_traits>
 
-#include "native/threads.hpp"
-
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kEntries = std::size_t(1) << 20;  // of a block, at least
-constexpr std::size_t kPays = 8;                        // entries of a block for each column, at least
-constexpr std::size_t kBlocks = 8;
-constexpr std::size_t kPart = 1 << 14;  // entries that are gathered and scattered while they are in the cache
-constexpr std::size_t kLanes = 8;       // what vectors are filled up to
-constexpr std::size_t kSums = 4;        // that do not wait for each other
+constexpr std::size_t kEntries = 1 << 15;  // of a block, at least: a thread takes some 20 us for them
+constexpr std::size_t kPays = 16;          // entries of a block for each column, at least
+constexpr std::size_t kBlocks = 8;         // at most
+constexpr std::size_t kPart = 1 << 14;     // entries that are gathered and scattered while they are in the cache
+constexpr std::size_t kLanes = 8;          // what vectors are filled up to
+constexpr std::size_t kSums = 4;           // that do not wait for each other
 
 std::size_t filled(std::size_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
@@ -84,7 +83,8 @@ template <class Real>
 Equations::Equations(const CompressedRows<Real> &rows, const double *weights, bool centred, bool dual)
     : dual_(dual), rows_(rows), mean_(rows.width, 0.0), squares_(rows.width) {
     const std::size_t entries = rows_.before(rows_.slices());
-    const std::size_t blocks = std::clamp<std::size_t>(entries / std::max(kEntries, kPays * width()), 1, kBlocks);
+    const std::size_t most = std::clamp<std::size_t>(entries / std::max(kEntries, kPays * width()), 1, kBlocks);
+    const std::size_t blocks = std::bit_floor(most);  // for as many threads, all of them at work
     edges_.push_back(0);
     for (std::size_t block = 1; block < blocks; block++)
         edges_.push_back(rows_.find_slice(edges_.back(), entries / blocks * block));
@@ -129,21 +129,22 @@ void Equations::find_diagonal(double *diagonal) const {
 }
 
 template <class Body>
-void Equations::for_parts(int threads, Body &&body) const {
-    parallel_for(blocks(), threads, [&](std::size_t block, int) {
+void Equations::for_parts(Rounds &rounds, Body &&body) const {
+    const auto go_through = [&](std::size_t block) {
         for (std::size_t first = edges_[block]; first < edges_[block + 1];) {
             const std::size_t stop = rows_.find_slice(first + 1, rows_.before(first) + kPart);
             const std::size_t last = std::min(edges_[block + 1], stop);
             body(block, first, last);
             first = last;
         }
-    });
+    };
+    rounds.run(go_through);
 }
 
 template <int Few>
-void Equations::scatter(const double *by_rows, double *by_columns, int threads) const {
+void Equations::scatter(const double *by_rows, double *by_columns, Rounds &rounds) const {
     std::fill_n(by_columns, blocks() * Few * width(), 0.0);
-    for_parts(threads, [&](std::size_t block, std::size_t first, std::size_t last) {
+    for_parts(rounds, [&](std::size_t block, std::size_t first, std::size_t last) {
         rows_.scatter<Few>(first, last, by_rows, by_columns + block * Few * width());
     });
 }
@@ -156,12 +157,13 @@ typename Vector<Few>::type Equations::join(const double *by_columns, std::size_t
 }
 
 void Equations::lead_along_rows(const double *from, std::size_t count, double *to, int threads) const {
+    Rounds rounds(blocks(), threads);
     with_few(count, [&](auto constant) {
         constexpr int Few = constant;
         const auto vectors = interleave<Few>(from, width(), count, [](std::size_t j) { return j; });
         const auto lost = add_up_vectors<Few>(width(), vectors.data(), [&](std::size_t j) { return mean_[j]; });
         const double *root = root_.empty() ? nullptr : root_.data();
-        for_parts(threads, [&](std::size_t, std::size_t first, std::size_t last) {
+        for_parts(rounds, [&](std::size_t, std::size_t first, std::size_t last) {
             const auto use = [=, this](std::size_t row, std::size_t, typename Vector<Few>::type product) {
                 product -= lost;
                 write<Few>(root ? root[row] * product : product, count, to + count * rows_.place(row));
@@ -172,12 +174,13 @@ void Equations::lead_along_rows(const double *from, std::size_t count, double *t
 }
 
 void Equations::lead_along_columns(const double *from, std::size_t count, double *to, int threads) const {
+    Rounds rounds(blocks(), threads);
     with_few(count, [&](auto constant) {
         constexpr int Few = constant;
         auto by_rows = interleave<Few>(from, rows(), count, [&](std::size_t row) { return rows_.place(row); });
         for (std::size_t row = 0; row < root_.size(); row++) weigh<Few>(by_rows.data() + Few * row, root_[row]);
         std::vector<double> by_columns(blocks() * Few * width());
-        scatter<Few>(by_rows.data(), by_columns.data(), threads);
+        scatter<Few>(by_rows.data(), by_columns.data(), rounds);
         const auto sum = add_up<Few>(Few * rows(), [&](std::size_t at) { return by_rows[at]; });
         for (std::size_t j = 0; j < width(); j++)
             write<Few>(join<Few>(by_columns.data(), j) - mean_[j] * sum, count, to + count * j);
@@ -185,7 +188,8 @@ void Equations::lead_along_columns(const double *from, std::size_t count, double
 }
 
 template <int Few>
-void Equations::multiply(const double *from, double *product, double *by_rows, double *by_columns, int threads) const {
+void Equations::multiply(const double *from, double *product, double *by_rows, double *by_columns,
+                         Rounds &rounds) const {
     using V = typename Vector<Few>::type;
     if (dual_) {  // with t = Xᵀr, D Dᵀ r is X t less X μ Σ r, and less the mean of that
         const double *shares = from;
@@ -194,13 +198,13 @@ void Equations::multiply(const double *from, double *product, double *by_rows, d
             for (std::size_t row = 0; row < rows(); row++) weigh<Few>(by_rows + Few * row, root_[row]);
             shares = by_rows;
         }
-        scatter<Few>(shares, by_columns, threads);
+        scatter<Few>(shares, by_columns, rounds);
         for (std::size_t j = 0; blocks() > 1 && j < width(); j++)
             put<Few>(by_columns + Few * j, join<Few>(by_columns, j));
         const double *along = along_mean_.data(), *root = root_.empty() ? nullptr : root_.data();
         const V sum = add_up_vectors<Few>(rows(), shares, [](std::size_t) { return 1.0; });
         const V lost = add_up_vectors<Few>(rows(), shares, [=](std::size_t row) { return along[row]; }) - square_ * sum;
-        for_parts(threads, [&](std::size_t, std::size_t first, std::size_t last) {
+        for_parts(rounds, [&](std::size_t, std::size_t first, std::size_t last) {
             rows_.gather<Few>(first, last, by_columns, [=](std::size_t row, std::size_t, V found) {
                 found = found - along[row] * sum - lost;
                 put<Few>(product + Few * row, root ? root[row] * found : found);
@@ -212,7 +216,7 @@ void Equations::multiply(const double *from, double *product, double *by_rows, d
     const V lost = add_up_vectors<Few>(width(), from, [=](std::size_t j) { return mean[j]; });
     std::vector<V> sums(blocks() * kSums, V{});
     std::fill_n(by_columns, blocks() * Few * width(), 0.0);
-    for_parts(threads, [&](std::size_t block, std::size_t first, std::size_t last) {
+    for_parts(rounds, [&](std::size_t block, std::size_t first, std::size_t last) {
         V own[kSums] = {};
         rows_.gather<Few>(first, last, from, [=, &own](std::size_t row, std::size_t lane, V found) {
             found -= lost;
@@ -256,11 +260,11 @@ Descent::Descent(const Equations &equations, const double *inverse_scale, double
 }
 
 template <int Few>
-void Descent::step(int threads) {
+void Descent::step(Rounds &rounds) {
     const std::size_t size = equations_.size(), numbers = Few * size;
     for (std::size_t i = 0; i < size; i++)
         put<Few>(scaled_.data() + Few * i, take<Few>(direction_.data() + Few * i) * inverse_[i]);
-    equations_.multiply<Few>(scaled_.data(), product_.data(), by_rows_.data(), by_columns_.data(), threads);
+    equations_.multiply<Few>(scaled_.data(), product_.data(), by_rows_.data(), by_columns_.data(), rounds);
     for (std::size_t i = 0; i < size; i++)
         put<Few>(product_.data() + Few * i,
                  (take<Few>(product_.data() + Few * i) + penalty_ * take<Few>(scaled_.data() + Few * i)) * inverse_[i]);
@@ -295,9 +299,10 @@ void Descent::step(int threads) {
 }
 
 bool Descent::advance(std::size_t steps, int threads) {
+    Rounds rounds(equations_.blocks(), threads);
     const auto ended = [](const Side &side) { return side.ended(); };
     for (std::size_t done = 0; done < steps && !std::all_of(sides_.begin(), sides_.end(), ended); done++) {
-        with_few(few_, [&](auto few) { step<few>(threads); });
+        with_few(few_, [&](auto few) { step<few>(rounds); });
     }
     return std::all_of(sides_.begin(), sides_.end(), ended);
 }

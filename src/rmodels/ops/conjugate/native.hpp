@@ -3,11 +3,35 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
+#include "native/threads.hpp"
 #include "ops/conjugate/sliced.hpp"
 
 namespace rmodels::RMODELS_ISA {
+
+// Loops over the blocks of rows, one after the other with the same threads: starting them for each would take as long.
+class Rounds {
+public:
+    Rounds(std::size_t blocks, int threads) : crew_(blocks, threads, Task{this}) {}
+
+    // Calls body(block) once for each block.
+    template <class Body>
+    void run(Body &body) {
+        body_ = std::ref(body);
+        crew_.run();
+    }
+
+private:
+    struct Task {
+        Rounds *rounds;
+        void operator()(std::size_t block) noexcept { rounds->body_(block); }
+    };
+
+    std::function<void(std::size_t)> body_;
+    Crew<Task> crew_;
+};
 
 // D Dᵀ or Dᵀ D, D the rows √w (x − μ); without `weights`, w is 1. Vectors of rows have inside the order of the slices.
 class Equations {
@@ -36,15 +60,15 @@ public:
     // Multiplies Few vectors, interleaved; `by_rows` has room for as many numbers, `by_columns` for those of each
     // block.
     template <int Few>
-    void multiply(const double *from, double *product, double *by_rows, double *by_columns, int threads) const;
+    void multiply(const double *from, double *product, double *by_rows, double *by_columns, Rounds &rounds) const;
 
 private:
     // Calls body(block, first, last) for parts of slices, in each block one after the other.
     template <class Body>
-    void for_parts(int threads, Body &&body) const;
+    void for_parts(Rounds &rounds, Body &&body) const;
     // Sets the sums of the rows, each times what by_rows has of it, for each block.
     template <int Few>
-    void scatter(const double *by_rows, double *by_columns, int threads) const;
+    void scatter(const double *by_rows, double *by_columns, Rounds &rounds) const;
     // The sum of the blocks for a column.
     template <int Few>
     typename Vector<Few>::type join(const double *by_columns, std::size_t j) const;
@@ -85,7 +109,7 @@ private:
     };
 
     template <int Few>
-    void step(int threads);
+    void step(Rounds &rounds);
 
     const Equations &equations_;
     std::vector<double> inverse_;

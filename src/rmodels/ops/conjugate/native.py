@@ -12,7 +12,8 @@ from rmodels.ops.conjugate import Descents, Matrix
 
 _TOGETHER = 4
 CALL = 1e8  # entries that are multiplied in a native call: 50 to 100 ms
-ALONE = 2e6  # entries that take one thread less time than starting another
+ALONE = 2e6  # entries that one thread multiplies once in less time than starting another takes
+FEW = 6e4  # the same where they are multiplied again and again
 
 
 class Equations:
@@ -30,7 +31,7 @@ class Equations:
         n, d = X.shape
         self._equations = extension.Equations(values, columns, starts, d, weights, centred, dual)
         self._rows, self._entries = n, X.nnz
-        self._threads = 1 if X.nnz < ALONE else n_threads or thread_count()
+        self._threads = n_threads or thread_count()
         self.mean, self.squares, self.diagonal = (
             np.empty(d),
             np.empty(d),
@@ -47,10 +48,11 @@ class Equations:
         return self._multiply(self._equations.along_columns, R, len(self.mean))
 
     def _multiply(self, multiply: Callable[..., None], factor: Matrix, size: int) -> Matrix:
+        threads = 1 if self._entries < ALONE else self._threads
         product = np.empty((size, factor.shape[1]))
         for part, columns in _take(factor):
             found = np.empty((size, columns.shape[1]))
-            multiply(columns, found, self._threads)
+            multiply(columns, found, threads)
             product[:, part] = found
         return product
 
@@ -58,6 +60,7 @@ class Equations:
         self, scale: Matrix, penalty: float, right: Matrix, enough: Matrix, most: int
     ) -> Descents:
         """Follow some sides together, some steps at a time."""
+        threads = 1 if self._entries < FEW else self._threads
         inverse = 1 / np.ascontiguousarray(scale, np.float64)
         solutions = np.empty(right.shape)
         converged: list[bool] = []
@@ -67,7 +70,7 @@ class Equations:
             descent = self._equations.begin(inverse, penalty, sides, enough[part])
             step = max(1, int(CALL / max(1, 2 * self._entries * sides.shape[1])))
             for steps in chunks(most, step, "conjugate gradients"):
-                if descent.advance(steps.stop - steps.start, self._threads):
+                if descent.advance(steps.stop - steps.start, threads):
                     break
             found = np.empty(sides.shape)
             descent.finish(found)
