@@ -16,7 +16,7 @@ constexpr std::size_t kEntries = 1 << 15;  // of a block, at least: a thread tak
 constexpr std::size_t kPays = 16;          // entries of a block for each column, at least
 constexpr std::size_t kBlocks = 8;         // at most
 constexpr std::size_t kPart = 1 << 14;     // entries that are gathered and scattered while they are in the cache
-constexpr std::size_t kLanes = 8;          // what vectors are filled up to
+constexpr std::size_t kLanes = 8;          // what vectors are filled up to: a cache line
 constexpr std::size_t kSums = 4;           // that do not wait for each other
 
 std::size_t filled(std::size_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
@@ -111,7 +111,7 @@ Equations::Equations(const CompressedRows<Real> &rows, const double *weights, bo
     if (!dual) return;
     along_mean_.resize(rows.count);
     rows_.gather<1>(0, rows_.slices(), mean_.data(),
-                    [&](std::size_t row, std::size_t, double product) { along_mean_[row] = product; });
+                    [&](std::size_t row, double product) { along_mean_[row] = product; });
     for (const double each : mean_) square_ += each * each;
 }
 
@@ -122,37 +122,39 @@ void Equations::find_diagonal(double *diagonal) const {
     }
     rows_.add_up<double>(
         0, rows_.slices(), [](double value, std::size_t) { return value * value; },
-        [&](std::size_t row, std::size_t, double square) {
+        [&](std::size_t row, double square) {
             const double centred = square - 2.0 * along_mean_[row] + square_;
             diagonal[place(row)] = weights_.empty() ? centred : weights_[row] * centred;
         });
 }
 
+std::size_t Equations::room_of_columns() const { return blocks() * filled(width()); }
+
 template <class Body>
-void Equations::for_parts(Rounds &rounds, Body &&body) const {
-    const auto go_through = [&](std::size_t block) {
-        for (std::size_t first = edges_[block]; first < edges_[block + 1];) {
-            const std::size_t stop = rows_.find_slice(first + 1, rows_.before(first) + kPart);
-            const std::size_t last = std::min(edges_[block + 1], stop);
-            body(block, first, last);
-            first = last;
-        }
+void Equations::for_parts(std::size_t block, Body &&body) const {
+    for (std::size_t first = edges_[block]; first < edges_[block + 1];) {
+        const std::size_t stop = rows_.find_slice(first + 1, rows_.before(first) + kPart);
+        const std::size_t last = std::min(edges_[block + 1], stop);
+        body(first, last);
+        first = last;
+    }
+}
+
+template <int Few>
+void Equations::scatter(const double *by_rows, double *by_columns, Rounds &rounds) const {
+    const auto go_through = [=, this](std::size_t block) {
+        double *to = by_columns + block * Few * filled(width());
+        std::fill_n(to, Few * width(), 0.0);
+        rows_.scatter<Few>(edges_[block], edges_[block + 1], by_rows, to);
     };
     rounds.run(go_through);
 }
 
 template <int Few>
-void Equations::scatter(const double *by_rows, double *by_columns, Rounds &rounds) const {
-    std::fill_n(by_columns, blocks() * Few * width(), 0.0);
-    for_parts(rounds, [&](std::size_t block, std::size_t first, std::size_t last) {
-        rows_.scatter<Few>(first, last, by_rows, by_columns + block * Few * width());
-    });
-}
-
-template <int Few>
 typename Vector<Few>::type Equations::join(const double *by_columns, std::size_t j) const {
     auto sum = take<Few>(by_columns + Few * j);
-    for (std::size_t block = 1; block < blocks(); block++) sum += take<Few>(by_columns + Few * (block * width() + j));
+    for (std::size_t at = j + filled(width()); at < room_of_columns(); at += filled(width()))
+        sum += take<Few>(by_columns + Few * at);
     return sum;
 }
 
@@ -163,13 +165,14 @@ void Equations::lead_along_rows(const double *from, std::size_t count, double *t
         const auto vectors = interleave<Few>(from, width(), count, [](std::size_t j) { return j; });
         const auto lost = add_up_vectors<Few>(width(), vectors.data(), [&](std::size_t j) { return mean_[j]; });
         const double *root = root_.empty() ? nullptr : root_.data();
-        for_parts(rounds, [&](std::size_t, std::size_t first, std::size_t last) {
-            const auto use = [=, this](std::size_t row, std::size_t, typename Vector<Few>::type product) {
+        const auto go_through = [&](std::size_t block) {
+            const auto use = [=, this](std::size_t row, typename Vector<Few>::type product) {
                 product -= lost;
                 write<Few>(root ? root[row] * product : product, count, to + count * rows_.place(row));
             };
-            rows_.gather<Few>(first, last, vectors.data(), use);
-        });
+            rows_.gather<Few>(edges_[block], edges_[block + 1], vectors.data(), use);
+        };
+        rounds.run(go_through);
     });
 }
 
@@ -179,7 +182,7 @@ void Equations::lead_along_columns(const double *from, std::size_t count, double
         constexpr int Few = constant;
         auto by_rows = interleave<Few>(from, rows(), count, [&](std::size_t row) { return rows_.place(row); });
         for (std::size_t row = 0; row < root_.size(); row++) weigh<Few>(by_rows.data() + Few * row, root_[row]);
-        std::vector<double> by_columns(blocks() * Few * width());
+        Doubles by_columns(Few * room_of_columns());
         scatter<Few>(by_rows.data(), by_columns.data(), rounds);
         const auto sum = add_up<Few>(Few * rows(), [&](std::size_t at) { return by_rows[at]; });
         for (std::size_t j = 0; j < width(); j++)
@@ -204,29 +207,33 @@ void Equations::multiply(const double *from, double *product, double *by_rows, d
         const double *along = along_mean_.data(), *root = root_.empty() ? nullptr : root_.data();
         const V sum = add_up_vectors<Few>(rows(), shares, [](std::size_t) { return 1.0; });
         const V lost = add_up_vectors<Few>(rows(), shares, [=](std::size_t row) { return along[row]; }) - square_ * sum;
-        for_parts(rounds, [&](std::size_t, std::size_t first, std::size_t last) {
-            rows_.gather<Few>(first, last, by_columns, [=](std::size_t row, std::size_t, V found) {
+        const auto go_through = [&](std::size_t block) {
+            const auto use = [=](std::size_t row, V found) {
                 found = found - along[row] * sum - lost;
                 put<Few>(product + Few * row, root ? root[row] * found : found);
-            });
-        });
+            };
+            rows_.gather<Few>(edges_[block], edges_[block + 1], by_columns, use);
+        };
+        rounds.run(go_through);
         return;
     }
     const double *mean = mean_.data(), *weights = weights_.empty() ? nullptr : weights_.data();
     const V lost = add_up_vectors<Few>(width(), from, [=](std::size_t j) { return mean[j]; });
-    std::vector<V> sums(blocks() * kSums, V{});
-    std::fill_n(by_columns, blocks() * Few * width(), 0.0);
-    for_parts(rounds, [&](std::size_t block, std::size_t first, std::size_t last) {
-        V own[kSums] = {};
-        rows_.gather<Few>(first, last, from, [=, &own](std::size_t row, std::size_t lane, V found) {
-            found -= lost;
-            if (weights) found *= weights[row];
-            put<Few>(by_rows + Few * row, found);
-            own[lane % kSums] += found;
+    std::vector<V> sums(blocks());
+    const auto go_through = [&](std::size_t block) {
+        double *to = by_columns + block * Few * filled(width());
+        std::fill_n(to, Few * width(), 0.0);
+        for_parts(block, [&](std::size_t first, std::size_t last) {
+            rows_.gather<Few>(first, last, from, [=](std::size_t row, V found) {
+                found -= lost;
+                put<Few>(by_rows + Few * row, weights ? weights[row] * found : found);
+            });
+            rows_.scatter<Few>(first, last, by_rows, to);
         });
-        rows_.scatter<Few>(first, last, by_rows, by_columns + block * Few * width());
-        for (std::size_t s = 0; s < kSums; s++) sums[block * kSums + s] += own[s];
-    });
+        const std::size_t first = rows_.find_row(edges_[block]), last = rows_.find_row(edges_[block + 1]);
+        sums[block] = add_up_vectors<Few>(last - first, by_rows + Few * first, [](std::size_t) { return 1.0; });
+    };
+    rounds.run(go_through);
     V sum{};
     for (const V &each : sums) sum += each;
     for (std::size_t j = 0; j < width(); j++) put<Few>(product + Few * j, join<Few>(by_columns, j) - mean[j] * sum);
@@ -239,7 +246,7 @@ Descent::Descent(const Equations &equations, const double *inverse_scale, double
     for (std::size_t i = 0; i < size; i++) inverse_[i] = inverse_scale[equations.place(i)];
     for (auto *each : {&x_, &residual_, &direction_, &product_, &scaled_}) each->assign(numbers, 0.0);
     by_rows_.assign(filled(few_ * equations.rows()), 0.0);
-    by_columns_.assign(filled(few_ * equations.width() * equations.blocks()), 0.0);
+    by_columns_.assign(few_ * equations.room_of_columns(), 0.0);
     for (std::size_t side = 0; side < kMost; side++) {
         Side &own = sides_[side];
         if (side >= count) continue;

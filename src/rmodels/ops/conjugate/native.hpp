@@ -43,6 +43,9 @@ public:
     std::size_t width() const { return rows_.width(); }
     std::size_t size() const { return dual_ ? rows() : width(); }
     std::size_t blocks() const { return edges_.size() - 1; }
+    // How much room the columns of all blocks take, where no two blocks share a cache line: threads that wrote to the
+    // same one would wait for each other.
+    std::size_t room_of_columns() const;
     // Where number i of a vector of the system stands outside.
     std::size_t place(std::size_t i) const { return dual_ ? rows_.place(i) : i; }
 
@@ -57,15 +60,15 @@ public:
     // Writes Dᵀ R (width, count), of R (rows, count), of up to four columns.
     void lead_along_columns(const double *from, std::size_t count, double *to, int threads) const;
 
-    // Multiplies Few vectors, interleaved; `by_rows` has room for as many numbers, `by_columns` for those of each
-    // block.
+    // Multiplies Few vectors, interleaved; `by_rows` has room for as many numbers, `by_columns` for those of
+    // each block.
     template <int Few>
     void multiply(const double *from, double *product, double *by_rows, double *by_columns, Rounds &rounds) const;
 
 private:
-    // Calls body(block, first, last) for parts of slices, in each block one after the other.
+    // Calls body(first, last) for parts of a block's slices, which stay in the cache meanwhile.
     template <class Body>
-    void for_parts(Rounds &rounds, Body &&body) const;
+    void for_parts(std::size_t block, Body &&body) const;
     // Sets the sums of the rows, each times what by_rows has of it, for each block.
     template <int Few>
     void scatter(const double *by_rows, double *by_columns, Rounds &rounds) const;
@@ -117,7 +120,7 @@ private:
     std::size_t count_, few_;
     std::array<Side, kMost> sides_;
     // interleaved, and filled up with zeros
-    std::vector<double> x_, residual_, direction_, product_, scaled_, by_rows_, by_columns_;
+    Doubles x_, residual_, direction_, product_, scaled_, by_rows_, by_columns_;
 };
 
 }  // namespace rmodels::RMODELS_ISA

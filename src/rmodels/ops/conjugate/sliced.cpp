@@ -30,11 +30,7 @@ std::vector<std::uint32_t> sort_by_length(const CompressedRows<Real> &rows) {
 
 template <class Real>
 SlicedRows::SlicedRows(const CompressedRows<Real> &rows)
-    : width_(rows.width),
-      entries_(std::size_t(rows.starts[rows.count] - rows.starts[0])),
-      together_(0),
-      order_(sort_by_length(rows)),
-      starts_{0} {
+    : width_(rows.width), together_(0), order_(sort_by_length(rows)), starts_{0} {
     const auto length = [&](std::size_t i) { return find_length(rows, order_[i]); };
     std::size_t i = 0;
     for (; i + kTogether <= count() && length(i + kTogether - 1) < kLong; i += kTogether)

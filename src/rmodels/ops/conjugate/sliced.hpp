@@ -56,16 +56,19 @@ public:
 
     std::size_t count() const { return order_.size(); }
     std::size_t width() const { return width_; }
-    std::size_t entries() const { return entries_; }
     std::size_t slices() const { return starts_.size() - 1; }
     // Where row i of this order stands outside.
     std::size_t place(std::size_t i) const { return order_[i]; }
     // The first slice, of `from` and those after it, with at least so many entries before it.
     std::size_t find_slice(std::size_t from, std::size_t entries) const;
+    // The first row of a slice, in this order.
+    std::size_t find_row(std::size_t slice) const {
+        return slice < together_ ? kTogether * slice : slice + (kTogether - 1) * together_;
+    }
     // How many entries, and zeros among them, are before a slice.
     std::size_t before(std::size_t slice) const { return kTogether * starts_[slice]; }
 
-    // Calls use(row, lane, sum) with the sum of each row's term(value, column), for rows of the slices [first, last).
+    // Calls use(row, sum) with the sum of each row's term(value, column), for rows of the slices [first, last).
     template <class Sum, class Term, class Use>
     void add_up(std::size_t first, std::size_t last, Term &&term, Use &&use) const {
         const auto sum_slice = [&term, values = values_.data(), columns = columns_.data()](
@@ -80,12 +83,12 @@ public:
             Sum sums[kTogether] = {};
             sum_slice(before(slice), before(slice + 1), sums);
 #pragma GCC unroll 8
-            for (std::size_t lane = 0; lane < kTogether; lane++) use(row + lane, lane, sums[lane]);
+            for (std::size_t lane = 0; lane < kTogether; lane++) use(row + lane, sums[lane]);
         }
         for (; slice < last; slice++, row++) {
             Sum sums[kTogether] = {};
             sum_slice(before(slice), before(slice + 1), sums);
-            use(row, 0, ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])));
+            use(row, ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])));
         }
     }
 
@@ -111,7 +114,7 @@ public:
         }
     }
 
-    // Calls use(row, lane, product) with the product of each row and interleaved vectors.
+    // Calls use(row, product) with the product of each row and interleaved vectors.
     template <int Few, class Use>
     void gather(std::size_t first, std::size_t last, const double *from, Use &&use) const {
         using V = typename Vector<Few>::type;
@@ -133,11 +136,7 @@ public:
     }
 
 private:
-    std::size_t find_row(std::size_t slice) const {
-        return slice < together_ ? kTogether * slice : slice + (kTogether - 1) * together_;
-    }
-
-    std::size_t width_, entries_, together_;  // the last: how many slices have eight rows
+    std::size_t width_, together_;  // the last: how many slices have eight rows
     std::vector<std::uint32_t> order_;
     std::vector<std::size_t> starts_;  // of slices, in steps of eight entries
     Uninitialised<double> values_;
