@@ -17,13 +17,13 @@ few = settings(max_examples=25)
 
 
 def problem(n, d, density=0.3, seed=0, weighted=False, centred=True):
-    """A CSR matrix, the mean and the roots of weights; and D as an array."""
+    """A CSR matrix and weights; and D as an array."""
     rng = np.random.default_rng(seed)
     X = sparse.csr_array(sparse.random(n, d, density, random_state=rng))
     w = rng.integers(0, 3, n) + 0.5 if weighted else np.ones(n)
     mean = w @ X / w.sum() if centred else np.zeros(d)
     D = np.sqrt(w)[:, np.newaxis] * (X.toarray() - mean)
-    return X, mean, np.sqrt(w) if weighted else None, D
+    return X, w if weighted else None, D
 
 
 def matrix(D, scale, penalty, dual):
@@ -48,7 +48,7 @@ def assert_solved(found, A, right, enough):
 def test_by_hand(engine):
     X = sparse.csr_array(np.array([[1.0, 0.0], [3.0, 2.0]]))
     right = np.array([[16.0, 10.0, 0.0], [10.0, 6.0, 0.0]])  # XᵀX is ((10, 6), (6, 4))
-    equations = NormalEquations(X, np.zeros(2), engine=engine)
+    equations = NormalEquations(X, centred=False, engine=engine)
     assert equations.engine == engine
     found = equations.descend(np.ones(2), 0.0, right, np.full(3, 1e-12), 5)
     np.testing.assert_allclose(found.solutions, [[1, 1, 0], [1, 0, 0]], atol=1e-12)
@@ -70,24 +70,103 @@ def test_by_hand(engine):
     sides=[1, 2, 3, 9],
 )
 def test_shapes(engine, shape, dual, weighted, centred, sides):
-    X, mean, root, D = problem(*shape, weighted=weighted, centred=centred)
+    X, w, D = problem(*shape, weighted=weighted, centred=centred)
     rng = np.random.default_rng(1)
     size = shape[0] if dual else shape[1]
     scale, right = 1 + rng.random(size), rng.standard_normal((size, sides))
-    equations = NormalEquations(X, mean, root, dual=dual, engine=engine)
+    equations = NormalEquations(X, w, centred=centred, dual=dual, engine=engine)
     A = matrix(D, scale, 2.0, dual)
     enough = 1e-10 * np.linalg.norm(right, axis=0)
     assert_solved(equations.descend(scale, 2.0, right, enough, 500), A, right, enough)
+
+
+def spread_out(n, d, seed=0):
+    """Rows of every length from 0 to d, in no order, with entries in any order."""
+    rng = np.random.default_rng(seed)
+    columns = [rng.permutation(d)[: int(rng.integers(0, d + 1))] for _ in range(n)]
+    columns[n // 2] = rng.permutation(d)
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in columns])])
+    values = rng.integers(-8, 9, starts[-1]).astype(np.float64)
+    return sparse.csr_array((values, np.concatenate(columns), starts), shape=(n, d))
+
+
+@on_processor
+@each(
+    shape=[(1, 1), (1, 9), (7, 200), (8, 64), (9, 65), (64, 70), (65, 3), (200, 150)],
+    dtype=[np.float32, np.float64],
+    sides=[1, 2, 3, 4, 5, 9],
+    weighted=[False, True],
+)
+def test_products_of_whole_numbers_have_no_rounding(engine, shape, dtype, sides, weighted):
+    n, d = shape
+    rng = np.random.default_rng(1)
+    X, w = spread_out(n, d), 4.0 ** rng.integers(-1, 2, n) if weighted else None
+    equations = NormalEquations(X.astype(dtype), w, centred=False, engine=engine)
+    D = X.toarray() * (1.0 if w is None else np.sqrt(w)[:, np.newaxis])
+    np.testing.assert_array_equal(equations.mean, 0)
+    np.testing.assert_array_equal(equations.squares, (D**2).sum(axis=0))
+    np.testing.assert_array_equal(equations.diagonal, equations.squares)
+    across = NormalEquations(X.astype(dtype), w, centred=False, dual=True, engine=engine)
+    np.testing.assert_array_equal(across.diagonal, (D**2).sum(axis=1))
+    B, R = (rng.integers(-8, 9, (size, sides)).astype(np.float64) for size in (d, n))
+    for each_way in (equations, across):
+        np.testing.assert_array_equal(each_way.along_rows(B), D @ B)
+        np.testing.assert_array_equal(each_way.along_columns(R), D.T @ R)
+        # any strides
+        np.testing.assert_array_equal(
+            each_way.along_rows(np.asfortranarray(B)[:, ::-1]), D @ B[:, ::-1]
+        )
+
+
+@on_processor
+@each(dual=[False, True], weighted=[False, True])
+def test_products_of_centred_rows(engine, dual, weighted):
+    n, d = 70, 90
+    X, w, D = problem(n, d, weighted=weighted)
+    equations = NormalEquations(X, w, centred=True, dual=dual, engine=engine)
+    rng = np.random.default_rng(0)
+    B, R = rng.standard_normal((d, 3)), rng.standard_normal((n, 3))
+    total = n if w is None else w.sum()
+    mean = X.sum(axis=0) / n if w is None else w @ X / total
+    # sums of at most 90 products of numbers whose sizes sum up to at most these
+    np.testing.assert_allclose(equations.mean, mean, rtol=100 * UNIT)
+    most = 100 * UNIT * np.abs(D).max() * 90 * 4
+    np.testing.assert_allclose(equations.along_rows(B), D @ B, atol=most)
+    np.testing.assert_allclose(equations.along_columns(R), D.T @ R, atol=most)
+    squares = (D**2).sum(axis=0)
+    np.testing.assert_allclose(equations.squares, squares, atol=most)
+    diagonal = (D**2).sum(axis=1) if dual else squares
+    np.testing.assert_allclose(equations.diagonal, diagonal, atol=most)
+
+
+@on_processor
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
+def test_what_is_not_finite_shows_in_the_squares(engine, value):
+    X, w, _ = problem(30, 6, weighted=True)
+    row = np.flatnonzero(np.diff(X.indptr))[-1]
+    X.data[-1] = value
+    w[row] = 1.0 if np.isfinite(value) else 0.0
+    equations = NormalEquations(X, w, centred=True, engine=engine)
+    assert not np.isfinite(equations.squares).all()
+
+
+@pytest.mark.skipif(native.load() is None, reason="built without the native engine")
+@pytest.mark.parametrize("column", [-1, 6, 2**31 - 1])
+def test_an_entry_that_stands_in_no_column_is_an_error(column):
+    X = sparse.csr_array(np.eye(6))
+    X.indices[3] = column
+    with pytest.raises(ValueError, match="X has column indices"):
+        NormalEquations(X, centred=True, engine="native")
 
 
 @on_processor
 @few
 @given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**32))
 def test_any_density(engine, n, d, density, seed):
-    X, mean, root, D = problem(n, d, density, seed, weighted=True)
+    X, w, D = problem(n, d, density, seed, weighted=True)
     right = np.random.default_rng(seed).standard_normal((d, 2))
     A, enough = matrix(D, np.ones(d), 1.0, False), np.full(2, 1e-9)
-    found = NormalEquations(X, mean, root, engine=engine).descend(
+    found = NormalEquations(X, w, centred=True, engine=engine).descend(
         np.ones(d), 1.0, right, enough, 2000
     )
     assert_solved(found, A, right, enough)
@@ -95,10 +174,10 @@ def test_any_density(engine, n, d, density, seed):
 
 @on_processor
 def test_places_of_an_infinite_scale_stay_zero(engine):
-    X, mean, root, _ = problem(30, 6)
+    X, w, _ = problem(30, 6)
     scale = np.array([1.0, np.inf, 1.0, 1.0, np.inf, 1.0])
     right = np.arange(6.0)[:, np.newaxis] * np.isfinite(scale)[:, np.newaxis]
-    found = NormalEquations(X, mean, root, engine=engine).descend(
+    found = NormalEquations(X, w, centred=True, engine=engine).descend(
         scale, 0.0, right, np.full(1, 1e-9), 50
     )
     assert found.converged.all()
@@ -109,10 +188,10 @@ def test_places_of_an_infinite_scale_stay_zero(engine):
 @on_processor
 @pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
 def test_right_hand_sides_of_any_size(engine, size):
-    X, mean, root, D = problem(30, 6)
+    X, w, D = problem(30, 6)
     right = np.arange(6.0)[:, np.newaxis]
     enough = np.full(1, 1e-9)
-    found = NormalEquations(X, mean, root, engine=engine).descend(
+    found = NormalEquations(X, w, centred=True, engine=engine).descend(
         np.ones(6), 0.0, right * size, enough * size, 50
     )
     A = matrix(D, np.ones(6), 0.0, False)
@@ -121,17 +200,17 @@ def test_right_hand_sides_of_any_size(engine, size):
 
 @on_processor
 def test_sides_that_do_not_converge_say_so(engine):
-    X, mean, root, D = problem(30, 6)
+    X, w, D = problem(30, 6)
     right = np.column_stack([np.arange(6.0), np.linalg.eigh(D.T @ D)[1][:, 0]])
-    equations = NormalEquations(X, mean, root, engine=engine)
+    equations = NormalEquations(X, w, centred=True, engine=engine)
     found = equations.descend(np.ones(6), 0.0, right, np.full(2, 1e-9), 2)
     np.testing.assert_array_equal(found.converged, [False, True])  # an eigenvector takes a step
     assert len(found.lengths[0]) == 2
     # no length of a vector of zeros leads anywhere
-    empty = NormalEquations(sparse.csr_array((5, 6)), np.zeros(6), engine=engine)
+    empty = NormalEquations(sparse.csr_array((5, 6)), centred=True, engine=engine)
     found = empty.descend(np.ones(6), 0.0, right, np.zeros(2), 50)
     assert not found.converged.any()
-    large = NormalEquations(X * 1e200, np.zeros(6), engine=engine)
+    large = NormalEquations(X * 1e200, centred=False, engine=engine)
     assert not large.descend(np.ones(6), 0.0, right, np.zeros(2), 50).converged.any()
 
 
@@ -141,27 +220,30 @@ def test_threads_give_the_same_bits(engine, dual, monkeypatch):
     from rmodels.ops.conjugate import native as implementation
 
     monkeypatch.setattr(implementation, "ALONE", 0)
-    X, mean, root, _ = problem(5000, 500, 0.9, weighted=True)  # blocks of rows
+    X, w, _ = problem(5000, 500, 0.9, weighted=True)  # blocks of rows
     size = 5000 if dual else 500
-    right = np.random.default_rng(0).standard_normal((size, 2))
+    rng = np.random.default_rng(0)
+    right, B, R = (rng.standard_normal((each, 2)) for each in (size, 500, 5000))
 
     def solve(threads):
-        equations = NormalEquations(X, mean, root, dual=dual, engine=engine, n_threads=threads)
-        return equations.descend(np.full(size, 40.0), 100.0, right, np.zeros(2), 4).lengths
+        equations = NormalEquations(X, w, centred=True, dual=dual, engine=engine, n_threads=threads)
+        found = equations.descend(np.full(size, 40.0), 100.0, right, np.zeros(2), 4).lengths
+        return [*found, equations.along_rows(B), equations.along_columns(R)]
 
     alone = solve(1)
     for threads in (2, 3):
-        np.testing.assert_array_equal(solve(threads), alone)
+        for found, expected in zip(solve(threads), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.skipif(len(native.instruction_sets()) < 2, reason="one instruction set only")
 def test_instruction_sets_give_the_same_bits(monkeypatch):
-    X, mean, root, _ = problem(300, 40, weighted=True)
+    X, w, _ = problem(300, 40, weighted=True)
     right = np.random.default_rng(0).standard_normal((40, 3))
     found = []
     for name in native.instruction_sets():
         monkeypatch.setenv("RMODELS_ISA", name)
-        equations = NormalEquations(X, mean, root, engine="native")
+        equations = NormalEquations(X, w, centred=True, engine="native")
         found.append(equations.descend(np.ones(40), 1.0, right, np.full(3, 1e-9), 99).solutions)
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
@@ -171,9 +253,9 @@ def test_instruction_sets_give_the_same_bits(monkeypatch):
 def test_long_calls_come_in_chunks(engine, monkeypatch):
     from rmodels.ops.conjugate import native as implementation
 
-    X, mean, root, _ = problem(300, 40)
+    X, w, _ = problem(300, 40)
     right = np.random.default_rng(0).standard_normal((40, 2))
-    equations = NormalEquations(X, mean, root, engine=engine)
+    equations = NormalEquations(X, w, centred=True, engine=engine)
     whole = equations.descend(np.ones(40), 1.0, right, np.full(2, 1e-9), 99)
     monkeypatch.setattr(implementation, "CALL", 1.0)
     parts = equations.descend(np.ones(40), 1.0, right, np.full(2, 1e-9), 99)
@@ -182,4 +264,4 @@ def test_long_calls_come_in_chunks(engine, monkeypatch):
 
 def test_there_is_none_for_the_gpu():
     with pytest.raises(RuntimeError, match="engine='gpu' cannot run"):
-        NormalEquations(sparse.csr_array((3, 3)), np.zeros(3), engine="gpu")
+        NormalEquations(sparse.csr_array((3, 3)), centred=True, engine="gpu")

@@ -64,6 +64,16 @@ def test_the_reference_gives_the_same(shape):
     assert_equal(found, plain, 100.0)
 
 
+@pytest.mark.parametrize("shape", [(3000, 800), (800, 3000)])
+def test_processors_that_are_free_do_not_change_a_bit(shape, monkeypatch):
+    rows, found = rows_of(*shape), []  # as many entries as have threads started
+    for free in (-1, 1, 2, 8):
+        monkeypatch.setattr(conjugate_gradients, "count_free", lambda free=free: free)
+        found.append(conjugate_gradients.solve(rows, True, n_threads=3).coefficients)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
 @pytest.mark.parametrize("shape", [(600, 90), (90, 600)])
 def test_float32_has_the_digits_that_it_keeps(shape):
     rows = rows_of(*shape)

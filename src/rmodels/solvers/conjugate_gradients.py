@@ -12,11 +12,12 @@ on the way give its extreme eigenvalues (C. Lanczos, 1950).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy.linalg import lapack
 
+from rmodels.config import thread_count
 from rmodels.data import Rows
 from rmodels.ops.conjugate import Descents, NormalEquations
-from rmodels.solvers.centred import Centred
+from rmodels.solvers.blas import count_free
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import keeps_digits
 from rmodels.solvers.result import LinearFit
@@ -31,6 +32,7 @@ _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
 _MOST_LINES = 2**31 - 1  # of `NormalEquations`
+_FEW, _MANY = 6e4, 2e6  # entries between which threads take part if processors are free
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
@@ -50,52 +52,59 @@ def solve(
         where convergence is slow, and where squares overflow or underflow: other solvers know what
         to do then.
     """
-    rows.assert_finite()
-    X, Y, weights = rows.X, rows.Y.astype(np.float64), rows.weights
-    rounding = _SINGLE if X.dtype == np.float32 else _EPS
-    X = X.astype(np.float64, copy=False)
+    X, Y = rows.X, rows.Y.astype(np.float64)
     n, d = X.shape
     if max(n, d) > _MOST_LINES:
         return None
-    w = np.ones(n) if weights is None else weights.astype(np.float64)
-    offset = np.zeros(d + Y.shape[1])
-    if fit_intercept:
-        offset = np.concatenate([X.T @ w, w @ Y]) / w.sum()
-    mean = offset[:d]
-    squared = sparse.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
-    squares = squared.T @ w - w.sum() * mean**2
+    weights = None if rows.weights is None else rows.weights.astype(np.float64)
+    w = np.ones(n) if weights is None else weights
+    equations = NormalEquations(
+        X,
+        weights,
+        centred=fit_intercept,
+        dual=n <= d,
+        n_threads=_count_threads(X.nnz, n_threads or thread_count()),
+    )
+    mean, squares = equations.mean, equations.squares
+    if not np.isfinite(squares).all():
+        rows.assert_finite()
+        return None
     if not keeps_digits(w.sum(), mean, squares):
         return None
-    root = None if weights is None else np.sqrt(w)
-    D = Centred(X, mean, root)
-    target = Y - offset[d:]
-    if root is not None:
-        target *= root[:, np.newaxis]
+    if n <= d and not (equations.diagonal <= 1 / TINY).all():
+        return None
+    offset = w @ Y / w.sum() if fit_intercept else np.zeros(Y.shape[1])
+    target = Y - offset
+    if weights is not None:
+        target *= np.sqrt(w)[:, np.newaxis]
     sizes = np.abs(target).max(axis=0)
-    if not np.isfinite(sizes).all() or not np.isfinite(squares).all():
+    if not np.isfinite(sizes).all():
         return None
     sizes = np.where(sizes > 0, sizes, 1.0)
     target /= sizes
-    if n <= d:
-        squares = w * (squared.sum(axis=1) - 2 * (X @ mean) + mean @ mean)
-        if not (squares <= 1 / TINY).all():
-            return None
     given = np.zeros(Y.shape[1]) if penalties is None else penalties
-    equations = NormalEquations(X, mean, root, dual=n <= d, n_threads=n_threads)
+    rounding = _SINGLE if X.dtype == np.float32 else _EPS
     coefficients = np.empty((d, Y.shape[1]))
     for penalty in np.unique(given):
         if n > d:
-            system: _System = _Columns(D, equations, float(penalty), squares)
+            system: _System = _Columns(equations, float(penalty))
         else:
             empty = np.sqrt(w)[:, np.newaxis] if fit_intercept and not penalty else None
-            system = _Rows(D, equations, float(penalty), squares, empty)
+            system = _Rows(equations, float(penalty), empty)
         chosen = given == penalty
         found = system.solve(target[:, chosen], rounding)
         if found is None:
             return None
         coefficients[:, chosen] = found * sizes[chosen]
-    intercept = offset[d:] - mean @ coefficients
+    intercept = offset - mean @ coefficients
     return LinearFit(np.vstack([coefficients, intercept]), "krylov", equations.engine)
+
+
+def _count_threads(entries: int, n_threads: int) -> int:
+    """Return how many threads are worth starting for short steps, each of which waits for all."""
+    if n_threads == 1 or not _FEW <= entries < _MANY:
+        return n_threads
+    return max(1, min(n_threads, count_free()))
 
 
 class _System:
@@ -103,19 +112,13 @@ class _System:
 
     Parameters
     ----------
-    D : Centred
     equations : NormalEquations
-        Of D.
     penalty : float
-    squares : ndarray
-        The diagonal without the penalty.
     """
 
-    def __init__(
-        self, D: Centred, equations: NormalEquations, penalty: float, squares: Matrix
-    ) -> None:
-        self.D, self.equations, self.penalty = D, equations, penalty
-        total = squares + penalty
+    def __init__(self, equations: NormalEquations, penalty: float) -> None:
+        self.equations, self.penalty = equations, penalty
+        total = equations.diagonal + penalty
         self.active = total > TINY
         self.underflows = bool((self.active < (total > 0)).any())
         self.sizes = np.sqrt(np.maximum(total, 0.0))[:, np.newaxis]
@@ -152,7 +155,10 @@ class _System:
         if not self.is_whole():
             return None
         count = target.shape[1]
-        x, coefficients = np.zeros((len(self.scale), count)), np.zeros((self.D.X.shape[1], count))
+        x, coefficients = (
+            np.zeros((len(self.scale), count)),
+            np.zeros((len(self.equations.mean), count)),
+        )
         right = np.hstack([self.find_right(target) / self.scale, self.probe()])
         enough = _RESIDUAL * np.linalg.norm(right, axis=0)
         found = self.descend(right, enough)
@@ -193,10 +199,10 @@ class _Columns(_System):
         return super().is_whole() and bool(self.active.all())
 
     def find_right(self, rest: Matrix) -> Matrix:
-        return self.D.along_columns(rest)
+        return self.equations.along_columns(rest)
 
     def find_rest(self, target: Matrix, x: Matrix, coefficients: Matrix) -> Matrix:
-        rest = target - self.D.along_rows(coefficients)
+        rest = target - self.equations.along_rows(coefficients)
         return self.find_right(rest) - self.penalty * coefficients
 
     def lead(self, x: Matrix) -> Matrix:
@@ -206,15 +212,8 @@ class _Columns(_System):
 class _Rows(_System):
     """DDᵀ + α; `empty` is the direction that centring leaves without a square."""
 
-    def __init__(
-        self,
-        D: Centred,
-        equations: NormalEquations,
-        penalty: float,
-        squares: Matrix,
-        empty: Matrix | None,
-    ) -> None:
-        super().__init__(D, equations, penalty, squares)
+    def __init__(self, equations: NormalEquations, penalty: float, empty: Matrix | None) -> None:
+        super().__init__(equations, penalty)
         self.empty = empty
 
     def probe(self) -> Matrix:
@@ -225,10 +224,10 @@ class _Rows(_System):
         return rest if self.empty is None else _without(self.empty, rest)
 
     def find_rest(self, target: Matrix, x: Matrix, coefficients: Matrix) -> Matrix:
-        return self.find_right(target - self.D.along_rows(coefficients) - self.penalty * x)
+        return self.find_right(target - self.equations.along_rows(coefficients) - self.penalty * x)
 
     def lead(self, x: Matrix) -> Matrix:
-        return self.D.along_columns(x)
+        return self.equations.along_columns(x)
 
 
 def _without(direction: Matrix, vectors: Matrix) -> Matrix:
@@ -242,8 +241,9 @@ def _find_extremes(found: Descents) -> tuple[float, float]:
     for lengths, kept in zip(found.lengths, found.kept, strict=True):
         if not len(lengths):
             continue
-        diagonal = 1 / lengths
-        diagonal[1:] += kept[:-1] / lengths[:-1]
-        values = linalg.eigvalsh_tridiagonal(diagonal, np.sqrt(kept[:-1]) / lengths[:-1])
+        values = 1 / lengths  # the diagonal of a tridiagonal matrix
+        values[1:] += kept[:-1] / lengths[:-1]
+        if len(values) > 1:
+            values, _ = lapack.dsterf(values, np.sqrt(kept[:-1]) / lengths[:-1])
         least, most = min(least, float(values[0])), max(most, float(values[-1]))
     return least, most

@@ -39,12 +39,12 @@ class NormalEquations:
 
     Parameters
     ----------
-    X : csr_array of shape (n_samples, n_features), float64
+    X : csr_array of shape (n_samples, n_features), float32 or float64
         Not changed. Fewer than 2³¹ samples and features.
-    mean : ndarray of shape (n_features,), float64
-        μ; zeros if the rows are not centred.
-    root : ndarray of shape (n_samples,), float64, optional
-        √w; 1 each if not given.
+    weights : ndarray of shape (n_samples,), float64, optional
+        w, at least 0; 1 each if not given.
+    centred : bool
+        Whether μ are the weighted means of the columns; else zeros.
     dual : bool
         Whether the matrix is DDᵀ + α: then `size` is n_samples, else n_features.
     engine, n_threads
@@ -52,13 +52,26 @@ class NormalEquations:
 
     Attributes
     ----------
+    mean : ndarray of shape (n_features,), float64
+        μ.
+    squares : ndarray of shape (n_features,), float64
+        Σ w (x − μ)² of each column, from Σ w x²: where the mean is far from zero, digits are lost.
+        Not finite if a value of X is not, or if squares overflow. Both this and `diagonal` are too
+        large where entries of a row stand in the same column, as a sum that is left to be taken.
+    diagonal : ndarray of shape (size,), float64
+        Of DᵀD or DDᵀ, in the same way.
     engine : str
         What computes.
 
+    Raises
+    ------
+    ValueError
+        If an entry of X stands in no column: with the native engine.
+
     Notes
     -----
-    D is never formed. Memory: native, a copy of X, and for each of up to four sides a few vectors,
-    of the columns at most eight more where X has many entries.
+    D is never formed. Memory: native, a copy of X in float64, and for each of up to four sides a
+    few vectors, of the columns at most eight more where X has many entries.
 
     Examples
     --------
@@ -66,7 +79,7 @@ class NormalEquations:
     >>> from scipy import sparse
     >>> from rmodels.ops.conjugate import NormalEquations
     >>> X = sparse.csr_array(np.array([[1.0, 0.0], [3.0, 2.0]]))
-    >>> equations = NormalEquations(X, np.zeros(2))  # XᵀX is ((10, 6), (6, 4))
+    >>> equations = NormalEquations(X, centred=False)  # XᵀX is ((10, 6), (6, 4))
     >>> right = np.array([[16.0], [10.0]])
     >>> found = equations.descend(np.ones(2), 0.0, right, np.full(1, 1e-12), 10)
     >>> found.solutions.round(9), found.converged
@@ -74,19 +87,35 @@ class NormalEquations:
            [1.]]), array([ True]))
     """
 
+    mean: Matrix
+    squares: Matrix
+    diagonal: Matrix
+
     def __init__(
         self,
         X: Any,
-        mean: Matrix,
-        root: Matrix | None = None,
+        weights: Matrix | None = None,
         *,
+        centred: bool,
         dual: bool = False,
         engine: str | None = None,
         n_threads: int | None = None,
     ) -> None:
         self.engine = ops.choose("conjugate", engine)
         implementation = ops.implementation("conjugate", self.engine)
-        self._equations = implementation.Equations(X, mean, root, dual, n_threads)
+        made = implementation.Equations(X, weights, centred, dual, n_threads)
+        self.mean, self.squares, self.diagonal = made.mean, made.squares, made.diagonal
+        self._equations = made
+
+    def along_rows(self, B: Matrix) -> Matrix:
+        """Return D B, of an array of shape (n_features, any), float64."""
+        product: Matrix = self._equations.along_rows(B)
+        return product
+
+    def along_columns(self, R: Matrix) -> Matrix:
+        """Return Dᵀ R, of an array of shape (n_samples, any), float64."""
+        product: Matrix = self._equations.along_columns(R)
+        return product
 
     def descend(
         self, scale: Matrix, penalty: float, right: Matrix, enough: Matrix, most: int

@@ -4,67 +4,32 @@
 #include "ops/conjugate/native.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <numeric>
-
-#include "native/threads.hpp"
+#include <type_traits>
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
-constexpr std::size_t kEntries = std::size_t(1) << 20;  // of a block, at least
-constexpr std::size_t kPays = 8;                        // entries of a block for each column, at least
-constexpr std::size_t kBlocks = 8;
-constexpr std::size_t kRows = 4096;  // that are gathered and scattered while they are in the cache
-constexpr std::size_t kLanes = 8;    // what vectors are filled up to
-
-template <int Few>
-struct Vector {
-    typedef double type __attribute__((vector_size(Few * sizeof(double))));
-};
-template <>
-struct Vector<1> {
-    using type = double;
-};
-
-template <int Few>
-typename Vector<Few>::type take(const double *p) {
-    typename Vector<Few>::type v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-
-template <int Few>
-void put(double *p, typename Vector<Few>::type v) {
-    std::memcpy(p, &v, sizeof v);
-}
+constexpr std::size_t kEntries = 1 << 15;  // of a block, at least: a thread takes some 20 us for them
+constexpr std::size_t kPays = 16;          // entries of a block for each column, at least
+constexpr std::size_t kBlocks = 8;         // at most
+constexpr std::size_t kPart = 1 << 14;     // entries that are gathered and scattered while they are in the cache
+constexpr std::size_t kLanes = 8;          // what vectors are filled up to: a cache line
+constexpr std::size_t kSums = 4;           // that do not wait for each other
 
 std::size_t filled(std::size_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
 // The sum of vectors, interleaved, times their shares: share(i).
 template <int Few, class Share>
 typename Vector<Few>::type add_up_vectors(std::size_t count, const double *vectors, Share &&share) {
-    constexpr std::size_t kSums = 4;  // that do not wait for each other
     typename Vector<Few>::type sums[kSums] = {};
     std::size_t i = 0;
     for (; i + kSums <= count; i += kSums)
         for (std::size_t s = 0; s < kSums; s++) sums[s] += share(i + s) * take<Few>(vectors + Few * (i + s));
     for (; i < count; i++) sums[0] += share(i) * take<Few>(vectors + Few * i);
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-// Numbers of rows, shorter ones first.
-std::vector<std::uint32_t> sort_by_length(const CompressedRows &rows) {
-    const auto length = [&](std::size_t row) { return std::size_t(rows.starts[row + 1] - rows.starts[row]); };
-    std::size_t longest = 0;
-    for (std::size_t row = 0; row < rows.count; row++) longest = std::max(longest, length(row));
-    std::vector<std::size_t> next(longest + 2, 0);
-    for (std::size_t row = 0; row < rows.count; row++) next[length(row) + 1]++;
-    std::partial_sum(next.begin(), next.end(), next.begin());
-    std::vector<std::uint32_t> order(rows.count);
-    for (std::size_t row = 0; row < rows.count; row++) order[next[length(row)]++] = std::uint32_t(row);
-    return order;
 }
 
 // The sums of what term(lane) gives for the numbers of each of Few interleaved vectors.
@@ -78,118 +43,200 @@ typename Vector<Few>::type add_up(std::size_t numbers, Term &&term) {
     return sum;
 }
 
+// Numbers (size, count) as Few interleaved vectors, zeros in those that are lacking: number i is that of place(i).
+template <int Few, class Place>
+std::vector<double> interleave(const double *from, std::size_t size, std::size_t count, Place &&place) {
+    std::vector<double> vectors(filled(Few * size), 0.0);
+    for (std::size_t i = 0; i < size; i++)
+        for (std::size_t side = 0; side < count; side++) vectors[Few * i + side] = from[count * place(i) + side];
+    return vectors;
+}
+
+template <int Few>
+void weigh(double *numbers, double root) {
+    put<Few>(numbers, root * take<Few>(numbers));
+}
+
+// Writes the first numbers of a few.
+template <int Few>
+void write(typename Vector<Few>::type v, std::size_t count, double *to) {
+    if (count == Few) return put<Few>(to, v);
+    double numbers[Few];
+    put<Few>(numbers, v);
+    for (std::size_t side = 0; side < count; side++) to[side] = numbers[side];
+}
+
+// Calls body(Few), as a constant, for so many sides.
+template <class Body>
+void with_few(std::size_t count, Body &&body) {
+    if (count == 1)
+        body(std::integral_constant<int, 1>());
+    else if (count == 2)
+        body(std::integral_constant<int, 2>());
+    else
+        body(std::integral_constant<int, 4>());
+}
+
 }  // namespace
 
-Equations::Equations(const CompressedRows &rows, const double *mean, const double *root, bool dual)
-    : dual_(dual), order_(sort_by_length(rows)), starts_(rows.count + 1, 0), mean_(mean, mean + rows.width) {
-    const auto entries = std::size_t(rows.starts[rows.count]);
-    blocks_ = std::clamp<std::size_t>(entries / std::max(kEntries, kPays * rows.width), 1, kBlocks);
-    values_.reset(new double[entries]);
-    columns_.reset(new std::int32_t[entries]);
-    for (std::size_t row = 0; row < rows.count; row++) {
-        const std::size_t from = order_[row], begin = std::size_t(rows.starts[from]);
-        const std::size_t length = std::size_t(rows.starts[from + 1]) - begin;
-        const auto to = std::size_t(starts_[row]);
-        for (std::size_t at = 0; at < length; at++) {
-            values_[to + at] = rows.values[begin + at];
-            columns_[to + at] = rows.columns[begin + at];
-        }
-        starts_[row + 1] = std::int64_t(to + length);
+template <class Real>
+Equations::Equations(const CompressedRows<Real> &rows, const double *weights, bool centred, bool dual)
+    : dual_(dual), rows_(rows), mean_(rows.width, 0.0), squares_(rows.width) {
+    const std::size_t entries = rows_.before(rows_.slices());
+    const std::size_t most = std::clamp<std::size_t>(entries / std::max(kEntries, kPays * width()), 1, kBlocks);
+    const std::size_t blocks = std::bit_floor(most);  // for as many threads, all of them at work
+    edges_.push_back(0);
+    for (std::size_t block = 1; block < blocks; block++)
+        edges_.push_back(rows_.find_slice(edges_.back(), entries / blocks * block));
+    edges_.push_back(rows_.slices());
+    double total = double(rows.count);
+    if (weights) {
+        total = std::accumulate(weights, weights + rows.count, 0.0);
+        for (std::size_t row = 0; row < rows.count; row++) weights_.push_back(weights[rows_.place(row)]);
+        for (const double weight : weights_) root_.push_back(std::sqrt(weight));
     }
-    if (root)
-        for (const std::uint32_t row : order_) root_.push_back(root[row]);
+    using V = Vector<2>::type;
+    std::vector<double> sums(2 * width(), 0.0);  // of each column, and of its squares
+    rows_.for_each(
+        0, rows_.slices(), [&](std::size_t row) { return weights ? weights_[row] : 1.0; },
+        [&](double value, std::size_t column, double weight) {
+            double *place = sums.data() + 2 * column;
+            const double weighed = weight * value;
+            put<2>(place, take<2>(place) + V{weighed, weighed * value});
+        });
+    for (std::size_t j = 0; j < width(); j++) {
+        if (centred) mean_[j] = sums[2 * j] / total;
+        squares_[j] = sums[2 * j + 1] - total * (mean_[j] * mean_[j]);
+    }
+    if (!dual) return;
     along_mean_.resize(rows.count);
-    gather<1>(0, rows.count, mean_.data(), along_mean_.data());
+    rows_.gather<1>(0, rows_.slices(), mean_.data(),
+                    [&](std::size_t row, double product) { along_mean_[row] = product; });
     for (const double each : mean_) square_ += each * each;
 }
 
-template <int Few>
-void Equations::gather(std::size_t first, std::size_t last, const double *from, double *by_rows) const {
-    const double *values = values_.get();
-    const std::int32_t *columns = columns_.get();
-    const std::int64_t *starts = starts_.data();
-    for (std::size_t row = first; row < last; row++) {
-        auto at = std::size_t(starts[row]);
-        const auto stop = std::size_t(starts[row + 1]);
-        typename Vector<Few>::type sum{}, other{};  // that does not wait for it
-        for (; at + 2 <= stop; at += 2) {
-            sum += values[at] * take<Few>(from + Few * std::size_t(columns[at]));
-            other += values[at + 1] * take<Few>(from + Few * std::size_t(columns[at + 1]));
-        }
-        if (at < stop) sum += values[at] * take<Few>(from + Few * std::size_t(columns[at]));
-        put<Few>(by_rows + Few * row, sum + other);
+void Equations::find_diagonal(double *diagonal) const {
+    if (!dual_) {
+        std::copy(squares_.begin(), squares_.end(), diagonal);
+        return;
+    }
+    rows_.add_up<double>(
+        0, rows_.slices(), [](double value, std::size_t) { return value * value; },
+        [&](std::size_t row, double square) {
+            const double centred = square - 2.0 * along_mean_[row] + square_;
+            diagonal[place(row)] = weights_.empty() ? centred : weights_[row] * centred;
+        });
+}
+
+std::size_t Equations::room_of_columns() const { return blocks() * filled(width()); }
+
+template <class Body>
+void Equations::for_parts(std::size_t block, Body &&body) const {
+    for (std::size_t first = edges_[block]; first < edges_[block + 1];) {
+        const std::size_t stop = rows_.find_slice(first + 1, rows_.before(first) + kPart);
+        const std::size_t last = std::min(edges_[block + 1], stop);
+        body(first, last);
+        first = last;
     }
 }
 
 template <int Few>
-void Equations::scatter(std::size_t first, std::size_t last, const double *by_rows, double *to) const {
-    const double *values = values_.get();
-    const std::int32_t *columns = columns_.get();
-    const std::int64_t *starts = starts_.data();
-    for (std::size_t row = first; row < last; row++) {
-        const auto v = take<Few>(by_rows + Few * row);
-        for (auto at = std::size_t(starts[row]); at < std::size_t(starts[row + 1]); at++) {
-            double *place = to + Few * std::size_t(columns[at]);
-            put<Few>(place, take<Few>(place) + values[at] * v);
-        }
-    }
+void Equations::scatter(const double *by_rows, double *by_columns, Rounds &rounds) const {
+    const auto go_through = [=, this](std::size_t block) {
+        double *to = by_columns + block * Few * filled(width());
+        std::fill_n(to, Few * width(), 0.0);
+        rows_.scatter<Few>(edges_[block], edges_[block + 1], by_rows, to);
+    };
+    rounds.run(go_through);
 }
 
 template <int Few>
-void Equations::weigh(std::size_t first, std::size_t last, int times, double *by_rows) const {
-    for (std::size_t row = first; row < std::min(last, root_.size()); row++) {
-        const double root = root_[row];
-        put<Few>(by_rows + Few * row, take<Few>(by_rows + Few * row) * (times == 2 ? root * root : root));
-    }
+typename Vector<Few>::type Equations::join(const double *by_columns, std::size_t j) const {
+    auto sum = take<Few>(by_columns + Few * j);
+    for (std::size_t at = j + filled(width()); at < room_of_columns(); at += filled(width()))
+        sum += take<Few>(by_columns + Few * at);
+    return sum;
+}
+
+void Equations::lead_along_rows(const double *from, std::size_t count, double *to, int threads) const {
+    Rounds rounds(blocks(), threads);
+    with_few(count, [&](auto constant) {
+        constexpr int Few = constant;
+        const auto vectors = interleave<Few>(from, width(), count, [](std::size_t j) { return j; });
+        const auto lost = add_up_vectors<Few>(width(), vectors.data(), [&](std::size_t j) { return mean_[j]; });
+        const double *root = root_.empty() ? nullptr : root_.data();
+        const auto go_through = [&](std::size_t block) {
+            const auto use = [=, this](std::size_t row, typename Vector<Few>::type product) {
+                product -= lost;
+                write<Few>(root ? root[row] * product : product, count, to + count * rows_.place(row));
+            };
+            rows_.gather<Few>(edges_[block], edges_[block + 1], vectors.data(), use);
+        };
+        rounds.run(go_through);
+    });
+}
+
+void Equations::lead_along_columns(const double *from, std::size_t count, double *to, int threads) const {
+    Rounds rounds(blocks(), threads);
+    with_few(count, [&](auto constant) {
+        constexpr int Few = constant;
+        auto by_rows = interleave<Few>(from, rows(), count, [&](std::size_t row) { return rows_.place(row); });
+        for (std::size_t row = 0; row < root_.size(); row++) weigh<Few>(by_rows.data() + Few * row, root_[row]);
+        Doubles by_columns(Few * room_of_columns());
+        scatter<Few>(by_rows.data(), by_columns.data(), rounds);
+        const auto sum = add_up<Few>(Few * rows(), [&](std::size_t at) { return by_rows[at]; });
+        for (std::size_t j = 0; j < width(); j++)
+            write<Few>(join<Few>(by_columns.data(), j) - mean_[j] * sum, count, to + count * j);
+    });
 }
 
 template <int Few>
-void Equations::multiply(const double *from, double *product, double *by_rows, double *by_columns, int threads) const {
+void Equations::multiply(const double *from, double *product, double *by_rows, double *by_columns,
+                         Rounds &rounds) const {
     using V = typename Vector<Few>::type;
-    // Calls body(first, last, to) for parts of rows, in each block one after the other; `to` is the block's.
-    const auto in_blocks = [&](auto &&body) {
-        parallel_for(blocks_, threads, [&](std::size_t block, int) {
-            double *to = by_columns + block * Few * width();
-            const std::size_t begin = rows() * block / blocks_, end = rows() * (block + 1) / blocks_;
-            for (std::size_t row = begin; row < end; row += kRows) body(row, std::min(end, row + kRows), to);
-        });
-    };
-    const auto join = [&](std::size_t j) {
-        V sum = take<Few>(by_columns + Few * j);
-        for (std::size_t block = 1; block < blocks_; block++)
-            sum += take<Few>(by_columns + Few * (block * width() + j));
-        return sum;
-    };
-    const auto total = [&] { return add_up<Few>(Few * rows(), [=](std::size_t at) { return by_rows[at]; }); };
-    std::fill_n(by_columns, blocks_ * Few * width(), 0.0);
     if (dual_) {  // with t = Xᵀr, D Dᵀ r is X t less X μ Σ r, and less the mean of that
-        std::copy_n(from, Few * rows(), by_rows);
-        weigh<Few>(0, rows(), 1, by_rows);
-        in_blocks([&](std::size_t first, std::size_t last, double *to) { scatter<Few>(first, last, by_rows, to); });
-        for (std::size_t j = 0; blocks_ > 1 && j < width(); j++) put<Few>(by_columns + Few * j, join(j));
-        const V sum = total();
-        const double *along = along_mean_.data();
-        const V lost =
-            add_up_vectors<Few>(rows(), by_rows, [=](std::size_t row) { return along[row]; }) - square_ * sum;
-        in_blocks([&](std::size_t first, std::size_t last, double *) {
-            gather<Few>(first, last, by_columns, product);
-            for (std::size_t row = first; row < last; row++)
-                put<Few>(product + Few * row, take<Few>(product + Few * row) - along[row] * sum - lost);
-            weigh<Few>(first, last, 1, product);
-        });
-    } else {
-        const double *mean = mean_.data();
-        const V lost = add_up_vectors<Few>(width(), from, [=](std::size_t j) { return mean[j]; });
-        in_blocks([&](std::size_t first, std::size_t last, double *to) {
-            gather<Few>(first, last, from, by_rows);
-            for (std::size_t row = first; row < last; row++)
-                put<Few>(by_rows + Few * row, take<Few>(by_rows + Few * row) - lost);
-            weigh<Few>(first, last, 2, by_rows);
-            scatter<Few>(first, last, by_rows, to);
-        });
-        const V sum = total();
-        for (std::size_t j = 0; j < width(); j++) put<Few>(product + Few * j, join(j) - mean[j] * sum);
+        const double *shares = from;
+        if (!root_.empty()) {
+            std::copy_n(from, Few * rows(), by_rows);
+            for (std::size_t row = 0; row < rows(); row++) weigh<Few>(by_rows + Few * row, root_[row]);
+            shares = by_rows;
+        }
+        scatter<Few>(shares, by_columns, rounds);
+        for (std::size_t j = 0; blocks() > 1 && j < width(); j++)
+            put<Few>(by_columns + Few * j, join<Few>(by_columns, j));
+        const double *along = along_mean_.data(), *root = root_.empty() ? nullptr : root_.data();
+        const V sum = add_up_vectors<Few>(rows(), shares, [](std::size_t) { return 1.0; });
+        const V lost = add_up_vectors<Few>(rows(), shares, [=](std::size_t row) { return along[row]; }) - square_ * sum;
+        const auto go_through = [&](std::size_t block) {
+            const auto use = [=](std::size_t row, V found) {
+                found = found - along[row] * sum - lost;
+                put<Few>(product + Few * row, root ? root[row] * found : found);
+            };
+            rows_.gather<Few>(edges_[block], edges_[block + 1], by_columns, use);
+        };
+        rounds.run(go_through);
+        return;
     }
+    const double *mean = mean_.data(), *weights = weights_.empty() ? nullptr : weights_.data();
+    const V lost = add_up_vectors<Few>(width(), from, [=](std::size_t j) { return mean[j]; });
+    std::vector<V> sums(blocks());
+    const auto go_through = [&](std::size_t block) {
+        double *to = by_columns + block * Few * filled(width());
+        std::fill_n(to, Few * width(), 0.0);
+        for_parts(block, [&](std::size_t first, std::size_t last) {
+            rows_.gather<Few>(first, last, from, [=](std::size_t row, V found) {
+                found -= lost;
+                put<Few>(by_rows + Few * row, weights ? weights[row] * found : found);
+            });
+            rows_.scatter<Few>(first, last, by_rows, to);
+        });
+        const std::size_t first = rows_.find_row(edges_[block]), last = rows_.find_row(edges_[block + 1]);
+        sums[block] = add_up_vectors<Few>(last - first, by_rows + Few * first, [](std::size_t) { return 1.0; });
+    };
+    rounds.run(go_through);
+    V sum{};
+    for (const V &each : sums) sum += each;
+    for (std::size_t j = 0; j < width(); j++) put<Few>(product + Few * j, join<Few>(by_columns, j) - mean[j] * sum);
 }
 
 Descent::Descent(const Equations &equations, const double *inverse_scale, double penalty, const double *right,
@@ -199,15 +246,16 @@ Descent::Descent(const Equations &equations, const double *inverse_scale, double
     for (std::size_t i = 0; i < size; i++) inverse_[i] = inverse_scale[equations.place(i)];
     for (auto *each : {&x_, &residual_, &direction_, &product_, &scaled_}) each->assign(numbers, 0.0);
     by_rows_.assign(filled(few_ * equations.rows()), 0.0);
-    by_columns_.assign(filled(few_ * equations.width() * equations.blocks()), 0.0);
+    by_columns_.assign(few_ * equations.room_of_columns(), 0.0);
     for (std::size_t side = 0; side < kMost; side++) {
         Side &own = sides_[side];
         if (side >= count) continue;
-        const double *values = right + side * size;
+        const double *values = right + side;
         double largest = 0.0;
-        for (std::size_t i = 0; i < size; i++) largest = std::max(largest, std::fabs(values[i]));
+        for (std::size_t i = 0; i < size; i++) largest = std::max(largest, std::fabs(values[count * i]));
         if (largest > 0.0) own.unit = largest;
-        for (std::size_t i = 0; i < size; i++) residual_[few_ * i + side] = values[equations.place(i)] / own.unit;
+        for (std::size_t i = 0; i < size; i++)
+            residual_[few_ * i + side] = values[count * equations.place(i)] / own.unit;
         own.enough = (enough[side] / own.unit) * (enough[side] / own.unit);
         for (std::size_t i = 0; i < size; i++) {
             const double value = residual_[few_ * i + side];
@@ -219,11 +267,11 @@ Descent::Descent(const Equations &equations, const double *inverse_scale, double
 }
 
 template <int Few>
-void Descent::step(int threads) {
+void Descent::step(Rounds &rounds) {
     const std::size_t size = equations_.size(), numbers = Few * size;
     for (std::size_t i = 0; i < size; i++)
         put<Few>(scaled_.data() + Few * i, take<Few>(direction_.data() + Few * i) * inverse_[i]);
-    equations_.multiply<Few>(scaled_.data(), product_.data(), by_rows_.data(), by_columns_.data(), threads);
+    equations_.multiply<Few>(scaled_.data(), product_.data(), by_rows_.data(), by_columns_.data(), rounds);
     for (std::size_t i = 0; i < size; i++)
         put<Few>(product_.data() + Few * i,
                  (take<Few>(product_.data() + Few * i) + penalty_ * take<Few>(scaled_.data() + Few * i)) * inverse_[i]);
@@ -258,14 +306,10 @@ void Descent::step(int threads) {
 }
 
 bool Descent::advance(std::size_t steps, int threads) {
+    Rounds rounds(equations_.blocks(), threads);
     const auto ended = [](const Side &side) { return side.ended(); };
     for (std::size_t done = 0; done < steps && !std::all_of(sides_.begin(), sides_.end(), ended); done++) {
-        if (few_ == 1)
-            step<1>(threads);
-        else if (few_ == 2)
-            step<2>(threads);
-        else
-            step<4>(threads);
+        with_few(few_, [&](auto few) { step<few>(rounds); });
     }
     return std::all_of(sides_.begin(), sides_.end(), ended);
 }
@@ -274,7 +318,10 @@ void Descent::finish(double *solutions) const {
     const std::size_t size = equations_.size();
     for (std::size_t side = 0; side < count_; side++)
         for (std::size_t i = 0; i < size; i++)
-            solutions[side * size + equations_.place(i)] = x_[few_ * i + side] * sides_[side].unit;
+            solutions[count_ * equations_.place(i) + side] = x_[few_ * i + side] * sides_[side].unit;
 }
+
+template Equations::Equations(const CompressedRows<float> &, const double *, bool, bool);
+template Equations::Equations(const CompressedRows<double> &, const double *, bool, bool);
 
 }  // namespace rmodels::RMODELS_ISA

@@ -1,5 +1,6 @@
 """Conjugate gradients by the compiled extension, up to four right-hand sides together."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,46 +12,78 @@ from rmodels.ops.conjugate import Descents, Matrix
 
 _TOGETHER = 4
 CALL = 1e8  # entries that are multiplied in a native call: 50 to 100 ms
-ALONE = 2e6  # entries that take one thread less time than starting another
+ALONE = 2e6  # entries that one thread multiplies once in less time than starting another takes
+FEW = 6e4  # the same where they are multiplied again and again
 
 
 class Equations:
     """The matrix, as the extension holds it."""
 
     def __init__(
-        self, X: Any, mean: Matrix, root: Matrix | None, dual: bool, n_threads: int | None
+        self, X: Any, weights: Matrix | None, centred: bool, dual: bool, n_threads: int | None
     ) -> None:
         extension: Any = native.load()
+        single = X.dtype == np.float32
+        values = np.ascontiguousarray(X.data, np.float32 if single else np.float64)
         columns = np.ascontiguousarray(X.indices, np.int32)
         starts = np.ascontiguousarray(X.indptr, np.int64)
-        values, mean = (np.ascontiguousarray(each, np.float64) for each in (X.data, mean))
-        root = None if root is None else np.ascontiguousarray(root, np.float64)
-        self._equations = extension.Equations(values, columns, starts, mean, root, dual)
-        self._entries = X.nnz
-        self._threads = 1 if X.nnz < ALONE else n_threads or thread_count()
+        weights = None if weights is None else np.ascontiguousarray(weights, np.float64)
+        n, d = X.shape
+        self._equations = extension.Equations(values, columns, starts, d, weights, centred, dual)
+        self._rows, self._entries = n, X.nnz
+        self._threads = n_threads or thread_count()
+        self.mean, self.squares, self.diagonal = (
+            np.empty(d),
+            np.empty(d),
+            np.empty(n if dual else d),
+        )
+        self._equations.measure(self.mean, self.squares, self.diagonal)
+
+    def along_rows(self, B: Matrix) -> Matrix:
+        """Multiply a few columns of B at a time."""
+        return self._multiply(self._equations.along_rows, B, self._rows)
+
+    def along_columns(self, R: Matrix) -> Matrix:
+        """Multiply a few columns of R at a time."""
+        return self._multiply(self._equations.along_columns, R, len(self.mean))
+
+    def _multiply(self, multiply: Callable[..., None], factor: Matrix, size: int) -> Matrix:
+        threads = 1 if self._entries < ALONE else self._threads
+        product = np.empty((size, factor.shape[1]))
+        for part, columns in _take(factor):
+            found = np.empty((size, columns.shape[1]))
+            multiply(columns, found, threads)
+            product[:, part] = found
+        return product
 
     def descend(
         self, scale: Matrix, penalty: float, right: Matrix, enough: Matrix, most: int
     ) -> Descents:
         """Follow some sides together, some steps at a time."""
+        threads = 1 if self._entries < FEW else self._threads
         inverse = 1 / np.ascontiguousarray(scale, np.float64)
         solutions = np.empty(right.shape)
         converged: list[bool] = []
         lengths: list[Matrix] = []
         kept: list[Matrix] = []
-        for first in range(0, right.shape[1], _TOGETHER):
-            part = slice(first, first + _TOGETHER)
-            sides = np.ascontiguousarray(right[:, part].T)
+        for part, sides in _take(right):
             descent = self._equations.begin(inverse, penalty, sides, enough[part])
-            step = max(1, int(CALL / max(1, 2 * self._entries * len(sides))))
+            step = max(1, int(CALL / max(1, 2 * self._entries * sides.shape[1])))
             for steps in chunks(most, step, "conjugate gradients"):
-                if descent.advance(steps.stop - steps.start, self._threads):
+                if descent.advance(steps.stop - steps.start, threads):
                     break
             found = np.empty(sides.shape)
             descent.finish(found)
-            solutions[:, part] = found.T
-            for side in range(len(sides)):
+            solutions[:, part] = found
+            for side in range(sides.shape[1]):
                 converged.append(descent.converged(side))
                 lengths.append(np.array(descent.lengths(side)))
                 kept.append(np.array(descent.kept(side)))
         return Descents(solutions, np.array(converged), lengths, kept)
+
+
+def _take(matrix: Matrix) -> Iterator[tuple[slice, Matrix]]:
+    """Yield a few columns at a time, and which those are."""
+    for first in range(0, matrix.shape[1], _TOGETHER):
+        part = slice(first, first + _TOGETHER)
+        yield part, np.ascontiguousarray(matrix[:, part], np.float64)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from rmodels.ops.conjugate import Descents, Matrix
 
@@ -10,11 +11,29 @@ from rmodels.ops.conjugate import Descents, Matrix
 class Equations:
     """The matrix, which multiplies vectors and is never formed."""
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __init__(
-        self, X: Any, mean: Matrix, root: Matrix | None, dual: bool, n_threads: int | None
+        self, X: Any, weights: Matrix | None, centred: bool, dual: bool, n_threads: int | None
     ) -> None:
-        self.X, self.mean, self.dual = X, mean, dual
-        self.root = np.ones(X.shape[0]) if root is None else root
+        n, d = X.shape
+        w = np.ones(n) if weights is None else weights
+        self.X, self.dual = X.astype(np.float64), dual
+        self.mean = self.X.T @ w / w.sum() if centred else np.zeros(d)
+        self.root = np.sqrt(w)
+        powers = sparse.csr_array((self.X.data**2, X.indices, X.indptr), shape=X.shape)
+        self.squares = powers.T @ w - w.sum() * self.mean**2
+        self.diagonal = self.squares
+        if dual:
+            centred_rows = powers.sum(axis=1) - 2 * (self.X @ self.mean) + self.mean @ self.mean
+            self.diagonal = w * centred_rows
+
+    def along_rows(self, B: Matrix) -> Matrix:
+        """Return D B."""
+        return np.column_stack([self._along_rows(b) for b in B.T])
+
+    def along_columns(self, R: Matrix) -> Matrix:
+        """Return Dᵀ R."""
+        return np.column_stack([self._along_columns(r) for r in R.T])
 
     @np.errstate(over="ignore", invalid="ignore")
     def descend(
