@@ -16,6 +16,7 @@ from rmodels.ops.assign import (
     add_sums,
     assign,
     estimate_gains,
+    find_farthest,
     find_gains,
     find_range,
     own_squares,
@@ -139,6 +140,15 @@ def test_scores_of_integers_change_no_label(engine, d, k, dtype):
             np.testing.assert_array_equal(found, squares(X, moved).argmin(axis=1), err_msg=name)
 
 
+def test_rows_are_scored_about_another_point_where_centres_go_elsewhere(engine):
+    """What was kept of rows holds about the point of the call before, or not at all."""
+    X, centres = data(1500, 20, 40)
+    known = Assignment.of(len(X))
+    for offset in (0.0, 0.01, 0.3, 40.0, 40.01, 0.0, 0.02):
+        moved = centres + offset + 0.01 * np.roll(centres, 1, axis=0)
+        assert_assigned(engine, X, moved, known)
+
+
 def test_ties_go_to_the_first(engine):
     grid = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
     assert_assigned(engine, grid, grid[::7] + 0.5)
@@ -250,6 +260,88 @@ def test_rows_of_one_centre_that_follow_each_other(engine):
         found = add_sums(sums, rows, labels, weights, engine=engine)
         expected = add_sums(sums, X, labels, weights, engine="reference")
         np.testing.assert_array_equal(found.limbs, expected.limbs)
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_sums_of_many_rows_of_one_centre(engine, n_threads):
+    """More of the largest rows than 64 bits of one half hold."""
+    n = 2**18 + 5
+    X, labels = np.full((n, 1), 3.0), np.zeros(n, dtype=np.int32)
+    none = Sums.of(1, np.array([-1.0]), np.array([4.0]))
+    sums = add_sums(none, X, labels, engine=engine, n_threads=n_threads)
+    moved = reassign(
+        none, X, np.zeros((1, 1)), Assignment.of(n), engine=engine, n_threads=n_threads
+    )
+    for found in (sums, moved):
+        np.testing.assert_array_equal(found.totals(), [[4.0 * n]])
+        np.testing.assert_array_equal(found.weights(), [n])
+
+
+def test_equal_sums_have_equal_limbs(engine):
+    rng = np.random.default_rng(12)
+    X, labels = rng.normal(size=(900, 3)), rng.integers(0, 5, 900).astype(np.int32)
+    none = Sums.of(5, np.zeros(3), abs(X).max(axis=0))
+    whole = add_sums(none, X, labels, engine=engine)
+    assert whole.limbs[:, 1:].min() >= 0
+    assert whole.limbs[:, 1:].max() < 2**30
+    some = add_sums(none, X[:100], labels[:100], engine=engine)
+    rest = add_sums(none, X[100:], labels[100:], engine=engine)
+    for same in (some + rest, rest + some, whole - rest + rest, whole + (some - some)):
+        np.testing.assert_array_equal(same.limbs, whole.limbs)
+    np.testing.assert_array_equal((whole - whole).limbs, none.limbs)
+
+
+def order(squares, count):
+    return np.lexsort((np.arange(len(squares)), -squares))[:count]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "d", "k"), [(0, 2, 3), (1, 1, 1), (1100, 17, 250), (1100, 80, 60)])
+def test_the_farthest_rows(engine, n, d, k, layout):
+    X, centres = data(n, d, k)
+    X[n // 2 :: 7] = X[:1]  # rows that tie
+    X = LAYOUTS[layout](X)
+    known = Assignment.of(n)
+    for each_centres in (*few_move(centres), centres):
+        assign(X, each_centres, known, engine=engine)
+        own = own_squares(X, each_centres, known.labels, engine="reference")
+        for count in (1, 2, 9, 2000):
+            places, found = find_farthest(X, each_centres, known, count, engine=engine)
+            np.testing.assert_array_equal(places, order(own, count))
+            np.testing.assert_array_equal(found, own[places])
+
+
+@pytest.mark.parametrize("spread", [1e-200, 1e-30, 1e30, 1e150, 1e200])
+def test_the_farthest_rows_where_squares_overflow_or_vanish(engine, spread):
+    X, centres = data(500, 60, 60)
+    X, centres, known = X * spread, centres * spread, Assignment.of(500)
+    for moved in (centres, centres * 1.001, centres * 1.001):
+        assign(X, moved, known, engine=engine)
+        own = own_squares(X, moved, known.labels, engine="reference")
+        places, _ = find_farthest(X, moved, known, 3, engine=engine)
+        np.testing.assert_array_equal(places, order(own, 3))
+
+
+def test_the_farthest_rows_of_other_centres_than_are_known(engine):
+    X, centres = data(300, 60, 60)
+    known = Assignment.of(300)
+    labels = assign(X, centres, known, engine=engine)
+    places, _ = find_farthest(X, centres[::-1] * 2, known, 300, engine=engine)
+    own = own_squares(X, centres[::-1] * 2, labels, engine="reference")
+    np.testing.assert_array_equal(places, order(own, 300))
+
+
+def test_rows_that_are_not_the_farthest_are_not_read(engine):
+    """One that goes far away meanwhile is not found."""
+    if engine == "reference":
+        return
+    X, centres = data(300, 60, 60)
+    known = Assignment.of(300)
+    assign(X, centres, known, engine=engine)
+    first = find_farthest(X, centres, known, 1, engine=engine)[0][0]
+    X[first - 1] = 1e6
+    assert find_farthest(X, centres, known, 1, engine=engine)[0][0] == first
 
 
 @pytest.mark.parametrize("d", [0, 1, 5, 8])
