@@ -11,6 +11,9 @@ __all__ = ["ABSENT", "in_use", "instruction_sets", "load"]
 # Fastest first. Every module holds the same functions.
 _SETS = ("avx512", "avx2", "baseline", "neon")
 
+# What is behind `os.environ`, which takes longer to look a name up than few queries take to answer.
+_environment = getattr(os.environb, "_data", os.environb)
+
 ABSENT = (
     "rmodels was installed without its compiled extension (RMODELS_BUILD=pure); "
     "reinstall it with a C++ compiler at hand to get the native engine"
@@ -35,12 +38,11 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 @cache
-def _load(forced: str | None) -> ModuleType | None:
+def _load(asked: bytes | None) -> ModuleType | None:
     usable = instruction_sets()
     if not usable:
         return None
-    if forced is None:
-        return importlib.import_module(f"{__name__}._{usable[0]}")
+    forced = os.fsdecode(asked or usable[0])
     if forced not in usable:
         raise ValueError(
             f"RMODELS_ISA={forced!r} cannot be used here: choose one of {', '.join(usable)}"
@@ -63,7 +65,7 @@ def load() -> ModuleType | None:
     ImportError
         If the extension is there and does not load.
     """
-    return _load(os.environ.get("RMODELS_ISA") or None)
+    return _load(_environment.get(b"RMODELS_ISA"))
 
 
 def in_use() -> str | None:

@@ -35,7 +35,7 @@ from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
 from rmodels.data.checks import Targets
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
-from rmodels.ops.nearest import FEW
+from rmodels.ops.nearest import FEW, nearest_of_few
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
@@ -170,7 +170,7 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
         search = self._search
         if type(search) is not Indexed or "feature_names_in_" in vars(self) or self.n_jobs == 0:
             return None
-        return search.nearest_of_few(X, k)
+        return nearest_of_few(search.index, X, k)
 
     def _count_threads(self, queries: Any) -> int:
         """Return most threads of a search; little work has one, without asking for processors."""
