@@ -87,7 +87,7 @@ def queries_of(X, rng):
     return np.ascontiguousarray(np.concatenate([X[rows], between, far]).astype(X.dtype))
 
 
-MORE = dict(distributions(np.random.default_rng(0), 900))  # than are compared one with all
+MORE = dict(distributions(np.random.default_rng(0), 1100))  # than are compared one with all
 
 
 def assert_equal_to_the_reference(X, metric, algorithm, engine, counts):
@@ -177,11 +177,13 @@ def test_few_points_are_compared_without_an_index(compiled, name, metric):
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_few_points_and_many_queries(compiled, n_threads):
     rng = np.random.default_rng(22)
-    X, Q = rng.integers(-9, 10, (1000, 4)) * 0.1, rng.integers(-9, 10, (3000, 4)) * 0.1
-    points = index(X, engine=compiled)
-    assert_same(nearest(points, Q, 5, n_threads=n_threads), reference(X, Q, 5))
-    found = within(points, Q, 0.2, n_threads=n_threads)
-    assert_same(found, within(index(X, engine="reference"), Q, 0.2))
+    for d, m in ((4, 3000), (9, 10)):  # kept as columns, and copied to them for a call
+        X, Q = rng.integers(-9, 10, (1000, d)) * 0.1, rng.integers(-9, 10, (m, d)) * 0.1
+        first, second = index(X, engine=compiled), index(X, engine=compiled)
+        assert_same(nearest(first, Q, 5, n_threads=n_threads), reference(X, Q, 5))
+        found = within(second, Q, 0.5, n_threads=n_threads)
+        assert_same(found, within(index(X, engine="reference"), Q, 0.5))
+        assert first.state.built is second.state.built is None
 
 
 @cache
@@ -312,13 +314,13 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
 def test_rows_in_float32(compiled, monkeypatch, d, scale, metric, queries):
     monkeypatch.setattr(WORTH, lambda *_: math.inf)
     rng = np.random.default_rng(d)
-    X = rng.integers(-3, 4, (300, d)) + rng.normal(size=(300, d)) * rng.choice(
-        [0, 1e-7, 1], (300, 1)
+    X = rng.integers(-3, 4, (1100, d)) + rng.normal(size=(1100, d)) * rng.choice(
+        [0, 1e-7, 1], (1100, 1)
     )
     X[5] *= 1e18  # whose scores overflow in float32
     X[100:140] = X[60:100]
     X = (X * scale).astype(np.float32)
-    Q = X[::23] if queries == "near" else X[::23] + np.float32(scale)
+    Q = X[::84] if queries == "near" else X[::84] + np.float32(scale)
     Q = Q + 1e-9 * scale if queries == "float64" else Q
     Q = Q.astype(np.float64 if queries == "float64" else np.float32)
     built = index(X, metric, 3, engine="native")

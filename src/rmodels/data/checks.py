@@ -7,7 +7,7 @@ by `parts.Part.rows`, where they are. Both give `Rows`.
 import copy
 import functools
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Literal
@@ -44,7 +44,7 @@ from rmodels.data.arrays import (
 )
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.preparation import Preparation
-from rmodels.data.source import WEIGHTLESS, Rows, refuse_nothing
+from rmodels.data.source import WEIGHTLESS, Rows
 from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
 
 __all__ = [
@@ -129,9 +129,12 @@ def is_surely_finite(A: NDArray) -> bool:
     False is "not known" without the native engine: their sum may overflow.
     """
     extension: Any = native.load()
-    if extension is not None and A.dtype in _PLAIN and A.ndim in (1, 2) and A.flags.aligned:
-        found: bool = extension.all_finite(A, thread_count() if A.nbytes >= _MUCH else 1)
-        return found
+    if extension is not None:
+        try:
+            found: bool = extension.all_finite(A, thread_count() if A.nbytes >= _MUCH else 1)
+            return found
+        except TypeError:  # of numbers that are no floats, or lie where no float begins
+            pass
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(A.sum())
 
@@ -254,13 +257,6 @@ def _assert_finite(estimator: Any, X: Any) -> None:
         _assert_finite_tensor(estimator, X, "X")
         return
     assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
-
-
-def _finite_later(estimator: Any, X: Any, need: Need) -> Callable[[], None]:
-    """Return what raises scikit-learn's error if rows hold what was left to be found."""
-    if need.missing == "refuse":
-        return refuse_nothing
-    return functools.partial(_assert_finite, estimator, X)
 
 
 def assert_finite(rows: Rows, found: Any) -> Any:
@@ -464,8 +460,11 @@ def _fill(estimator: Any, X: Any, need: Need, prepared: Preparation) -> Any:
 
 def plain_rows(estimator: Any, X: NDArray, need: Need, *, reset: bool) -> Rows:
     """Return what `array_rows` does of an array alone, in a part of the time that few rows take."""
-    A = aligned(_check_samples(estimator, X, need, reset=reset))
-    return Rows(A, assert_finite=_finite_later(estimator, A, need), given=X)
+    A = _check_samples(estimator, X, need, reset=reset)
+    A = A if A.flags.aligned else A.copy()
+    if need.missing == "refuse":
+        return Rows(A, given=X)
+    return Rows(A, assert_finite=functools.partial(_assert_finite, estimator, A), given=X)
 
 
 def array_rows(
@@ -526,7 +525,7 @@ def array_rows(
         X,
         aligned(Y),
         aligned(weights),
-        _finite_later(estimator, X, need),
+        functools.partial(_assert_finite, estimator, X),
         one_target=one_target,
         classes=labels,
         given=given,

@@ -14,8 +14,10 @@ namespace rmodels::RMODELS_ISA {
 
 class Columns {
 public:
-    // Whether points are so few that this takes less than screening them.
-    static bool take(const Points &X) { return X.n <= kPoints && X.n * X.d <= kValues; }
+    // Whether points are so few that this takes less than screening them for so many queries, the copy included.
+    static bool pays(const Points &X, std::size_t queries) {
+        return X.n <= kPoints && X.n * X.d <= (queries < kSeveral ? kValues : kMoreValues);
+    }
 
     // X: copied.
     explicit Columns(const Points &X);
@@ -24,7 +26,7 @@ public:
     void find(const Distance &distance, const double *query, Wanted wanted, std::vector<Neighbour> &near) const;
 
 private:
-    static constexpr std::size_t kPoints = 1024, kValues = 4096;
+    static constexpr std::size_t kPoints = 1024, kValues = 4096, kMoreValues = 10240, kSeveral = 4;
 
     std::size_t n_, d_;
     Uninitialised<double> values_;  // (groups, d, lanes of a group), the last point again after itself

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -362,11 +363,14 @@ double RowSearch::worth(bool tree, bool sampled, int threads, std::size_t querie
 // Calls take(query, neighbours) for each query, on any thread.
 template <class Take>
 void RowSearch::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
-    if (!columns_) return search_rows(X_, distance_, Q, queries, wanted, threads, take);
+    std::optional<Columns> made;  // of points that are kept without them
+    if (!columns_ && Columns::pays(X_, queries)) made.emplace(X_);
+    const Columns *columns = columns_ ? &*columns_ : made ? &*made : nullptr;
+    if (!columns) return search_rows(X_, distance_, Q, queries, wanted, threads, take);
     const auto find = [&](std::size_t first, std::size_t last) {
         std::vector<Neighbour> near;
         for (std::size_t i = first; i < last; i++) {
-            columns_->find(distance_, Q + i * X_.d, wanted, near);
+            columns->find(distance_, Q + i * X_.d, wanted, near);
             take(i, near);
         }
     };

@@ -20,7 +20,7 @@ public:
 
     // X, of fewer than 2^32 points, is kept by reference, and a copy of few.
     RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {
-        if (Columns::take(X)) columns_.emplace(X);
+        if (Columns::pays(X, 1)) columns_.emplace(X);
     }
 
     const Points &points() const { return X_; }
