@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
-__all__ = ["check_n_jobs", "config_context", "get_config", "set_config", "thread_count"]
+__all__ = [
+    "check_n_jobs",
+    "config_context",
+    "current_settings",
+    "get_config",
+    "set_config",
+    "thread_count",
+]
 
 ENGINES = ("auto", "reference", "native", "gpu")
 
@@ -38,17 +45,20 @@ def _check(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _current() -> dict[str, Any]:
-    """Return the thread's own settings; a new thread starts with the environment's."""
-    if not hasattr(_local, "settings"):
+def current_settings() -> dict[str, Any]:
+    """Return the thread's own settings, which nobody changes; `get_config` copies them.
+
+    A new thread starts with the environment's.
+    """
+    settings: dict[str, Any] | None = getattr(_local, "settings", None)
+    if settings is None:
         engine = os.environ.get("RMODELS_ENGINE") or "auto"
         if engine not in ENGINES:
             raise ValueError(
                 f"the environment variable RMODELS_ENGINE must be one of {', '.join(ENGINES)}; "
                 f"got {engine!r}"
             )
-        _local.settings = {**_DEFAULTS, "engine": engine}
-    settings: dict[str, Any] = _local.settings
+        settings = _local.settings = {**_DEFAULTS, "engine": engine}
     return settings
 
 
@@ -66,7 +76,7 @@ def get_config() -> dict[str, Any]:
     >>> sorted(rmodels.get_config())
     ['engine', 'memory_limit', 'n_threads', 'progress']
     """
-    return dict(_current())
+    return dict(current_settings())
 
 
 def set_config(
@@ -109,7 +119,9 @@ def set_config(
     >>> rmodels.set_config(n_threads=None)
     """
     changes = {"engine": engine, "memory_limit": memory_limit, "progress": progress}
-    merged = _current() | {name: value for name, value in changes.items() if value is not None}
+    merged = current_settings() | {
+        name: value for name, value in changes.items() if value is not None
+    }
     if n_threads != "unchanged":
         merged["n_threads"] = n_threads
     _local.settings = _check(merged)
@@ -190,7 +202,7 @@ def thread_count(n_jobs: int | None = None) -> int:
     """
     check_n_jobs(n_jobs)
     allowed = _processors()
-    n_threads = _current()["n_threads"]
+    n_threads = current_settings()["n_threads"]
     if n_threads is not None:
         allowed = min(allowed, n_threads)
     if n_jobs is None:

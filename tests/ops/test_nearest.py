@@ -87,18 +87,22 @@ def queries_of(X, rng):
     return np.ascontiguousarray(np.concatenate([X[rows], between, far]).astype(X.dtype))
 
 
-@cache
-def truth(name, metric):
-    """All points in order, for the queries of test_bitwise_equal_to_the_reference."""
-    X = DISTRIBUTIONS[name]
-    return reference(X, queries_of(X, np.random.default_rng(1)), len(X), metric, 3.0)
+MORE = dict(distributions(np.random.default_rng(0), 1100))  # than are compared one with all
 
 
-@cache
-def truth_within(name, metric, radius):
-    X = DISTRIBUTIONS[name]
-    built = index(X, metric, 3.0, engine="reference")
-    return within(built, queries_of(X, np.random.default_rng(1)), radius)
+def assert_equal_to_the_reference(X, metric, algorithm, engine, counts):
+    """Of so many of the nearest, and of all within a radius; returns the index."""
+    p, Q = 3.0, queries_of(X, np.random.default_rng(1))
+    built, other = (
+        index(X, metric, p, algorithm=algorithm, engine=each) for each in (engine, "reference")
+    )
+    truth = nearest(other, Q, len(X))
+    for k in counts:
+        assert_same(nearest(built, Q, k), [part[:, :k] for part in truth])
+    third = truth[0][:, 2]
+    for radius in (0.0, third[0], third[15], np.inf):
+        assert_same(within(built, Q, radius), within(other, Q, radius))
+    return built
 
 
 # By hand
@@ -156,15 +160,30 @@ def test_algorithm_follows_the_structure_of_the_data():
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_bitwise_equal_to_the_reference(compiled, name, metric, algorithm):
-    X = DISTRIBUTIONS[name]
-    Q = queries_of(X, np.random.default_rng(1))
-    p = 3.0
-    built = index(X, metric, p, algorithm=algorithm, engine=compiled)
-    for k in (1, 7, len(X)):
-        assert_same(nearest(built, Q, k), [part[:, :k] for part in truth(name, metric)])
-    third = truth(name, metric)[0][:, 2]
-    for radius in (0.0, third[0], third[15], np.inf):
-        assert_same(within(built, Q, radius), truth_within(name, metric, radius))
+    X = MORE[name] if algorithm == "auto" else DISTRIBUTIONS[name]
+    assert_equal_to_the_reference(X, metric, algorithm, compiled, (1, 7, len(X)))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "minkowski"])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_few_points_are_compared_without_an_index(compiled, name, metric):
+    for X in (DISTRIBUTIONS[name], DISTRIBUTIONS[name][-40:], DISTRIBUTIONS[name][:16, :3].copy()):
+        counts = sorted({1, 8, 9, min(32, len(X)), min(33, len(X)), len(X)})
+        built = assert_equal_to_the_reference(X, metric, "auto", compiled, counts)
+        assert built.state.built is None
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_few_points_and_many_queries(compiled, n_threads):
+    rng = np.random.default_rng(22)
+    for d, m in ((4, 3000), (9, 10)):  # kept as columns, and copied to them for a call
+        X, Q = rng.integers(-9, 10, (1000, d)) * 0.1, rng.integers(-9, 10, (m, d)) * 0.1
+        first, second = index(X, engine=compiled), index(X, engine=compiled)
+        assert_same(nearest(first, Q, 5, n_threads=n_threads), reference(X, Q, 5))
+        found = within(second, Q, 0.5, n_threads=n_threads)
+        assert_same(found, within(index(X, engine="reference"), Q, 0.5))
+        assert first.state.built is second.state.built is None
 
 
 @cache
@@ -295,13 +314,13 @@ def test_any_values(data, n, d, m, metric, worth, algorithm, p, dtype):
 def test_rows_in_float32(compiled, monkeypatch, d, scale, metric, queries):
     monkeypatch.setattr(WORTH, lambda *_: math.inf)
     rng = np.random.default_rng(d)
-    X = rng.integers(-3, 4, (300, d)) + rng.normal(size=(300, d)) * rng.choice(
-        [0, 1e-7, 1], (300, 1)
+    X = rng.integers(-3, 4, (1100, d)) + rng.normal(size=(1100, d)) * rng.choice(
+        [0, 1e-7, 1], (1100, 1)
     )
     X[5] *= 1e18  # whose scores overflow in float32
     X[100:140] = X[60:100]
     X = (X * scale).astype(np.float32)
-    Q = X[::23] if queries == "near" else X[::23] + np.float32(scale)
+    Q = X[::84] if queries == "near" else X[::84] + np.float32(scale)
     Q = Q + 1e-9 * scale if queries == "float64" else Q
     Q = Q.astype(np.float64 if queries == "float64" else np.float32)
     built = index(X, metric, 3, engine="native")
@@ -457,7 +476,7 @@ def test_index_is_built_when_the_queries_so_far_were_worth_it(builds, shape, sev
     rng = np.random.default_rng(9)
     X, Q = rng.normal(size=shape), rng.normal(size=(several, shape[1]))
     never, answered, worth = index(X, engine="native"), 0, 0.0
-    assert never.state is None
+    assert never.state.built is None
     while not builds:
         if answered:
             assert answered < worth
@@ -495,8 +514,9 @@ def few_kinds(Q):
     d = Q.shape[1]
     records = np.zeros(len(Q), [("number", "i4"), ("point", Q.dtype, (d,)), ("more", "i1")])
     records["point"] = Q
-    yield "a field of records", records["point"], False
-    yield "a field of one record", records["point"][:1], False
+    aligned = Q.itemsize == 4  # behind a number of 4 bytes
+    yield "a field of records", records["point"], aligned and len(Q) == 1
+    yield "a field of one record", records["point"][:1], aligned
     yield "a new axis", Q[0][np.newaxis], True
     yield "half precision", Q.astype(np.float16), False
     yield "a subclass", Q.view(np.ma.MaskedArray), False
@@ -537,7 +557,7 @@ def test_few_queries_are_answered_at_once_as_they_are_else(compiled, metric, dty
 
 def test_few_queries_count_towards_the_index_and_are_answered_by_it(builds):
     rng = np.random.default_rng(21)
-    X, Q = rng.normal(size=(500, 6)), rng.normal(size=(1, 6))
+    X, Q = rng.normal(size=(900, 6)), rng.normal(size=(1, 6))
     points, expected, asked = index(X, engine="native"), nearest(index(X, engine="native"), Q, 3), 0
     while (found := nearest_of_few(points, Q, 3)) is not None:
         assert_same(found, expected)
@@ -553,12 +573,15 @@ def test_few_queries_count_towards_the_index_and_are_answered_by_it(builds):
 
 
 def test_more_than_few_queries_and_other_engines_are_left(builds):
-    X = np.zeros((500, 4))
+    X = np.zeros((2000, 4))
     points, too_many = index(X, engine="native"), int(FEW) // X.size
     nearest(points, np.zeros((1000, 4)), 1)
     assert builds == [X.shape]
-    assert nearest_of_few(points, np.zeros((too_many - 1, 4)), 1) is not None
+    assert nearest_of_few(points, np.zeros((too_many // 2, 4)), 1) is not None
     assert nearest_of_few(points, np.zeros((too_many, 4)), 1) is None
+    one, tiny = np.zeros((1, 1)), index(np.zeros((1, 1)), engine="native")
+    assert nearest_of_few(tiny, one, 1) is not None
+    assert nearest_of_few(tiny, np.zeros((10_000, 1)), 1) is None  # each query takes some time
     assert nearest_of_few(index(X, engine="reference"), X[:1], 1) is None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rmodels.base.sklearn import begin_callbacks, has_callbacks
+from rmodels.base.sklearn import begin_callbacks
 from rmodels.ops.chunks import observe
 
 __all__ = ["CallbackSupport", "with_callbacks"]
@@ -24,7 +24,7 @@ except ImportError:  # scikit-learn before 1.9
 def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
     """Tell an estimator's callbacks of the chunks that its `fit` works on.
 
-    Costs nothing for an estimator without callbacks. A callback cannot stop a fit.
+    For an estimator that has some. A callback cannot stop a fit.
     """
 
     @_manage
@@ -44,7 +44,4 @@ def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
         root.call_on_fit_task_end(estimator=self)
         return fitted
 
-    def fit_either(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return (fit_and_report if has_callbacks(self) else fit)(self, *args, **kwargs)
-
-    return fit_either
+    return fit_and_report

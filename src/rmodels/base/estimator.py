@@ -1,7 +1,7 @@
 """Fitting: all or nothing, with parameters checked first and callbacks told of it."""
 
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import lru_cache, wraps
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from sklearn.utils import metaestimators
 
 from rmodels import patch
 from rmodels.base.callbacks import with_callbacks
-from rmodels.base.sklearn import check_parameters
+from rmodels.base.sklearn import check_parameters, has_callbacks
 from rmodels.exceptions import NotCoveredError
 
 __all__ = ["Method", "all_or_nothing", "available_if"]
@@ -19,31 +19,33 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 _MOST_KNOWN = 1024
 _PLAIN = frozenset({bool, int, float, str, type(None)})
-_known_parameters: set[tuple] = set()
+_valid: dict[tuple, tuple] = {}  # types of plain parameters, by class and values
 
 
 def _check_parameters(estimator: Any) -> None:
-    """Raise scikit-learn's error if a parameter is not valid.
+    """Raise scikit-learn's error if a parameter is not valid, unless its settings are not to check.
 
     Checking takes longer than fitting a small model, so that values known to be valid are
     remembered, if they are plain ones.
     """
     kind = type(estimator)
-    values = _values_of(*estimator._parameter_constraints)(estimator)
+    values = _values_of(kind)(estimator)  # type: ignore[arg-type]  # a class is hashable
     types = tuple(map(type, values))
-    if not _PLAIN.issuperset(types):
-        check_parameters(estimator)
+    try:
+        known = _valid.get((kind, values)) == types  # 1 and 1.0 are equal, and so are their hashes
+    except TypeError:  # of values without hash
+        known = False
+    if known or sklearn.get_config()["skip_parameter_validation"]:
         return
-    key = (kind, types, values)
-    if key not in _known_parameters:
-        check_parameters(estimator)
-        if len(_known_parameters) < _MOST_KNOWN:
-            _known_parameters.add(key)
+    check_parameters(estimator)
+    if _PLAIN.issuperset(types) and len(_valid) < _MOST_KNOWN:
+        _valid[kind, values] = types
 
 
-@cache
-def _values_of(*names: str) -> Callable[[Any], tuple]:
-    """Return what gets an estimator's parameters of these names."""
+@lru_cache(_MOST_KNOWN)
+def _values_of(kind: Any) -> Callable[[Any], tuple]:
+    """Return what gets the parameters of an estimator of a class."""
+    names = tuple(kind._parameter_constraints)
     if len(names) > 1:
         return attrgetter(*names)
     return lambda estimator: tuple(getattr(estimator, name) for name in names)  # of one no tuple
@@ -56,15 +58,14 @@ def all_or_nothing(fit: Method) -> Method:
     scikit-learn's callbacks are told of its progress. What ours do not cover is handed on to
     scikit-learn's if `patch_sklearn` was asked for that.
     """
-    told = with_callbacks(fit)
+    fit_and_report = with_callbacks(fit)
 
     @wraps(fit)
     def fit_or_restore(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not sklearn.get_config()["skip_parameter_validation"]:
-            _check_parameters(self)
-        before = dict(vars(self))
+        _check_parameters(self)
+        before = vars(self).copy()
         try:
-            return told(self, *args, **kwargs)
+            return (fit_and_report if has_callbacks(self) else fit)(self, *args, **kwargs)
         except BaseException as error:
             vars(self).clear()
             vars(self).update(before)

@@ -46,6 +46,9 @@ INDEXED = {
 }
 
 
+_PLAIN = frozenset({int, float, type(None)})  # types of p
+
+
 # scikit-learn's names of the operation's algorithms.
 ALGORITHMS = {"auto": "auto", "ball_tree": "tree", "brute": "brute", "kd_tree": "tree"}
 
@@ -83,7 +86,7 @@ def choose_metric(
     ValueError
         If scikit-learn does not allow the metric with the algorithm.
     """
-    if metric_params is None and isinstance(metric, str) and type(p) in (int, float, type(None)):
+    if metric_params is None and isinstance(metric, str) and type(p) in _PLAIN:
         name, parameters = _choose_name(metric, algorithm, p)
         return name, dict(parameters)
     _check_algorithm(metric, algorithm, metric_params)

@@ -97,7 +97,7 @@ def new_search(
     n_jobs : int or None
     """
     chosen = metrics.ALGORITHMS[algorithm]
-    if sparse.issparse(X) and metric != "precomputed":
+    if type(X) is not np.ndarray and sparse.issparse(X) and metric != "precomputed":
         metrics.check_sparse(effective, algorithm)
     elif effective == "minkowski" and parameters["p"] < 1:
         if chosen == "tree":
@@ -133,11 +133,12 @@ def search(
         If the setting `engine` is "native" or "gpu", and that engine does not have the metric.
     """
     indexed = metrics.INDEXED.get(metric) if isinstance(metric, str) else None
-    if indexed is not None and parameters.get("w") is None and _as_array(X):
+    plain = type(X) is np.ndarray
+    if indexed is not None and parameters.get("w") is None and (plain or _as_array(X)):
         if parameters and (unknown := parameters.keys() - {"p", "w"}):
             raise ValueError(f"metric={metric!r} takes no parameter {', '.join(sorted(unknown))}")
         p = float(parameters.get("p", 2.0))
-        points = X.toarray() if sparse.issparse(X) else X
+        points = X.toarray() if not plain and sparse.issparse(X) else X
         return Indexed(X, ops.index(points, indexed, p, algorithm=algorithm), n_jobs)
     engine = get_config()["engine"]
     if on_gpu(X):
@@ -183,18 +184,18 @@ class Indexed:
 
     def __init__(self, X: Any, index: ops.Index, n_jobs: int | None = None) -> None:
         self.X = X
-        self._index = index
+        self.index = index
         self._n_jobs = n_jobs
         self.engine = index.engine
 
     @property
     def algorithm(self) -> str:
         """What the search of many queries does, decided now if it was not before."""
-        return ops.decide(self._index, n_threads=thread_count(self._n_jobs))
+        return ops.decide(self.index, n_threads=thread_count(self._n_jobs))
 
     def fields(self) -> dict[str, Any]:
         """Return what `from_fields` takes; tensors as arrays, which any engine searches."""
-        X, index = self.X, self._index
+        X, index = self.X, self.index
         found = {"metric": index.metric, "p": index.p, "algorithm": index.algorithm}
         if sparse.issparse(X) or isinstance(X, np.ndarray):
             return {"X": X, **found, "engine": index.engine}
@@ -231,24 +232,20 @@ class Indexed:
         """Return the k nearest points of each query."""
         Q = Q if self.engine == "gpu" else on_host(Q)
         if not sparse.issparse(Q):
-            return ops.nearest(self._index, Q, k, n_threads=n_threads)
+            return ops.nearest(self.index, Q, k, n_threads=n_threads)
         found = [
-            ops.nearest(self._index, Q[rows].toarray(), k, n_threads=n_threads)
+            ops.nearest(self.index, Q[rows].toarray(), k, n_threads=n_threads)
             for rows in row_blocks(Q.shape[0], Q.shape[1])
         ]
         return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
-
-    def nearest_of_few(self, Q: Any, k: int) -> tuple[Distances, Indices] | None:
-        """Return what `rmodels.ops.nearest.nearest_of_few` returns."""
-        return ops.nearest_of_few(self._index, Q, k)
 
     def within(self, Q: Any, radius: float, n_threads: int) -> tuple[Indices, Distances, Indices]:
         """Return all points within a radius of each query."""
         Q = Q if self.engine == "gpu" else on_host(Q)
         if not sparse.issparse(Q):
-            return ops.within(self._index, Q, radius, n_threads=n_threads)
+            return ops.within(self.index, Q, radius, n_threads=n_threads)
         return join_blocks(
-            ops.within(self._index, Q[rows].toarray(), radius, n_threads=n_threads)
+            ops.within(self.index, Q[rows].toarray(), radius, n_threads=n_threads)
             for rows in row_blocks(Q.shape[0], Q.shape[1])
         )
 
@@ -256,11 +253,11 @@ class Indexed:
         self, radius: float, min_weight: float, weights: NDArray | None, n_threads: int
     ) -> Components:
         """Return which points are core, and the components that they are in."""
-        return connect(self._index, radius, min_weight, weights, n_threads=n_threads)
+        return connect(self.index, radius, min_weight, weights, n_threads=n_threads)
 
     def span(self, k: int, alpha: float, n_threads: int) -> Tree:
         """Return the minimum spanning tree and the core distances."""
-        return span(self._index, k, alpha, n_threads=n_threads)
+        return span(self.index, k, alpha, n_threads=n_threads)
 
 
 class Present:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data.checks import Need, Targets, array_rows, assert_finite
+from rmodels.data.checks import Need, Targets, array_rows, assert_finite, plain_rows
 from rmodels.data.dask_source import DaskSource, is_dask
 from rmodels.data.formats import TableReader, is_frame, names_of
 from rmodels.data.preparation import preparation_of
@@ -96,6 +96,8 @@ def source(
     if prepared is not None and is_frame(X) and prepared.is_given(names_of(X)):
         X = Scan(TableReader(X), names_of(X))  # which makes 0 and 1 of text, as in the fit
     plain = type(X) is np.ndarray
+    if plain and targets == "none" and sample_weight is None and prepared is None:
+        return plain_rows(estimator, X, need, reset=reset)
     if not plain and isinstance(X, Scan):
         return ScanSource(
             X,

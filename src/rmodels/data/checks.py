@@ -59,6 +59,7 @@ __all__ = [
     "check_target_given",
     "check_targets",
     "constant_weight",
+    "plain_rows",
     "warn_of_a_column",
 ]
 
@@ -68,7 +69,6 @@ Missing = Literal["later", "refuse", "allow"]
 _FLOATS = [np.float64, np.float32]
 _PLAIN = frozenset(map(np.dtype, _FLOATS))  # in the processor's order of bytes
 _MUCH = 6 << 20  # bytes that take long enough for several threads
-_FEW_VALUES = 4096  # whose sum takes less than having NumPy not warn of it
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,11 @@ def is_plain(A: Any) -> bool:
 
 def _are_plain(X: Any, need: Need) -> bool:
     """Return whether rows, an array or a CSR matrix, need no conversion but to be contiguous."""
-    if type(X) is np.ndarray or not sparse.issparse(X):
-        return is_plain(X) and X.ndim == 2
+    if type(X) is np.ndarray:
+        return X.ndim == 2 and X.dtype in _PLAIN and X.size > 0
     return (
-        need.sparse
+        sparse.issparse(X)
+        and need.sparse
         and X.format == "csr"
         and X.dtype in _FLOATS
         and X.indices.dtype == X.indptr.dtype == np.int32
@@ -125,14 +126,15 @@ def _are_plain(X: Any, need: Need) -> bool:
 def is_surely_finite(A: NDArray) -> bool:
     """Return whether an array of numbers is seen to be finite.
 
-    False is "not known" of few values, and without the native engine: their sums may overflow.
+    False is "not known" without the native engine: their sum may overflow.
     """
-    if A.size <= _FEW_VALUES and A.flags.aligned:
-        return math.isfinite(np.vdot(A, A))  # by BLAS, which tells nobody of overflow
     extension: Any = native.load()
-    if extension is not None and A.dtype in _PLAIN and A.ndim in (1, 2) and A.flags.aligned:
-        found: bool = extension.all_finite(A, thread_count() if A.nbytes >= _MUCH else 1)
-        return found
+    if extension is not None:
+        try:
+            found: bool = extension.all_finite(A, thread_count() if A.nbytes >= _MUCH else 1)
+            return found
+        except TypeError:  # of numbers that are no floats, or lie where no float begins
+            pass
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(A.sum())
 
@@ -296,14 +298,14 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
     """Return X as an array, CSR matrix or tensor; set or compare the estimator's columns."""
     if need.distances:
         return _check_distances(estimator, X, reset=reset)
-    if on_gpu(X):
+    dense = type(X) is np.ndarray
+    if not dense and on_gpu(X):
         X = _check_tensor(estimator, X, reset=reset)
         if need.missing != "later":
             _assert_finite_tensor(estimator, X, "X")
         return contiguous(X) if need.contiguous else X
     narrow = need.doubles and getattr(X, "dtype", None) != np.float64
     if not narrow and _are_plain(X, need) and (reset or _has_columns(estimator, X)):
-        dense = isinstance(X, np.ndarray)
         plain = np.ascontiguousarray(X) if need.contiguous and dense else X
         values: Any = plain if dense else plain.data
         if need.missing == "later" or is_surely_finite(values):
@@ -456,6 +458,15 @@ def _fill(estimator: Any, X: Any, need: Need, prepared: Preparation) -> Any:
     return filled
 
 
+def plain_rows(estimator: Any, X: NDArray, need: Need, *, reset: bool) -> Rows:
+    """Return what `array_rows` does of an array alone, in a part of the time that few rows take."""
+    A = _check_samples(estimator, X, need, reset=reset)
+    A = A if A.flags.aligned else A.copy()
+    if need.missing == "refuse":
+        return Rows(A, given=X)
+    return Rows(A, assert_finite=functools.partial(_assert_finite, estimator, A), given=X)
+
+
 def array_rows(
     estimator: Any,
     X: Any,
@@ -475,8 +486,8 @@ def array_rows(
     What needs no conversion is not copied; sparse matrices become CSR arrays of the same memory.
     Where the fit `prepared` columns with their means, these stand for what is missing in an array.
     """
-    given, X = X, adopt(X)
     fills = prepared is not None and prepared.means is not None
+    given, X = X, adopt(X)
     fills = fills and not (sparse.issparse(X) or on_gpu(X))
     asked = replace(need, missing="allow") if fills else need
     labels, encoded = None, encoded and targets == "labels"

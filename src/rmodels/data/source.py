@@ -265,8 +265,10 @@ class Rows(Source):
 
     def on_host(self) -> "Rows":
         """Return the rows with tensors copied to the processor."""
-        parts = {"X": on_host(self.X), "Y": on_host(self.Y), "weights": on_host(self.weights)}
-        return replace(self, **parts)
+        X, Y, weights = on_host(self.X), on_host(self.Y), on_host(self.weights)
+        if X is self.X and Y is self.Y and weights is self.weights:
+            return self
+        return replace(self, X=X, Y=Y, weights=weights)
 
     def take(self, rows: NDArray | slice) -> "Rows":
         """Return some of the rows, by their places here."""

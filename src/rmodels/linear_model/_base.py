@@ -85,7 +85,9 @@ def predict_linearly(rows: Rows, coef: Any, intercept: Any) -> Any:
     plain = np.isscalar(intercept) and not hasattr(intercept, "dtype")
     if plain or not hasattr(intercept, "reshape"):
         intercept = np.asarray(intercept)
-    b = namespace(w).broadcast_to(beside(intercept, rows.X).reshape(-1), (len(each),))
+    b = beside(intercept, rows.X).reshape(-1)
+    if len(b) != len(each):
+        b = namespace(w).broadcast_to(b, (len(each),))
     found = assert_finite(rows, affine(rows.X, each, b))
     if plain:  # a number of Python's decides no dtype
         with np.errstate(over="ignore"):

@@ -5,11 +5,17 @@ import importlib.util
 import os
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 __all__ = ["ABSENT", "in_use", "instruction_sets", "load"]
 
 # Fastest first. Every module holds the same functions.
 _SETS = ("avx512", "avx2", "baseline", "neon")
+
+# What is behind `os.environ`, which itself takes a good part of a small call to look a name up.
+_VARIABLE = "RMODELS_ISA"
+_environment: Any = getattr(os.environ, "_data", os.environ)
+_key: Any = _VARIABLE if _environment is os.environ else os.environ.encodekey(_VARIABLE)
 
 ABSENT = (
     "rmodels was installed without its compiled extension (RMODELS_BUILD=pure); "
@@ -35,15 +41,14 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 @cache
-def _load(forced: str | None) -> ModuleType | None:
+def _load(asked: str | bytes | None) -> ModuleType | None:
     usable = instruction_sets()
     if not usable:
         return None
-    if forced is None:
-        return importlib.import_module(f"{__name__}._{usable[0]}")
+    forced = os.fsdecode(asked or usable[0])
     if forced not in usable:
         raise ValueError(
-            f"RMODELS_ISA={forced!r} cannot be used here: choose one of {', '.join(usable)}"
+            f"{_VARIABLE}={forced!r} cannot be used here: choose one of {', '.join(usable)}"
         )
     return importlib.import_module(f"{__name__}._{forced}")
 
@@ -63,7 +68,7 @@ def load() -> ModuleType | None:
     ImportError
         If the extension is there and does not load.
     """
-    return _load(os.environ.get("RMODELS_ISA") or None)
+    return _load(_environment.get(_key))
 
 
 def in_use() -> str | None:

@@ -58,7 +58,11 @@ Strided strided(const Array &array) {
 Strided strided(const Vector &array) { return array ? strided(*array) : Strided{}; }
 
 bool is_finite(const Array &array, int threads) {
+    constexpr std::size_t kFew = 1 << 14;  // values that take less than handing the interpreter on
     const Strided values = strided(array);
+    if (reinterpret_cast<std::uintptr_t>(array.data()) % array.itemsize())
+        throw nb::type_error("values must begin at multiples of their size");
+    if (values.rows * values.columns <= kFew) return all_finite(values, 1);
     nb::gil_scoped_release release;
     return all_finite(values, threads);
 }

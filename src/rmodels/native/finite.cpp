@@ -51,7 +51,9 @@ bool all_finite(const Strided &array, int threads) {
     const std::size_t together = std::max<std::size_t>(1, kTask / std::max<std::size_t>(1, lines.columns));
     const std::size_t blocks = (lines.rows + together - 1) / together;
     std::atomic<bool> found{true};
-    parallel_for(blocks * parts, threads, [&](std::size_t task, int) {
+    // From the last on: who reads the array next finds its beginning in the caches.
+    parallel_for(blocks * parts, threads, [&](std::size_t done, int) {
+        const std::size_t task = blocks * parts - 1 - done;
         const std::size_t row = task / parts * together, column = task % parts * width;
         if (column >= lines.columns || !found.load(std::memory_order_relaxed)) return;
         const std::size_t count = std::min(width, lines.columns - column), end = std::min(lines.rows, row + together);

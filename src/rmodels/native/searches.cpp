@@ -87,13 +87,15 @@ bool take_plain(const Array &rows, std::vector<double> &taken) {
     return zeros == 0;
 }
 
-// Finds the nearest of few queries, C-contiguous, and so few that it takes less to keep the interpreter than to hand it
-// on; false if they are not finite float32 or float64 of the points' columns.
+// Finds the nearest of few queries, so few that it takes less to keep the interpreter than to hand it on; false if they
+// are not finite float32 or float64 of the points' columns, one after the other.
 template <class Search>
 bool answer_few(const Search &search, const Array &Q, const Rows<double> &distances,
                 const Rows<std::int64_t> &indices) {
     const std::size_t d = search.points().d;
     if (Q.ndim() != 2 || Q.shape(1) != d || Q.shape(0) != distances.shape(0)) return false;
+    if (d > 1 && Q.stride(1) != 1) return false;
+    if (Q.shape(0) > 1 && Q.stride(0) != std::ptrdiff_t(d)) return false;
     std::vector<double> queries(Q.shape(0) * d);
     const bool single = Q.dtype() == nb::dtype<float>();
     if (!single && Q.dtype() != nb::dtype<double>()) return false;

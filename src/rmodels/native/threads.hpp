@@ -164,9 +164,17 @@ void parallel_for(std::size_t tasks, int threads, Body &&body) {
             if (!shared.failure) shared.failure = std::current_exception();
         }
     };
+    const std::size_t others = count_helpers(tasks, threads);
+    if (!others) {
+        for (std::size_t task = 0; task < tasks; task++) {
+            body(task, 0);
+            answer_interrupts();
+        }
+        return;
+    }
     const auto shared = std::make_shared<Shared>();
     Helpers helpers;
-    helpers.start(count_helpers(tasks, threads), [=](int thread) {
+    helpers.start(others, [=](int thread) {
         shared->within.fetch_add(1);
         work(*shared, thread);
         if (shared->within.fetch_sub(1) == 1) shared->within.notify_all();

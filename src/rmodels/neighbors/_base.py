@@ -35,7 +35,7 @@ from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
 from rmodels.data.checks import Targets
 from rmodels.neighbors._answers import Answer, Asked, PartedSearch
 from rmodels.neighbors._weights import offsets_of, pieces, rows_of
-from rmodels.ops.nearest import FEW
+from rmodels.ops.nearest import FEW, nearest_of_few
 
 __all__ = ["KNeighborsMixin", "NeighborsBase", "RadiusNeighborsMixin"]
 
@@ -165,13 +165,6 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
                 found = self._search.within(queries, asked.radius, threads)
         return found
 
-    def _find_at_once(self, X: Any, k: int) -> tuple[Any, ...] | None:
-        """Return the k nearest of a few queries in an array, which need no more; else None."""
-        search = self._search
-        if type(search) is not Indexed or "feature_names_in_" in vars(self) or self.n_jobs == 0:
-            return None
-        return search.nearest_of_few(X, k)
-
     def _count_threads(self, queries: Any) -> int:
         """Return most threads of a search; little work has one, without asking for processors."""
         count = self.n_samples_fit_ if queries is None else queries.shape[0]
@@ -186,11 +179,18 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
     def _answer(self, X: Any, asked: Asked, method: str, task: str, **options: Any) -> Any:
         """Return what a method says of the neighbours of queries, in the kind that they are.
 
-        Queries that are None are the points, each without itself.
+        Queries that are None are the points, each without itself. The method is given what was
+        found, and the queries: as `Rows`, or a few as the array that they are.
         """
-        found = self._find_at_once(X, asked.k) if asked.k else None
-        if found is not None:
-            return getattr(self, method)(found, Rows(X, given=X), **options)
+        search = self._search
+        if (
+            asked.k
+            and type(search) is Indexed
+            and "feature_names_in_" not in vars(self)
+            and self.n_jobs != 0
+            and (found := nearest_of_few(search.index, X, asked.k)) is not None
+        ):
+            return getattr(self, method)(found, X, **options)
         answer = Answer(data.hold(self, X), asked, method, options)
         if X is None:
             return answer.finish(None, None)
@@ -276,7 +276,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         asked = self._ask_nearest(X, n_neighbors)
         return self._answer(X, asked, "_name", "kneighbors", return_distance=return_distance)
 
-    def _name(self, found: Any, queries: Rows | None, return_distance: bool) -> Any:
+    def _name(self, found: Any, queries: Any, return_distance: bool) -> Any:
         """Return the neighbours as `kneighbors` does."""
         distances, indices, *_ = found
         return (distances, indices) if return_distance else indices
@@ -349,7 +349,7 @@ class KNeighborsMixin(NeighborsBase, scikit_learn.KNeighborsMixin):
         asked = self._ask_nearest(X, n_neighbors)
         return self._answer(X, asked, "_draw_nearest", "kneighbors_graph", mode=mode)
 
-    def _draw_nearest(self, found: Any, queries: Rows | None, mode: str) -> Any:
+    def _draw_nearest(self, found: Any, queries: Any, mode: str) -> Any:
         """Return the graph of the nearest neighbours."""
         distances, indices = (on_host(each) for each in found[:2])
         m, k = indices.shape

@@ -264,7 +264,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         check_is_fitted(self)
         return self._answer(X, self._ask(X), "_decide", "predict")
 
-    def _decide(self, found: Any, queries: Rows | None) -> Any:
+    def _decide(self, found: Any, queries: Any) -> Any:
         """Return the class of each query."""
         pairs = zip(self._labels(), self._votes(found), strict=True)
         picked = [_pick(labels, sums) for labels, sums in pairs]
@@ -292,7 +292,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighborsPredictor):
         check_is_fitted(self)
         return self._answer(X, self._ask(X), "_share", "predict_proba")
 
-    def _share(self, found: Any, queries: Rows | None) -> Any:
+    def _share(self, found: Any, queries: Any) -> Any:
         """Return the share of each class in each query's weights."""
         shares = [sums / sums.sum(axis=1, keepdims=True) for sums in self._votes(found)]
         return shares if self.outputs_2d_ else shares[0]
@@ -488,7 +488,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         check_is_fitted(self)
         return self._answer(X, self._ask(X), "_decide", "predict")
 
-    def _decide(self, found: Any, queries: Rows | None) -> Any:
+    def _decide(self, found: Any, queries: Any) -> Any:
         """Return the class of each query."""
         picked = []
         shares = self._shares(found)
@@ -528,7 +528,7 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighborsPredictor):
         check_is_fitted(self)
         return self._answer(X, self._ask(X), "_share", "predict_proba")
 
-    def _share(self, found: Any, queries: Rows | None) -> Any:
+    def _share(self, found: Any, queries: Any) -> Any:
         """Return the share of each class in each query's weights."""
         shares = self._shares(found)
         return shares if self.outputs_2d_ else shares[0]

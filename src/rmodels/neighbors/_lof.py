@@ -13,7 +13,6 @@ from rmodels.base.metrics import Metric
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.state import check_is_fitted
 from rmodels.base.warnings import warn
-from rmodels.data import Rows
 from rmodels.data.arrays import adopt, as_dtype, as_kind_of, on_host
 from rmodels.exceptions import NotCoveredError
 from rmodels.neighbors._answers import PartedSearch
@@ -371,9 +370,8 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         scores = scores.astype(X.dtype)
         return {"label": X.graph.where(scores >= 0.0, 1, -1), "scores": scores}
 
-    def _judge(self, found: Any, queries: Rows | None, said: str) -> Any:
+    def _judge(self, found: Any, queries: Any, said: str) -> Any:
         """Return what a method says of queries whose neighbours are found."""
-        assert queries is not None
         distances, indices = (on_host(each) for each in found[:2])
         scores = self._compare(indices, self._density(distances, indices))
         if said == "predict":

@@ -108,7 +108,7 @@ class NeighborsPredictor(Predictor, NeighborsBase):
         """Return what predicts rows of queries."""
         return Answer(self, self._ask(()), "_decide", {})
 
-    def _decide(self, found: Any, queries: Rows | None) -> Any:
+    def _decide(self, found: Any, queries: Any) -> Any:
         """Return the predictions of queries whose neighbours are found."""
         raise NotImplementedError
 

@@ -11,7 +11,6 @@ from rmodels.base.sklearn import StrOptions
 from rmodels.base.state import check_is_fitted
 from rmodels.base.tasks import Regressor
 from rmodels.base.warnings import warn
-from rmodels.data import Rows
 from rmodels.data.arrays import adopt, as_dtype, beside, on_host
 from rmodels.neighbors._base import NeighborsBase
 from rmodels.neighbors._in_graph import GraphNeighbours
@@ -64,7 +63,7 @@ class NeighborsRegressor(Regressor, NeighborsPredictor):
         check_is_fitted(self)
         return self._answer(X, self._ask(X), "_decide", "predict")
 
-    def _decide(self, found: Any, queries: Rows | None) -> Any:
+    def _decide(self, found: Any, queries: Any) -> Any:
         """Return the predictions of queries."""
         neighbours, near = self._weigh(found)
         predicted = means(neighbours, near)

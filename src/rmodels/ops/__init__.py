@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rmodels import native
-from rmodels.config import get_config
+from rmodels.config import current_settings
 from rmodels.ops import device
 
 __all__ = ["choose", "implementation", "unavailable"]
@@ -75,7 +75,7 @@ def choose(operation: str, engine: str | None = None, *arrays: Any) -> str:
     >>> ops.choose("moments", "reference")
     'reference'
     """
-    asked: str = get_config()["engine"] if engine is None else engine
+    asked: str = current_settings()["engine"] if engine is None else engine
     there = False
     for each in arrays:  # takes half of what any() of a generator takes
         there = there or (type(each) is not np.ndarray and device.holds(each))

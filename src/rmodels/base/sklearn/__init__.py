@@ -103,7 +103,8 @@ def scaler_of_powers(transformer: Any) -> Any:
 
 def has_callbacks(estimator: Any) -> bool:
     """Return whether callbacks listen to an estimator, or to one that it is part of."""
-    return bool(vars(estimator).keys() & {"_skl_callbacks", "_parent_callback_ctx"})
+    mine = vars(estimator)
+    return "_skl_callbacks" in mine or "_parent_callback_ctx" in mine
 
 
 def begin_callbacks(estimator: Any) -> Any:

@@ -136,7 +136,6 @@ public:
 private:
     static constexpr std::size_t kBins = 16, kFew = kBins / 2;
     static constexpr std::size_t kManyBins = kGroup;
-    static constexpr std::size_t kRanked = 32 * kF64;  // distances that are sorted by counting, at most
 
     static std::size_t full(Wanted wanted) { return wanted.k + 16 + wanted.k / 2; }
     static std::size_t room(Wanted wanted) { return full(wanted) + kGroup + kF32; }
@@ -175,26 +174,13 @@ private:
         return kept + std::size_t(std::popcount(lanes));
     }
 
-    static i32v lane_numbers() {
-        static constexpr int kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-        return load<i32v>(kNumbers);
-    }
-
     // The answer, from candidates that are all that is known.
     const std::vector<Neighbour> &sort() {
         std::uint32_t rows[kRanked];
         double distances[kRanked + kF64];
-        std::int64_t ranks[kRanked + kF64];
         for (std::size_t i = 0; i < count_; i++) rows[i] = index_->rows[std::bit_cast<std::uint32_t>(positions_[i])];
         index_->distance.distances(index_->X, rows, count_, query_, distances);
-        store(distances + count_, broadcast(kInfinity));
-        near_.resize(count_);
-        if (rank(distances, count_, ranks)) {
-            for (std::size_t i = 0; i < count_; i++) near_[std::size_t(ranks[i] - 1)] = {distances[i], rows[i]};
-        } else {
-            for (std::size_t i = 0; i < count_; i++) near_[i] = {distances[i], rows[i]};
-            std::sort(near_.begin(), near_.end());
-        }
+        sort_neighbours(distances, rows, count_, near_);
         near_.resize(wanted_.k);
         return near_;
     }

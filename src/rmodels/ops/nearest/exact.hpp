@@ -103,6 +103,14 @@ struct Distance {
         });
     }
 
+    // Makes distances of sums of |gap|^p or of maxima, up to a whole vector.
+    void take_roots(double *sums, std::size_t count) const {
+        if (metric == Metric::euclidean)
+            for (std::size_t i = 0; i < count; i += kF64) store(sums + i, square_root(load<f64v>(sums + i)));
+        if (metric == Metric::minkowski)
+            for (std::size_t i = 0; i < count; i++) sums[i] = root(sums[i], whole);
+    }
+
 private:
     // Rows at a time, a lane each: their sums are independent, so that the latency of one hides the others'.
     template <class Real, class Add, class Finish>

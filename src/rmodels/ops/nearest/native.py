@@ -23,6 +23,7 @@ FIRST_WORK = 1e9  # multiply-adds of a first chunk that is compared with every p
 FIRST_QUERIES = 1024  # of a first chunk that walks a tree, at least
 _SKIPPED = 16  # a tree mostly lets a query compare one point in so many, or fewer
 _SHARED = 64  # queries that share a pass over the rows
+_WHOLE = np.dtype(np.int64)  # which NumPy need not look up
 _MOST_POINTS = 2**32 - 1
 
 _building = threading.Lock()
@@ -67,7 +68,7 @@ def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | No
     """Keep the points: what their search needs is built when it pays."""
     if len(X) > _MOST_POINTS:
         raise ValueError(f"an index holds at most {_MOST_POINTS} points, and X has {len(X)}")
-    return Index(X, metric, p, algorithm, "native")
+    return Index(X, metric, p, algorithm, "native", _new_state(X, metric, p, algorithm))
 
 
 def _extension() -> Any:
@@ -77,20 +78,21 @@ def _extension() -> Any:
     return extension
 
 
+def _new_state(X: NDArray, metric: str, p: float, algorithm: str) -> State:
+    extension = _extension()
+    if algorithm == "auto":
+        algorithm = extension.algorithm_by_shape(*X.shape)
+    rows = extension.row_search(X, metric, p)
+    worth = 0.0 if rows is None else count_worth(rows, algorithm, 1, 1)
+    return State(rows, algorithm, worth=worth)
+
+
 def _state(index: Index) -> State:
     """Return what the extension has of an index, which a copy has lost."""
     if index.state is None:
-        extension = _extension()
         with _building:
             if index.state is None:
-                X, metric, p, algorithm = index.X, index.metric, index.p, index.algorithm
-                if algorithm == "auto":
-                    algorithm = extension.algorithm_by_shape(*X.shape)
-                rows = extension.row_search(X, metric, p)
-                state = State(rows, algorithm)
-                if rows is not None:
-                    state.worth = count_worth(rows, algorithm, 1, 1)
-                index.state = state
+                index.state = _new_state(index.X, index.metric, index.p, index.algorithm)
     found: State = index.state
     return found
 
@@ -180,9 +182,12 @@ def nearest_of_few(index: Index, Q: NDArray, k: int) -> tuple[Distances, Indices
     search = state.built
     if index.metric == "cosine" or (search is None and answered >= state.worth):
         return None
-    distances = np.empty((count, k))
-    indices = np.empty((count, k), dtype=np.int64)
-    if not (state.rows if search is None else search).answer_few(Q, distances, indices):
+    shape = count, k
+    distances, indices = np.empty(shape), np.empty(shape, _WHOLE)
+    try:
+        if not (search or state.rows).answer_few(Q, distances, indices):
+            return None
+    except TypeError:  # whose values are no numbers, or lie where no number begins
         return None
     state.answered = answered
     return distances, indices

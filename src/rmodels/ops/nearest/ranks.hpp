@@ -1,14 +1,24 @@
 // Order among a few values, by counting: no branch depends on how they compare.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "native/vectors.hpp"
+#include "ops/nearest/best.hpp"
 
 namespace rmodels::RMODELS_ISA {
+
+constexpr std::size_t kRanked = 32 * kF64;  // values that are sorted by counting, at most
+
+inline i32v lane_numbers() {
+    static constexpr int kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return load<i32v>(kNumbers);
+}
 
 // Bits for as many lanes as a vector of float32 has, at most count.
 inline unsigned first_bits(std::size_t count) {
@@ -87,6 +97,20 @@ inline bool rank(const double *values, std::size_t count, std::int64_t *ranks) {
     }
     for (std::size_t i = 0; i < count; i++) sum += ranks[i];
     return sum == std::int64_t(count * (count + 1) / 2);
+}
+
+// Writes the neighbours in the order of (distance, row). distances: with room for a vector after the last.
+inline void sort_neighbours(double *distances, const std::uint32_t *rows, std::size_t count,
+                            std::vector<Neighbour> &near) {
+    std::int64_t ranks[kRanked + kF64];
+    near.resize(count);
+    store(distances + count, broadcast(std::numeric_limits<double>::infinity()));
+    if (count <= kRanked && rank(distances, count, ranks)) {
+        for (std::size_t i = 0; i < count; i++) near[std::size_t(ranks[i] - 1)] = {distances[i], rows[i]};
+    } else {
+        for (std::size_t i = 0; i < count; i++) near[i] = {distances[i], rows[i]};
+        std::sort(near.begin(), near.end());
+    }
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -340,6 +341,7 @@ bool RowSearch::has(const std::string &metric, double p) {
 
 // Costs in nanoseconds of one thread as they were measured; only their ratios matter.
 double RowSearch::worth(bool tree, bool sampled, int threads, std::size_t queries) const {
+    if (columns_ && !tree) return kInfinity;
     const double n = double(X_.n), d = double(X_.d), values = n * d;
     const double narrow = 8.0 / kF64, memory = std::min(1.0, values / 4e6);  // how much of X no cache holds
     const double operations = distance_.whole > 2 ? (distance_.whole + 1) / 2.0 : 1;
@@ -358,21 +360,39 @@ double RowSearch::worth(bool tree, bool sampled, int threads, std::size_t querie
     return building / (n * std::max(0.1 * by_rows, by_rows - (tree ? 0.4 : 1) * by_groups));
 }
 
+// Calls take(query, neighbours) for each query, on any thread.
+template <class Take>
+void RowSearch::search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const {
+    std::optional<Columns> made;  // of points that are kept without them
+    if (!columns_ && Columns::pays(X_, queries)) made.emplace(X_);
+    const Columns *columns = columns_ ? &*columns_ : made ? &*made : nullptr;
+    if (!columns) return search_rows(X_, distance_, Q, queries, wanted, threads, take);
+    const auto find = [&](std::size_t first, std::size_t last) {
+        std::vector<Neighbour> near;
+        for (std::size_t i = first; i < last; i++) {
+            columns->find(distance_, Q + i * X_.d, wanted, near);
+            take(i, near);
+        }
+    };
+    if (queries <= kBlock) return find(0, queries);
+    parallel_for((queries + kBlock - 1) / kBlock, count_threads(X_, queries, threads),
+                 [&](std::size_t block, int) { find(block * kBlock, std::min(queries, (block + 1) * kBlock)); });
+}
+
 void RowSearch::nearest(const double *Q, std::size_t queries, std::size_t k, double *distances, std::int64_t *indices,
                         int threads) const {
-    search_rows(X_, distance_, Q, queries, {k, 0}, threads,
-                [&](std::size_t query, const std::vector<Neighbour> &found) {
-                    for (std::size_t i = 0; i < k; i++) {
-                        distances[query * k + i] = found[i].first;
-                        indices[query * k + i] = found[i].second;
-                    }
-                });
+    search(Q, queries, {k, 0}, threads, [&](std::size_t query, const std::vector<Neighbour> &found) {
+        for (std::size_t i = 0; i < k; i++) {
+            distances[query * k + i] = found[i].first;
+            indices[query * k + i] = found[i].second;
+        }
+    });
 }
 
 Found RowSearch::within(const double *Q, std::size_t queries, double radius, int threads) const {
     std::vector<std::vector<Neighbour>> near(queries);
-    search_rows(X_, distance_, Q, queries, {0, radius}, threads,
-                [&](std::size_t query, const std::vector<Neighbour> &found) { near[query] = found; });
+    search(Q, queries, {0, radius}, threads,
+           [&](std::size_t query, const std::vector<Neighbour> &found) { near[query] = found; });
     return Found(near);
 }
 

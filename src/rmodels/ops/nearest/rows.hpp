@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ops/nearest/best.hpp"
+#include "ops/nearest/columns.hpp"
 #include "ops/nearest/exact.hpp"
 
 namespace rmodels::RMODELS_ISA {
@@ -16,8 +18,10 @@ public:
     // powers cost more than an index.
     static bool has(const std::string &metric, double p);
 
-    // X, of fewer than 2^32 points, is kept by reference.
-    RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {}
+    // X, of fewer than 2^32 points, is kept by reference, and a copy of few.
+    RowSearch(const Points &X, const std::string &metric, double p) : X_(X), distance_(metric, p) {
+        if (Columns::pays(X, 1)) columns_.emplace(X);
+    }
 
     const Points &points() const { return X_; }
 
@@ -32,8 +36,12 @@ public:
     Found within(const double *Q, std::size_t queries, double radius, int threads) const;
 
 private:
+    template <class Take>
+    void search(const double *Q, std::size_t queries, Wanted wanted, int threads, Take take) const;
+
     Points X_;
     Distance distance_;
+    std::optional<Columns> columns_;
 };
 
 }  // namespace rmodels::RMODELS_ISA
