@@ -150,7 +150,7 @@ def test_wide_rows_far_from_zero_keep_their_digits(offset, penalty, weighted):
     assert (apart <= 100 * condition * 2.0**-53 * np.linalg.norm(expected, axis=0)).all()
 
 
-@pytest.mark.parametrize("n", [40, 150])
+@pytest.mark.parametrize("n", [40, 150, 450])
 def test_square_rows_give_the_least_norm_by_their_products(n):
     rng = np.random.default_rng(0)
     A, Y = rng.normal(size=(n, n)), rng.normal(size=(n, 1))
@@ -162,3 +162,30 @@ def test_square_rows_give_the_least_norm_by_their_products(n):
     condition = values[0] / values[n - 2]
     apart = np.linalg.norm(found.coefficients[:-1] - expected)
     assert apart <= 100 * n * condition * 2.0**-53 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 10.0])
+@pytest.mark.parametrize("shape", [(1000, 450), (450, 1000)])
+def test_large_factors_lead_where_the_rows_do(shape, penalty):
+    rng = np.random.default_rng(0)
+    scale = np.ones(shape[1]) if shape[0] < shape[1] else 10.0 ** rng.uniform(-3, 3, shape[1])
+    A = rng.normal(size=shape) * scale + 100.0 * scale
+    Y, w = rng.normal(size=(shape[0], 2)), rng.random(shape[0]) + 0.5
+    source = Rows(A, Y, w, lambda: None)
+    found = ridge.solve(source, np.full(2, penalty), True)
+    assert found.solver == ("gram" if shape[0] < shape[1] else "moments")
+    root = np.sqrt(w)[:, np.newaxis]
+    D, T = root * (A - np.average(A, 0, w)), root * (Y - np.average(Y, 0, w))
+    R, T = (
+        np.vstack([D, np.sqrt(penalty) * np.eye(shape[1])]),
+        np.vstack([T, np.zeros((len(scale), 2))]),
+    )
+    sizes = np.linalg.norm(R, axis=0) if shape[0] > shape[1] else np.ones(shape[1])
+    U, values, Vt = linalg.svd(R / sizes, full_matrices=False)
+    rank = min(shape[0] - 1, shape[1]) if not penalty else len(values)
+    expected = Vt[:rank].T @ ((U[:, :rank].T @ T) / values[:rank, np.newaxis])
+    apart = np.linalg.norm(found.coefficients[:-1] * sizes[:, np.newaxis] - expected, axis=0)
+    # n roundings of each way; κ is squared as the residuals are not small; and of the offset, a
+    # hundred deviations, each row keeps that many fewer digits
+    error = len(A) * (values[0] / values[rank - 1]) ** 2 * 2.0**-53
+    assert (apart <= 100 * error * np.linalg.norm(expected, axis=0)).all()

@@ -12,17 +12,37 @@
 
 namespace rmodels::RMODELS_ISA {
 
+// Memory that begins on a cache line; much of it in large pages, where the system gives these to who asks: the first
+// write to a small one costs as much as filling it. All of its pages are large: it may take up to a third more.
+class Memory {
+public:
+    static void *take(std::size_t bytes) {
+        const std::size_t whole = is_large(bytes) ? (bytes + kPage - 1) / kPage * kPage : bytes;
+        void *found = ::operator new(whole, alignment(bytes));
+#ifdef MADV_HUGEPAGE
+        if (is_large(bytes)) madvise(found, whole, MADV_HUGEPAGE);
+#endif
+        return found;
+    }
+    static void give_back(void *p, std::size_t bytes) { ::operator delete(p, alignment(bytes)); }
+
+private:
+    static constexpr std::size_t kPage = 2 << 20;
+
+    static bool is_large(std::size_t bytes) { return bytes >= kPage * 3 / 2; }
+    static std::align_val_t alignment(std::size_t bytes) { return std::align_val_t(is_large(bytes) ? kPage : 64); }
+};
+
 template <class T>
 struct CacheLines {
     using value_type = T;
-    static constexpr std::align_val_t kLine{64};
 
     CacheLines() = default;
     template <class Other>
     CacheLines(const CacheLines<Other> &) {}
 
-    T *allocate(std::size_t count) { return static_cast<T *>(::operator new(count * sizeof(T), kLine)); }
-    void deallocate(T *p, std::size_t) { ::operator delete(p, kLine); }
+    T *allocate(std::size_t count) { return static_cast<T *>(Memory::take(count * sizeof(T))); }
+    void deallocate(T *p, std::size_t count) { Memory::give_back(p, count * sizeof(T)); }
 
     template <class Other>
     bool operator==(const CacheLines<Other> &) const {
@@ -32,30 +52,19 @@ struct CacheLines {
 
 using Doubles = std::vector<double, CacheLines<double>>;
 
-// Values that are not initialised; many of them in large pages, where the system gives these to who
-// asks: the first write to a small one costs as much as filling it.
+// Values that are not initialised.
 template <class Value>
 class Uninitialised {
 public:
-    explicit Uninitialised(std::size_t count = 0) : values_(nullptr, Release{count * sizeof(Value) >= 2 * kPage}) {
-        const std::size_t bytes = count * sizeof(Value);
-        const bool large = values_.get_deleter().large;
-        values_.reset(static_cast<Value *>(::operator new(bytes, alignment(large))));
-#ifdef MADV_HUGEPAGE
-        if (large) madvise(values_.get(), bytes / kPage * kPage, MADV_HUGEPAGE);
-#endif
-    }
+    explicit Uninitialised(std::size_t count = 0)
+        : values_(static_cast<Value *>(Memory::take(count * sizeof(Value))), Release{count * sizeof(Value)}) {}
     Value *data() { return values_.get(); }
     const Value *data() const { return values_.get(); }
 
 private:
-    static constexpr std::size_t kPage = 2 << 20;
-
-    static std::align_val_t alignment(bool large) { return std::align_val_t(large ? kPage : 64); }
-
     struct Release {
-        bool large;
-        void operator()(Value *p) const { ::operator delete(p, alignment(large)); }
+        std::size_t bytes;
+        void operator()(Value *p) const { Memory::give_back(p, bytes); }
     };
     std::unique_ptr<Value[], Release> values_;
 };

@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 from scipy.linalg import lapack
 
 from rmodels.data import Rows, Source
@@ -37,6 +37,7 @@ from rmodels.solvers.conditioning import (
 )
 from rmodels.solvers.dummies import count_dummies
 from rmodels.solvers.moments import compute_gradient, compute_gram, compute_moments
+from rmodels.solvers.nonnegative import solve_nonnegative, take_root
 from rmodels.solvers.plan import Route, plan_least_squares, smaller_side
 from rmodels.solvers.refinement import refine
 from rmodels.solvers.result import LinearFit
@@ -274,7 +275,7 @@ def solve_moments_alone(
         warned = (ill,)
     slopes = solution.coefficients
     if positive:
-        slopes = _solve_nonnegative(*_take_root(moments, fit_intercept), d)
+        slopes = solve_nonnegative(*take_root(moments, fit_intercept), d)
     else:
         rank, full_rank = solution.conditioning.rank, min(count - fit_intercept, d)
         told = rank + count_dummies(moments, fit_intercept) if rank < full_rank else rank
@@ -375,17 +376,6 @@ def _enough(source: Source) -> float:
     return _REFINE_ABOVE * (2.0**20 if source.dtype.itemsize < 8 else 1.0)
 
 
-def _solve_nonnegative(R: Matrix, scale: Matrix, d: int) -> Matrix:
-    """Return the coefficients of least squares that are at least 0: (n_features, n_targets).
-
-    RᵀR is the scatter matrix of the columns over `scale`, d of them features. Lawson and Hanson,
-    "Solving Least Squares Problems", 1974.
-    """
-    solved = np.column_stack([optimize.nnls(R[:, :d], right)[0] for right in R[:, d:].T])
-    found: Matrix = solved / scale[:d, np.newaxis] * scale[d:]
-    return found
-
-
 def _solve_rows(
     source: Source,
     fit_intercept: bool,
@@ -418,7 +408,7 @@ def _solve_rows(
         lambda: rank,
     )
     if positive:
-        return Solution(_solve_nonnegative(R, scale, d), conditioning), offset
+        return Solution(solve_nonnegative(R, scale, d), conditioning), offset
     coefficients = np.zeros((d, source.n_targets))
     if not rank:
         return Solution(coefficients, conditioning), offset
@@ -479,16 +469,6 @@ def _solve_alone(moments: Moments, fit_intercept: bool) -> tuple[Solution, float
     coefficients[used] = _shorten(solved, lost.T / norms)
     squared = float(values[-1, 0] / values[0, 0])
     return Solution(coefficients, from_scatter(S[:d, :d], rank)), squared
-
-
-def _take_root(moments: Moments, fit_intercept: bool) -> tuple[Matrix, Matrix]:
-    """Return R and a scale such that RᵀR is the scatter matrix of the columns over the scale."""
-    S = moments.scatter if fit_intercept else moments.about_zero()
-    norms = np.sqrt(S.diagonal())
-    scale = np.where(norms > 0, norms, 1.0)
-    values, V = np.linalg.eigh(S / scale / scale[:, np.newaxis])
-    R: Matrix = np.sqrt(np.maximum(values, 0.0))[:, np.newaxis] * V.T
-    return R, scale
 
 
 def _solve_gram(

@@ -227,8 +227,7 @@ Moments::Moments(std::size_t columns)
       width_(padded(columns + 1)),
       slab_rows_(columns < 96 || columns >= kWide ? 4096 : 1024),
       origin_(columns),
-      offset_(columns),
-      scatter_(columns * width_) {}
+      offset_(columns) {}
 
 bool Moments::wide() const { return columns_ >= kWide; }
 
@@ -325,9 +324,11 @@ void Moments::accumulate_together(Slab &slab, const Samples &samples, std::size_
 
 void Moments::merge(Slab &slab) {
     unrotate(slab.products.data(), columns_ + 1, width_);
-    const double *C = slab.products.data(), *sums = C + columns_ * width_;
+    const bool first = scatter_.empty();
+    if (first) scatter_.swap(slab.products);  // and nothing is left there
+    const double *C = first ? scatter_.data() : slab.products.data(), *sums = C + columns_ * width_;
     if (slab.weight == 0) {  // its products are 0, or NaN where the rows hold something not finite
-        for (std::size_t i = 0; i < columns_ * width_; i++) scatter_[i] += C[i];
+        for (std::size_t i = 0; !first && i < columns_ * width_; i++) scatter_[i] += C[i];
         return;
     }
     if (weight_ == 0) origin_ = slab.shift;
@@ -343,7 +344,10 @@ void Moments::merge(Slab &slab) {
         const double sum = sums[i], pulled = pull * gap[i];
         const double *from = C + i * width_;
         double *to = scatter_.data() + i * width_;
-        for (std::size_t j = 0; j <= i; j++) to[j] += from[j] - sum * centre[j] + pulled * gap[j];
+        if (first)
+            for (std::size_t j = 0; j <= i; j++) to[j] -= sum * centre[j];
+        else
+            for (std::size_t j = 0; j <= i; j++) to[j] += from[j] - sum * centre[j] + pulled * gap[j];
     }
     weight_ = weight;
 }
@@ -435,6 +439,7 @@ void Moments::add_selections(const std::vector<Selection> &selections, const Sam
 
 void Moments::finish(double *mean, double *rest, double *scatter) {
     if (open_.rows) merge(open_);
+    if (scatter_.empty()) scatter_.resize(columns_ * width_);
     for (std::size_t j = 0; j < columns_; j++) {
         mean[j] = origin_[j] + offset_[j];
         rest[j] = (origin_[j] - mean[j]) + offset_[j];

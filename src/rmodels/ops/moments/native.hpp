@@ -70,7 +70,7 @@ private:
     double weight_ = 0;
     Doubles origin_;   // (columns): shift of the first slab that weighs anything
     Doubles offset_;   // (columns): mean less origin, which keeps digits that the mean has not
-    Doubles scatter_;  // (columns, width): lower triangle
+    Doubles scatter_;  // (columns or one more, width): lower triangle; empty before anything is merged
     Slab open_;        // wide: the slab that the next rows go to
     Doubles block_;    // wide: packed rows
 };

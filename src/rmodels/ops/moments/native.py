@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
+from rmodels.ops.memory import empty
 from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
@@ -40,7 +41,7 @@ def moments(X: NDArray, Y: NDArray, weights: NDArray | None, n_threads: int | No
 
 
 def _finish(sums: Any, n_samples: int, n_features: int, columns: int) -> Moments:
-    mean, rest, scatter = np.empty(columns), np.empty(columns), np.empty((columns, columns))
+    mean, rest, scatter = np.empty(columns), np.empty(columns), empty(columns, columns)
     sums.finish(mean, rest, scatter)
     return Moments(n_samples, n_features, sums.weight, mean, scatter, "native", rest)
 
@@ -142,7 +143,7 @@ def gram(X: NDArray, weights: NDArray | None, centre: bool, n_threads: int | Non
     mean = np.zeros(n_features)
     for columns in chunks(n_features, max(64, int(CALL / column_work)), "gram"):
         products.add(X[:, columns], mean[columns], threads)
-    result = np.empty((n_samples, n_samples))
+    result = empty(n_samples, n_samples)
     products.finish(result)
     return Gram(mean, result, "native")
 

@@ -240,14 +240,32 @@ inline void add_products(Team &team, const Panels &Z, std::size_t rows, std::siz
     });
 }
 
-// Writes both halves of the symmetric (columns, columns) matrix whose lower half is C (columns, width).
+// Writes both halves of the symmetric (columns, columns) matrix whose lower half is C (columns, width): a square of
+// vectors after the other, as it lies and transposed.
 inline void mirror(const double *C, std::size_t columns, std::size_t width, double *both) {
     constexpr std::size_t kSquare = 32;
-    for (std::size_t top = 0; top < columns; top += kSquare)
+    static_assert(kSquare % kF64 == 0);
+    const std::size_t whole = columns / kF64 * kF64;
+    auto copy = [&](std::size_t i, std::size_t first, std::size_t last) {
+        for (std::size_t j = first; j < last; j++) both[i * columns + j] = both[j * columns + i] = C[i * width + j];
+    };
+    for (std::size_t top = 0; top < whole; top += kSquare)
         for (std::size_t left = 0; left <= top; left += kSquare)
-            for (std::size_t i = top; i < std::min(columns, top + kSquare); i++)
-                for (std::size_t j = left; j < std::min(i + 1, left + kSquare); j++)
-                    both[i * columns + j] = both[j * columns + i] = C[i * width + j];
+            for (std::size_t i = top; i < std::min(whole, top + kSquare); i += kF64)
+                for (std::size_t j = left; j < std::min(i + 1, left + kSquare); j += kF64) {
+                    if (j == i) {
+                        for (std::size_t row = i; row < i + kF64; row++) copy(row, i, row + 1);
+                        continue;
+                    }
+                    f64v lines[kF64];
+                    for (std::size_t r = 0; r < kF64; r++) {
+                        lines[r] = load<f64v>(C + (i + r) * width + j);
+                        store(both + (i + r) * columns + j, lines[r]);
+                    }
+                    transpose(lines);
+                    for (std::size_t r = 0; r < kF64; r++) store(both + (j + r) * columns + i, lines[r]);
+                }
+    for (std::size_t i = whole; i < columns; i++) copy(i, 0, i + 1);
 }
 
 }  // namespace rmodels::RMODELS_ISA
