@@ -17,7 +17,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 _WRITTEN = {
     "affine": ("reference", "native", "gpu"),
     "assign": ("reference", "native"),
-    "bins": ("reference", "native"),
+    "bins": ("reference", "native", "gpu"),
     "conjugate": ("reference", "native"),
     "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),
