@@ -16,7 +16,7 @@ __all__ = ["choose", "implementation", "unavailable"]
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
     "affine": ("reference", "native", "gpu"),
-    "assign": ("reference", "native"),
+    "assign": ("reference", "native", "gpu"),
     "bins": ("reference", "native", "gpu"),
     "conjugate": ("reference", "native"),
     "connect": ("reference", "native"),
