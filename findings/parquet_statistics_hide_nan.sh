@@ -4,7 +4,8 @@
 # keeps the same rows of a file and of the same table in memory; statistics only spare reading. What happens: minimum
 # and maximum in a file leave NaN out, and both readers take them for bounds of every row. DuckDB calls NaN the largest
 # number, so `x > 4` loses it and `x <= 100` keeps it; 2.0 goes further and settles `isnan(x)` without a look: no row is
-# NaN, so `where not isnan(x)` keeps all of them, and a mean of what is not NaN is NaN (1.4.4 finds those rows). Of a file that DuckDB wrote, which has no bounds where there is NaN, all is right. pyarrow, and with it
+# NaN, so `where not isnan(x)` keeps all of them, and a mean of what is not NaN is NaN (1.4.4 finds those rows). Of a
+# file that DuckDB wrote, which has no bounds where there is NaN, all is right. pyarrow, and with it
 # `pandas.read_parquet(filters=[("x", "!=", 0)])`, loses the NaN of a row group whose other values are all 0, where
 # `query("x != 0")` and filters=[("x", "not in", [0])] keep it; of ~(x >= 0) it finds nothing. polars 2.1.0 keeps the
 # same rows of the file and of the table. None raises or warns.

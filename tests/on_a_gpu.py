@@ -40,7 +40,7 @@ REQUIRED = (
     # brought along, if it has none
     *("click", "hypothesis", "pandas", "pytest", "pytest_timeout", "rich", "statsmodels"),
 )
-OPTIONAL = ("xdist", "faiss", "cuml")
+OPTIONAL = ("xdist", "faiss", "cuml", "flash_kmeans")
 
 # Those of the operations first.
 FIRST = ("ops/test_gpu_accumulation.py", "ops/test_gpu.py", "ops", "data/test_tensors.py", ".")

@@ -8,21 +8,27 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 
 import rmodels
 from rmodels import (
+    BisectingKMeans,
+    KMeans,
     KNeighborsClassifier,
     KNeighborsRegressor,
     LinearRegression,
+    MiniBatchKMeans,
     NearestNeighbors,
     RadiusNeighborsClassifier,
     RadiusNeighborsRegressor,
     Ridge,
     RidgeCV,
+    kmeans_plusplus,
     ops,
     scan,
 )
+from rmodels.config import config_context
 from rmodels.ops import device
 
 torch = pytest.importorskip("torch", reason="the extra gpu is not installed: PyTorch")
@@ -203,6 +209,104 @@ def test_ridge_of_short_floats(place, dtype):
         np.testing.assert_allclose(ours.coef_.cpu(), theirs.coef_, rtol=1e-5, atol=1e-6)
 
 
+CLUSTERS = {
+    "k-means++": lambda: KMeans(5, random_state=0),
+    "at random": lambda: KMeans(4, init="random", n_init=3, random_state=0),
+    "of a function": lambda: KMeans(3, init=lambda A, k, random_state: A[:k]),
+    "empty at first": lambda: KMeans(
+        4, init=np.concatenate([X[:2], np.full((2, 4), 50.0)]), max_iter=2
+    ),
+    "one": lambda: KMeans(1),
+    "mini-batches": lambda: MiniBatchKMeans(3, batch_size=20, random_state=0, max_iter=4),
+    "bisections": lambda: BisectingKMeans(4, random_state=0),
+    "bisections by count": lambda: BisectingKMeans(
+        3, init="k-means++", bisecting_strategy="largest_cluster", random_state=0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clusters_have_the_same_bits(place, name, weighted, dtype):
+    data = [X.astype(dtype), None, WEIGHTS] if weighted else [X.astype(dtype)]
+    ours, theirs = both(CLUSTERS[name], place, *data)
+    assert_same(ours.cluster_centers_, theirs.cluster_centers_, place)
+    assert_same(ours.labels_, theirs.labels_, place)
+    assert ours.inertia_ == theirs.inertia_
+    if isinstance(ours, KMeans):
+        np.testing.assert_array_equal(ours.inertia_history_, theirs.inertia_history_)
+    queries = QUERIES.astype(dtype)
+    there = tensor(queries, place)
+    assert_same(ours.predict(there), theirs.predict(queries), place)
+    np.testing.assert_array_equal(ours.predict(queries), theirs.predict(queries))
+    # squares are added in another order
+    rtol = 16 * float(np.finfo(dtype).eps)
+    assert_same(ours.transform(there), theirs.transform(queries), place, rtol=rtol)
+    assert ours.score(there) == theirs.score(queries)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_clusters_of_short_floats(place, dtype):
+    short = [tensor(part, place, getattr(torch, dtype)) for part in (X, QUERIES)]
+    wide = [part.float().cpu().numpy() for part in short]
+    ours, theirs = (KMeans(3, random_state=0).fit(part[0]) for part in (short, wide))
+    assert_same(ours.labels_, theirs.labels_, place)
+    # float16 becomes float64 on the processor: each is rounded once
+    rtol = float(np.finfo(np.float32).eps)
+    np.testing.assert_allclose(ours.cluster_centers_.cpu(), theirs.cluster_centers_, rtol=rtol)
+    assert_same(ours.predict(short[1]), theirs.predict(wide[1]), place)
+
+
+def test_clusters_of_parts_of_a_tensor(place):
+    there = tensor(np.repeat(np.repeat(X.T, 2, axis=0), 3, axis=1), place)[::2, ::3].T
+    weights = tensor(np.repeat(WEIGHTS, 2), place)[::2]
+    ours = KMeans(5, random_state=0).fit(there, sample_weight=weights)
+    theirs = KMeans(5, random_state=0).fit(X, sample_weight=WEIGHTS)
+    assert_same(ours.labels_, theirs.labels_, place)
+    assert_same(ours.cluster_centers_, theirs.cluster_centers_, place)
+    found, rows = kmeans_plusplus(there, 4, random_state=0)
+    expected = kmeans_plusplus(X, 4, random_state=0)
+    assert_same(found, expected[0], place)
+    np.testing.assert_array_equal(rows, expected[1])
+
+
+def test_clusters_go_on_with_batches(place):
+    ours, theirs = (MiniBatchKMeans(3, random_state=0) for _ in range(2))
+    for part in (slice(30), slice(30, 60)):
+        ours.partial_fit(tensor(X[part], place), sample_weight=tensor(WEIGHTS[part], place))
+        theirs.partial_fit(X[part], sample_weight=WEIGHTS[part])
+        assert_same(ours.cluster_centers_, theirs.cluster_centers_, place)
+        assert_same(ours.labels_, theirs.labels_, place)
+
+
+@pytest.mark.skipif(
+    ops.unavailable("gpu") is not None, reason=f"no GPU engine: {ops.unavailable('gpu')}"
+)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, scan])
+def test_clusters_of_what_is_copied_to_the_gpu(kind):
+    with config_context(engine="gpu"):
+        ours = KMeans(3, random_state=0).fit(kind(X), sample_weight=WEIGHTS)
+        found = ours.predict(kind(QUERIES))
+    theirs = KMeans(3, random_state=0).fit(X, sample_weight=WEIGHTS)
+    assert ours.engine_ == "gpu"
+    for ours_, theirs_ in (
+        (ours.cluster_centers_, theirs.cluster_centers_),
+        (ours.labels_, theirs.labels_),
+        (found, theirs.predict(QUERIES)),
+    ):
+        assert isinstance(ours_, np.ndarray)
+        np.testing.assert_array_equal(ours_, theirs_)
+
+
+def test_clusters_of_what_is_not_finite(place):
+    bad = X.copy()
+    bad[7, 1] = np.inf
+    for model in (KMeans(2), MiniBatchKMeans(2), BisectingKMeans(2)):
+        with pytest.raises(ValueError, match="infinity"):
+            model.fit(tensor(bad, place))
+
+
 KEPT = {
     "least squares": lambda: LinearRegression(),
     "stream": lambda: LinearRegression(iterations=5, learning_rate=0.1, solver="stream"),
@@ -212,6 +316,7 @@ KEPT = {
     "votes": lambda: KNeighborsClassifier(n_neighbors=3, weights="distance"),
     "votes in a radius": lambda: RadiusNeighborsClassifier(0.8, outlier_label="most_frequent"),
     "means": lambda: KNeighborsRegressor(n_neighbors=3),
+    "clusters": lambda: KMeans(3, random_state=0),
 }
 
 

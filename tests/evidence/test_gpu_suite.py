@@ -30,6 +30,7 @@ def test_measures_every_line():
     contenders = {line.contender for line in suite.lines}
     assert {"rmodels cpu", "rmodels gpu, data there", "rmodels gpu, indexed"} <= contenders
     assert {"torch cdist + topk", "torch product + topk"} <= contenders
+    assert "torch product + argmin" in contenders
     assert {"rmodels gpu, with copy", "rmodels gpu, with indexing and copy"} <= contenders
     first = [problem.name for problem in problems if problem.has_goal]
     assert first == ["gpu-pca-read", "gpu-descent", "gpu-glm-read"]

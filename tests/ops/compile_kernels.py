@@ -22,6 +22,16 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 from rmodels.ops import device
+from rmodels.ops.assign import (
+    Assignment,
+    Seeding,
+    Sums,
+    add_centre,
+    add_sums,
+    find_gains,
+    own_squares,
+    reassign,
+)
 from rmodels.ops.descent import gradient
 from rmodels.ops.moments import moments
 from rmodels.ops.nearest import gpu, index, nearest, within
@@ -99,6 +109,32 @@ def linear():
     gradient(X.T.contiguous().T, Y, np.zeros((41, 9)), Y[:, 0].abs())
 
 
+def clusters():
+    for d in (2, 40, 128, 784):
+        for dtype in (torch.float32, torch.float64):
+            X, w = data(2000, d, dtype), data(2000, 1, dtype)[:, 0].abs()
+            groups(X, None)
+            groups(X, w)
+    groups(data(2000, 40, torch.bfloat16), None)
+    groups(data(2000, 40, torch.float16), None)
+    groups(data(2000, 40).T.contiguous().T, None)
+
+
+def groups(X, weights, k=100):
+    """Go through the kernels of k-means."""
+    d = X.shape[1]
+    centres = np.zeros((k, d))
+    sums, known = Sums.of(k, np.zeros(d), np.ones(d)), Assignment.of(len(X), X)
+    squares = device.full(len(X), 0.0, np.float64, X)
+    reassign(sums, X, centres, known, weights, squares)
+    labels = device.full(len(X), 0, np.int32, X)
+    add_sums(sums, X, labels, weights)
+    own_squares(X, centres, labels)
+    state = add_centre(Seeding.of(X, weights), centres[0])
+    for count in (1, 6, 40):
+        find_gains(state, centres[:count])
+
+
 def search(d, dtype=torch.float32, metric="euclidean", p=2.0):
     X, Q = data(2 * gpu.GROUP * gpu.TILE, d, dtype), data(200, d, dtype)
     built = index(X, metric, p)
@@ -131,7 +167,7 @@ def many_groups():
 
 if __name__ == "__main__":
     results = compile_instead(int(sys.argv[1]))
-    for case in (linear, euclidean, other_metrics, many_groups):
+    for case in (linear, clusters, euclidean, other_metrics, many_groups):
         case()
     for each in results:
         del each["kept"]

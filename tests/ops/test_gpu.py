@@ -130,6 +130,55 @@ def test_moments_and_gradient_in_blocks(monkeypatch):
 
 
 @pytestmark_gpu
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_clusters_in_blocks(there, weighted, monkeypatch):
+    """Of rows here or there, the results are the same, and where the rows are."""
+    from rmodels.ops import assign as operation
+    from rmodels.ops.assign import gpu
+
+    monkeypatch.setattr(gpu, "BLOCK_BYTES", 1 << 14)
+    rng = np.random.default_rng(11)
+    X, centres = rng.normal(size=(2500, 5)).astype(np.float32), rng.normal(size=(7, 5))
+    w = rng.random(2500) if weighted else None
+    given = [X, w]
+    if there:
+        given = [None if each is None else tensors(each)[0] for each in given]
+
+    def found_by(engine, X, w):
+        seen = operation.Assignment.of(len(X), X)
+        sums = operation.Sums.of(7, np.full(5, 0.1), np.full(5, 9.0))
+        squares = device.full(len(X), 0.0, np.float64, X)
+        sums = operation.reassign(sums, X, centres, seen, w, squares, engine=engine)
+        before = seen.labels + 0
+        sums = operation.reassign(sums, X, centres[::-1] * 0.7, seen, w, engine=engine)
+        state = operation.Seeding.of(X, w)
+        for centre in centres[:3]:
+            state = operation.add_centre(state, centre, engine=engine)
+        rows = before, seen.labels, squares, state.closest, state.nearest
+        rest = (
+            operation.assign(X, centres, engine=engine),
+            operation.own_squares(X, centres, before, engine=engine),
+        )
+        few = (
+            sums.limbs,
+            operation.add_sums(sums, X, seen.labels, w, before, engine=engine).limbs,
+            *operation.find_range(X, engine=engine),
+            operation.find_gains(state, centres, engine=engine),
+            state.potentials,
+        )
+        return (*rows, *rest), few
+
+    rows, few = found_by("gpu", *given)
+    expected, expected_few = found_by("reference", X, w)
+    for ours, theirs in zip(rows, expected, strict=True):
+        assert type(ours) is type(given[0])
+        np.testing.assert_array_equal(arrays.on_host(ours), theirs)
+    for ours, theirs in zip(few, expected_few, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytestmark_gpu
 @pytest.mark.parametrize("strides", [(1, 1 << 30), (1 << 30, 1)])
 def test_offsets_beyond_32_bits(strides):
     """Of three rows or three columns, 2³⁰ values apart; what is between them is never written."""
@@ -153,6 +202,21 @@ def test_offsets_beyond_32_bits(strides):
     assert torch.equal(found.losses, expected.losses)
     found, expected = moments(there, there, w), moments(near, near, near[:, 0].abs())
     assert torch.equal(found.scatter, expected.scatter)
+    pairs = zip(of_clusters(there), of_clusters(near), strict=True)
+    assert all(np.array_equal(found, expected) for found, expected in pairs)
+
+
+def of_clusters(X):
+    """Yield what each kernel of k-means says of rows."""
+    from rmodels.ops import assign as operation
+
+    centres = np.random.default_rng(3).normal(size=(3, X.shape[1]))
+    seen, squares = operation.Assignment.of(len(X), X), device.full(len(X), 0.0, np.float64, X)
+    sums = operation.Sums.of(3, centres[0], np.full(X.shape[1], 9.0))
+    yield operation.reassign(sums, X, centres, seen, None, squares).limbs
+    yield from (seen.labels.cpu(), squares.cpu(), *operation.find_range(X))
+    state = operation.add_centre(operation.Seeding.of(X), centres[0])
+    yield from (state.closest.cpu(), operation.find_gains(state, centres))
 
 
 @pytestmark_gpu

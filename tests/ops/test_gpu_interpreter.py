@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compile_kernels import groups
 
 from rmodels.ops import device
 from rmodels.ops.descent import gradient
@@ -85,6 +86,7 @@ def test_floats_have_32_bits(floats):
     X, Q = data()
     gradient(X, X[:, :1], np.zeros((6, 1)))
     moments(X, X[:, :1])
+    groups(X, X[:, 0].abs())
     for size in SIZES:
         X, Q = data(size)
         for metric, p in METRICS:

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rmodels import LinearRegression
+from rmodels import KMeans, LinearRegression
 from rmodels.ops import device
 from rmodels.ops.descent import descent
 from rmodels.ops.nearest import index, nearest
@@ -25,7 +25,17 @@ pytestmark = pytest.mark.gpu
 
 NO_KERNEL = {
     *("alias", "detach", "empty", "expand", "is_pinned", "new_empty", "permute", "reshape"),
-    *("select", "slice", "split", "t", "transpose", "unsqueeze", "view", "_unsafe_view"),
+    *(
+        "select",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "t",
+        "transpose",
+        "unsqueeze",
+        "view",
+        "_unsafe_view",
+    ),
 }
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "repeat_interleave"}
 rng = np.random.default_rng(0)
@@ -44,8 +54,11 @@ class Counts(TorchDispatchMode):
             with _disable_current_modes():
                 return run(kernel, *args, **options)
 
+        self.largest = 0  # values that were copied at once
+
         def copied(tensor):
             self.counts["waits"] += 1
+            self.largest = max(self.largest, tensor.numel())
             return copy(tensor)
 
         monkeypatch.setattr(GridExecutor, "__call__", launch)
@@ -62,13 +75,17 @@ class Counts(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def counts_of(call, monkeypatch):
+def follow(call, monkeypatch):
     call()  # what is kept for later calls is there
     with monkeypatch.context() as patched:
         seen = Counts(patched)
         with seen:
             call()
-    return dict(seen.counts)
+    return seen
+
+
+def counts_of(call, monkeypatch):
+    return dict(follow(call, monkeypatch).counts)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -108,3 +125,32 @@ def test_a_block_of_queries_waits_twice(monkeypatch):
     found = counts_of(lambda: nearest(built, Q, 3), monkeypatch)
     assert found["waits"] == 2  # how many candidates; which queries are left to the fallback
     assert found["launches"] <= 70
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_iteration_of_k_means_waits_once(weighted, monkeypatch):
+    X = torch.tensor(rng.random((1000, 3)))
+    w = torch.tensor(rng.random(1000)) if weighted else None
+    few, many = (
+        counts_of(
+            lambda: KMeans(5, init=X[:5], max_iter=steps, tol=0).fit(X, sample_weight=w),  # noqa: B023
+            monkeypatch,
+        )
+        for steps in (2, 7)
+    )
+    assert {name: many[name] - few[name] for name in many} == {
+        "waits": 5,  # for the sums
+        "uploads": 5,  # of the centres
+        "launches": 15,  # the sums begin at 0; labels; sums
+    }
+
+
+def test_k_means_copies_no_rows(monkeypatch):
+    """Beside those that become centres: at most the squares of a block of rows, or bins."""
+    X = torch.tensor(rng.random((6000, 3)))
+    model = KMeans(3, random_state=0, max_iter=3)
+    seen = follow(lambda: model.fit(X), monkeypatch)
+    assert isinstance(model.labels_, torch.Tensor)
+    assert seen.largest < len(X)
+    seen = follow(lambda: (model.predict(X), model.transform(X), model.score(X)), monkeypatch)
+    assert seen.largest < len(X)

@@ -124,14 +124,13 @@ def count():
 
 def work():
     with blas_threads(1, 1):
-        done.set()
+        pass
+    done.set()
     over.wait(60)
 
 before, other = count(), threading.Thread(target=work)
 other.start()
 done.wait(30)
-while count() != before:
-    pass
 with threadpool_limits(1):
     print(*before, *count())
 over.set()

@@ -15,7 +15,7 @@ from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.cluster._centres import Matrix
 from rmodels.cluster._seeded import SeededCentres
 from rmodels.data import Need, Rows, Source
-from rmodels.data.arrays import as_kind_of, beside, convert_like
+from rmodels.data.arrays import as_kind_of, beside, convert_like, join
 from rmodels.solvers.bisection import Bisection, assign_leaves, measure_leaves, order_leaves
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
 from rmodels.solvers.moments import as_array
@@ -65,7 +65,7 @@ class BisectingKMeans(SeededCentres):
         in float64, of equal ones to the first. It need not be that of the nearest centre of all.
     inertia_ : float
         Σ w ‖x − m‖² of rows and the centres of their clusters.
-    engine_ : {"reference", "native"}
+    engine_ : {"reference", "native", "gpu"}
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
@@ -176,7 +176,7 @@ class BisectingKMeans(SeededCentres):
         >>> BisectingKMeans(2, random_state=0).fit([[0.0], [1.0], [9.0], [10.0]]).inertia_
         1.0
         """
-        source = data.source(self, X, None, sample_weight, need=Need()).on_host()
+        source = data.source(self, X, None, sample_weight, need=Need())
         threads, n = source.threads(None), find_extent(source).n_samples
         self._check_count(n)
         random_state = check_random_state(self.random_state)
@@ -203,7 +203,7 @@ class BisectingKMeans(SeededCentres):
             )
         )
         self.cluster_centers_ = convert_like(centres, X, source.dtype)
-        self.labels_ = as_kind_of(np.concatenate(ends.labels), X)
+        self.labels_ = as_kind_of(join(ends.labels), X)
         self.inertia_, self._splits, self._pairs = ends.inertia.value, splits, tree.pairs
         return self
 
@@ -248,7 +248,7 @@ class BisectingKMeans(SeededCentres):
         return lloyd.run(starts)
 
     def _predict(self, rows: Rows) -> Any:
-        return beside(assign_leaves(rows.on_host(), self._splits, self._pairs, None), rows.X)
+        return beside(assign_leaves(rows, self._splits, self._pairs, None), rows.X)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         graph, splits = X.graph, np.asarray(self._splits, dtype=np.int64)

@@ -16,11 +16,10 @@ from rmodels import data
 from rmodels.base.callbacks import CallbackSupport
 from rmodels.base.state import HasState, check_is_fitted
 from rmodels.data import Need, Rows, hold, map_rows
-from rmodels.data.arrays import adopt, as_dtype, beside, join, on_host
+from rmodels.data.arrays import adopt, as_dtype, beside, join, namespace, on_host
 from rmodels.ops.mahalanobis import diagonal
 from rmodels.solvers.lloyd import assign_rows, sum_squares_to
-from rmodels.solvers.moments import as_array
-from rmodels.solvers.seeds import dense_blocks
+from rmodels.solvers.seeds import as_dense, dense_blocks
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
@@ -123,7 +122,7 @@ class Centres(
         return map_rows(self, X, hold(self, X)._predict, need=_QUERIES, task="predict")
 
     def _predict(self, rows: Rows) -> Any:
-        return beside(assign_rows(rows.on_host(), self._centres(), None), rows.X)
+        return beside(assign_rows(rows, self._centres(), None), rows.X)
 
     def transform(self, X: ArrayLike) -> Any:
         """Return the distance of each row to each centre.
@@ -149,12 +148,13 @@ class Centres(
         return map_rows(self, X, hold(self, X)._transform, need=_QUERIES, task="transform")
 
     def _transform(self, rows: Rows) -> Any:
-        centres, host = self._centres(), rows.on_host()
+        centres = self._centres()
         ones, found = np.ones_like(centres), []
-        for part in dense_blocks(host):
+        for part in dense_blocks(rows):
             for block in part.blocks(max(256, _NUMBERS // len(centres))):
-                squares = diagonal(as_array(block.X), centres, ones)
-                found.append(as_dtype(np.sqrt(squares, out=squares), rows.dtype))
+                squares = diagonal(as_dense(block.X), centres, ones)
+                roots = namespace(squares).sqrt(squares, out=squares)
+                found.append(as_dtype(roots, rows.dtype))
         return beside(join(found), rows.X)
 
     def fit_transform(
@@ -206,7 +206,7 @@ class Centres(
         """
         check_is_fitted(self)
         source = data.source(self, X, None, sample_weight, need=_QUERIES, reset=False, task="score")
-        return -source.on_host().fold(partial(sum_squares_to, centres=self._centres())).value
+        return -source.fold(partial(sum_squares_to, centres=self._centres())).value
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         squares = X.measure(self._centres())

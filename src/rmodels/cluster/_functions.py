@@ -146,7 +146,7 @@ def kmeans_plusplus(
         raise NotCoveredError(
             "kmeans_plusplus draws from rows in memory: give an array, or have KMeans draw from X"
         )
-    rows = source.on_host()
+    rows = source
     n = rows.X.shape[0]
     if n < n_clusters:
         raise ValueError(f"n_samples={n} should be >= n_clusters={n_clusters}.")

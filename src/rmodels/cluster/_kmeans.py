@@ -14,7 +14,7 @@ from rmodels.base.sklearn import StrOptions
 from rmodels.base.warnings import warn
 from rmodels.cluster._seeded import SeededCentres
 from rmodels.data import Need, Source
-from rmodels.data.arrays import as_kind_of, convert_like
+from rmodels.data.arrays import as_kind_of, convert_like, namespace
 from rmodels.solvers.lloyd import Clustering, Lloyd, find_extent
 from rmodels.solvers.seeds import sample_rows
 
@@ -71,7 +71,7 @@ class KMeans(SeededCentres):
     inertia_history_ : ndarray, a number for each iteration
         Inertia after each iteration, of its labels and the means of their rows. To the rounding
         of the squares of the rows about the middle of the columns.
-    engine_ : {"reference", "native"}
+    engine_ : {"reference", "native", "gpu"}
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
@@ -79,8 +79,8 @@ class KMeans(SeededCentres):
     Notes
     -----
     Sums of rows are in fixed point, and labels exact: all attributes have the same bits for any
-    number of threads, on any instruction set, and for the same rows in an array, in batches or on a
-    cluster, as long as the centres begin with the same rows.
+    number of threads, on any instruction set, on a GPU, and for the same rows in an array, in
+    batches or on a cluster, as long as the centres begin with the same rows.
 
     A centre without a row takes the row that is farthest from its own centre, as in scikit-learn;
     of several, the first takes the farthest.
@@ -90,7 +90,8 @@ class KMeans(SeededCentres):
     are asked where these tell. Memory: 24 bytes a row, and while centres are drawn a float32 copy
     of rows of at most 64 columns, within an eighth of the setting `memory_limit`. A scan is read
     once an iteration, and twice beside; its bounds are kept if they fit in a quarter of the limit,
-    else it is read once more. Sparse X becomes arrays, a block within the memory limit at a time.
+    else it is read once more. Tensors on a GPU stay there, and no bounds are kept. Sparse X becomes
+    arrays, a block within the memory limit at a time.
 
     Source: S. Lloyd, "Least squares quantization in PCM", 1982; D. Arthur, S. Vassilvitskii,
     "k-means++: the advantages of careful seeding", 2007.
@@ -171,7 +172,7 @@ class KMeans(SeededCentres):
         >>> model.inertia_history_.round(6)
         array([48.666667,  1.      ,  1.      ])
         """
-        source = data.source(self, X, None, sample_weight, need=Need()).on_host()
+        source = data.source(self, X, None, sample_weight, need=Need())
         extent, threads = find_extent(source), source.threads(None)
         self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()
@@ -200,7 +201,7 @@ class KMeans(SeededCentres):
         return self._set_clusters(best, lloyd.engine, source, X)
 
     def _set_clusters(self, best: Clustering, engine: str, source: Source, X: Any) -> "KMeans":
-        distinct = np.count_nonzero(np.bincount(best.labels))
+        distinct = int((namespace(best.labels).bincount(best.labels) > 0).sum())
         if distinct < self.n_clusters:
             warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "

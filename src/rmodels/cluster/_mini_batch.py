@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from rmodels import data, ops
+from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.cluster._seeded import SeededCentres
 from rmodels.data import Need, Rows, Source
-from rmodels.data.arrays import as_kind_of, convert_like
+from rmodels.data.arrays import as_kind_of, convert_like, join
 from rmodels.exceptions import NotCoveredError
-from rmodels.solvers.lloyd import find_extent, find_spread, measure_rows
+from rmodels.solvers.lloyd import find_engine, find_extent, find_spread, measure_rows
 from rmodels.solvers.mini_batches import MiniBatches, Progress
 from rmodels.solvers.seeds import WeightedDraws, sample_rows, take_rows
 
@@ -82,7 +82,7 @@ class MiniBatchKMeans(SeededCentres):
         How many times as many rows as those of X the batches of `fit` had, rounded up.
     n_steps_ : int
         Batches.
-    engine_ : {"reference", "native"}
+    engine_ : {"reference", "native", "gpu"}
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X has feature names that are all strings.
@@ -200,7 +200,7 @@ class MiniBatchKMeans(SeededCentres):
         source = data.source(self, X, None, sample_weight, need=_CHECKED)
         random_state, threads = check_random_state(self.random_state), source.threads(None)
         source.keep_rows()
-        sample = sample_rows(source.on_host(), random_state)
+        sample = sample_rows(source, random_state)
         n = sample.X.shape[0]
         if n < self.n_clusters and n < source.number_rows():
             self._check_sample(sample, self.n_clusters)
@@ -271,7 +271,7 @@ class MiniBatchKMeans(SeededCentres):
                 "partial_fit takes one mini-batch in memory: give an array, or have fit draw "
                 "batches from X"
             )
-        rows, threads = source.on_host(), source.threads(None)
+        rows, threads = source, source.threads(None)
         random_state = self._restore_draws()
         if begun:
             given = self._centres(), self._counts.copy(), self._since, self._batch_rows
@@ -312,12 +312,12 @@ class MiniBatchKMeans(SeededCentres):
         """Set what `fit` and `partial_fit` both set; return the estimator."""
         self.cluster_centers_ = convert_like(batches.centres, X, source.dtype)
         self._counts, self._since = batches.weights, batches.since
-        self._batch_rows, self.engine_ = batches.batch_size, ops.choose("assign")
+        self._batch_rows, self.engine_ = batches.batch_size, find_engine(source)
         if self.compute_labels:
-            ends = source.on_host().fold(
+            ends = source.fold(
                 partial(measure_rows, centres=self._centres(), n_threads=batches.n_threads)
             )
-            self.labels_ = as_kind_of(np.concatenate(ends.labels), X)
+            self.labels_ = as_kind_of(join(ends.labels), X)
             self.inertia_ = ends.inertia.value
         return self
 

@@ -96,7 +96,7 @@ class SeededCentres(Centres):
         """Return centres to begin with, from a sample or from all rows."""
         assert isinstance(rows, Rows)
         if callable(self.init):
-            given = self.init(rows.X, n_clusters, random_state=random_state)
+            given = self.init(on_host(rows.X), n_clusters, random_state=random_state)
             return self._check_centres(given, rows, n_clusters)
         if self._is("random"):
             return draw_uniformly(rows, n_clusters, random_state)

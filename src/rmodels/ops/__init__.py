@@ -16,8 +16,8 @@ __all__ = ["choose", "implementation", "unavailable"]
 # What each operation is written for: declared here, never discovered by failing.
 _WRITTEN = {
     "affine": ("reference", "native", "gpu"),
-    "assign": ("reference", "native"),
-    "bins": ("reference", "native"),
+    "assign": ("reference", "native", "gpu"),
+    "bins": ("reference", "native", "gpu"),
     "conjugate": ("reference", "native"),
     "connect": ("reference", "native"),
     "moments": ("reference", "native", "gpu"),

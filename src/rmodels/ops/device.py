@@ -23,6 +23,7 @@ __all__ = [
     "beside_its_data",
     "capability",
     "device",
+    "full",
     "holds",
     "is_interpreted",
     "like",
@@ -71,9 +72,19 @@ def unavailable() -> str | None:
 
 def holds(array: Any) -> bool:
     """Return whether an array is a tensor on the GPU."""
-    if isinstance(array, np.ndarray) or array is None:
+    if isinstance(array, np.ndarray) or not hasattr(array, "is_cuda"):
         return False
     return bool(array.is_cuda) or (is_interpreted() and array.device.type == "cpu")
+
+
+def full(size: int, value: float, dtype: Any, beside: Any) -> Any:
+    """Return a value as often as asked: as a tensor if another array is one on the device."""
+    if not holds(beside):
+        return np.full(size, value, dtype) if value else np.zeros(size, dtype)
+    import torch
+
+    there = getattr(torch, np.dtype(dtype).name)
+    return torch.full((size,), value, dtype=there, device=beside.device)
 
 
 def device(*arrays: Any) -> "torch.device":

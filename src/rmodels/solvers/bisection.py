@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data import Rows, Source
+from rmodels.data.arrays import beside, join, namespace, on_host
+from rmodels.ops import device
 from rmodels.ops.assign import assign, own_squares
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.lloyd import Ends, assign_rows, measure_rows
-from rmodels.solvers.moments import as_array
-from rmodels.solvers.seeds import dense_blocks
+from rmodels.solvers.seeds import as_dense, dense_blocks
 
 __all__ = ["Bisection", "Nodes", "assign_leaves", "measure_leaves", "order_leaves"]
 
@@ -30,14 +31,25 @@ def _descend(
     X: NDArray, splits: Sequence[int] | Nodes, pairs: Matrix, n_threads: int | None
 ) -> Nodes:
     """Return the node of each row: of both centres of a split, the nearer one's."""
-    nodes = np.zeros(len(X), dtype=np.int32)
+    nodes: Nodes = device.full(len(X), 0, np.int32, X)
     for s, split in enumerate(splits):
-        here = np.flatnonzero(nodes == split)
+        here = _find(nodes, split)
         if len(here):
             whole = len(here) == len(X)
             side = assign(X if whole else X[here], pairs[s], n_threads=n_threads)
             nodes[here] = 2 * s + 1 + side
     return nodes
+
+
+def _find(nodes: Nodes, node: int) -> Any:
+    """Return the places of the rows in a node."""
+    return namespace(nodes).where(nodes == node)[0]
+
+
+def _name(nodes: Nodes, numbers: Nodes) -> Nodes:
+    """Return the numbers of nodes."""
+    found: Nodes = beside(numbers, nodes)[nodes]
+    return found
 
 
 def order_leaves(splits: Sequence[int] | Nodes) -> Nodes:
@@ -67,11 +79,13 @@ def assign_leaves(
 ) -> NDArray[np.int32]:
     """Return the number of the leaf of each of some rows in memory."""
     numbers = order_leaves(splits)
-    found = [
-        numbers[_descend(as_array(block.X), splits, pairs, n_threads)]
-        for block in dense_blocks(rows)
-    ]
-    return np.concatenate(found)
+    found: Nodes = join(
+        [
+            _name(_descend(as_dense(block.X), splits, pairs, n_threads), numbers)
+            for block in dense_blocks(rows)
+        ]
+    )
+    return found
 
 
 def measure_leaves(
@@ -80,7 +94,7 @@ def measure_leaves(
     """Return the leaves of rows in memory, and Σ w ‖x − m‖² to their centres."""
     numbers = order_leaves(splits)
     return measure_rows(
-        rows, centres, n_threads, lambda X: numbers[_descend(X, splits, pairs, n_threads)]
+        rows, centres, n_threads, lambda X: _name(_descend(X, splits, pairs, n_threads), numbers)
     )
 
 
@@ -99,13 +113,14 @@ class _Halves:
 def _halve(rows: Rows, pair: Matrix, n_threads: int | None) -> _Halves:
     found = None
     for block in dense_blocks(rows):
-        X = as_array(block.X)
+        X = as_dense(block.X)
         labels = assign(X, pair, n_threads=n_threads)
         squares = own_squares(X, pair, labels, n_threads=n_threads)
         if block.weights is not None:
             squares = block.weights * squares
         first, second = (ExactSum.of(squares[labels == side]) for side in (0, 1))
-        part = _Halves(np.bincount(labels, minlength=2), (first, second))
+        counts = on_host(namespace(labels).bincount(labels, minlength=2))
+        part = _Halves(counts, (first, second))
         found = part if found is None else found + part
     assert found is not None
     return found
@@ -163,7 +178,7 @@ def _compute_within(
     for pair, side in zip(pairs, sides, strict=True):
         if not rows.X.shape[0]:
             return None
-        rows = rows.take(np.flatnonzero(assign_rows(rows, pair, n_threads) == side))
+        rows = rows.take(_find(assign_rows(rows, pair, n_threads), side))
     return compute(rows) if rows.X.shape[0] else None
 
 
@@ -209,7 +224,7 @@ class Bisection:
     ) -> None:
         self._source, self._sample, self._by_count = source, sample, by_count
         self._threads = n_threads
-        self._nodes = np.zeros(sample.X.shape[0], dtype=np.int32)
+        self._nodes: Nodes = device.full(sample.X.shape[0], 0, np.int32, sample.X)
         self._sizes: dict[int, float] = {0: 0.0}  # of the leaves, by which they are chosen
         self.splits: list[int] = []
         self.pairs: Matrix = np.empty((0, 2, source.n_features))
@@ -223,7 +238,7 @@ class Bisection:
         """Return the rows of a node that are in the sample."""
         if node == 0:
             return self._sample
-        return self._sample.take(np.flatnonzero(self._nodes == node))
+        return self._sample.take(_find(self._nodes, node))
 
     def rows_of(self, node: int) -> Source:
         """Return all rows of a node."""
@@ -244,7 +259,7 @@ class Bisection:
         sample = self.sample_of(node)
         rows = sample if self._source.in_memory else self.rows_of(node)
         halves = rows.fold(partial(_halve, pair=pair, n_threads=self._threads))
-        here, first = np.flatnonzero(self._nodes == node), 2 * len(self.splits) + 1
+        here, first = _find(self._nodes, node), 2 * len(self.splits) + 1
         if len(here):
             self._nodes[here] = first + assign_rows(sample, pair, self._threads)
         del self._sizes[node]

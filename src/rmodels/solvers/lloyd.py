@@ -16,6 +16,8 @@ from scipy import sparse
 from rmodels import ops
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
+from rmodels.data.arrays import as_dtype, join, namespace, on_host
+from rmodels.ops import device
 from rmodels.ops.assign import (
     Assignment,
     Sums,
@@ -30,7 +32,7 @@ from rmodels.ops.assign import (
 from rmodels.ops.assign.farthest import order_farthest
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
-from rmodels.solvers.seeds import dense_blocks
+from rmodels.solvers.seeds import as_dense, dense_blocks
 
 __all__ = [
     "Clustering",
@@ -39,6 +41,7 @@ __all__ = [
     "Lloyd",
     "Spread",
     "assign_rows",
+    "find_engine",
     "find_extent",
     "find_spread",
     "measure_rows",
@@ -89,6 +92,11 @@ class Extent:
         return Sums.of(n_centres, self.middle, reach, self.heaviest if weighted else 1.0)
 
 
+def find_engine(source: Source) -> str:
+    """Return the name of the engine that assigns the rows of a source."""
+    return ops.choose("assign", None, source.X if isinstance(source, Rows) else None)
+
+
 def find_extent(source: Source) -> Extent:
     """Return where the columns are; raise if a value is not finite."""
     source.keep_rows()  # this is the first of several reads
@@ -108,7 +116,7 @@ def _extent(rows: Rows, n_threads: int | None) -> Extent:
     low, high = _find_range(X, n_threads)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         rows.assert_finite()
-    heaviest = 1.0 if rows.weights is None else float(np.max(rows.weights))
+    heaviest = 1.0 if rows.weights is None else float(rows.weights.max())
     return Extent(low, high, int(X.shape[0]), heaviest)
 
 
@@ -142,8 +150,8 @@ class _Squares:
 def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
     found = None
     for block in dense_blocks(rows):
-        X = as_array(block.X)
-        one = np.zeros(len(X), dtype=np.int32)
+        X = as_dense(block.X)
+        one = device.full(len(X), 0, np.int32, X)
         squares = own_squares(X, none.shift[np.newaxis], one, n_threads=n_threads)
         part = _Squares.of(add_sums(none, X, one, n_threads=n_threads), squares, block.weights)
         found = part if found is None else found + part
@@ -177,9 +185,10 @@ def find_spread(source: Source, extent: Extent, n_threads: int | None) -> Spread
 
 def assign_rows(rows: Rows, centres: Matrix, n_threads: int | None) -> Labels:
     """Return which centre is nearest to each of some rows in memory."""
-    return np.concatenate(
-        [assign(as_array(part.X), centres, n_threads=n_threads) for part in dense_blocks(rows)]
+    found: Labels = join(
+        [assign(as_dense(part.X), centres, n_threads=n_threads) for part in dense_blocks(rows)]
     )
+    return found
 
 
 def sum_squares_to(rows: Rows, centres: Matrix) -> ExactSum:
@@ -193,7 +202,7 @@ class Ends:
 
     Attributes
     ----------
-    labels : list of ndarray of shape (n_part,), int32
+    labels : list of ndarray or tensor of shape (n_part,), int32
         Of parts of the rows, one after the other.
     inertia : ExactSum
         Σ w ‖x − m‖².
@@ -215,7 +224,7 @@ def measure_rows(
     """Return the labels of rows in memory, by the nearest centre or as told, and Σ w ‖x − m‖²."""
     labels, total = [], ExactSum.of(np.zeros(0))
     for block in dense_blocks(rows):
-        X = as_array(block.X)
+        X = as_dense(block.X)
         labels.append(assign(X, centres, n_threads=n_threads) if label is None else label(X))
         total += sum_own(X, block.weights, centres, labels[-1], n_threads)
     return Ends(labels, total)
@@ -251,7 +260,7 @@ def _join(first: _Far, second: _Far, count: int) -> _Far:
 def _find_far(rows: Rows, centres: Matrix, count: int, n_threads: int | None) -> _Far:
     parts = []
     for block in dense_blocks(rows):
-        known = Assignment(assign(as_array(block.X), centres, n_threads=n_threads))
+        known = Assignment(assign(as_dense(block.X), centres, n_threads=n_threads))
         parts.append(_find_far_of(block, centres, known, count, n_threads))
     return reduce(partial(_join, count=count), parts)
 
@@ -260,21 +269,21 @@ def _find_far_of(
     block: Rows, centres: Matrix, known: Assignment, count: int, n_threads: int | None
 ) -> _Far:
     """Return the rows of a block with labels that are farthest from their centres."""
-    X = as_array(block.X)
+    X = as_dense(block.X)
     places, squares = find_farthest(X, centres, known, count, n_threads=n_threads)
-    w = np.ones(len(X)) if block.weights is None else block.weights
+    w = None if block.weights is None else on_host(block.weights[places])
     return _Far(
         squares,
-        X[places].astype(np.float64),
-        w[places].astype(np.float64),
-        known.labels[places],
+        on_host(X[places]).astype(np.float64),
+        np.ones(len(places)) if w is None else w.astype(np.float64),
+        on_host(known.labels[places]),
     )
 
 
 def _sum_rows(rows: Rows, centres: Matrix, none: Sums, n_threads: int | None) -> Sums:
     sums = none
     for block in dense_blocks(rows):
-        X = as_array(block.X)
+        X = as_dense(block.X)
         labels = assign(X, centres, n_threads=n_threads)
         sums = add_sums(sums, X, labels, block.weights, n_threads=n_threads)
     return sums
@@ -305,10 +314,10 @@ class _Kept:
 
     def _blocks(self, rows: Rows) -> Iterator[tuple[Rows, NDArray, Assignment]]:
         for block in dense_blocks(rows):
-            X = as_array(block.X)
+            X = as_dense(block.X)
             place = block.first, len(X)
             if place not in self._known:
-                self._known[place] = Assignment.of(len(X))
+                self._known[place] = Assignment.of(len(X), X)
             yield block, X, self._known[place]
 
     def start(self, centres: Matrix) -> tuple[Sums, Spread]:
@@ -318,13 +327,15 @@ class _Kept:
         def move(rows: Rows) -> _Squares:
             found = None
             for block, X, known in self._blocks(rows):
-                squares, weights, n_threads = np.empty(len(X)), block.weights, self._n_threads
+                squares = device.full(len(X), 0.0, np.float64, X)
+                weights, n_threads = block.weights, self._n_threads
                 self._sums = reassign(
                     self._sums, X, centres, known, weights, squares, n_threads=n_threads
                 )
                 plain = None
                 if weights is not None:
-                    plain = add_sums(every, X, np.zeros_like(known.labels), n_threads=n_threads)
+                    one = device.full(len(X), 0, np.int32, X)
+                    plain = add_sums(every, X, one, n_threads=n_threads)
                 part = _Squares.of(plain, squares, weights)
                 found = part if found is None else found + part
             assert found is not None
@@ -387,7 +398,7 @@ class Clustering:
     Attributes
     ----------
     centres : ndarray of shape (n_clusters, n_features)
-    labels : ndarray of shape (n_samples,), int32
+    labels : ndarray or tensor of shape (n_samples,), int32
         Of these centres.
     inertia : float
         Σ w ‖x − m‖² of rows and their centres, rounded once after the squares.
@@ -404,8 +415,10 @@ class Clustering:
 
     def is_same(self, other: "Clustering") -> bool:
         """Return whether the clusters are the same, but for their numbers."""
-        pairs = self.labels.astype(np.int64) * (1 + int(other.labels.max())) + other.labels
-        return len(np.unique(pairs)) == len(np.unique(self.labels))
+        unique = namespace(self.labels).unique
+        wide = as_dtype(self.labels, np.dtype(np.int64))
+        pairs = wide * (1 + int(other.labels.max())) + other.labels
+        return len(unique(pairs)) == len(unique(self.labels))
 
 
 class Lloyd:
@@ -455,7 +468,7 @@ class Lloyd:
         self._n_clusters, self._none = n_clusters, extent.sums(n_clusters)
         self._max_iter, self._tol, self._relative, self._tell = max_iter, tol, relative, tell
         self._spread: Spread | None = None
-        self.engine = ops.choose("assign")
+        self.engine = find_engine(source)
 
     def run(self, centres: Matrix) -> Clustering:
         """Return where the algorithm leads from some centres."""
@@ -484,7 +497,7 @@ class Lloyd:
                 break
         centres = centres.astype(self._source.dtype).astype(np.float64)
         ends = self._finish(centres) if kept is None else kept.finish(centres)
-        labels = np.concatenate(ends.labels)
+        labels = join(ends.labels)
         return Clustering(centres, labels, ends.inertia.value, iteration, np.array(history))
 
     def _step(self, centres: Matrix, kept: _Kept | None) -> tuple[Sums, Spread]:

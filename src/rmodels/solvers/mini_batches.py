@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels.data import Rows
+from rmodels.data.arrays import join, on_host
 from rmodels.solvers.lloyd import measure_rows
 from rmodels.solvers.moments import as_array
 
@@ -68,7 +69,7 @@ class MiniBatches:
         """Follow the rows of a batch, and return Σ w ‖x − m‖² of them before that."""
         due = self._is_due()
         ends = measure_rows(rows, self.centres, self.n_threads)
-        self._add(rows, np.concatenate(ends.labels))
+        self._add(rows, on_host(join(ends.labels)))
         if due and self.ratio > 0:
             self._begin_anew(rows)
         return ends.inertia.value
@@ -84,7 +85,7 @@ class MiniBatches:
     def _add(self, rows: Rows, labels: NDArray[np.int32]) -> None:
         """Have each centre be the mean of its rows so far and these, which are added in order."""
         k, d = self.centres.shape
-        w = rows.weights
+        w = on_host(rows.weights)
         added = np.bincount(labels, w, minlength=k).astype(np.float64)
         sums: NDArray = (self.centres * self.weights[:, np.newaxis]).ravel()
         numbers, columns = np.arange(k * d), np.arange(d)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from rmodels.config import get_config
 from rmodels.data import Rows, Source
+from rmodels.data.arrays import on_host
 from rmodels.ops.assign import (
     SEED_ROWS,
     Seeding,
@@ -23,6 +24,7 @@ from rmodels.solvers.whole import copy_rows
 
 __all__ = [
     "WeightedDraws",
+    "as_dense",
     "dense_blocks",
     "draw_plus_plus",
     "draw_uniformly",
@@ -37,8 +39,13 @@ _SHARE = 4  # of the memory limit that a sample, or a block of a sparse matrix, 
 _STATE = 32  # bytes that a row of the sample takes beside its values
 
 
+def as_dense(X: Any) -> Any:
+    """Return rows as an array, or as the tensor that they are."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
 def dense_blocks(rows: Rows) -> list[Rows]:
-    """Return rows in memory in blocks that are arrays, or may become arrays one by one."""
+    """Return rows in memory in blocks that are dense, or may become so one by one."""
     if not sparse.issparse(rows.X):
         return [rows]
     room = get_config()["memory_limit"] // _SHARE
@@ -64,14 +71,14 @@ def sample_rows(source: Source, random_state: np.random.RandomState) -> Rows:
 
 
 def take_rows(X: Any, places: Places) -> Any:
-    """Return rows of an array or a sparse matrix; of an array, `take` needs half the time."""
+    """Return rows of an array, tensor or sparse matrix; of an array, `take` needs half the time."""
     return X.take(places, axis=0) if isinstance(X, np.ndarray) else X[places]
 
 
 def _shares(rows: Rows) -> Matrix:
     """Return the weights of rows as shares of their sum."""
     n = rows.X.shape[0]
-    w = np.ones(n) if rows.weights is None else np.asarray(rows.weights, dtype=np.float64)
+    w = np.ones(n) if rows.weights is None else np.asarray(on_host(rows.weights), dtype=np.float64)
     shares: Matrix = w / w.sum()
     return shares
 
@@ -215,13 +222,13 @@ def draw_plus_plus(
 
 
 def _dense(part: Seeding) -> Seeding:
-    """Return a state whose rows are an array."""
-    return part if isinstance(part.X, np.ndarray) else replace(part, X=as_array(part.X))
+    """Return a state whose rows are dense."""
+    return replace(part, X=as_dense(part.X)) if sparse.issparse(part.X) else part
 
 
 def _as(part: Seeding, found: Seeding) -> Seeding:
     """Return what was found with the rows as they were."""
-    return found if isinstance(part.X, np.ndarray) else replace(found, X=part.X)
+    return replace(found, X=part.X) if sparse.issparse(part.X) else found
 
 
 class _Places:
@@ -246,6 +253,7 @@ class _Places:
             closest = part.closest[first : first + SEED_ROWS]
             if part.weights is not None:
                 closest = part.weights[first : first + SEED_ROWS] * closest
+            closest = on_host(closest)
             before = limits[block - 1] if block else 0.0
             place = int(closest.cumsum().searchsorted(value - before))
             found.append(int(self._starts[owner]) + first + min(place, len(closest) - 1))

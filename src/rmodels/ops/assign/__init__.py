@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmodels import ops
+from rmodels.ops import device
 from rmodels.ops.assign.sums import LIMBS, Sums, split_rows
 
 __all__ = [
@@ -43,7 +44,7 @@ class Assignment:
 
     Attributes
     ----------
-    labels : ndarray of shape (n_samples,), int32
+    labels : ndarray or tensor of shape (n_samples,), int32
         Which centre each row has.
     state : object
         Of the engine.
@@ -63,8 +64,8 @@ class Assignment:
     state: Any = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, n_samples: int) -> "Assignment":
-        """Return that nothing is known of some rows.
+    def of(cls, n_samples: int, beside: Any = None) -> "Assignment":
+        """Return that nothing is known of some rows, where an array or tensor of them is.
 
         Examples
         --------
@@ -72,7 +73,7 @@ class Assignment:
         >>> Assignment.of(2)
         Assignment(labels=array([-1, -1], dtype=int32))
         """
-        return cls(np.full(n_samples, -1, dtype=np.int32))
+        return cls(device.full(n_samples, -1, np.int32, beside))
 
 
 def assign(
@@ -331,10 +332,8 @@ def find_farthest(
 
     Parameters
     ----------
-    X, centres, engine, n_threads
-        As in `assign`.
-    known : Assignment
-        What `assign` left.
+    X, centres, known, engine, n_threads
+        As in `assign`, which left what is known.
     count : int
 
     Examples
@@ -402,8 +401,8 @@ class Seeding:
             X,
             weights,
             np.zeros((0, d)),
-            np.full(n, np.inf),
-            np.zeros(n, dtype=np.int32),
+            device.full(n, np.inf, np.float64, X),
+            device.full(n, 0, np.int32, X),
             np.zeros(-(-n // SEED_ROWS)),
         )
 
