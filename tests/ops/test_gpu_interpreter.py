@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compile_kernels import groups
 
 from rmodels.ops import device
 from rmodels.ops.descent import gradient
@@ -22,6 +21,7 @@ if not device.is_interpreted():
 
 import torch
 import triton.language as tl
+from compile_kernels import groups
 from triton.runtime import interpreter
 
 from rmodels.ops.nearest import gpu

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
-from rmodels.ops.memory import empty
+from rmodels.ops.pages import empty
 from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
 
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
