@@ -300,6 +300,28 @@ def order(squares, count):
     return np.lexsort((np.arange(len(squares)), -squares))[:count]
 
 
+def test_of_a_call_that_does_not_end_nothing_is_known(engine, monkeypatch):
+    if engine != "native":
+        return
+    from rmodels.ops.assign import native
+
+    def stop(n, *_, **__):
+        yield slice(0, n // 3)
+        raise KeyboardInterrupt
+
+    X, centres = data(3000, 20, 40)
+    for before in ((), (centres,), (centres, centres + 0.1)):
+        known = Assignment.of(len(X))
+        for each_centres in before:
+            assign(X, each_centres, known, engine=engine)
+        with monkeypatch.context() as patched:
+            patched.setattr(native, "chunks", stop)
+            with pytest.raises(KeyboardInterrupt):
+                assign(X, centres + 1e5, known, engine=engine)
+        assert_assigned(engine, X, centres + 1e5, known)
+        assert_assigned(engine, X, centres, known)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("n", "d", "k"), [(0, 2, 3), (1, 1, 1), (1100, 17, 250), (1100, 80, 60)])
 def test_the_farthest_rows(engine, n, d, k, layout):
@@ -310,7 +332,7 @@ def test_the_farthest_rows(engine, n, d, k, layout):
     for each_centres in (*few_move(centres), centres):
         assign(X, each_centres, known, engine=engine)
         own = own_squares(X, each_centres, known.labels, engine="reference")
-        for count in (1, 2, 9, 2000):
+        for count in (0, 1, 2, 9, 2000):
             places, found = find_farthest(X, each_centres, known, count, engine=engine)
             np.testing.assert_array_equal(places, order(own, count))
             np.testing.assert_array_equal(found, own[places])
@@ -338,7 +360,7 @@ def test_the_farthest_rows_of_other_centres_than_are_known(engine):
 
 def test_rows_that_are_not_the_farthest_are_not_read(engine):
     """One that goes far away meanwhile is not found."""
-    if engine == "reference":
+    if engine != "native":
         return
     X, centres = data(300, 60, 60)
     known = Assignment.of(300)

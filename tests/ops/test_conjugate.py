@@ -159,6 +159,45 @@ def test_an_entry_that_stands_in_no_column_is_an_error(column):
         NormalEquations(X, centred=True, engine="native")
 
 
+def test_wide_indices_do_not_wrap_around():
+    X = sparse.csr_array(np.eye(3))
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    right = NormalEquations(X, centred=True, engine="native").squares
+    np.testing.assert_array_equal(
+        right, NormalEquations(sparse.csr_array(np.eye(3)), centred=True, engine="native").squares
+    )
+    X.indices[1] += 2**32
+    with pytest.raises(ValueError, match="X has column indices"):
+        NormalEquations(X, centred=True, engine="native")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dual", [False, True])
+@pytest.mark.parametrize("times", [1, 3])
+def test_entries_of_a_column_count_as_their_sum(engine, dtype, dual, times):
+    """Also where they are in no order."""
+    rng = np.random.default_rng(5)
+    summed = sparse.random(40, 30, 0.2, format="csr", dtype=dtype, random_state=5)
+    summed.data[:] = times * rng.integers(1, 9, summed.nnz)
+    entries = summed.tocoo()
+    order = np.argsort(np.tile(entries.row, times), kind="stable")[::-1]
+    order = order[np.argsort(np.tile(entries.row, times)[order], kind="stable")]
+    parts = sparse.csr_array(summed.shape, dtype=dtype)
+    parts.data = np.tile(entries.data / times, times)[order].astype(dtype)
+    parts.indices = np.tile(entries.col, times)[order]
+    parts.indptr = times * summed.indptr
+    before = parts.data.copy(), parts.indices.copy()
+    w = rng.random(40)
+    found = NormalEquations(parts, w, centred=True, dual=dual, engine=engine)
+    expected = NormalEquations(sparse.csr_array(summed), w, centred=True, dual=dual, engine=engine)
+    for name in ("mean", "squares", "diagonal"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    B = rng.normal(size=(30, 2))
+    np.testing.assert_array_equal(found.along_rows(B), expected.along_rows(B))
+    np.testing.assert_array_equal(before[0], parts.data)
+    np.testing.assert_array_equal(before[1], parts.indices)
+
+
 @on_processor
 @few
 @given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**32))

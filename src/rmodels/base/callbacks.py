@@ -24,7 +24,7 @@ except ImportError:  # scikit-learn before 1.9
 def with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
     """Tell an estimator's callbacks of the chunks that its `fit` works on.
 
-    For an estimator that has some. A callback cannot stop a fit.
+    For an estimator that has callbacks. A callback cannot stop a fit.
     """
 
     @_manage

@@ -31,14 +31,13 @@ def _check_parameters(estimator: Any) -> None:
     kind = type(estimator)
     values = _values_of(kind)(estimator)  # type: ignore[arg-type]  # a class is hashable
     types = tuple(map(type, values))
-    try:
-        known = _valid.get((kind, values)) == types  # 1 and 1.0 are equal, and so are their hashes
-    except TypeError:  # of values without hash
-        known = False
+    plain = _PLAIN.issuperset(types)
+    # 1 and 1.0 are equal, and so are their hashes
+    known = plain and _valid.get((kind, values)) == types
     if known or sklearn.get_config()["skip_parameter_validation"]:
         return
     check_parameters(estimator)
-    if _PLAIN.issuperset(types) and len(_valid) < _MOST_KNOWN:
+    if plain and len(_valid) < _MOST_KNOWN:
         _valid[kind, values] = types
 
 

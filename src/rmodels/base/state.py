@@ -39,7 +39,7 @@ class HasState:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Return an instance of a class that passes for scikit-learn's, before others can ask."""
         pass_for_theirs(cls)  # type: ignore[arg-type]  # a class is hashable
-        return object.__new__(cls)
+        return super().__new__(cls)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # a copy whose arrays came one by one over a network, where they may begin at any byte

@@ -87,11 +87,12 @@ class KMeans(SeededCentres):
 
     At most n_samples · n_clusters · n_features operations an iteration; less as the rows come to
     rest, as those whose bounds hold are not read, and of others only centres that have moved far
-    are asked where these tell. Memory: 24 bytes a row, and while centres are drawn a float32 copy
-    of rows of at most 64 columns, within an eighth of the setting `memory_limit`. A scan is read
-    once an iteration, and twice beside; its bounds are kept if they fit in a quarter of the limit,
-    else it is read once more. Tensors on a GPU stay there, and no bounds are kept. Sparse X becomes
-    arrays, a block within the memory limit at a time.
+    are asked where these tell. Memory: 24 bytes a row (36 with weights, 50 while a centre without
+    rows takes one), and while centres are drawn a float32 copy of rows of at most 64 columns,
+    within an eighth of the setting `memory_limit`. A scan is read once an iteration, and twice
+    beside; its bounds are kept if they fit in a quarter of the limit, else it is read once more.
+    Tensors on a GPU stay there, and no bounds are kept. Sparse X becomes arrays, a block within the
+    memory limit at a time.
 
     Source: S. Lloyd, "Least squares quantization in PCM", 1982; D. Arthur, S. Vassilvitskii,
     "k-means++: the advantages of careful seeding", 2007.

@@ -93,20 +93,22 @@ def blas_threads(side: int, n_threads: int) -> Iterator[None]:
         yield
         return
     limiting = _limiting
-    limit = 1 if side <= _SMALL else n_threads
-    if limit > 1:
-        limit = max(1, min(limit, count_free()))
-    with _controlled():
-        try:
-            for library in _libraries():
-                threads = library.get_num_threads()
-                if threads > limit:
-                    _before.append((library, threads))
-                    library.set_num_threads(limit)
-            yield
-        finally:
-            _restore()
-            limiting.release()
+    try:
+        limit = 1 if side <= _SMALL else n_threads
+        if limit > 1:
+            limit = max(1, min(limit, count_free()))
+        with _controlled():
+            try:
+                for library in _libraries():
+                    threads = library.get_num_threads()
+                    if threads > limit:
+                        _before.append((library, threads))
+                        library.set_num_threads(limit)
+                yield
+            finally:
+                _restore()
+    finally:
+        limiting.release()
 
 
 def _restore() -> None:

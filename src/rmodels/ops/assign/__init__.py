@@ -40,7 +40,7 @@ SEED_ROWS = 1024  # whose potential is summed at once
 
 @dataclass
 class Assignment:
-    """What is known of rows that were assigned to centres before: of them, few are read again.
+    """What an engine knows of rows that it assigned to centres: of them, few are read again.
 
     Attributes
     ----------

@@ -16,8 +16,8 @@ def order_farthest(squares: NDArray[np.float64], count: int) -> NDArray[np.int64
     >>> order_farthest(np.array([1.0, 3.0, 2.0, 3.0]), 3)
     array([1, 3, 2])
     """
-    if count < len(squares):
+    if 0 < count < len(squares):
         least = np.partition(squares, len(squares) - count)[len(squares) - count]
         among = np.flatnonzero(squares >= least)
         return among[np.argsort(-squares[among], kind="stable")[:count]]
-    return np.argsort(-squares, kind="stable")
+    return np.argsort(-squares, kind="stable")[:count]

@@ -165,7 +165,7 @@ public:
     PartialSums(std::int64_t *sums, std::size_t count, const PaddedGrid &grid, std::mutex &lock)
         : sums_(sums), width_(grid.columns() + 1), size_(kHalves * grid.stride()), lock_(&lock), begun_(count) {}
 
-    // Makes room for some rows.
+    // Makes room for some rows, each of which is added once and taken off once at most.
     void expect(std::size_t rows) {
         if (rows_ + rows > kMostRows) flush();
         rows_ += rows;

@@ -39,11 +39,11 @@ class _Known:
 
     assigner: Any
     n_centres: int
-    centres: Matrix | None = None
+    centres: Matrix
 
     def tells_of(self, centres: Matrix) -> bool:
         """Return whether labels and bounds are those of some centres."""
-        return self.centres is not None and np.array_equal(self.centres, centres)
+        return np.array_equal(self.centres, centres)
 
 
 def _threads(work: float, n_threads: int | None) -> int:
@@ -67,7 +67,7 @@ def reassign(
     n_threads: int | None,
 ) -> None:
     """Move a row between the limbs, and measure it, while it is at hand."""
-    if squares is not None and known.state is not None:  # rows at rest are not
+    if squares is not None and known.state is not None:  # rows at rest are not read
         none = np.zeros(len(X), dtype=np.int32)
         squares[:] = own_squares(X, sums.shift[np.newaxis], none, n_threads)
         squares = None
@@ -86,11 +86,11 @@ def _follow(
 ) -> None:
     n, (n_centres, d) = len(X), centres.shape
     centres = np.ascontiguousarray(centres)
-    if known is not None and known.state is not None:
-        if known.state.tells_of(centres):
-            return
-        known.state.centres = None
+    if known is not None and known.state is not None and known.state.tells_of(centres):
+        return
     assigner = _find_assigner(n, centres, known)
+    if known is not None:
+        known.state = None  # of a call that does not end nothing is known
     assigner.move(centres, None if known is None else labels, n)
     shift = factors = limbs = None
     if sums is not None:
@@ -103,7 +103,7 @@ def _follow(
         w, about = (None if each is None else each[rows] for each in (weights, squares))
         assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, about, threads)
     if known is not None:
-        known.state.centres = centres.copy()
+        known.state = _Known(assigner, n_centres, centres.copy())
 
 
 def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:
@@ -113,10 +113,7 @@ def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:
     if known is not None and known.state is not None and known.state.n_centres == n_centres:
         return known.state.assigner
     kept = 0 if known is None else n
-    found = extension.Assigner(kept, n_centres, d, extension.find_scale(centres))
-    if known is not None:
-        known.state = _Known(found, n_centres)
-    return found
+    return extension.Assigner(kept, n_centres, d, extension.find_scale(centres))
 
 
 def add_sums(
@@ -179,20 +176,22 @@ def find_farthest(
     X: NDArray, centres: Matrix, known: Assignment, count: int, n_threads: int | None
 ) -> tuple[Places, Matrix]:
     """Measure the rows that by their bounds may be as far as some that are."""
-    labels, rows = known.labels, None
+    labels = known.labels
     if known.state is not None and known.state.tells_of(centres):
         bounds = np.empty(len(X))
         known.state.assigner.bound_own(labels, bounds)
         some = order_farthest(bounds, count)
         squares = own_squares(X[some], centres, labels[some], n_threads)
         rows = np.flatnonzero(bounds >= squares.min(initial=np.inf))
-    if rows is None or rows.size * X.shape[1] > _FAR:
-        rows = np.arange(len(X))
-        squares = own_squares(X, centres, labels, n_threads)
-    else:
-        squares = own_squares(X[rows], centres, labels[rows], n_threads)
+        del bounds
+        if rows.size * X.shape[1] <= _FAR:
+            squares = own_squares(X[rows], centres, labels[rows], n_threads)
+            order = order_farthest(squares, count)
+            return rows[order], squares[order]
+        del rows
+    squares = own_squares(X, centres, labels, n_threads)
     order = order_farthest(squares, count)
-    return rows[order], squares[order]
+    return order, squares[order]
 
 
 def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:

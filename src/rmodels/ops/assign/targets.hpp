@@ -92,13 +92,14 @@ public:
 private:
     static constexpr int kVectors = 4;
     static constexpr std::size_t kWide = kVectors * kF64;
-    static constexpr double kNear = 0.25;  // of the farthest centre: E grows by half at most
+    static constexpr double kNear = 0.25;  // of how far the centres before were: E grows little, at rows far from it
     static constexpr std::size_t kLeastCentres = 32, kLeastColumns = 12;  // that are worth rounding rows
 
     PackedGroup group(std::size_t tiles) const {
         return {coefficients_.data(), pairs_.data(), norms_.data(), 0, tiles};
     }
 
+    // Leaves the shift where it is while the middle is near, by the bound of the centres before.
     bool set_shift(const double *centres, double scale) {
         std::vector<double> middle(d_);
         const double share = 1 / double(count_);

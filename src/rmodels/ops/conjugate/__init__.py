@@ -40,7 +40,8 @@ class NormalEquations:
     Parameters
     ----------
     X : csr_array of shape (n_samples, n_features), float32 or float64
-        Not changed. Fewer than 2³¹ samples and features.
+        Not changed. Fewer than 2³¹ samples and features. Entries of a row in the same column count
+        as their sum, which is taken in a copy.
     weights : ndarray of shape (n_samples,), float64, optional
         w, at least 0; 1 each if not given.
     centred : bool
@@ -56,8 +57,7 @@ class NormalEquations:
         μ.
     squares : ndarray of shape (n_features,), float64
         Σ w (x − μ)² of each column, from Σ w x²: where the mean is far from zero, digits are lost.
-        Not finite if a value of X is not, or if squares overflow. Both this and `diagonal` are too
-        large where entries of a row stand in the same column, as a sum that is left to be taken.
+        Not finite if a value of X is not, or if squares overflow.
     diagonal : ndarray of shape (size,), float64
         Of DᵀD or DDᵀ, in the same way.
     engine : str
@@ -102,6 +102,9 @@ class NormalEquations:
         n_threads: int | None = None,
     ) -> None:
         self.engine = ops.choose("conjugate", engine)
+        if not X.has_canonical_format:  # squares are those of the sums
+            X = X.copy()
+            X.sum_duplicates()
         implementation = ops.implementation("conjugate", self.engine)
         made = implementation.Equations(X, weights, centred, dual, n_threads)
         self.mean, self.squares, self.diagonal = made.mean, made.squares, made.diagonal

@@ -25,7 +25,10 @@ class Equations:
         extension: Any = native.load()
         single = X.dtype == np.float32
         values = np.ascontiguousarray(X.data, np.float32 if single else np.float64)
-        columns = np.ascontiguousarray(X.indices, np.int32)
+        columns = X.indices
+        if columns.dtype != np.int32:  # what does not fit in it stands in no column either
+            columns = columns.clip(-1, 2**31 - 1).astype(np.int32)
+        columns = np.ascontiguousarray(columns)
         starts = np.ascontiguousarray(X.indptr, np.int64)
         weights = None if weights is None else np.ascontiguousarray(weights, np.float64)
         n, d = X.shape

@@ -20,7 +20,7 @@ class Equations:
         self.X, self.dual = X.astype(np.float64), dual
         self.mean = self.X.T @ w / w.sum() if centred else np.zeros(d)
         self.root = np.sqrt(w)
-        powers = sparse.csr_array((self.X.data**2, X.indices, X.indptr), shape=X.shape)
+        powers = sparse.csr_array((self.X.data**2, self.X.indices, self.X.indptr), shape=X.shape)
         self.squares = powers.T @ w - w.sum() * self.mean**2
         self.diagonal = self.squares
         if dual:

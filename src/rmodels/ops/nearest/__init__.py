@@ -78,9 +78,9 @@ def index(
 ) -> Index:
     """Keep points for searching.
 
-    The native engine builds nothing yet. Queries are answered straight from the rows as long as
-    that is cheaper than packing the points, then from packed points that it builds once; the
-    answers are the same bits.
+    The native engine copies few points to columns, and builds nothing of others yet: queries are
+    answered straight from the rows as long as that is cheaper than packing the points, then from
+    packed points that it builds once. The answers are the same bits.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def index(
 
     Notes
     -----
-    Memory: at most a packed float32 copy of X and its norms, boxes and order
-    (cosine: and a normalised float64 copy), once it is built.
+    Memory: at most a packed float32 copy of X and its norms, boxes and order (cosine: and a
+    normalised float64 copy), once it is built; of at most 10,240 values a float64 copy.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def nearest(
 
 
 def nearest_of_few(index: Index, Q: Any, k: int) -> tuple[Distances, Indices] | None:
-    """Return what `nearest` returns if that takes a few microseconds, else None.
+    """Return what `nearest` returns if that takes little, else None.
 
     To ask more would cost more than such an answer: whether `nearest` takes Q is found on the way.
 
