@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
+from rmodels.ops.large_pages import empty
 from rmodels.ops.moments import Gram, GroupMoments, Matrix, Moments, Scatter
-from rmodels.ops.pages import empty
 
 CALL = 1e9  # multiply-adds in a native call: 20 to 150 ms
 _ENTRIES = 1 << 22  # of a sparse matrix, in a native call

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rmodels.ops.pages import empty
+from rmodels.ops.large_pages import empty
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 3), (724, 724), (725, 724), (1000, 1000)])

@@ -21,7 +21,7 @@ def empty(rows: int, columns: int) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> from rmodels.ops.pages import empty
+    >>> from rmodels.ops.large_pages import empty
     >>> empty(2, 3).shape
     (2, 3)
     """
