@@ -259,7 +259,7 @@ def test_sides_that_do_not_converge_say_so(engine):
 def test_threads_give_the_same_bits(engine, dual, monkeypatch):
     from rmodels.ops.conjugate import native as implementation
 
-    monkeypatch.setattr(implementation, "ALONE", 0)
+    monkeypatch.setattr(implementation, "MANY", 0)
     X, w, _ = problem(5000, 500, 0.9, weighted=True)  # blocks of rows
     size = 5000 if dual else 500
     rng = np.random.default_rng(0)

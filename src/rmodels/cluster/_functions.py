@@ -146,19 +146,18 @@ def kmeans_plusplus(
         raise NotCoveredError(
             "kmeans_plusplus draws from rows in memory: give an array, or have KMeans draw from X"
         )
-    rows = source
-    n = rows.X.shape[0]
+    n = source.X.shape[0]
     if n < n_clusters:
         raise ValueError(f"n_samples={n} should be >= n_clusters={n_clusters}.")
     if x_squared_norms is not None:
-        norms = check_array(x_squared_norms, dtype=rows.dtype, ensure_2d=False)
+        norms = check_array(x_squared_norms, dtype=source.dtype, ensure_2d=False)
         if len(norms) != n:
             raise ValueError(
                 f"The length of x_squared_norms {len(norms)} should be equal to the length of "
                 f"n_samples {n}."
             )
     drawn = check_random_state(random_state)
-    centres, places = draw_plus_plus(rows, n_clusters, drawn, n_local_trials, None)
-    dtype = getattr(X, "dtype", rows.dtype)
-    centres = centres.astype(dtype if isinstance(dtype, np.dtype) else rows.dtype)
+    centres, places = draw_plus_plus(source, n_clusters, drawn, n_local_trials, None)
+    dtype = getattr(X, "dtype", source.dtype)
+    centres = centres.astype(dtype if isinstance(dtype, np.dtype) else source.dtype)
     return as_kind_of(centres, X), places

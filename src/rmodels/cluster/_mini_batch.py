@@ -271,19 +271,18 @@ class MiniBatchKMeans(SeededCentres):
                 "partial_fit takes one mini-batch in memory: give an array, or have fit draw "
                 "batches from X"
             )
-        rows, threads = source, source.threads(None)
-        random_state = self._restore_draws()
+        random_state, threads = self._restore_draws(), source.threads(None)
         if begun:
             given = self._centres(), self._counts.copy(), self._since, self._batch_rows
         else:
-            n = rows.X.shape[0]
+            n = source.X.shape[0]
             self._check_count(n)
             self._count_runs()
             first = self._count_first(n)
-            centres = self._draw_first(rows, self._starts(rows), first, random_state, threads)
+            centres = self._draw_first(source, self._starts(source), first, random_state, threads)
             given = centres, np.zeros(self.n_clusters), 0, min(self.batch_size, n)
         batches = self._follow(*given, random_state, threads)
-        batches.step(rows)
+        batches.step(source)
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
         self._draws = random_state.get_state(legacy=False)
         return self._set(batches, source, X)

@@ -486,8 +486,8 @@ def array_rows(
     What needs no conversion is not copied; sparse matrices become CSR arrays of the same memory.
     Where the fit `prepared` columns with their means, these stand for what is missing in an array.
     """
-    fills = prepared is not None and prepared.means is not None
     given, X = X, adopt(X)
+    fills = prepared is not None and prepared.means is not None
     fills = fills and not (sparse.issparse(X) or on_gpu(X))
     asked = replace(need, missing="allow") if fills else need
     labels, encoded = None, encoded and targets == "labels"

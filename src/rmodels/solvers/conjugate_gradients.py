@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 
 from rmodels.config import thread_count
 from rmodels.data import Rows
-from rmodels.ops.conjugate import Descents, NormalEquations
+from rmodels.ops.conjugate import FEW, MANY, Descents, NormalEquations
 from rmodels.solvers.blas import count_free
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import keeps_digits
@@ -32,7 +32,6 @@ _RESIDUAL = 1e-9  # of a solution, over the right-hand side
 _MOST_STEPS = 150
 _MOST_REFINEMENTS = 8
 _MOST_LINES = 2**31 - 1  # of `NormalEquations`
-_FEW, _MANY = 6e4, 2e6  # entries between which threads take part if processors are free
 _LARGEST = 1e4  # κ² of the scaled matrix: above, decompositions are as cheap and surer
 
 
@@ -101,8 +100,8 @@ def solve(
 
 
 def _count_threads(entries: int, n_threads: int) -> int:
-    """Return how many threads are worth starting for short steps, each of which waits for all."""
-    if n_threads == 1 or not _FEW <= entries < _MANY:
+    """Return how many threads take part in short steps: only where processors are free for them."""
+    if n_threads == 1 or not FEW <= entries < MANY:
         return n_threads
     return max(1, min(n_threads, count_free()))
 
@@ -236,7 +235,7 @@ def _without(direction: Matrix, vectors: Matrix) -> Matrix:
 
 
 def _find_extremes(found: Descents) -> tuple[float, float]:
-    """Return the smallest and the largest eigenvalue that the steps have shown."""
+    """Return the smallest and the largest eigenvalue that the steps have shown, or 0 and ∞."""
     least, most = np.inf, 0.0
     for lengths, kept in zip(found.lengths, found.kept, strict=True):
         if not len(lengths):
@@ -244,6 +243,8 @@ def _find_extremes(found: Descents) -> tuple[float, float]:
         values = 1 / lengths  # the diagonal of a tridiagonal matrix
         values[1:] += kept[:-1] / lengths[:-1]
         if len(values) > 1:
-            values, _ = lapack.dsterf(values, np.sqrt(kept[:-1]) / lengths[:-1])
+            values, failed = lapack.dsterf(values, np.sqrt(kept[:-1]) / lengths[:-1])
+            if failed:
+                return 0.0, np.inf
         least, most = min(least, float(values[0])), max(most, float(values[-1]))
     return least, most

@@ -344,9 +344,10 @@ def find_farthest(
     >>> find_farthest(X, np.array([[3.0]]), seen, 2)
     (array([2, 0]), array([36.,  9.]))
     """
-    found: Any = ops.implementation("assign", ops.choose("assign", engine, X))
-    places, squares = found.find_farthest(X, centres, known, count, n_threads)
-    return places, squares
+    name = ops.choose("assign", engine, X)
+    there: Any = ops.implementation("assign", name)
+    found: tuple[Places, Matrix] = there.find_farthest(X, centres, known, count, n_threads)
+    return found
 
 
 @dataclass

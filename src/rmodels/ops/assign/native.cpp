@@ -39,9 +39,9 @@ struct Assigner::State {
     std::vector<double> centres;         // (count, columns)
     std::vector<float> margins, lowers;  // (rows,); of no rows if nothing is kept, or no centre is ever left out
     std::vector<float> squares;          // (rows,): |x|² as it is scored; of no rows where it is never needed again
-    std::size_t measured = 0;            // of how many rows
+    std::size_t with_squares = 0;        // how many rows have theirs
     bool known = false;                  // whether bounds are those of rows
-    bool measures = false;               // whether squares are
+    bool squares_known = false;          // whether squares are, about the shift of now
     bool narrow = false;                 // whether centres that have moved far are asked before the others
     double slow = 0;                     // how far the others have moved at most
     mutable std::atomic<std::size_t> by_pairs{0}, left{0};  // rows scored as integers since then, and left open
@@ -327,7 +327,7 @@ private:
         std::size_t left = 0;
         for (std::size_t first = 0; first < s_.open.size(); first += kPanelRows) {
             const std::size_t count = std::min(kPanelRows, s_.open.size() - first);
-            const bool at_once = kByPairs && to_.measures && shape_.column_stride == 1;
+            const bool at_once = kByPairs && to_.squares_known && shape_.column_stride == 1;
             if (!at_once) {
                 double squares[kPanelRows];
                 pack(s_.open.data(), first, s_.open.size(), squares);
@@ -533,8 +533,8 @@ void Assigner::move(const double *centres, const std::int32_t *labels, std::size
     for (std::size_t c = 0; c < first.size(); c++) first[c] = drift[c] > s.slow;
     s.centres.assign(centres, centres + k * d);
     const bool same = s.targets.set(s.centres.data(), k, d, s.scale, s.narrow ? &first : nullptr, rows >= kWorthPairs);
-    s.measures = known && same && s.measured == s.squares.size();
-    if (!s.measures) s.measured = 0;
+    s.squares_known = known && same && s.with_squares == s.squares.size();
+    if (!s.squares_known) s.with_squares = 0;
 }
 
 void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads) {
@@ -561,7 +561,7 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
     });
     if (sums)
         for (Scratch &each : scratch) each.sums->flush();
-    if (!s.known) state_->measured += X.rows;
+    if (!s.known) state_->with_squares += X.rows;
 }
 
 // The lower bound on the distance to the others less the margin is an upper bound on that to the own centre, but for

@@ -38,7 +38,6 @@ class _Known:
     """What is known of rows, by centres that move, and those that their labels are of."""
 
     assigner: Any
-    n_centres: int
     centres: Matrix
 
     def tells_of(self, centres: Matrix) -> bool:
@@ -103,14 +102,14 @@ def _follow(
         w, about = (None if each is None else each[rows] for each in (weights, squares))
         assigner.assign(X[rows], rows.start, labels[rows], w, shift, factors, limbs, about, threads)
     if known is not None:
-        known.state = _Known(assigner, n_centres, centres.copy())
+        known.state = _Known(assigner, centres.copy())
 
 
 def _find_assigner(n: int, centres: Matrix, known: Assignment | None) -> Any:
     """Return what assigns: with what is known, that of the last call."""
     extension: Any = native.load()
     n_centres, d = centres.shape
-    if known is not None and known.state is not None and known.state.n_centres == n_centres:
+    if known is not None and known.state is not None and len(known.state.centres) == n_centres:
         return known.state.assigner
     kept = 0 if known is None else n
     return extension.Assigner(kept, n_centres, d, extension.find_scale(centres))

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from rmodels import ops
 
-__all__ = ["Descents", "NormalEquations"]
+__all__ = ["FEW", "MANY", "Descents", "NormalEquations"]
 
 Matrix = NDArray[np.float64]
+
+FEW = 6e4  # entries that one thread multiplies again and again in less time than sharing takes
+MANY = 2e6  # the same where they are multiplied once, and threads have to be started
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,10 @@ import numpy as np
 from rmodels import native
 from rmodels.config import thread_count
 from rmodels.ops.chunks import chunks
-from rmodels.ops.conjugate import Descents, Matrix
+from rmodels.ops.conjugate import FEW, MANY, Descents, Matrix
 
 _TOGETHER = 4
 CALL = 1e8  # entries that are multiplied in a native call: 50 to 100 ms
-ALONE = 2e6  # entries that one thread multiplies once in less time than starting another takes
-FEW = 6e4  # the same where they are multiplied again and again
 
 
 class Equations:
@@ -51,7 +49,7 @@ class Equations:
         return self._multiply(self._equations.along_columns, R, len(self.mean))
 
     def _multiply(self, multiply: Callable[..., None], factor: Matrix, size: int) -> Matrix:
-        threads = 1 if self._entries < ALONE else self._threads
+        threads = 1 if self._entries < MANY else self._threads
         product = np.empty((size, factor.shape[1]))
         for part, columns in _take(factor):
             found = np.empty((size, columns.shape[1]))
