@@ -131,13 +131,19 @@ private:
     bool is_known() const { return margins_ && to_.known; }
     const Real *row(std::uint32_t r) const { return X_ + std::ptrdiff_t(r) * shape_.row_stride; }
 
-    // Fetches a row that is read soon: rows at rest between those that are read hide them from the processor. GCC drops
-    // calls of functions that do nothing else, unless they are inlined before it looks.
+    // Fetches a row that is read soon: rows at rest between those that are read hide them from the processor. Longer
+    // ones into L2, as L1 has too few lines on their way at a time. GCC drops calls of functions that do nothing else,
+    // unless they are inlined before it looks.
     [[gnu::always_inline]] void fetch(std::uint32_t r) const {
         const char *x = reinterpret_cast<const char *>(row(r));
         if (fetched_ == 0) return;
-        for (std::size_t at = 0; at < fetched_; at += 64) __builtin_prefetch(x + at);
-        __builtin_prefetch(x + fetched_ - 1);
+        if (fetched_ <= 64) {
+            __builtin_prefetch(x);
+            __builtin_prefetch(x + fetched_ - 1);
+            return;
+        }
+        for (std::size_t at = 0; at < fetched_; at += 64) __builtin_prefetch(x + at, 0, 2);
+        __builtin_prefetch(x + fetched_ - 1, 0, 2);
     }
 
     // Lists the rows whose margins do not hold.

@@ -232,8 +232,9 @@ struct RowSet {
         const char *p = reinterpret_cast<const char *>(values + row * stride);
         // To the end of its last vector: lanes that are not wanted are waited for as well.
         const std::size_t bytes = DenseRow<Real>::padded(columns) * sizeof(Real);
-        for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
-        __builtin_prefetch(p + bytes - 1);
+        // Into L2: L1 has too few lines on their way at a time to fetch rows while steps are made.
+        for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
+        __builtin_prefetch(p + bytes - 1, 0, 2);
     }
 };
 
