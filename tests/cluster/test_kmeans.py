@@ -11,7 +11,7 @@ from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
 
 import rmodels
-from rmodels import KMeans, k_means, kmeans_plusplus, native
+from rmodels import BisectingKMeans, KMeans, MiniBatchKMeans, k_means, kmeans_plusplus, native
 from rmodels.config import config_context
 from rmodels.data import Rows
 from rmodels.exceptions import NotCoveredError
@@ -350,3 +350,39 @@ def test_rows_too_far_for_float32(on_engine, line):
     model = KMeans(len(X), init=X, n_init=1).fit(X)
     assert model.predict([[1e40], [-1e40]]).tolist() == [0, 0]
     assert model.predict([[20.0]]).tolist() == [len(X) - 1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "init"),
+    [
+        (KMeans, "k-means++"),
+        (KMeans, "random"),
+        (KMeans, "array"),
+        (MiniBatchKMeans, "k-means++"),
+        (MiniBatchKMeans, "random"),
+        (MiniBatchKMeans, "array"),
+        (BisectingKMeans, "k-means++"),
+        (BisectingKMeans, "random"),
+    ],
+)
+def test_rows_whose_squares_overflow_are_an_error(on_engine, kind, init, weighted):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    w = (np.arange(30) % 3 > 0) * 1.0 if weighted else None
+
+    def fit(scale):
+        start = scale * X[:3] if init == "array" else init
+        return kind(3, init=start, n_init=1, tol=0.0, random_state=0).fit(scale * X, None, w)
+
+    np.testing.assert_array_equal(fit(2.0**500).labels_, fit(1.0).labels_)
+    for scale in (1e155, 1e200, 1e307):
+        with pytest.raises(ValueError, match="more than float64 holds: scale the columns"):
+            fit(scale)
+
+
+@pytest.mark.parametrize("weights", [None, [0.0, 1.0, 0.0, 1.0]])
+def test_seeds_whose_squares_overflow_are_an_error(on_engine, weights):
+    X = np.array([[1.0], [2.0], [8.0], [9.0]])
+    for scale in (1e155, 1e200, 1e307):
+        with pytest.raises(ValueError, match="more than float64 holds: scale the columns"):
+            kmeans_plusplus(scale * X, 2, sample_weight=weights, random_state=0)

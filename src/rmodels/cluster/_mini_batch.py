@@ -205,9 +205,9 @@ class MiniBatchKMeans(SeededCentres):
         if n < self.n_clusters and n < source.number_rows():
             self._check_sample(sample, self.n_clusters)
         self._check_count(n)
-        tol = 0.0
+        extent, tol = find_extent(sample), 0.0
         if self.tol > 0:
-            tol = self.tol * find_spread(sample, find_extent(sample), threads).variance
+            tol = self.tol * find_spread(sample, extent, threads).variance
         runs, size, first = self._count_runs(), min(self.batch_size, n), self._count_first(n)
         starts = self._starts(source)
         centres = self._choose_start(sample, starts, runs, first, random_state, threads)
@@ -271,6 +271,7 @@ class MiniBatchKMeans(SeededCentres):
                 "partial_fit takes one mini-batch in memory: give an array, or have fit draw "
                 "batches from X"
             )
+        find_extent(source)  # whose squares must not overflow
         random_state, threads = self._restore_draws(), source.threads(None)
         if begun:
             given = self._centres(), self._counts.copy(), self._since, self._batch_rows

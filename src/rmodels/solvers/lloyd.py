@@ -32,7 +32,7 @@ from rmodels.ops.assign import (
 from rmodels.ops.assign.farthest import order_farthest
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
-from rmodels.solvers.seeds import as_dense, dense_blocks
+from rmodels.solvers.seeds import as_dense, assert_no_overflow, dense_blocks
 
 __all__ = [
     "Clustering",
@@ -86,6 +86,13 @@ class Extent:
         """Between low and high."""
         return 0.5 * self.low + 0.5 * self.high
 
+    @property
+    def squares(self) -> float:
+        """What Σ w ‖x − y‖² of all rows and any row y is at most."""
+        with np.errstate(over="ignore"):
+            largest = float(np.square(self.high - self.low).sum())
+        return largest * self.n_samples * max(1.0, self.heaviest)
+
     def sums(self, n_centres: int, *, weighted: bool = True) -> Sums:
         """Return fixed-point sums of no rows."""
         reach = np.maximum(self.high - self.middle, self.middle - self.low)
@@ -98,9 +105,11 @@ def find_engine(source: Source) -> str:
 
 
 def find_extent(source: Source) -> Extent:
-    """Return where the columns are; raise if a value is not finite."""
+    """Return where the columns are; raise if a value or a sum of squares is not finite."""
     source.keep_rows()  # this is the first of several reads
-    return source.fold(partial(_extent, n_threads=source.threads(None)))
+    extent = source.fold(partial(_extent, n_threads=source.threads(None)))
+    assert_no_overflow(extent.squares)
+    return extent
 
 
 def _find_range(X: Any, n_threads: int | None) -> tuple[Matrix, Matrix]:

@@ -25,6 +25,7 @@ from rmodels.solvers.whole import copy_rows
 __all__ = [
     "WeightedDraws",
     "as_dense",
+    "assert_no_overflow",
     "dense_blocks",
     "draw_plus_plus",
     "draw_uniformly",
@@ -37,6 +38,15 @@ Places = NDArray[np.int64]
 
 _SHARE = 4  # of the memory limit that a sample, or a block of a sparse matrix, may take
 _STATE = 32  # bytes that a row of the sample takes beside its values
+
+
+def assert_no_overflow(squares: float) -> None:
+    """Raise if the largest square of a distance, or the sum of all, is not finite."""
+    if not np.isfinite(squares):
+        raise ValueError(
+            "the squares of distances between rows are more than float64 holds: scale the columns "
+            "of X, or divide X by a large number"
+        )
 
 
 def as_dense(X: Any) -> Any:
@@ -192,6 +202,8 @@ def draw_plus_plus(
     chosen = [int(random_state.choice(n, p=_shares(rows)))]
     first = values(np.array(chosen))[0]
     parts = [_as(part, add_centre(_dense(part), first, n_threads=n_threads)) for part in parts]
+    for part in parts:  # two rows are at most twice as far from each other as from the first
+        assert_no_overflow(4 * float(part.closest.max()) + float(part.potentials.sum()))
     numbers = random_state.uniform(size=(n_clusters - 1, trials))
     if len(parts) == 1 and isinstance(rows.X, np.ndarray):
         parts[0], taken = take_steps(parts[0], numbers, n_threads=n_threads)

@@ -143,6 +143,7 @@ def take_steps(state: Seeding, numbers: Matrix, n_threads: int | None) -> Places
     return np.empty(0, dtype=np.int64)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _sum_blocks(values: Matrix, weights: NDArray | None) -> Matrix:
     """Σ w values of each block: eight sums, and then their sum, each in order."""
     n_blocks = -(-len(values) // SEED_ROWS)

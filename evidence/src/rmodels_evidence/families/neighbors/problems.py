@@ -304,7 +304,11 @@ def _one_query_float32(options: Options, n_samples: int, n_features: int) -> Pro
         partial(_single, n_samples, 1, n_features, 5),
         (
             Contender("rmodels", query_ours, True, note="fitted before"),
-            Contender("scikit-learn brute", partial(query_scikit_learn, algorithm="brute")),
+            Contender(
+                "scikit-learn brute",
+                partial(query_scikit_learn, algorithm="brute"),
+                precision="float32",
+            ),
             _flat(options, filled=True),
         ),
         check_neighbors,
