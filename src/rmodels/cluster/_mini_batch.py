@@ -187,7 +187,8 @@ class MiniBatchKMeans(SeededCentres):
         ------
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, or fewer rows than clusters
-            are asked for, or if `init` is of another shape.
+            are asked for, if `init` is of another shape, or squares of distances between rows are
+            more than float64 holds.
 
         Examples
         --------

@@ -376,7 +376,8 @@ def k_means_problems(options: Options) -> Iterator[Problem]:
         n = options.rows(rows)
         yield Problem(
             f"k-means-{name}",
-            f"KMeans {n:,} × {d}, {k} clusters, {_ITERATIONS} iterations",
+            f"KMeans {n:,} × {d}{'' if spread else ' uniform'}, {k} clusters, "
+            f"{_ITERATIONS} iterations",
             "cluster",
             partial(_generate, n, d, k, spread),
             (
