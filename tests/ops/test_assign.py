@@ -24,6 +24,7 @@ from rmodels.ops.assign import (
     reassign,
     take_steps,
 )
+from rmodels.ops.assign.farthest import order_farthest
 
 
 def squares(X, centres):
@@ -620,3 +621,18 @@ def test_gains_of_what_float32_does_not_hold(engine):
     found = estimate_gains(state, X[1:4], engine=engine)
     assert found.gainers is None or found.gainers[-1] & 7 == 7
     assert abs(found.values - find_gains(state, X[1:4], engine="reference")).max() <= found.error
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 1023, 3000, 9000])
+@pytest.mark.parametrize("values", ["apart", "few", "same", "infinite"])
+def test_the_largest_come_first_and_of_ties_the_first(n, values):
+    rng = np.random.default_rng(n)
+    squares = {
+        "apart": rng.random(n),
+        "few": rng.integers(0, 4, n) * 1.0,
+        "same": np.zeros(n),
+        "infinite": np.where(rng.random(n) < 0.01, np.inf, rng.random(n)),
+    }[values]
+    for count in (0, 1, 2, 7, 40, n, n + 3):
+        found = order_farthest(squares, count)
+        np.testing.assert_array_equal(found, np.argsort(-squares, kind="stable")[:count])

@@ -213,9 +213,9 @@ void move_centres(Assigner &assigner, const Input &centres, const std::optional<
     assigner.move(centres.data(), labels ? labels->data() : nullptr, rows);
 }
 
-void bound_own(const Assigner &assigner, const Places &labels, const Result &squares) {
+bool bound_own(const Assigner &assigner, const Places &labels, const Result &squares, int threads) {
     nb::gil_scoped_release release;
-    assigner.bound_own(labels.data(), labels.shape(0), squares.data());
+    return assigner.bound_own(labels.data(), labels.shape(0), squares.data(), threads);
 }
 
 using Limbs = nb::ndarray<std::int64_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
@@ -467,7 +467,7 @@ NB_MODULE(RMODELS_MODULE, module) {
         .def("move", &move_centres, "centres"_a.noconvert(), "labels"_a.none(), "rows"_a)
         .def("assign", &assign, "X"_a, "first"_a, "labels"_a.noconvert(), "weights"_a.none(), "shift"_a.none(),
              "factors"_a.none(), "sums"_a.none(), "squares"_a.none(), "threads"_a)
-        .def("bound_own", &bound_own, "labels"_a.noconvert(), "squares"_a.noconvert());
+        .def("bound_own", &bound_own, "labels"_a.noconvert(), "squares"_a.noconvert(), "threads"_a);
     module.def("add_cluster_sums", &add_cluster_sums, "X"_a, "weights"_a.none(), "labels"_a.noconvert(),
                "previous"_a.none(), "shift"_a.noconvert(), "factors"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
     module.def("read_cluster_sums", &read_cluster_sums, "sums"_a.noconvert(), "factors"_a.noconvert(),

@@ -572,17 +572,22 @@ void Assigner::assign(const Strided &X, std::size_t first, std::int32_t *labels,
 
 // The lower bound on the distance to the others less the margin is an upper bound on that to the own centre, but for
 // roundings of both inwards: 2^-19 of what they are made of, each.
-void Assigner::bound_own(const std::int32_t *labels, std::size_t rows, double *squares) const {
+bool Assigner::bound_own(const std::int32_t *labels, std::size_t rows, double *squares, int threads) const {
     const State &s = *state_;
-    std::fill_n(squares, rows, std::numeric_limits<double>::infinity());
+    if (s.lowers.empty()) return false;
     const double room = (1 + double(s.columns + 12) * 0x1p-50) / s.scale / s.scale;
-    for (std::size_t r = 0; r < (s.lowers.empty() ? 0 : rows); r++) {
-        const double lower = s.lowers[r], margin = s.margins[r];
-        const double base = s.drifts.base(labels[r]), rest = s.drifts.rest(labels[r]);
-        const double reach = lower - rest - (margin - base) + 0x1p-17 * (std::fabs(lower) + std::fabs(margin) + base);
-        const double square = (reach + 0x1p-90) * (reach + 0x1p-90) * room;
-        if (s.margins[r] != kNever && square < squares[r]) squares[r] = square;
-    }
+    parallel_for((rows + kBlock - 1) / kBlock, threads, [&](std::size_t task, int) {
+        for (std::size_t r = task * kBlock; r < std::min(rows, (task + 1) * kBlock); r++) {
+            const double lower = s.lowers[r], margin = s.margins[r];
+            const double base = s.drifts.base(labels[r]), rest = s.drifts.rest(labels[r]);
+            const double reach =
+                lower - rest - (margin - base) + 0x1p-17 * (std::fabs(lower) + std::fabs(margin) + base);
+            const double square = (reach + 0x1p-90) * (reach + 0x1p-90) * room;
+            const bool holds = s.margins[r] != kNever && square < std::numeric_limits<double>::infinity();
+            squares[r] = holds ? square : std::numeric_limits<double>::infinity();
+        }
+    });
+    return true;
 }
 
 }  // namespace rmodels::RMODELS_ISA

@@ -48,8 +48,9 @@ public:
     // unless these are null.
     void assign(const Strided &X, std::size_t first, std::int32_t *labels, const MovingSums *sums, int threads);
 
-    // Writes for all rows at least Σ_j (x_j − m_j)² of their own centre: infinity where it is not known.
-    void bound_own(const std::int32_t *labels, std::size_t rows, double *squares) const;
+    // Writes for all rows at least Σ_j (x_j − m_j)² of their own centre: infinity where nothing is known. Returns
+    // whether anything is known at all; else nothing is written.
+    bool bound_own(const std::int32_t *labels, std::size_t rows, double *squares, int threads) const;
 
     struct State;
 

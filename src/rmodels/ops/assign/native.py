@@ -176,9 +176,8 @@ def find_farthest(
 ) -> tuple[Places, Matrix]:
     """Measure the rows that by their bounds may be as far as some that are."""
     labels = known.labels
-    if known.state is not None and known.state.tells_of(centres):
-        bounds = np.empty(len(X))
-        known.state.assigner.bound_own(labels, bounds)
+    bounds = _bound_own(len(X), centres, known, n_threads)
+    if bounds is not None:
         some = order_farthest(bounds, count)
         squares = own_squares(X[some], centres, labels[some], n_threads)
         rows = np.flatnonzero(bounds >= squares.min(initial=np.inf))
@@ -191,6 +190,15 @@ def find_farthest(
     squares = own_squares(X, centres, labels, n_threads)
     order = order_farthest(squares, count)
     return order, squares[order]
+
+
+def _bound_own(n: int, centres: Matrix, known: Assignment, n_threads: int | None) -> Matrix | None:
+    """Return bounds on what `own_squares` says, if there are any."""
+    if known.state is None or not known.state.tells_of(centres):
+        return None
+    bounds = np.empty(n)
+    told = known.state.assigner.bound_own(known.labels, bounds, _threads(16.0 * n, n_threads))
+    return bounds if told else None
 
 
 def find_gains(state: Seeding, candidates: Matrix, n_threads: int | None) -> Matrix:
