@@ -386,3 +386,14 @@ def test_seeds_whose_squares_overflow_are_an_error(on_engine, weights):
     for scale in (1e155, 1e200, 1e307):
         with pytest.raises(ValueError, match="more than float64 holds: scale the columns"):
             kmeans_plusplus(scale * X, 2, sample_weight=weights, random_state=0)
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, BisectingKMeans])
+def test_weights_beside_float32_rows_are_not_rounded(on_engine, kind):
+    X = blobs(200, 3, 5).astype(np.float32)
+    w = np.random.default_rng(1).random(200) / 3
+    model = kind(5, n_init=1, random_state=0).fit(X, sample_weight=w)
+    gaps = X.astype(np.float64) - model.cluster_centers_[model.labels_].astype(np.float64)
+    assert model.inertia_ == pytest.approx(w @ np.square(gaps).sum(axis=1), rel=1e-13)
+    if kind is not BisectingKMeans:  # whose rows go down its splits
+        assert model.score(X, sample_weight=w) == -model.inertia_

@@ -28,6 +28,8 @@ __all__ = ["BisectingKMeans"]
 
 _LESS = 1 - 1e-6  # times an inertia is less than it
 
+_NEED = Need(exact_weights=True)
+
 
 class BisectingKMeans(SeededCentres):
     """Clusters found by splitting one in two by k-means, until there are as many as asked for.
@@ -177,7 +179,7 @@ class BisectingKMeans(SeededCentres):
         >>> BisectingKMeans(2, random_state=0).fit([[0.0], [1.0], [9.0], [10.0]]).inertia_
         1.0
         """
-        source = data.source(self, X, None, sample_weight, need=Need())
+        source = data.source(self, X, None, sample_weight, need=_NEED)
         threads, n = source.threads(None), find_extent(source).n_samples
         self._check_count(n)
         random_state = check_random_state(self.random_state)

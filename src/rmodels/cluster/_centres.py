@@ -28,7 +28,7 @@ __all__ = ["Centres"]
 
 Matrix = NDArray[np.float64]
 
-_QUERIES = Need(missing="refuse")
+_QUERIES = Need(missing="refuse", exact_weights=True)
 _NUMBERS = 1 << 24  # distances that are measured at a time
 
 

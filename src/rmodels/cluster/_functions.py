@@ -141,7 +141,8 @@ def kmeans_plusplus(
     (array([[1.],
            [9.]]), array([1, 2]))
     """
-    source = data.source(KMeans(n_clusters), X, None, sample_weight, need=Need(missing="refuse"))
+    need = Need(missing="refuse", exact_weights=True)
+    source = data.source(KMeans(n_clusters), X, None, sample_weight, need=need)
     if not isinstance(source, Rows):
         raise NotCoveredError(
             "kmeans_plusplus draws from rows in memory: give an array, or have KMeans draw from X"

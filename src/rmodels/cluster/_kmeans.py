@@ -20,6 +20,8 @@ from rmodels.solvers.seeds import sample_rows
 
 __all__ = ["KMeans"]
 
+_NEED = Need(exact_weights=True)
+
 
 class KMeans(SeededCentres):
     """Clusters of rows about centres, each the mean of the rows that are nearest to it.
@@ -174,7 +176,7 @@ class KMeans(SeededCentres):
         >>> model.inertia_history_.round(6)
         array([48.666667,  1.      ,  1.      ])
         """
-        source = data.source(self, X, None, sample_weight, need=Need())
+        source = data.source(self, X, None, sample_weight, need=_NEED)
         extent, threads = find_extent(source), source.threads(None)
         self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()

@@ -24,7 +24,7 @@ from rmodels.solvers.seeds import WeightedDraws, sample_rows, take_rows
 
 __all__ = ["MiniBatchKMeans"]
 
-_CHECKED = Need(missing="refuse")
+_CHECKED = Need(missing="refuse", exact_weights=True)
 _TIMES = 3  # batches, or clusters, that rows to begin with are as many as
 
 

@@ -92,6 +92,9 @@ class Need:
         Whether X holds distances to the points, which are its rows in a fit.
     signed : bool
         Whether weights of rows in memory may be negative.
+    exact_weights : bool
+        Whether weights of rows in float32 stay float64: if not, those of tensors do not, nor those
+        of rows that are checked later.
     """
 
     sparse: bool = True
@@ -101,6 +104,7 @@ class Need:
     contiguous: bool = False
     distances: bool = False
     signed: bool = False
+    exact_weights: bool = False
 
 
 def is_plain(A: Any) -> bool:
@@ -429,7 +433,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
             raise ValueError("Negative values in data passed to `sample_weight`")
         if not part and not bool(weights.any()):
             raise ValueError(WEIGHTLESS)
-        return as_dtype(weights, X.dtype)
+        return as_dtype(weights, np.dtype(np.float64) if need.exact_weights else X.dtype)
     sample_weight = on_host(sample_weight)
     refuse_kinds(sample_weight, "sample_weight")
     refuse_missing(sample_weight, "sample_weight")
@@ -437,7 +441,7 @@ def _check_weights(estimator: Any, X: Any, sample_weight: Any, need: Need, *, pa
     checked = check_sample_weight(
         1.0 + np.asarray(sample_weight) if blank else sample_weight,
         X,
-        dtype=X.dtype if need.missing == "later" else np.float64,
+        dtype=X.dtype if need.missing == "later" and not need.exact_weights else np.float64,
         ensure_non_negative=not need.signed,
     )
     if blank:
