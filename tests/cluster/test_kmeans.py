@@ -388,6 +388,62 @@ def test_seeds_whose_squares_overflow_are_an_error(on_engine, weights):
             kmeans_plusplus(scale * X, 2, sample_weight=weights, random_state=0)
 
 
+def test_sums_of_squares_that_overflow_are_an_error(on_engine):
+    """Of several blocks and parts, each of which has a sum."""
+    X = np.random.default_rng(0).normal(size=(12_000, 8)) * 5e151
+    with config_context(memory_limit=1 << 20):
+        for rows in (X, sparse.csr_array(X)):
+            with pytest.raises(ValueError, match="more than float64 holds"):
+                kmeans_plusplus(rows, 3, random_state=0)
+            with pytest.raises(ValueError, match="more than float64 holds"):
+                KMeans(3, random_state=0).fit(rows)
+
+
+def test_squares_that_float64_just_holds(on_engine):
+    X = np.array([[0.0], [1.2e154]])
+    assert KMeans(2, random_state=0).fit(X).inertia_ == 0
+    assert sorted(kmeans_plusplus(X, 2, random_state=0)[1]) == [0, 1]
+    assert kmeans_plusplus(X, 1, random_state=0)[0].shape == (1, 1)
+    far = np.full((60, 2), [1.0, 1e306])  # a column that does not vary
+    far[30:, 0] = 5
+    assert KMeans(2, random_state=0).fit(far).inertia_ == 0
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+def test_centres_too_far_to_be_measured_are_an_error(on_engine, kind):
+    with pytest.raises(ValueError, match="more than float64 holds"):
+        kind(2, init=[[1e200], [0.0]], n_init=1).fit(POINTS)
+
+
+def test_batches_too_far_to_be_measured_are_an_error(on_engine, tmp_path):
+    model = MiniBatchKMeans(2, n_init=1, random_state=0).partial_fit([[0.0], [1.0]])
+    before = model.cluster_centers_.copy()
+    for batch in ([[1e200], [1e200]], [[-1e155], [1e155]]):
+        with pytest.raises(ValueError, match="more than float64 holds"):
+            model.partial_fit(batch)
+    np.testing.assert_array_equal(model.cluster_centers_, before)
+    X = np.random.default_rng(0).normal(size=(40_000, 1))
+    X[12_345] = 1e200
+    pd.DataFrame(X, columns=["x"]).to_parquet(tmp_path / "rows.parquet", row_group_size=5000)
+    with config_context(memory_limit=1 << 20):
+        rows = rmodels.scan(tmp_path / "rows.parquet")
+        with pytest.raises(ValueError, match="more than float64 holds"):
+            MiniBatchKMeans(2, random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, BisectingKMeans])
+@pytest.mark.parametrize("weight", [1e-300, 1e121, 1e303])
+def test_weights_that_sums_do_not_hold_are_an_error(on_engine, kind, weight):
+    X = blobs(60, 2, 3)
+    fits = [kind(3, random_state=0).fit]
+    if kind is MiniBatchKMeans:
+        fits.append(kind(3, random_state=0).partial_fit)
+    for fit in fits:
+        with pytest.raises(ValueError, match="multiply the weights by a number that makes it"):
+            fit(X, sample_weight=np.full(60, weight))
+        fit(X, sample_weight=np.full(60, 2.0**300))
+
+
 @pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, BisectingKMeans])
 def test_weights_beside_float32_rows_are_not_rounded(on_engine, kind):
     X = blobs(200, 3, 5).astype(np.float32)

@@ -171,7 +171,7 @@ class BisectingKMeans(SeededCentres):
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, or fewer rows than clusters
             are asked for; if init="random" and there are fewer rows that differ; or if squares of
-            distances between rows are more than float64 holds.
+            distances between rows, or their sum, are more than float64 holds.
 
         Examples
         --------

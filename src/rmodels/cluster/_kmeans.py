@@ -166,8 +166,8 @@ class KMeans(SeededCentres):
         ------
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, or fewer rows than clusters
-            are asked for, if `init` is of another shape, or squares of distances between rows are
-            more than float64 holds.
+            are asked for, if `init` is of another shape, or squares of distances between rows and
+            centres, or their sum, are more than float64 holds.
 
         Examples
         --------
@@ -180,6 +180,7 @@ class KMeans(SeededCentres):
         extent, threads = find_extent(source), source.threads(None)
         self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()
+        extent.check(starts)
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",

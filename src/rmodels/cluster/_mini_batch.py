@@ -20,7 +20,7 @@ from rmodels.data.arrays import as_kind_of, convert_like, join
 from rmodels.exceptions import NotCoveredError
 from rmodels.solvers.lloyd import find_engine, find_extent, find_spread, measure_rows
 from rmodels.solvers.mini_batches import MiniBatches, Progress
-from rmodels.solvers.seeds import WeightedDraws, sample_rows, take_rows
+from rmodels.solvers.seeds import WeightedDraws, assert_no_overflow, sample_rows, take_rows
 
 __all__ = ["MiniBatchKMeans"]
 
@@ -187,8 +187,8 @@ class MiniBatchKMeans(SeededCentres):
         ------
         ValueError
             If the input is empty, has a NaN, infinity or wrong shape, or fewer rows than clusters
-            are asked for, if `init` is of another shape, or squares of distances between rows are
-            more than float64 holds.
+            are asked for, if `init` is of another shape, or squares of distances between rows and
+            centres, or their sum, are more than float64 holds.
 
         Examples
         --------
@@ -211,6 +211,7 @@ class MiniBatchKMeans(SeededCentres):
             tol = self.tol * find_spread(sample, extent, threads).variance
         runs, size, first = self._count_runs(), min(self.batch_size, n), self._count_first(n)
         starts = self._starts(source)
+        extent.check(starts, self._zero())  # centres are averaged about 0
         centres = self._choose_start(sample, starts, runs, first, random_state, threads)
         batches = self._follow(centres, np.zeros(self.n_clusters), 0, size, random_state, threads)
         n_steps = (self.max_iter * n) // size
@@ -272,7 +273,6 @@ class MiniBatchKMeans(SeededCentres):
                 "partial_fit takes one mini-batch in memory: give an array, or have fit draw "
                 "batches from X"
             )
-        find_extent(source)  # whose squares must not overflow
         random_state, threads = self._restore_draws(), source.threads(None)
         if begun:
             given = self._centres(), self._counts.copy(), self._since, self._batch_rows
@@ -283,6 +283,7 @@ class MiniBatchKMeans(SeededCentres):
             first = self._count_first(n)
             centres = self._draw_first(source, self._starts(source), first, random_state, threads)
             given = centres, np.zeros(self.n_clusters), 0, min(self.batch_size, n)
+        find_extent(source).check(given[0], self._zero())
         batches = self._follow(*given, random_state, threads)
         batches.step(source)
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
@@ -320,7 +321,11 @@ class MiniBatchKMeans(SeededCentres):
             )
             self.labels_ = as_kind_of(join(ends.labels), X)
             self.inertia_ = ends.inertia.value
+            assert_no_overflow(self.inertia_)  # of rows that are not among the sample
         return self
+
+    def _zero(self) -> Any:
+        return np.zeros((1, self.n_features_in_))
 
     def _count_first(self, n_samples: int) -> int:
         """Return how many rows centres are drawn from to begin with."""

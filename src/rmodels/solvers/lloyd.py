@@ -54,6 +54,7 @@ Labels = NDArray[np.int32]
 
 _SHARE = 4  # of the memory limit that may be taken by what is known of rows that are read again
 _KNOWN = 16  # bytes of it a row
+_HEAVY = 1e120  # times and over any spread whose squares float64 holds, sums are in range
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,24 @@ class Extent:
         """Between low and high."""
         return 0.5 * self.low + 0.5 * self.high
 
-    @property
-    def squares(self) -> float:
-        """What Σ w ‖x − y‖² of all rows and any row y is at most."""
+    def check(self, *others: Matrix | None) -> None:
+        """Raise if squares of distances between rows, and other points, or weights are too large.
+
+        Weights too small are as well.
+        """
+        low, high = self.low, self.high
+        for points in others:
+            if points is not None:
+                low = np.minimum(low, points.min(axis=0))
+                high = np.maximum(high, points.max(axis=0))
         with np.errstate(over="ignore"):
-            largest = float(np.square(self.high - self.low).sum())
-        return largest * self.n_samples * max(1.0, self.heaviest)
+            assert_no_overflow(float(np.square(high - low).sum()))
+        if self.heaviest > 0 and not 1 / _HEAVY < self.heaviest < _HEAVY:
+            raise ValueError(
+                f"the largest sample_weight is {self.heaviest}, and sums of weighted rows hold "
+                f"{1 / _HEAVY:.0e} to {_HEAVY:.0e}: multiply the weights by a number that makes it "
+                "about 1"
+            )
 
     def sums(self, n_centres: int, *, weighted: bool = True) -> Sums:
         """Return fixed-point sums of no rows."""
@@ -105,10 +118,10 @@ def find_engine(source: Source) -> str:
 
 
 def find_extent(source: Source) -> Extent:
-    """Return where the columns are; raise if a value or a sum of squares is not finite."""
+    """Return where the columns are; raise if a value is not finite, or too large to square."""
     source.keep_rows()  # this is the first of several reads
     extent = source.fold(partial(_extent, n_threads=source.threads(None)))
-    assert_no_overflow(extent.squares)
+    extent.check()
     return extent
 
 
@@ -513,9 +526,11 @@ class Lloyd:
         """Return the sums of the rows that are nearest to each, and what is found out but once."""
         if kept is not None and self._spread is None:
             sums, self._spread = kept.start(centres)
+            assert_no_overflow(self._spread.total)
             return sums, self._spread
         if self._spread is None:
             self._spread = find_spread(self._source, self._extent, self._n_threads)
+            assert_no_overflow(self._spread.total)
         if kept is not None:
             return kept.step(centres), self._spread
         add = partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)

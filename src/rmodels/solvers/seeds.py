@@ -17,6 +17,7 @@ from rmodels.ops.assign import (
     add_centre,
     estimate_gains,
     find_gains,
+    find_range,
     take_steps,
 )
 from rmodels.solvers.moments import as_array
@@ -44,8 +45,8 @@ def assert_no_overflow(squares: float) -> None:
     """Raise if the largest square of a distance, or the sum of all, is not finite."""
     if not np.isfinite(squares):
         raise ValueError(
-            "the squares of distances between rows are more than float64 holds: scale the columns "
-            "of X, or divide X by a large number"
+            "squares of distances between rows and centres, or their sum, are more than float64 "
+            "holds: scale the columns of X, or divide X by a large number"
         )
 
 
@@ -202,8 +203,7 @@ def draw_plus_plus(
     chosen = [int(random_state.choice(n, p=_shares(rows)))]
     first = values(np.array(chosen))[0]
     parts = [_as(part, add_centre(_dense(part), first, n_threads=n_threads)) for part in parts]
-    for part in parts:  # two rows are at most twice as far from each other as from the first
-        assert_no_overflow(4 * float(part.closest.max()) + float(part.potentials.sum()))
+    _assert_no_overflow(parts)
     numbers = random_state.uniform(size=(n_clusters - 1, trials))
     if len(parts) == 1 and isinstance(rows.X, np.ndarray):
         parts[0], taken = take_steps(parts[0], numbers, n_threads=n_threads)
@@ -231,6 +231,19 @@ def draw_plus_plus(
         ]
     rows_chosen = np.array(chosen, dtype=np.int64)
     return values(rows_chosen), rows_chosen
+
+
+def _assert_no_overflow(parts: Sequence[Seeding]) -> None:
+    """Raise if the potential overflows, or if a square of a distance between two rows may."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert_no_overflow(sum(float(part.potentials.sum()) for part in parts))
+        farthest = max(float(part.closest.max()) for part in parts)
+        if np.isfinite(4 * farthest):
+            return  # two rows are at most twice as far from each other as from the first centre
+        ranges = [find_range(_dense(part).X) for part in parts]
+        low = np.min([each[0] for each in ranges], axis=0)
+        high = np.max([each[1] for each in ranges], axis=0)
+        assert_no_overflow(float(np.square(high - low).sum()))
 
 
 def _dense(part: Seeding) -> Seeding:

@@ -34,7 +34,7 @@ def _find_largest(squares: NDArray[np.float64], count: int) -> float:
 
 
 def _order(squares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return the same, with a partition of all."""
+    """Return what `order_farthest` does, by a partition of all squares."""
     if count == 0:
         return np.empty(0, dtype=np.int64)
     least = _find_largest(squares, count)

@@ -298,7 +298,7 @@ def _keep_panels(state: Seeding, threads: int) -> Any:
         if kept:
             extension: Any = native.load()
             some = np.ascontiguousarray(state.X[:: 1 + n // _SOME], dtype=np.float64)
-            shift = np.add.reduce(some, axis=0) / len(some)
+            shift = np.add.reduce(some / len(some), axis=0)
             panels = extension.SeedPanels(state.X, shift, extension.find_scale(some), threads)
         state.kept["panels"] = panels
     return state.kept["panels"]
