@@ -411,8 +411,53 @@ def test_squares_that_float64_just_holds(on_engine):
 
 @pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
 def test_centres_too_far_to_be_measured_are_an_error(on_engine, kind):
+    far = np.array([[1e200], [0.0]])
+    for init in (far, lambda X, n_clusters, random_state: far):
+        with pytest.raises(ValueError, match="more than float64 holds"):
+            kind(2, init=init, n_init=1).fit(POINTS)
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, BisectingKMeans])
+def test_weighted_squares_that_overflow_are_an_error(on_engine, kind):
+    X, w = 1e120 * np.repeat([[0.0], [1.0], [9.0], [10.0]], 2, axis=1), np.full(4, 1e100)
+    for labels in (True, False):
+        model = kind(2, init="random", n_init=1, random_state=0)
+        if kind is MiniBatchKMeans:
+            model.set_params(compute_labels=labels)
+        with pytest.raises(ValueError, match="more than float64 holds"):
+            model.fit(X, sample_weight=w)
+    model = kind(2, n_init=1, random_state=0).fit(X)
     with pytest.raises(ValueError, match="more than float64 holds"):
-        kind(2, init=[[1e200], [0.0]], n_init=1).fit(POINTS)
+        model.score(X[::-1], sample_weight=[1e100, 1e100, 1e100, 0.0])
+    with pytest.raises(ValueError, match="more than float64 holds"):
+        model.score([[1e200, 0.0]])
+
+
+def test_the_variance_is_looked_at_without_weights(on_engine):
+    """The sum of squares overflows, though that of weighted squares does not."""
+    X = np.random.default_rng(0).normal(size=(300, 2)) * 1e153
+    for kind, w in ((KMeans, np.full(300, 1e-50)), (MiniBatchKMeans, None)):
+        with pytest.raises(ValueError, match="more than float64 holds"):
+            kind(2, init="random", n_init=1, tol=1e-4, random_state=0).fit(X, sample_weight=w)
+
+
+def test_rows_without_weight_draw_no_centres(on_engine):
+    for init in ("k-means++", "random"):
+        with pytest.raises(ValueError, match="drawn by their weights, and all of them are 0"):
+            MiniBatchKMeans(2, init=init).partial_fit(POINTS, sample_weight=np.zeros(5))
+    model = MiniBatchKMeans(2, init=POINTS[:2], n_init=1)
+    assert model.partial_fit(POINTS, sample_weight=np.zeros(5)).inertia_ == 0
+
+
+@pytest.mark.parametrize("kind", [KMeans, BisectingKMeans])
+def test_warns_of_weights_that_differ_too_much(on_engine, kind):
+    X = np.array([[0.0], [1.0], [100.0], [101.0]])
+    for light, digits in ((1e-12, 15), (1e-28, 0)):
+        with pytest.warns(UserWarning, match=f"has about {digits} digits"):
+            kind(2, random_state=0).fit(X, sample_weight=[1, 1, light, 2 * light])
+    kind(2, random_state=0).fit(X, sample_weight=[1, 1, 1e-11, 2e-11])
+    model = KMeans(2, init=[[0.0], [100.0]]).fit(X, sample_weight=[1, 1, 1e-11, 2e-11])
+    np.testing.assert_allclose(model.cluster_centers_[:, 0], [0.5, 302 / 3], rtol=1e-14)
 
 
 def test_batches_too_far_to_be_measured_are_an_error(on_engine, tmp_path):
@@ -439,7 +484,7 @@ def test_weights_that_sums_do_not_hold_are_an_error(on_engine, kind, weight):
     if kind is MiniBatchKMeans:
         fits.append(kind(3, random_state=0).partial_fit)
     for fit in fits:
-        with pytest.raises(ValueError, match="multiply the weights by a number that makes it"):
+        with pytest.raises(ValueError, match="multiply all by a number that makes it about 1"):
             fit(X, sample_weight=np.full(60, weight))
         fit(X, sample_weight=np.full(60, 2.0**300))
 

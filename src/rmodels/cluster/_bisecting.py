@@ -159,7 +159,7 @@ class BisectingKMeans(SeededCentres):
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            Of a scan also a column. At least 0, not all 0.
+            Of a scan also a column. At least 0, not all 0; the largest from 1e-120 to 1e120.
 
         Returns
         -------
@@ -180,8 +180,10 @@ class BisectingKMeans(SeededCentres):
         1.0
         """
         source = data.source(self, X, None, sample_weight, need=_NEED)
-        threads, n = source.threads(None), find_extent(source).n_samples
+        extent, threads = find_extent(source), source.threads(None)
+        n = extent.n_samples
         self._check_count(n)
+        self._tell_of_weights(extent)
         random_state = check_random_state(self.random_state)
         sample = sample_rows(source, random_state)
         by_count = self.bisecting_strategy == "largest_cluster"

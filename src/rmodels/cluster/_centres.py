@@ -19,7 +19,7 @@ from rmodels.data import Need, Rows, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, join, namespace, on_host
 from rmodels.ops.mahalanobis import diagonal
 from rmodels.solvers.lloyd import assign_rows, sum_squares_to
-from rmodels.solvers.seeds import as_dense, dense_blocks
+from rmodels.solvers.seeds import as_dense, assert_no_overflow, dense_blocks
 
 if TYPE_CHECKING:
     from rmodels.export.graph import Value
@@ -198,6 +198,11 @@ class Centres(
         -------
         float
 
+        Raises
+        ------
+        ValueError
+            If X is not valid, or the sum is more than float64 holds.
+
         Examples
         --------
         >>> from rmodels import KMeans
@@ -206,7 +211,9 @@ class Centres(
         """
         check_is_fitted(self)
         source = data.source(self, X, None, sample_weight, need=_QUERIES, reset=False, task="score")
-        return -source.fold(partial(sum_squares_to, centres=self._centres())).value
+        inertia = source.fold(partial(sum_squares_to, centres=self._centres())).value
+        assert_no_overflow(inertia)
+        return -inertia
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         squares = X.measure(self._centres())

@@ -155,7 +155,7 @@ class KMeans(SeededCentres):
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            Of a scan also a column. At least 0, not all 0.
+            Of a scan also a column. At least 0, not all 0; the largest from 1e-120 to 1e120.
 
         Returns
         -------
@@ -180,7 +180,7 @@ class KMeans(SeededCentres):
         extent, threads = find_extent(source), source.threads(None)
         self._check_count(extent.n_samples)
         starts, runs = self._starts(source), self._count_runs()
-        extent.check(starts)
+        self._tell_of_weights(extent)
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",

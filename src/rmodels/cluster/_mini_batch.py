@@ -176,7 +176,7 @@ class MiniBatchKMeans(SeededCentres):
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            Of a scan also a column. At least 0, not all 0.
+            Of a scan also a column. At least 0, not all 0; the largest from 1e-120 to 1e120.
 
         Returns
         -------
@@ -211,8 +211,8 @@ class MiniBatchKMeans(SeededCentres):
             tol = self.tol * find_spread(sample, extent, threads).variance
         runs, size, first = self._count_runs(), min(self.batch_size, n), self._count_first(n)
         starts = self._starts(source)
-        extent.check(starts, self._zero())  # centres are averaged about 0
         centres = self._choose_start(sample, starts, runs, first, random_state, threads)
+        extent.check(centres, self._zero())  # centres are averaged about 0
         batches = self._follow(centres, np.zeros(self.n_clusters), 0, size, random_state, threads)
         n_steps = (self.max_iter * n) // size
         progress = Progress(n, size, n_steps, tol, self.max_no_improvement, self._tell)
@@ -273,6 +273,7 @@ class MiniBatchKMeans(SeededCentres):
                 "partial_fit takes one mini-batch in memory: give an array, or have fit draw "
                 "batches from X"
             )
+        extent = find_extent(source)
         random_state, threads = self._restore_draws(), source.threads(None)
         if begun:
             given = self._centres(), self._counts.copy(), self._since, self._batch_rows
@@ -283,7 +284,7 @@ class MiniBatchKMeans(SeededCentres):
             first = self._count_first(n)
             centres = self._draw_first(source, self._starts(source), first, random_state, threads)
             given = centres, np.zeros(self.n_clusters), 0, min(self.batch_size, n)
-        find_extent(source).check(given[0], self._zero())
+        extent.check(given[0], self._zero())
         batches = self._follow(*given, random_state, threads)
         batches.step(source)
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
@@ -321,7 +322,7 @@ class MiniBatchKMeans(SeededCentres):
             )
             self.labels_ = as_kind_of(join(ends.labels), X)
             self.inertia_ = ends.inertia.value
-            assert_no_overflow(self.inertia_)  # of rows that are not among the sample
+        assert_no_overflow(self.inertia_)  # of rows that are not among the sample, too
         return self
 
     def _zero(self) -> Any:

@@ -13,9 +13,12 @@ from rmodels.base.warnings import warn
 from rmodels.cluster._centres import Centres, Matrix
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
+from rmodels.solvers.lloyd import Extent
 from rmodels.solvers.seeds import draw_plus_plus, draw_uniformly
 
 __all__ = ["SeededCentres"]
+
+_ALL_DIGITS = 16
 
 
 class SeededCentres(Centres):
@@ -59,6 +62,17 @@ class SeededCentres(Centres):
             )
             return 1
         return int(self.n_init)
+
+    def _tell_of_weights(self, extent: Extent) -> None:
+        """Warn if sums lose digits of the rows with the least weights."""
+        if extent.digits < _ALL_DIGITS:
+            span = extent.heaviest / extent.lightest
+            warn(
+                f"sample_weight spans a factor of {span:.0e}: a centre of no rows but those with "
+                "the least weights has about "
+                f"{max(0, int(extent.digits))} digits. Give such rows more weight, or 0",
+                UserWarning,
+            )
 
     def _check_count(self, n_samples: int) -> None:
         if n_samples < self.n_clusters:

@@ -30,9 +30,10 @@ from rmodels.ops.assign import (
     reassign,
 )
 from rmodels.ops.assign.farthest import order_farthest
+from rmodels.ops.assign.sums import BITS, LIMBS
 from rmodels.solvers.exact_sum import ExactSum
 from rmodels.solvers.moments import as_array
-from rmodels.solvers.seeds import as_dense, assert_no_overflow, dense_blocks
+from rmodels.solvers.seeds import as_dense, assert_no_overflow, assert_weights_hold, dense_blocks
 
 __all__ = [
     "Clustering",
@@ -54,7 +55,6 @@ Labels = NDArray[np.int32]
 
 _SHARE = 4  # of the memory limit that may be taken by what is known of rows that are read again
 _KNOWN = 16  # bytes of it a row
-_HEAVY = 1e120  # times and over any spread whose squares float64 holds, sums are in range
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,15 @@ class Extent:
     ----------
     low, high : ndarray of shape (n_features,)
     n_samples : int
-    heaviest : float
-        The largest weight.
+    heaviest, lightest : float
+        The largest weight, and the least above 0: infinity if there is none.
     """
 
     low: Matrix
     high: Matrix
     n_samples: int
     heaviest: float
+    lightest: float
 
     def __add__(self, other: "Extent") -> "Extent":
         return Extent(
@@ -80,6 +81,7 @@ class Extent:
             np.maximum(self.high, other.high),
             self.n_samples + other.n_samples,
             max(self.heaviest, other.heaviest),
+            min(self.lightest, other.lightest),
         )
 
     @property
@@ -88,9 +90,9 @@ class Extent:
         return 0.5 * self.low + 0.5 * self.high
 
     def check(self, *others: Matrix | None) -> None:
-        """Raise if squares of distances between rows, and other points, or weights are too large.
+        """Raise if squares of distances between these rows and points overflow, or sums of weights.
 
-        Weights too small are as well.
+        The latter do not hold weights that are too small, either.
         """
         low, high = self.low, self.high
         for points in others:
@@ -99,12 +101,14 @@ class Extent:
                 high = np.maximum(high, points.max(axis=0))
         with np.errstate(over="ignore"):
             assert_no_overflow(float(np.square(high - low).sum()))
-        if self.heaviest > 0 and not 1 / _HEAVY < self.heaviest < _HEAVY:
-            raise ValueError(
-                f"the largest sample_weight is {self.heaviest}, and sums of weighted rows hold "
-                f"{1 / _HEAVY:.0e} to {_HEAVY:.0e}: multiply the weights by a number that makes it "
-                "about 1"
-            )
+        assert_weights_hold(self.heaviest)
+
+    @property
+    def digits(self) -> float:
+        """How many decimal digits sums have of rows with the lightest weights alone."""
+        if not 0 < self.lightest <= self.heaviest:
+            return np.inf
+        return LIMBS * BITS * float(np.log10(2)) + float(np.log10(self.lightest / self.heaviest))
 
     def sums(self, n_centres: int, *, weighted: bool = True) -> Sums:
         """Return fixed-point sums of no rows."""
@@ -138,8 +142,12 @@ def _extent(rows: Rows, n_threads: int | None) -> Extent:
     low, high = _find_range(X, n_threads)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         rows.assert_finite()
-    heaviest = 1.0 if rows.weights is None else float(rows.weights.max())
-    return Extent(low, high, int(X.shape[0]), heaviest)
+    heaviest = lightest = 1.0
+    if rows.weights is not None:
+        heaviest, lightest = float(rows.weights.max()), np.inf
+        if heaviest > 0:
+            lightest = float(rows.weights[rows.weights > 0].min())
+    return Extent(low, high, int(X.shape[0]), heaviest, lightest)
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ class _Squares:
     @classmethod
     def of(cls, sums: Sums | None, squares: Matrix, weights: NDArray | None) -> "_Squares":
         plain = ExactSum.of(squares)
-        return cls(sums, plain, plain if weights is None else ExactSum.of(weights * squares))
+        return cls(sums, plain, plain if weights is None else ExactSum.of(_times(weights, squares)))
 
     def __add__(self, other: "_Squares") -> "_Squares":
         sums = None
@@ -163,10 +171,16 @@ class _Squares:
 
     def spread(self, sums: Sums, n_samples: int) -> "Spread":
         """Return what they say, with Σ x of all rows in the place of the first centre."""
+        assert_no_overflow(self.squares.value + self.weighted.value)
         apart = sums.totals()[0] / n_samples
         scatter = self.squares.value - n_samples * float((apart**2).sum())
         numbers = n_samples * max(1, len(apart))
         return Spread(max(scatter, 0.0) / numbers, self.weighted.value)
+
+
+def _times(weights: NDArray, squares: Matrix) -> Matrix:
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for in the sum
+        return weights * squares
 
 
 def _square(rows: Rows, none: Sums, n_threads: int | None) -> _Squares:
@@ -257,7 +271,7 @@ def sum_own(
 ) -> ExactSum:
     """Return Σ w ‖x − m‖² of rows and the centres that labels name."""
     squares = own_squares(X, centres, labels, n_threads=n_threads)
-    return ExactSum.of(squares if weights is None else weights * squares)
+    return ExactSum.of(squares if weights is None else _times(weights, squares))
 
 
 @dataclass(frozen=True)
@@ -494,6 +508,7 @@ class Lloyd:
 
     def run(self, centres: Matrix) -> Clustering:
         """Return where the algorithm leads from some centres."""
+        self._extent.check(centres)
         kept = None
         if _Kept.has_room(self._source, self._extent.n_samples):
             kept = _Kept(self._source, self._extent, self._n_clusters, self._n_threads)
@@ -526,11 +541,9 @@ class Lloyd:
         """Return the sums of the rows that are nearest to each, and what is found out but once."""
         if kept is not None and self._spread is None:
             sums, self._spread = kept.start(centres)
-            assert_no_overflow(self._spread.total)
             return sums, self._spread
         if self._spread is None:
             self._spread = find_spread(self._source, self._extent, self._n_threads)
-            assert_no_overflow(self._spread.total)
         if kept is not None:
             return kept.step(centres), self._spread
         add = partial(_sum_rows, centres=centres, none=self._none, n_threads=self._n_threads)

@@ -27,6 +27,7 @@ __all__ = [
     "WeightedDraws",
     "as_dense",
     "assert_no_overflow",
+    "assert_weights_hold",
     "dense_blocks",
     "draw_plus_plus",
     "draw_uniformly",
@@ -39,6 +40,7 @@ Places = NDArray[np.int64]
 
 _SHARE = 4  # of the memory limit that a sample, or a block of a sparse matrix, may take
 _STATE = 32  # bytes that a row of the sample takes beside its values
+_HEAVY = 1e120  # such weights times values whose squares float64 holds are in its range
 
 
 def assert_no_overflow(squares: float) -> None:
@@ -47,6 +49,15 @@ def assert_no_overflow(squares: float) -> None:
         raise ValueError(
             "squares of distances between rows and centres, or their sum, are more than float64 "
             "holds: scale the columns of X, or divide X by a large number"
+        )
+
+
+def assert_weights_hold(heaviest: float) -> None:
+    """Raise if the largest weight is so large, or small, that sums leave float64's range."""
+    if heaviest > 0 and not 1 / _HEAVY <= heaviest <= _HEAVY:
+        raise ValueError(
+            f"the largest sample_weight is {heaviest:.3g}, and weights of {1 / _HEAVY:.0e} to "
+            f"{_HEAVY:.0e} can be summed up: multiply all by a number that makes it about 1"
         )
 
 
@@ -90,6 +101,10 @@ def _shares(rows: Rows) -> Matrix:
     """Return the weights of rows as shares of their sum."""
     n = rows.X.shape[0]
     w = np.ones(n) if rows.weights is None else np.asarray(on_host(rows.weights), dtype=np.float64)
+    heaviest = float(w.max())
+    assert_weights_hold(heaviest)
+    if heaviest == 0:
+        raise ValueError("rows are drawn by their weights, and all of them are 0: give some weight")
     shares: Matrix = w / w.sum()
     return shares
 
