@@ -217,6 +217,10 @@ CASES = {
         lambda: MiniBatchKMeans(2, init_size=1).fit(X),
         RuntimeWarning,
     ),
+    "SeededCentres._tell_of_weights": (
+        lambda: KMeans(1).fit([[0.0], [1.0]], sample_weight=[1.0, 1e-20]),
+        UserWarning,
+    ),
     "SeededCentres._count_runs": (lambda: KMeans(2, init=X[:2], n_init=3).fit(X), RuntimeWarning),
     "LogisticRegression._check_combination": (
         lambda: LogisticRegression(n_jobs=1).fit(X, y),
