@@ -181,8 +181,7 @@ class BisectingKMeans(SeededCentres):
         """
         source = data.source(self, X, None, sample_weight, need=_NEED)
         extent, threads = find_extent(source), source.threads(None)
-        n = extent.n_samples
-        self._check_count(n)
+        self._check_count(extent.n_samples)
         self._tell_of_weights(extent)
         random_state = check_random_state(self.random_state)
         sample = sample_rows(source, random_state)

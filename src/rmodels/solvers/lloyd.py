@@ -89,16 +89,14 @@ class Extent:
         """Between low and high."""
         return 0.5 * self.low + 0.5 * self.high
 
-    def check(self, *others: Matrix | None) -> None:
+    def check(self, *others: Matrix) -> None:
         """Raise if squares of distances between these rows and points overflow, or sums of weights.
 
         The latter do not hold weights that are too small, either.
         """
         low, high = self.low, self.high
         for points in others:
-            if points is not None:
-                low = np.minimum(low, points.min(axis=0))
-                high = np.maximum(high, points.max(axis=0))
+            low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
         with np.errstate(over="ignore"):
             assert_no_overflow(float(np.square(high - low).sum()))
         assert_weights_hold(self.heaviest)
