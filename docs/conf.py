@@ -7,7 +7,7 @@ import rmodels
 from rmodels.catalogue import CATALOGUE, FAMILIES
 
 project = "rmodels"
-copyright = "the authors of rmodels, MIT licence"
+copyright = "The rmodels developers, MIT licence"
 version = release = rmodels.__version__
 
 extensions = [

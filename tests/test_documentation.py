@@ -231,7 +231,9 @@ def names_in_reference():
 
 def test_every_notebook_and_public_name_is_shown():
     gallery = (ROOT / "docs" / "notebooks" / "index.md").read_text("utf-8")
-    assert {path.stem for path in NOTEBOOKS} == set(re.findall(r"^:link: (\w+)$", gallery, re.M))
+    cards = re.findall(r"^:link: (\w+)\n:link-type: doc\n<img ", gallery, re.M)
+    assert sorted(cards) == sorted(path.stem for path in NOTEBOOKS)
+    assert gallery.count(":::{grid-item-card}") == len(cards)
     listed = names_in_reference()
     modules = {f"{each}.{name}" for each in ("exceptions", "plot") for name in public(each)}
     operations = {name for name in listed if name.startswith("ops.")}
