@@ -324,6 +324,7 @@ def test_errors_are_one_line(folder, run, content, arguments, said):
         ((*FIT, "--memory-limit", "much"), "'much' is not a size such as 500MB or 2GiB"),
         ((*FIT, "--threads", "0"), "0 is not in the range x>=1"),
         ((*FIT, "--engine", "steam"), "'steam' is not one of"),
+        (("transform", "m", "a.csv", "--proba"), "No such option"),
     ],
 )
 def test_usage(run, arguments, said):

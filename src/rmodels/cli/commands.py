@@ -271,7 +271,7 @@ def _fit_with(
     )
 
 
-def _predict(name: str, text: str) -> click.Command:
+def _predict(name: str, text: str, result: str, extra: Sequence[click.Option]) -> click.Command:
     @click.pass_context
     def run(context: click.Context, /, **given: Any) -> int:
         from rmodels.cli import answers
@@ -287,30 +287,10 @@ def _predict(name: str, text: str) -> click.Command:
                 ["-o", "--output"],
                 type=click.Path(allow_dash=True),
                 metavar="FILE",
-                help="CSV, Parquet or Arrow file (default: -, print the predictions as CSV)",
+                help=f"CSV, Parquet or Arrow file (default: -, print the {result} as CSV)",
             ),
-            _column("--keep", "column of DATA to write too, before the predictions"),
-            click.Option(
-                ["--proba"], is_flag=True, help="also the probability of each class: TARGET_CLASS"
-            ),
-            click.Option(
-                ["--std"],
-                is_flag=True,
-                help="also the standard deviation of an observation about its prediction: "
-                "TARGET_std",
-            ),
-            click.Option(
-                ["--interval"],
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                metavar="CONFIDENCE",
-                help="also the ends of an interval, such as of 0.95: TARGET_low and TARGET_high",
-            ),
-            click.Option(
-                ["--interval-of"],
-                type=click.Choice(["observation", "mean"]),
-                default="observation",
-                help="what the interval holds (default: observation)",
-            ),
+            _column("--keep", f"column of DATA to write too, before the {result}"),
+            *extra,
             *_preparing(fits=False),
             *_settings(),
         ],
@@ -318,6 +298,32 @@ def _predict(name: str, text: str) -> click.Command:
         help=f"{text[0].upper()}{text[1:]}. {_TABLE} MODEL - is standard input.",
         short_help=text,
     )
+
+
+def _beside_predictions() -> list[click.Option]:
+    """Return the options of what is said beside each prediction."""
+    return [
+        click.Option(
+            ["--proba"], is_flag=True, help="also the probability of each class: TARGET_CLASS"
+        ),
+        click.Option(
+            ["--std"],
+            is_flag=True,
+            help="also the standard deviation of an observation about its prediction: TARGET_std",
+        ),
+        click.Option(
+            ["--interval"],
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            metavar="CONFIDENCE",
+            help="also the ends of an interval, such as of 0.95: TARGET_low and TARGET_high",
+        ),
+        click.Option(
+            ["--interval-of"],
+            type=click.Choice(["observation", "mean"]),
+            default="observation",
+            help="what the interval holds (default: observation)",
+        ),
+    ]
 
 
 def _score() -> click.Command:
@@ -409,8 +415,8 @@ def command_line() -> click.Group:
     version(commands)
     every: Sequence[click.Command] = [
         _fit(),
-        _predict("predict", "predict with a saved model"),
-        _predict("transform", "transform rows with a saved model"),
+        _predict("predict", "predict with a saved model", "predictions", _beside_predictions()),
+        _predict("transform", "transform rows with a saved model", "rows", ()),
         _score(),
         _summary(),
         *map(outside, OUTSIDE),
