@@ -61,9 +61,6 @@ class HasState:
         """Return whether attributes, each of its type, fit together."""
         return True
 
-    def _bring_up_to_date(self) -> None:
-        """Have attributes that an earlier version left follow the rules of this one."""
-
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         """Return what is said of rows in a graph of ONNX, by name."""
         raise NotCoveredError(f"{type(self).__name__} has no form in ONNX")

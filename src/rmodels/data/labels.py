@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 _MIX = "Mix of label input types (string and number)"
-_TRUTHS = {"true", "false"}
 _CLOSE = 256  # between the least and the largest of whole numbers that always have a table
 _LARGEST = 1 << 52  # of whole numbers in float64, with room for such a distance
 
@@ -48,13 +47,7 @@ def check_kinds(*columns: NDArray) -> None:
 
 def describe_mix(text: str, number: Any) -> str:
     """Return scikit-learn's words for labels that are text beside others that are none."""
-    said = f"{_MIX}: {text!r} beside {number!r}"
-    if isinstance(number, bool) and text.lower() in _TRUTHS:
-        said += (
-            ". Models that were saved when booleans in files were read as text know them as text: "
-            "fit again"
-        )
-    return said
+    return f"{_MIX}: {text!r} beside {number!r}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,7 +165,6 @@ def _make(name: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> 
     fits = prepared is None or prepared.n_features == attributes["n_features_in_"]
     if attributes and not (fits and model._is_consistent()):
         raise ValueError("its attributes do not fit together")
-    model._bring_up_to_date()
     return model
 
 

@@ -28,7 +28,7 @@ from rmodels.base.search import (
 )
 from rmodels.base.sklearn import Interval, StrOptions
 from rmodels.base.sklearn import neighbors as scikit_learn
-from rmodels.base.state import Absent, HasState, check_is_fitted
+from rmodels.base.state import HasState, check_is_fitted
 from rmodels.config import check_n_jobs, thread_count
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
@@ -47,7 +47,6 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
 
     _attributes: ClassVar = {
         "n_samples_fit_": int,
-        "algorithm_": str | Absent,  # of models that were written before it was a property
         "effective_metric_": str,
         "effective_metric_params_": dict,
         "_search": Indexed | Blockwise | SparseRows | Precomputed | Present,
@@ -120,10 +119,6 @@ class NeighborsBase(HasState, CallbackSupport, MultiOutputMixin, BaseEstimator):
             self.n_samples_fit_ = source.X.shape[0]
         self.engine_ = self._search.engine
         return source
-
-    def _bring_up_to_date(self) -> None:
-        """Forget what the search did: it says so itself."""
-        self.__dict__.pop("algorithm_", None)
 
     @property
     def algorithm_(self) -> str:

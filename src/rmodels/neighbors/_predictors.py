@@ -61,12 +61,6 @@ class NeighborsPredictor(Predictor, NeighborsBase):
             self._sample_weight = np.empty(0)
         return source
 
-    def _bring_up_to_date(self) -> None:
-        """Leave out points of weight 0, which were once among the k nearest."""
-        super()._bring_up_to_date()
-        if self._sample_weight is not None and not isinstance(self._search, Present):
-            self._leave_out_absent(self._fit_X)
-
     def _leave_out_absent(self, X: Any) -> None:
         """Have only points of positive weight searched."""
         assert self._sample_weight is not None
