@@ -1,5 +1,3 @@
-# make demo: set up and run the models on real data.   make test: set up and run every check.
-# PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine.
 PYTHON ?= python3
 PY := .venv/bin/python
 BUILD_TOOLS := 'scikit-build-core>=0.11.2' 'nanobind>=2.4' 'cmake>=3.26' 'ninja>=1.11'
@@ -12,8 +10,9 @@ SETTINGS := $(if $(RMODELS_BUILD),$(RMODELS_BUILD),native)
 .DELETE_ON_ERROR:
 .PHONY: demo test test-only test-processors test-oldest test-gpu-oldest conformance test-gpu test-interpreter lint sanitize format stub clean help
 
-help:
-	@sed -n 's/^# //p' Makefile
+help: ## what make does
+	@sed -n 's/^\([a-z-]*\):.* ## /make \1: /p' Makefile
+	@echo "PYTHON=python3.12 chooses another Python; RMODELS_BUILD=pure builds without the native engine."
 
 # Threads of OpenMP and OpenBLAS that have no work sleep at once: where processes of tests share the
 # cores, those that spin take more time than the tests. Times that are shown to people are without it.
@@ -23,13 +22,13 @@ $(TESTS): export OPENBLAS_THREAD_TIMEOUT := 4
 
 PARALLEL := -n logical --dist loadgroup
 
-demo: .venv/demo-$(SETTINGS)
+demo: .venv/demo-$(SETTINGS) ## set up, and run the models on real data
 	$(PY) -m rmodels demo
 
-test: lint test-only
+test: lint test-only ## set up, and run every check
 
 # The same without lint.
-test-only: build/pure
+test-only: build/pure ## the same without lint
 	$(PY) -m pytest $(PARALLEL)
 
 # The wheels of the reference engine alone, which tests/test_package.py looks into.
@@ -40,12 +39,12 @@ build/pure: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 
 # The tests that touch BLAS, as on other processors, with 1 to 3 threads, and on busy cores: an hour.
 # SHORT=--short runs one setting of them.
-test-processors: .venv/test-$(SETTINGS)
+test-processors: .venv/test-$(SETTINGS) ## the tests that touch BLAS, as on other processors; SHORT=--short: in one setting
 	$(PY) tests/processors.py $(SHORT)
 
 # The tests with the oldest versions that pyproject.toml promises, of Python too, and a wheel of ours.
 OLDEST := build/oldest
-test-oldest: $(OLDEST)/installed
+test-oldest: $(OLDEST)/installed ## the tests with the oldest versions that are promised
 	$(OLDEST)/bin/python -m pytest $(PARALLEL)
 
 $(OLDEST)/tools: pyproject.toml evidence/pyproject.toml tests/oldest.py
@@ -62,7 +61,7 @@ $(OLDEST)/installed: $(OLDEST)/tools $(BUILD_FILES) $(PYTHON_FILES)
 	@touch $@
 
 # The GPU engine with the oldest PyTorch and Triton, in the interpreter, whose code NumPy warns of.
-test-gpu-oldest: $(OLDEST)/gpu
+test-gpu-oldest: $(OLDEST)/gpu ## the GPU engine with the oldest PyTorch and Triton
 	TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n logical \
 	  -W 'ignore:Conversion of an array:DeprecationWarning' $(INTERPRETED)
 
@@ -73,26 +72,26 @@ $(OLDEST)/gpu: $(OLDEST)/installed
 # The wheel of the source distribution, checked, and tested outside of the checkout in an environment without a compiler.
 # PYTHON names the Python it is for: from 3.12 on, the stable ABI.
 .PHONY: test-wheel
-test-wheel:
+test-wheel: ## the wheel, checked and tested outside of the checkout
 	$(PYTHON) tests/installed.py build/wheel $(PARALLEL) tests
 
 # scikit-learn's own tests, with ours in the place of scikit-learn's, on both engines.
 # SHORT=--short runs fewer of the reference engine.
 SEEDS := 0-4
-conformance: .venv/test-$(SETTINGS)
+conformance: .venv/test-$(SETTINGS) ## scikit-learn's own tests; SEEDS=0 SHORT=--short: fewer
 	$(PY) tests/conformance/run.py --seeds $(SEEDS) $(SHORT)
 
 # The part of its tests that takes a few minutes.
 INTERPRETED := tests/ops/test_gpu*.py tests/evidence/test_gpu*.py tests/data/test_tensors.py
 INTERPRETER := TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n logical
 # The GPU engine's contract, on the GPU if there is one, else in Triton's interpreter.
-test-gpu: .venv/gpu-$(SETTINGS)
+test-gpu: .venv/gpu-$(SETTINGS) ## the GPU engine, on the GPU or in Triton's interpreter
 	if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	  then $(PY) -m pytest -n 4 -m gpu; \
 	  else $(INTERPRETER) -m gpu; fi
 
 # A part of it, in the interpreter, and whether all kernels compile for GPUs.
-test-interpreter: .venv/gpu-$(SETTINGS)
+test-interpreter: .venv/gpu-$(SETTINGS) ## a part of that, in the interpreter
 	$(INTERPRETER) $(INTERPRETED)
 
 .venv/gpu-$(SETTINGS): .venv/test-$(SETTINGS)
@@ -107,7 +106,7 @@ GPU_TAG = $(shell $(GPU_PYTHON) -c 'import sys; print(sys.implementation.cache_t
 GPU_PACKAGES := click execnet hypothesis iniconfig markdown-it-py mdurl nanobind packaging pandas patsy pluggy pygments \
   pytest pytest-timeout pytest-xdist python-dateutil rich six sortedcontainers statsmodels threadpoolctl
 .PHONY: gpu-kit
-gpu-kit:
+gpu-kit: ## what tests take along to a machine with a GPU and no network
 	rm -rf $(GPU_KIT)
 	$(GPU_PYTHON) -m pip wheel -q --no-deps -w $(GPU_KIT)/wheel .
 	$(GPU_PYTHON) -m zipfile -e $(GPU_KIT)/wheel/rmodels-*.whl $(GPU_KIT)/wheel
@@ -118,14 +117,14 @@ gpu-kit:
 
 # The documentation as a site in build/docs; its notebooks are executed, its warnings are errors.
 .PHONY: docs
-docs: .venv/docs
+docs: .venv/docs ## the documentation, in build/docs
 	$(PY) -m sphinx -q -W --keep-going docs build/docs
 	@echo build/docs/index.html
 
 # The same by version: in SERVED, a copy of what is served, a folder of this version beside those of others.
 SERVED := build/site
 .PHONY: site
-site: docs
+site: docs ## the same by version, in SERVED
 	$(PY) docs/by_version.py build/docs $(SERVED)
 	@echo $(SERVED)/index.html
 
@@ -133,14 +132,15 @@ site: docs
 	$(PY) -m pip install -q --no-build-isolation -e '.[test,docs]'
 	@touch $@
 
-lint: .venv/test-$(SETTINGS)
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+lint: .venv/test-$(SETTINGS) ## style, types and imports
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/clang-format --dry-run -Werror $(SOURCES)
-	.venv/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	.venv/bin/zizmor --offline -q .github
+	$(if $(WORKFLOWS),.venv/bin/check-jsonschema -q --builtin-schema vendor.github-workflows $(WORKFLOWS))
+	$(if $(WORKFLOWS),.venv/bin/zizmor --offline -q .github)
 
 # The native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer. -S leaves the
 # editable install out, so that the sanitized build is the one imported.
@@ -151,7 +151,7 @@ SANITIZED = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=
 # Each process of pytest-xdist is started with -S, too. Tests of threads have the processor to themselves;
 # those of the library for other languages build a sanitized one.
 WORKERS = --tx $(shell $(PY) -c 'import os; print(os.cpu_count())')'*popen//python=$(PY) -S'
-sanitize: build/sanitized
+sanitize: build/sanitized ## the native engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(SANITIZED) -c 'import rmodels; assert "sanitized" in rmodels.__file__, rmodels.__file__'
 	$(SANITIZED) -m pytest -q -p no:cacheprovider -d $(WORKERS) --ignore-glob='*test_gpu*' \
 	  -k 'not [reference' tests/ops
@@ -169,7 +169,7 @@ build/sanitized: .venv/test-$(SETTINGS) $(BUILD_FILES) $(PYTHON_FILES)
 # The library for other languages, and its examples in C++ and Rust, run.
 .PHONY: native-examples
 LIBRARY := build/library
-native-examples: .venv/tools
+native-examples: .venv/tools ## the library for other languages, and its examples
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cmake -S src/librmodels -B $(LIBRARY)
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cmake --build $(LIBRARY) --parallel --target all example_cpp
 	$(LIBRARY)/example_cpp
@@ -178,16 +178,16 @@ native-examples: .venv/tools
 	  LD_LIBRARY_PATH=$(LIBRARY) DYLD_LIBRARY_PATH=$(LIBRARY) $(LIBRARY)/example_rs; \
 	else echo "no rustc: the example in Rust was not run"; fi
 
-format: .venv/test-$(SETTINGS)
+format: .venv/test-$(SETTINGS) ## format all sources
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	.venv/bin/clang-format -i $(SOURCES)
 
 # The public names for type checkers: __init__.pyi of src/rmodels and of its families.
-stub: .venv/test-$(SETTINGS)
+stub: .venv/test-$(SETTINGS) ## the public names for type checkers
 	$(PY) tests/shared/stub.py
 
-clean:
+clean: ## remove what all these made
 	rm -rf .venv build
 
 .venv/tools:

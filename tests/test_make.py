@@ -57,7 +57,9 @@ def test_no_compiler(checkout):
 
 
 def test_help(checkout):
-    assert "make test" in _make(*checkout, "help").stdout
+    shown = set(re.findall(r"^make ([a-z-]+): \w", _make(*checkout, "help").stdout, re.M))
+    phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert shown == {target for targets in phony for target in targets.split()}
 
 
 def test_tools_of_the_build_are_the_same_everywhere():

@@ -11,7 +11,24 @@ from rmodels.config import get_config, thread_count
 
 __all__ = ["show_versions"]
 
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "pandas", "polars", "torch", "triton")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "threadpoolctl",
+    "click",
+    "joblib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "safetensors",
+    "dask",
+    "distributed",
+    "onnx",
+    "skl2onnx",
+    "torch",
+    "triton",
+)
 
 
 def _version(package: str) -> str:
