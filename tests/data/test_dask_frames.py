@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 dask = pytest.importorskip("dask", reason="the extra dask is not installed: Dask")
@@ -188,7 +189,6 @@ def test_what_cannot_be_a_number_or_a_label():
         LinearRegression().fit(parts[["a", "b"]], parts.y, parts.s)
     with pytest.raises(ValueError, match=r"partition \d, column 's'.*could not convert string"):
         LinearRegression().fit(parts[["a", "s"]], parts.y)
-    sparse = pytest.importorskip("scipy.sparse")
     A = da.from_array(frame[["a", "b"]].to_numpy(), chunks=(10, 2)).map_blocks(sparse.csr_matrix)
     with pytest.raises(TypeError, match="Sparse data was passed for X, partition"):
         LinearRegression().fit(A, frame.y.to_numpy())
