@@ -25,7 +25,8 @@ def precise(X, Y, coefficients, weights=None, shift=None):
     w = np.ones((n, 1)) if weights is None else weights[:, np.newaxis]
     w = w.astype(np.longdouble)
     residuals = Z @ coefficients - Y
-    sizes = abs(Z) @ abs(coefficients) + abs(Y)
+    differences = abs(coefficients[-1] - Y.astype(np.longdouble))
+    sizes = abs(Z[:, :-1]) @ abs(coefficients[:-1]) + differences
     within = (n + d + 10) * UNIT
     slope, losses = Z.T @ (w * residuals), (w * residuals**2).sum(axis=0) / 2
     slope_bound = within * (abs(Z).T @ (w * sizes))

@@ -189,3 +189,44 @@ def test_large_factors_lead_where_the_rows_do(shape, penalty):
     # hundred deviations, each row keeps that many fewer digits
     error = len(A) * (values[0] / values[rank - 1]) ** 2 * 2.0**-53
     assert (apart <= 100 * error * np.linalg.norm(expected, axis=0)).all()
+
+
+def grid(values):
+    """Round to 2⁻²⁰, so that an offset of up to 2³² changes no digit."""
+    return np.round(values * 2.0**20) / 2.0**20
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("offsets", [(0.0, 2.0**20), (0.0, 2.0**31), (2.0**10, 0.0)])
+@pytest.mark.parametrize("penalty", [0.0, 1e-3])
+def test_offsets_of_columns_and_targets_cost_no_digits(penalty, offsets, form):
+    """κ² is 2 · 10⁵: moments are refined, by residuals that are as small as they are near zero."""
+    draws = np.random.default_rng(0)
+    a = draws.normal(size=1000)
+    A = grid(np.c_[a, a + draws.normal(size=1000) / 200])
+    targets = grid(A @ [[1.0], [2.0]] + 0.1 * draws.normal(size=(1000, 1)))
+    found = []
+    for of_columns, of_targets in ((0.0, 0.0), offsets):
+        source = rows(form(A + of_columns), targets + of_targets, None)
+        slopes = ridge.solve(source, np.array([penalty]), True).coefficients[:-1]
+        found.append(slopes)
+    # the conditioning of the problem: κ² times the rounding of a row's residual
+    np.testing.assert_allclose(found[1], found[0], rtol=2e5 * 2.0**-53 * 20)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rank_of_rows_far_from_zero_is_that_of_their_differences(weighted):
+    """What rounding a mean leaves in its column is no direction of its own."""
+    draws = np.random.default_rng(1)
+    A = draws.normal(size=(25, 30)) * np.logspace(-3, 3, 30) + 10
+    targets = draws.normal(size=(25, 1))
+    weights = draws.random(25) + 0.5 if weighted else None
+    found = least_squares.solve(rows(A, targets, weights), True, solver="rows")
+    assert found.conditioning.rank == 24
+    root = np.ones((25, 1)) if weights is None else np.sqrt(weights)[:, np.newaxis]
+    D = root * (A - np.average(A, axis=0, weights=weights))
+    t = root * (targets - np.average(targets, axis=0, weights=weights))
+    U, values, Vt = linalg.svd(D, full_matrices=False)
+    least = Vt[:24].T @ ((U[:, :24].T @ t) / values[:24, np.newaxis])
+    norm = np.linalg.norm(found.coefficients[:-1])
+    assert norm == pytest.approx(np.linalg.norm(least), rel=1e-6)

@@ -83,14 +83,25 @@ def sum_squares(source: Source, mean: Matrix) -> Matrix:
 
 def _sum_squares(rows: Rows, mean: Matrix) -> Matrix:
     if sparse.issparse(rows.X):
-        X = rows.X.astype(np.float64, copy=False)
-        squares, sums = (_sum(A, rows) for A in (X**2, X))
-        found: Matrix = squares - 2 * mean * sums + rows.weight * mean**2
-        return found
+        return _sum_squares_of_entries(rows, mean)
     total = np.zeros(len(mean))
     for part in _blocks(rows):
         total += _sum((as_array(part.X) - mean) ** 2, part)
     return total
+
+
+def _sum_squares_of_entries(rows: Rows, mean: Matrix) -> Matrix:
+    """Return the sums of a CSR matrix: of its entries, and of the zeros, which lose no digits."""
+    X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
+    X.sum_duplicates()
+    X.data -= mean[X.indices]
+    X.data **= 2
+    squares = _sum(X, rows)
+    X.data[:] = 1.0
+    full = np.bincount(X.indices, minlength=len(mean)) == X.shape[0]
+    zeros = np.where(full, 0.0, np.maximum(rows.weight - _sum(X, rows), 0.0))
+    found: Matrix = squares + zeros * mean**2
+    return found
 
 
 def sum_projected(source: Source, mean: Matrix, axes: Matrix) -> Matrix:

@@ -41,6 +41,7 @@ Statistics = TypeVar("Statistics", Moments, Gram)
 
 TOO_LARGE = "X or y holds values so large that their squares overflow: scale the columns"
 
+_FULL = 0.5  # share of entries above which rows of a sparse matrix are as well an array
 _DENSE = 0.1  # share of entries above which products of sparse matrices are slower
 _MOST_LOST = 1e3  # W μ² over the scatter of a column: above, a product about zero loses digits
 _ROWS_AT_A_TIME = 4096
@@ -340,10 +341,13 @@ def _gradient(
             X, Y, coefficients, weights, shift=shift, engine=engine, n_threads=n_threads
         )
         return as_array(found.gradient)
+    if shift is not None and X.nnz > _FULL * X.shape[0] * X.shape[1]:  # columns may be far from 0
+        return _gradient_of_blocks(rows, coefficients, shift, engine, n_threads)
     slopes, intercept = coefficients[:-1], coefficients[-1]
+    products = X @ slopes
     if shift is not None:
-        intercept = intercept - shift @ slopes
-    residuals = X @ slopes + intercept - Y
+        products -= shift @ slopes
+    residuals = products + (intercept - Y)
     if weights is not None:
         residuals *= weights[:, np.newaxis]
     total = residuals.sum(axis=0)
@@ -351,6 +355,18 @@ def _gradient(
     if shift is not None:
         slope -= np.outer(shift, total)
     return np.vstack([slope, total]) / rows.weight
+
+
+def _gradient_of_blocks(
+    rows: Rows, coefficients: Matrix, shift: Matrix, engine: str, n_threads: int | None
+) -> Matrix:
+    """Return the gradient of sparse rows of which most values are there, as arrays."""
+    total = np.zeros_like(coefficients)
+    for part in rows.blocks(_ROWS_AT_A_TIME):
+        if part.weight:
+            block = replace(part, X=as_array(part.X))
+            total += part.weight * _gradient(block, coefficients, shift, engine, n_threads)
+    return total / rows.weight
 
 
 def sum_gradients(rows: Rows, coefficients: Matrix, n_threads: int | None) -> Matrix:

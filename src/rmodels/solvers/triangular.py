@@ -19,8 +19,10 @@ Matrix = NDArray[np.float64]
 _ROWS_AT_A_TIME = 4096
 
 
-def _scale_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[slice, Matrix]]:
-    """Yield ([X | Y] − offset) / scale, a block of rows at a time."""
+def _scale_blocks(
+    rows: Rows, offset: Matrix, scale: Matrix, rest: Matrix | None = None
+) -> Iterator[tuple[slice, Matrix]]:
+    """Yield ([X | Y] − offset − rest) / scale, a block of rows at a time."""
     d = rows.n_features
     step = max(_ROWS_AT_A_TIME, 2 * len(offset))
     for first in range(0, rows.X.shape[0], step):
@@ -30,6 +32,8 @@ def _scale_blocks(rows: Rows, offset: Matrix, scale: Matrix) -> Iterator[tuple[s
         Z[:, :d] = (block - offset[:d]) / scale[:d]
         if rows.Y is not None:
             Z[:, d:] = (as_array(rows.Y[part]) - offset[d:]) / scale[d:]
+        if rest is not None:
+            Z -= rest / scale
         yield part, Z
 
 
@@ -50,10 +54,10 @@ def _find_largest(rows: Rows, offset: Matrix) -> Matrix:
     return found
 
 
-def _triangulate(rows: Rows, offset: Matrix, scale: Matrix) -> Matrix:
+def _triangulate(rows: Rows, offset: Matrix, scale: Matrix, rest: Matrix | None = None) -> Matrix:
     """Return the triangular factor of the scaled columns."""
     R = np.empty((0, len(offset)))
-    for part, Z in _scale_blocks(rows, offset, scale):
+    for part, Z in _scale_blocks(rows, offset, scale, rest):
         if rows.weights is not None:
             Z *= np.sqrt(as_array(rows.weights[part]), dtype=np.float64)[:, np.newaxis]
         R = _stack(R, Z)
@@ -67,12 +71,21 @@ def _stack(R: Matrix, Z: Matrix) -> Matrix:
     return triangle
 
 
+def _add(offset: Matrix, gap: Matrix) -> tuple[Matrix, Matrix]:
+    """Return offset + gap, rounded, and what the rounding lost."""
+    total = offset + gap
+    part = total - offset
+    return total, (offset - (total - part)) + (gap - part)
+
+
 def triangulate(
     source: Source, fit_intercept: bool, moments: Moments | None = None
 ) -> tuple[Matrix, Matrix, Matrix]:
     """Reduce the centred, scaled [X | Y] to triangular form by Householder transformations.
 
-    Of rows that are not in memory, moments that are known save passes that find offset and scale.
+    What rounding a mean loses is subtracted, too: columns that are far from 0 would else keep a
+    constant part, which makes the rank one more. Of rows that are not in memory, moments that are
+    known save passes that find offset and scale.
 
     Returns
     -------
@@ -87,21 +100,23 @@ def triangulate(
         found = source.fold(partial(_find_largest, offset=offset), np.maximum)
         return np.where(found > 0, found, 1.0)
 
-    offset = np.zeros(source.n_features + source.n_targets)
+    offset, rest = np.zeros(source.n_features + source.n_targets), None
     squares = None if moments is None else _sum_squares(moments, fit_intercept)
     if moments is not None and squares is not None and not source.in_memory:
         scale = np.sqrt(squares / moments.weight)
         if fit_intercept:
             sums = source.fold(partial(_sum_scaled, offset=moments.mean, scale=scale))
-            offset = moments.mean + scale * (sums / source.weight)
-        return source.fold(partial(_triangulate, offset=offset, scale=scale), _stack), offset, scale
+            offset, rest = _add(moments.mean, scale * (sums / source.weight))
+        factor = partial(_triangulate, offset=offset, scale=scale, rest=rest)
+        return source.fold(factor, _stack), offset, scale
     if fit_intercept:
         for _ in range(2):  # the second removes the rounding of the first
             scale = largest(offset)
             sums = source.fold(partial(_sum_scaled, offset=offset, scale=scale))
-            offset = offset + scale * (sums / source.weight)
+            offset, rest = _add(offset, scale * (sums / source.weight))
     scale = largest(offset)
-    return source.fold(partial(_triangulate, offset=offset, scale=scale), _stack), offset, scale
+    factor = partial(_triangulate, offset=offset, scale=scale, rest=rest)
+    return source.fold(factor, _stack), offset, scale
 
 
 def _sum_squares(moments: Moments, fit_intercept: bool) -> Matrix | None:

@@ -62,7 +62,8 @@ def gradient(
 ) -> Gradient:
     """Compute the loss ½ Σ wᵢ rᵢ² / W and its gradient Σ wᵢ zᵢ rᵢ / W, in one read of X.
 
-    Here zᵢ = [xᵢ − shift, 1], rᵢ = zᵢ·coefficients − yᵢ and W = Σ wᵢ.
+    Here zᵢ = [xᵢ − shift, 1], rᵢ = zᵢ·coefficients − yᵢ and W = Σ wᵢ. The intercept less
+    yᵢ is a term of rᵢ, so that residuals keep their digits when y has a large offset.
 
     Parameters
     ----------

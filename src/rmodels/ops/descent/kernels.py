@@ -1,6 +1,6 @@
 """The Triton kernel of the streaming gradient.
 
-Per block of rows: residuals r = (x − s)·β + β₀ − y, then the sums of w·r·(x − s), w·r and ½·w·r²,
+Per block of rows: residuals r = (x − s)·β + (β₀ − y), then the sums of w·r·(x − s), w·r and ½·w·r²,
 the rows being read a second time from the cache. Float64 throughout; each program adds to partial
 sums of its own, in the order of its rows, so that results can be repeated.
 
@@ -74,7 +74,7 @@ def gradient_kernel(
                 other=0.0,
             )
             r += tl.sum(x[:, :, None] * b[None, :, :], axis=1)
-        r = r + intercept[None, :] - y
+        r = r + (intercept[None, :] - y)
         if WEIGHTED:
             w = tl.load(weights + rows.to(tl.int64) * weights_row, mask=inside, other=0.0)
             w = w.to(tl.float64)

@@ -79,7 +79,7 @@ void add_rows(const Real *const (&x)[kF64], std::size_t columns, const double *c
     double weighted[Targets][kF64];
     const f64v w = load<f64v>(weights);
     for (int t = 0; t < Targets; t++) {
-        const f64v residual = lane_sums(dot[t]) + broadcast(intercepts[t]) - load<f64v>(y + t * kBlockRows);
+        const f64v residual = lane_sums(dot[t]) + (broadcast(intercepts[t]) - load<f64v>(y + t * kBlockRows));
         const f64v pull = w * residual;
         store(weighted[t], pull);
         double *sum = sums + t * 2 * kF64;
@@ -138,7 +138,7 @@ void add_short_rows(const Real *x, std::ptrdiff_t stride, std::size_t rows, std:
 
         double pulls[kShortRows];
         for (std::size_t r = 0; r < count; r += kF64) {
-            const f64v residual = lane_sums(dots + r) + broadcast(intercept) - load<f64v>(y + first + r);
+            const f64v residual = lane_sums(dots + r) + (broadcast(intercept) - load<f64v>(y + first + r));
             const f64v pull = load<f64v>(weights + first + r) * residual;
             store(pulls + r, pull);
             store(sums, load<f64v>(sums) + pull);

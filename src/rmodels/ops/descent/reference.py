@@ -19,6 +19,12 @@ def _weights(weights: NDArray | None, n_samples: int) -> Matrix:
     return w[:, np.newaxis]
 
 
+def _residuals(Z: Matrix, coefficients: Matrix, Y: NDArray) -> Matrix:
+    """Return Z coefficients − Y: of a Y far from 0, the intercept less Y is without rounding."""
+    difference: Matrix = coefficients[-1] - Y.astype(np.float64)
+    return Z[:, :-1] @ coefficients[:-1] + difference
+
+
 def gradient(
     X: NDArray,
     Y: NDArray,
@@ -31,7 +37,7 @@ def gradient(
     Z = _with_ones(X, shift)
     w = _weights(weights, len(Z))
     with np.errstate(invalid="ignore", over="ignore"):
-        residuals = Z @ coefficients - Y
+        residuals = _residuals(Z, coefficients, Y)
         slope = Z.T @ (w * residuals) / w.sum()
         losses = (w * residuals**2).sum(axis=0) / (2 * w.sum())
     return Gradient(slope, losses, "reference")
@@ -54,13 +60,13 @@ def descent(
     coefficients = start.copy()
     losses = np.empty((iterations, Y.shape[1]))
     with np.errstate(invalid="ignore", over="ignore"):
-        residuals = Z @ coefficients - Y
+        residuals = _residuals(Z, coefficients, Y)
         for step in range(iterations):
             slope = Z.T @ (w * residuals) / weight
             if not fit_intercept:
                 slope[-1] = 0
             coefficients -= learning_rate * slope
-            residuals = Z @ coefficients - Y
+            residuals = _residuals(Z, coefficients, Y)
             losses[step] = (w * residuals**2).sum(axis=0) / (2 * weight)
     return Descent(coefficients, losses, "reference")
 
