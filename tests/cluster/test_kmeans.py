@@ -498,3 +498,14 @@ def test_weights_beside_float32_rows_are_not_rounded(on_engine, kind):
     assert model.inertia_ == pytest.approx(w @ np.square(gaps).sum(axis=1), rel=1e-13)
     if kind is not BisectingKMeans:  # whose rows go down its splits
         assert model.score(X, sample_weight=w) == -model.inertia_
+
+
+@pytest.mark.parametrize("estimator", [KMeans, BisectingKMeans])
+@pytest.mark.parametrize("far", [1e8, -1e8, 1e16])
+def test_rows_near_zero_keep_their_digits_beside_one_that_is_far(on_engine, far, estimator):
+    X = np.copysign(np.array([[1.0], [3.0], [abs(far) * 1e9]]), far) * 1e-9
+    model = estimator(2, random_state=0).fit(X)
+    near = X[:2].mean()
+    found = min(model.cluster_centers_.ravel(), key=abs)
+    assert abs(found - near) <= abs(far) * 2.0**-89 + abs(near) * 2.0**-51
+    assert max(model.cluster_centers_.ravel(), key=abs) == X[2, 0]

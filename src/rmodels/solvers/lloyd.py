@@ -55,6 +55,7 @@ Labels = NDArray[np.int32]
 
 _SHARE = 4  # of the memory limit that may be taken by what is known of rows that are read again
 _KNOWN = 16  # bytes of it a row
+_NEAR = 16  # far ends of a column over the near one, up to which their middle is subtracted
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,10 @@ class Extent:
 
     @property
     def middle(self) -> Matrix:
-        """Between low and high."""
-        return 0.5 * self.low + 0.5 * self.high
+        """Between low and high; 0 where a value's distance to that would lack the value's digits."""
+        near, far = (bound(abs(self.low), abs(self.high)) for bound in (np.minimum, np.maximum))
+        one_sign = np.signbit(self.low) == np.signbit(self.high)
+        return np.where(one_sign & (near >= far / _NEAR), 0.5 * self.low + 0.5 * self.high, 0.0)
 
     def check(self, *others: Matrix) -> None:
         """Raise if squares of distances between these rows and points overflow, or sums of weights.
@@ -169,7 +172,8 @@ class _Squares:
 
     def spread(self, sums: Sums, n_samples: int) -> "Spread":
         """Return what they say, with Σ x of all rows in the place of the first centre."""
-        assert_no_overflow(self.squares.value + self.weighted.value)
+        for squares in (self.squares, self.weighted):
+            assert_no_overflow(squares.value)
         apart = sums.totals()[0] / n_samples
         scatter = self.squares.value - n_samples * float((apart**2).sum())
         numbers = n_samples * max(1, len(apart))
