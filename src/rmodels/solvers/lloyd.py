@@ -87,7 +87,7 @@ class Extent:
 
     @property
     def middle(self) -> Matrix:
-        """Between low and high; 0 where a value's distance to that would lack the value's digits."""
+        """Between low and high; 0 where the distance to that would lack a value's digits."""
         near, far = (bound(abs(self.low), abs(self.high)) for bound in (np.minimum, np.maximum))
         one_sign = np.signbit(self.low) == np.signbit(self.high)
         return np.where(one_sign & (near >= far / _NEAR), 0.5 * self.low + 0.5 * self.high, 0.0)
