@@ -112,9 +112,9 @@ def from_scatter(
 def from_products(
     products: Matrix, rank: int, decided: Callable[[], bool] = lambda: True
 ) -> Conditioning:
-    """Return the conditioning of rows from their products."""
+    """Return the conditioning of rows from their products, whose rank is known."""
     return Conditioning(
-        lambda: _find_singular(products),
+        lambda: np.where(np.arange(len(products)) < rank, _find_singular(products), 0.0),
         lambda: divide(_find_singular(products)[:rank]),
         lambda: rank,
         decided,
