@@ -6,6 +6,7 @@ import sklearn.decomposition
 from graphs import run
 from sklearn.ensemble import IsolationForest
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVR
 
@@ -44,3 +45,13 @@ def test_what_it_cannot_write():
     model = make_pipeline(IsolationForest(n_estimators=2, random_state=0)).fit(X / 3)
     with pytest.raises(NotCoveredError, match=r"IsolationForest of float64.*prepare the rows"):
         to_onnx(model)
+
+
+def test_neighbours_that_it_would_weigh_alike():
+    rows = np.random.default_rng(0).normal(size=(60, 3))  # no two distances are the same
+    model = make_pipeline(KNeighborsRegressor(weights="distance")).fit(rows, Y[:60])
+    with pytest.raises(NotCoveredError, match=r"rmodels\.KNeighborsRegressor has a graph"):
+        to_onnx(model)
+    alike = make_pipeline(KNeighborsRegressor()).fit(rows, Y[:60])
+    (found,) = run(to_onnx(alike), {"X": rows}).values()
+    np.testing.assert_allclose(found.ravel(), alike.predict(rows), rtol=1e-6)

@@ -33,11 +33,16 @@ class Foreign:
         Raises
         ------
         NotCoveredError
-            If skl2onnx cannot.
+            If skl2onnx cannot, or if it would write other results.
         """
         pool = require("skl2onnx.common._registration", "onnx")
         double = require("skl2onnx.common.data_types", "onnx").DoubleTensorType
         name, start = type(operator.raw_operator).__name__, len(container.nodes)
+        if getattr(operator.raw_operator, "weights", None) == "distance":
+            raise NotCoveredError(
+                f"skl2onnx would write {name} with weights='distance' as if all neighbours weighed "
+                f"alike: rmodels.{name} has a graph"
+            )
         wide = any(isinstance(each.type, double) for each in operator.inputs)
         try:
             pool.get_converter(operator.type)(scope, operator, container)
