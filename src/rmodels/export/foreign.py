@@ -38,7 +38,8 @@ class Foreign:
         pool = require("skl2onnx.common._registration", "onnx")
         double = require("skl2onnx.common.data_types", "onnx").DoubleTensorType
         name, start = type(operator.raw_operator).__name__, len(container.nodes)
-        if getattr(operator.raw_operator, "weights", None) == "distance":
+        weights = getattr(operator.raw_operator, "weights", None)
+        if isinstance(weights, str) and weights == "distance":
             raise NotCoveredError(
                 f"skl2onnx would write {name} with weights='distance' as if all neighbours weighed "
                 f"alike: rmodels.{name} has a graph"
