@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,45 @@ class TestNeighbours:
         if hasattr(model, "predict_proba"):
             np.testing.assert_array_equal(np.asarray(model.predict_proba(queries)), shares)
             assert np.shape(model.classes_)[-1] == 3
+
+    @pytest.mark.parametrize("points", ["array", "partitions"])
+    @pytest.mark.parametrize(
+        ("model", "target"),
+        [
+            (KNeighborsClassifier(2), labels[:, 0]),
+            (RadiusNeighborsClassifier(2.0), labels),
+            (KNeighborsRegressor(2), Y[:, 0].astype("f4")),
+            (RadiusNeighborsRegressor(2.0), Y),
+        ],
+        ids=lambda given: type(given).__name__ if hasattr(given, "fit") else None,
+    )
+    def test_the_first_point_has_no_weight(self, points, model, target):
+        """The kind of an answer is told without neighbours: those of no weight would be errors."""
+        weights = np.arange(N) % 7.0
+        expected = model.fit(self.points, target, weights).predict(self.queries)
+        if points == "partitions":
+            given = (_chunked(A, 150) for A in (self.points, target, weights))
+            model.fit(*given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            found = model.predict(_chunked(self.queries, 25))
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found.compute(), expected)
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    def test_functions_meet_no_distances_that_are_made_up(self, dtype):
+        def weigh(distances):
+            assert len(distances)
+            assert not (distances == 1.0).any()
+            return np.maximum(0.0, 9.0 - distances)
+
+        target = Y[:, 0].astype(dtype)
+        for model, y in ((KNeighborsRegressor, target), (KNeighborsClassifier, self.labels[:, 0])):
+            fitted = model(3, weights=weigh).fit(self.points, y)
+            found = fitted.predict(_chunked(self.queries, 25))
+            expected = fitted.predict(self.queries)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found.compute(scheduler="synchronous"), expected)
 
     def test_within_a_radius(self):
         model = NearestNeighbors(radius=1.3)

@@ -255,3 +255,20 @@ def test_graphs(dtype, missing):
         np.testing.assert_allclose(found, expected, rtol=0, atol=rounding)
     with pytest.raises(NotCoveredError, match="ONNX cannot call"):
         to_onnx(KNNImputer(weights=squared_inverse).fit(A))
+
+
+def test_a_row_of_zeros_is_not_asked_about_on_dask():
+    """Where 0 is missing: no feature was in the fit, and a function of rows would meet it."""
+    dask = pytest.importorskip("dask.array", reason="the extra dask is not installed: Dask")
+
+    def measure(a, b, *, missing_values):
+        assert a.any()
+        return abs(a - b).max()
+
+    A = np.where(np.arange(40) % 7 == 0, 0, np.arange(1.0, 41.0)).reshape(10, 4)
+    for given in ({}, {"metric": measure}):
+        model = KNNImputer(missing_values=0, add_indicator=True, **given).fit(A[:, :3])
+        found = model.transform(dask.from_array(A[:, :3], chunks=(4, 3)))
+        expected = model.transform(A[:, :3])
+        assert found.shape[1] == expected.shape[1]
+        np.testing.assert_array_equal(found.compute(scheduler="synchronous"), expected)

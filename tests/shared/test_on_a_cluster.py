@@ -1,5 +1,7 @@
 """Fitted to a Dask collection, an estimator says what it says fitted to the array; asked, too."""
 
+import warnings
+
 import pytest
 from cases import CASES, QUERIES, W, X, answers, assert_close
 
@@ -39,13 +41,23 @@ def test_weights_in_partitions(case):
     model = case.make().fit(partitions(X), partitions(case.y), sample_weight=partitions(W))
     expected = case.fit(X, case.y, W)
     assert_close(answers(model, QUERIES), answers(expected, QUERIES))
+    for each in (model, expected):
+        computed = {"predict": [_ask(each, "predict").compute()]}
+        assert_close(computed, answers(expected, QUERIES, "predict"))
     score = expected.score(partitions(X), partitions(case.y), partitions(W))
     assert score == pytest.approx(expected.score(X, case.y, W), rel=1e-12)
 
 
+def _ask(model, method):
+    """Return what a model will say of partitions; nothing is said of rows that are made up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return getattr(model, method)(partitions(QUERIES, 5))
+
+
 def _assert_answers_in_partitions(case, method):
     model = case.fit()
-    found = getattr(model, method)(partitions(QUERIES, 5))
+    found = _ask(model, method)
     assert all(isinstance(each, da.Array) for each in (found if type(found) is tuple else [found]))
     computed = answers(model, partitions(QUERIES, 5), method)
     assert_close(computed, answers(model, QUERIES, method))

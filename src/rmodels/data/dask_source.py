@@ -538,11 +538,11 @@ class DaskSource(Source):
     def map(self, answer: Callable[[Rows], Any]) -> Any:
         """Return what `answer` gives for all rows, lazily; see `rmodels.data.source.Source.map`."""
         arrays = require("dask.array", "dask")
-        one = Rows(np.zeros((1, self.n_features), self.dtype))
+        # what is made up could be refused or warned of: of no rows nothing is
+        none = Rows(np.zeros((0, self.n_features), self.dtype))
         prepared = isinstance(answer, Prepared)
-        sample = answer.finish(one, answer.example()) if prepared else answer(one)  # type: ignore[attr-defined]
-        several = isinstance(sample, (tuple, list))
-        empty = type(sample)(each[:0] for each in sample) if several else sample[:0]
+        empty = answer.finish(none, answer.example()) if prepared else answer(none)  # type: ignore[attr-defined]
+        several = isinstance(empty, (tuple, list))
         task = _task(partial(_answer, answer, empty))
         found = [
             task(rows, answer.prepare_later(rows)) if prepared else task(rows)  # type: ignore[attr-defined]
@@ -554,16 +554,16 @@ class DaskSource(Source):
             shapes = [(size, *like.shape[1:]) for size in sizes]
             return arrays.concatenate(
                 [
-                    arrays.from_delayed(piece, shape, meta=like[:0])
+                    arrays.from_delayed(piece, shape, meta=like)
                     for piece, shape in zip(pieces, shapes, strict=True)
                 ]
             )
 
         if several:
-            return type(sample)(
-                stack([each[i] for each in found], like) for i, like in enumerate(sample)
+            return type(empty)(
+                stack([each[i] for each in found], like) for i, like in enumerate(empty)
             )
-        return stack(found, sample)
+        return stack(found, empty)
 
     def fold_answers(self, answer: Callable[[Rows], Any], compute: Callable[[Rows, Any], T]) -> T:
         """Return the sum over rows and answers; see `rmodels.data.source.Source.fold_answers`."""

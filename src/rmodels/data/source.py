@@ -336,7 +336,7 @@ class Prepared(ABC):
 
     @abstractmethod
     def example(self) -> Any:
-        """Return what could be prepared for one row."""
+        """Return what is prepared for no rows."""
 
     @abstractmethod
     def finish(self, rows: Rows, prepared: Any) -> Any:

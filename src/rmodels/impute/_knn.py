@@ -283,7 +283,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
         missing: Mask = find_missing(X, self.missing_values)
         lacking = find_missing(self._known_rows, self.missing_values)
         known = ~lacking.all(axis=0)
-        indicators = None if self.indicator_ is None else self.indicator_.transform(X)
+        indicators = None if self.indicator_ is None else missing[:, self.indicator_.features_]
         filled = X if not self.copy and X.flags.writeable else X.copy()
         wanted = missing & known
         if wanted.any():

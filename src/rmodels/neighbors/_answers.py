@@ -61,13 +61,11 @@ class Asked:
         return _merge_nearest(first, second, self.k) if self.k else _merge_within(first, second)
 
     def example(self, others: Sequence[NDArray]) -> Found:
-        """Return what may be found for one query, with what else is known of the neighbours."""
-        n = self.k or 1
-        distances, indices = np.ones((1, n)), np.zeros((1, n), np.int64)
-        more = tuple(np.zeros((1, n, *each.shape[1:]), each.dtype) for each in others)
-        if self.k:
-            return distances, indices, *more
-        return np.array([0, 1]), distances[0], indices[0], *(each[0] for each in more)
+        """Return what is found for no queries, with what else is known of the neighbours."""
+        shape = (0, self.k) if self.k else (0,)
+        more = tuple(np.empty((*shape, *each.shape[1:]), each.dtype) for each in others)
+        found = np.empty(shape), np.empty(shape, np.int64), *more
+        return found if self.k else (np.zeros(1, np.int64), *found)
 
 
 def _merge_nearest(first: Found, second: Found, k: int) -> Found:
@@ -207,7 +205,7 @@ class Answer(Prepared):
         return search.find_later(rows, self.asked) if search.remote else None
 
     def example(self) -> Found:
-        """Return what may be found for one query."""
+        """Return what is found for no queries."""
         return self.asked.example(self.model._others)
 
     def finish(self, rows: Rows | None, prepared: Found | None) -> Any:

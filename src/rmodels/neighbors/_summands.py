@@ -279,8 +279,8 @@ class LogDensity(Prepared):
         return None
 
     def example(self) -> Floats:
-        """Return what may be found for one query."""
-        return np.zeros(1)
+        """Return what is found for no queries."""
+        return np.empty(0)
 
     def finish(self, rows: Rows, prepared: Floats | None) -> Floats:
         """Return the logarithms of the densities."""

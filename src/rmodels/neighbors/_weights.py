@@ -79,7 +79,9 @@ class Neighbours:
         n_queries = len(offsets) - 1
         alike = cls(rows_of(offsets), indices, None, n_queries)
         if callable(weights):
-            if shape is not None:
+            if not n_queries:  # of which a function need not know
+                found = np.empty(0)
+            elif shape is not None:
                 found = np.ravel(weights(on_host(distances).reshape(shape)))
             else:
                 given = weights(pieces(on_host(distances), offsets))
