@@ -117,6 +117,23 @@ def test_few_points():
         LocalOutlierFactor().fit([[np.nan], [1.0]])
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate values")
+@pytest.mark.parametrize("kind", ["precomputed", "hamming"])
+@pytest.mark.parametrize("dtype", ["u1", "?", "f2", "f4", "f8"])
+def test_factors_have_the_type_of_scikit_learns(kind, dtype):
+    points = RNG.integers(0, 9, (40, 5))
+    A = (abs(points[:, :1] - points[:, :1].T) if kind == "precomputed" else points).astype(dtype)
+    found, theirs = (
+        model(8, metric=kind, novelty=True).fit(A)
+        for model in (LocalOutlierFactor, neighbors.LocalOutlierFactor)
+    )
+    assert found.negative_outlier_factor_.dtype == theirs.negative_outlier_factor_.dtype
+    assert found.score_samples(A).dtype == theirs.score_samples(A).dtype
+    exact = LocalOutlierFactor(8, metric=kind).fit(A.astype(float)).negative_outlier_factor_
+    rtol = 2e-7 if dtype == "f4" else 0
+    np.testing.assert_allclose(found.negative_outlier_factor_, exact, rtol=rtol)
+
+
 def test_what_there_is():
     model = LocalOutlierFactor().fit(X)
     for method in ("predict", "decision_function", "score_samples"):

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 from sklearn.metrics import DistanceMetric
 
 from rmodels import (
@@ -265,3 +266,50 @@ def test_missing_values_of_a_scan_are_those_of_an_array():
     ):
         with pytest.raises(ValueError, match=message):
             model.predict(rows)
+
+
+@pytest.mark.filterwarnings("ignore:Precomputed sparse input was not sorted")
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i8", "?", "f2", "f4", ">f4"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_precomputed_distances_of_any_type_are_float64(dtype, kind):
+    """Functions of them would wrap small integers around: 20² is 144 in uint8."""
+    if kind is not np.asarray and dtype in ("f2", ">f4"):
+        pytest.skip("SciPy has no such sparse matrix")
+    places = RNG.permutation(100)[:22, np.newaxis]
+    D = (abs(places - places.T) + np.eye(22)).astype(dtype)
+    y = RNG.integers(0, 2, 22)
+    right = D.astype(float)
+    model = NearestNeighbors(n_neighbors=3, radius=25.0, metric="precomputed").fit(kind(D))
+    expected = clone(model).fit(right)
+    for queries in (None, kind(D)):
+        asked = None if queries is None else right
+        for found, wanted in zip(
+            (*model.kneighbors(queries), model.kneighbors_graph(queries, mode="distance").data),
+            (
+                *expected.kneighbors(asked),
+                expected.kneighbors_graph(asked, mode="distance").data,
+            ),
+            strict=True,
+        ):
+            assert found.dtype == wanted.dtype
+            assert_array_equal(found, wanted)
+        for parts, others in zip(
+            model.radius_neighbors(queries), expected.radius_neighbors(asked), strict=True
+        ):
+            for found, wanted in zip(parts, others, strict=True):
+                assert found.dtype == wanted.dtype
+                assert_array_equal(found, wanted)
+    squares = KNeighborsClassifier(5, weights=lambda d: d * d, metric="precomputed")
+    assert_array_equal(
+        squares.fit(kind(D), y).predict_proba(kind(D)),
+        squares.fit(right, y).predict_proba(right),
+    )
+    transformed = KNeighborsTransformer(n_neighbors=3, metric="precomputed")
+    assert transformed.fit_transform(kind(D)).dtype == np.float64
+
+
+def test_a_radius_is_compared_with_precomputed_float32_as_it_is():
+    """As scikit-learn does: the next float32 above 0.1 stands for it."""
+    D = np.array([[0.0, 0.1], [0.1, 0.0]], np.float32)
+    model = NearestNeighbors(radius=0.1, metric="precomputed").fit(D)
+    assert [each.tolist() for each in model.radius_neighbors()[1]] == [[1], [0]]

@@ -98,7 +98,7 @@ class Blockwise:
             if radius is not None:
                 within = exact <= radius
                 queries, points, exact = queries[within], points[within], exact[within]
-            yield _sort(queries, exact, points, len(low))
+            yield _sort(queries, exact.astype(np.float64, copy=False), points, len(low))
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""
@@ -267,7 +267,9 @@ class Precomputed(Blockwise):
         return Q
 
     def _bounds(self, Q: Any) -> tuple[Distances, Distances]:
-        return Q, Q
+        # float32 is compared with a radius as it is; sums and squares of integers would wrap around
+        found = Q if Q.dtype == np.float32 else Q.astype(np.float64, copy=False)
+        return found, found
 
     def nearest(self, Q: Any, k: int, n_threads: int) -> tuple[Distances, Indices]:
         """Return the k nearest points of each query."""

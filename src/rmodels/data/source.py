@@ -239,7 +239,9 @@ class Rows(Source):
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
         """That of X: float32, which stands for shorter ones on the GPU, too, or float64."""
-        return np.dtype(np.float32 if self.X.dtype.itemsize < 8 else np.float64)
+        kind = self.X.dtype
+        short = kind == np.float32 if isinstance(kind, np.dtype) else kind.itemsize < 8
+        return np.dtype(np.float32 if short else np.float64)
 
     @property
     def target_dtype(self) -> np.dtype:  # type: ignore[override]
