@@ -134,6 +134,22 @@ def test_factors_have_the_type_of_scikit_learns(kind, dtype):
     np.testing.assert_allclose(found.negative_outlier_factor_, exact, rtol=rtol)
 
 
+def test_predict_of_no_queries_is_of_the_points(on_engine):
+    model = LocalOutlierFactor(7, novelty=True, contamination=0.1).fit(X)
+    expected = LocalOutlierFactor(7, contamination=0.1).fit_predict(X)
+    assert set(expected) == {-1, 1}
+    np.testing.assert_array_equal(model.predict(), expected)
+    np.testing.assert_array_equal(model.predict(None), expected)
+    for method in (model.decision_function, model.score_samples):
+        with pytest.raises(ValueError, match=r"X is None: .* negative_outlier_factor_"):
+            method(None)
+
+
+def test_no_number_of_neighbours():
+    with pytest.raises(ValueError, match="n_neighbors is None: give a number of neighbours"):
+        LocalOutlierFactor(n_neighbors=None).fit(X)
+
+
 def test_what_there_is():
     model = LocalOutlierFactor().fit(X)
     for method in ("predict", "decision_function", "score_samples"):

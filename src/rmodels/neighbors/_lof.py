@@ -174,7 +174,8 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         Raises
         ------
         ValueError
-            If X is empty, has a NaN, infinity or wrong shape, or is one point.
+            If X is empty, has a NaN, infinity or wrong shape, or is one point, or if `n_neighbors`
+            is None.
         NotCoveredError
             If rows of a scan or a collection do not fit in memory.
 
@@ -196,14 +197,13 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
             rows = collect(source, type(self).__name__, self.n_samples_fit_)
             self._search = self._new_search(np.ascontiguousarray(rows.X))
             self.engine_ = self._search.engine
-        n = self.n_samples_fit_
-        assert self.n_neighbors is not None
-        if self.n_neighbors > n:
+        n, k = self.n_samples_fit_, self._check_n_neighbors(None)
+        if k > n:
             warn(
-                f"n_neighbors ({self.n_neighbors}) is greater than the total number of samples "
+                f"n_neighbors ({k}) is greater than the total number of samples "
                 f"({n}). n_neighbors will be set to (n_samples - 1) for estimation."
             )
-        self.n_neighbors_ = max(1, min(int(self.n_neighbors), n - 1))
+        self.n_neighbors_ = max(1, min(k, n - 1))
         found = self._find(None, self._ask_nearest(None, self.n_neighbors_))
         distances, indices = (on_host(each) for each in found)
         self._reaches = np.ascontiguousarray(distances[:, -1])
@@ -273,13 +273,15 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         "Use fit_predict to predict on the points that it is fitted to, and novelty=True to "
         "predict on others.",
     )
-    def predict(self, X: ArrayLike) -> Any:
+    def predict(self, X: ArrayLike | None = None) -> Any:
         """Return which queries are outliers; only with novelty=True.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features)
-            New points: one of those that it is fitted to is a neighbour of itself.
+        X : array-like, sparse matrix, scan or Dask collection of shape (n_queries, n_features), \
+            default=None
+            New points: one of those that it is fitted to is a neighbour of itself. None asks for
+            the points, each without itself.
 
         Returns
         -------
@@ -293,6 +295,8 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
         >>> model.predict([[1.5], [9.0]])
         array([ 1, -1])
         """
+        if X is None:
+            return as_kind_of(self._predict(), self.negative_outlier_factor_)
         return self._answer_queries(X, "predict")
 
     @_with_novelty(
@@ -354,6 +358,8 @@ class LocalOutlierFactor(KNeighborsMixin, OutlierMixin, NeighborsBase):
 
     def _answer_queries(self, X: Any, method: str) -> Any:
         check_is_fitted(self)
+        if X is None:
+            raise ValueError(f"X is None: {method} is of other points. {_TRAINED}")
         return self._answer(X, self._ask_queries(X), "_judge", method, said=method)
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
