@@ -1,4 +1,5 @@
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -398,3 +399,13 @@ def test_graphs_have_the_indices_of_scikit_learns():
             theirs.indices.dtype,
             theirs.indptr.dtype,
         )
+
+
+@pytest.mark.parametrize("radius", ["a", "1.5", ["a"], b"a", 1j, {}, object(), None, np.nan, -1.0])
+def test_a_radius_is_a_number(radius):
+    model = NearestNeighbors(radius=None).fit([[0.0], [1.0]])
+    for search in (model.radius_neighbors, model.radius_neighbors_graph):
+        with pytest.raises(ValueError, match="radius must be a number of at least 0"):
+            search([[0.5]], radius=radius)
+    found = model.radius_neighbors([[0.5]], radius=Fraction(1, 2), return_distance=False)
+    assert found[0].tolist() == [0, 1]

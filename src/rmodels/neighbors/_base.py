@@ -391,8 +391,8 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         if radius is None:
             radius = self.radius
         radius = on_host(adopt(radius))
-        if radius is None or not np.all(np.asarray(radius) >= 0):
-            raise ValueError(f"radius must be a number of at least 0. Got {radius}")
+        if not (_are_real(given := np.asarray(radius)) and np.all(given >= 0)):
+            raise ValueError(f"radius must be a number of at least 0. Got {radius!r}")
         if not several and np.ndim(radius):
             raise ValueError("radius must be one number for queries in batches or partitions")
         return radius if np.ndim(radius) else float(radius)
@@ -507,6 +507,13 @@ class RadiusNeighborsMixin(NeighborsBase, scikit_learn.RadiusNeighborsMixin):
         )
         weights = distances if mode == "distance" else np.ones(len(indices))
         return _graph(weights, indices, offsets, self.n_samples_fit_)
+
+
+def _are_real(A: NDArray) -> bool:
+    """Return whether an array holds real numbers."""
+    return A.dtype.kind in "biuf" or (
+        A.dtype == object and all(isinstance(each, Real) for each in A.flat)
+    )
 
 
 def _points_of(X: Any) -> tuple[Any, Metric | None]:
