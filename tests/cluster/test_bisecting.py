@@ -147,3 +147,38 @@ def test_a_single_cluster_of_any_rows(kind, engine):
         model = BisectingKMeans(1).fit(given)
     np.testing.assert_allclose(model.cluster_centers_, [X.mean(axis=0)], rtol=1e-6)
     assert not model.labels_.any()
+
+
+@pytest.mark.parametrize("kind", ["array", "scan", "sparse"])
+@pytest.mark.parametrize("strategy", ["biggest_inertia", "largest_cluster"])
+def test_as_many_clusters_as_rows(on_engine, kind, strategy):
+    """A run that `tol` ends leaves single rows off their centres; they are not split for that."""
+    X = 0.1 * np.random.default_rng(1).standard_normal((130, 1))
+    rows = rmodels.scan(X) if kind == "scan" else sparse.csr_array(X) if kind == "sparse" else X
+    model = BisectingKMeans(130, random_state=0, bisecting_strategy=strategy).fit(rows)
+    assert sorted(model.labels_) == list(range(130))
+
+
+@pytest.mark.parametrize("strategy", ["biggest_inertia", "largest_cluster"])
+def test_as_many_clusters_as_rows_of_a_weight(strategy):
+    X, w = 0.1 * np.random.default_rng(2).standard_normal((60, 1)), np.arange(60) % 3.0
+    model = BisectingKMeans(40, random_state=0, bisecting_strategy=strategy)
+    labels = model.fit(X, sample_weight=w).labels_
+    assert len(set(labels[w > 0])) == 40
+    with pytest.raises(ValueError, match=r"n_clusters=41 is more than|draws 2 different rows"):
+        model.set_params(n_clusters=41).fit(X, sample_weight=w)
+
+
+@pytest.mark.parametrize("init", ["random", "k-means++"])
+def test_few_rows_of_a_scan_are_no_sample(init):
+    """A cluster of one row is whole; no limit of memory is to blame."""
+    rows = rmodels.scan(np.array([[9.0], [0.0], [9.0]]))
+    model = BisectingKMeans(3, random_state=0, init=init)
+    if init == "random":
+        with pytest.raises(
+            ValueError, match="n_clusters=3 is more than there are rows that differ"
+        ):
+            model.fit(rows)
+        return
+    expected = BisectingKMeans(3, random_state=0, init=init).fit([[9.0], [0.0], [9.0]])
+    assert_same_bits(model.fit(rows), expected)

@@ -186,7 +186,9 @@ class BisectingKMeans(SeededCentres):
         random_state = check_random_state(self.random_state)
         sample = sample_rows(source, random_state)
         by_count = self.bisecting_strategy == "largest_cluster"
-        tree = Bisection(source, sample, by_count=by_count, n_threads=threads)
+        # a split that ends before its centres are means leaves Σ w ‖x − m‖² to single rows, too
+        least = 2 if self._is("random") else 0
+        tree = Bisection(source, sample, by_count=by_count, n_threads=threads, least=least)
         centres = np.empty((1, source.n_features))
         if self.n_clusters == 1:
             first = as_array(sample.X[:1]).astype(np.float64)
@@ -221,12 +223,12 @@ class BisectingKMeans(SeededCentres):
         """Return the centres of both halves of a cluster."""
         rows = tree.rows_of(node)
         sample = rows if isinstance(rows, Rows) else tree.sample_of(node)
-        if not rows.in_memory:
+        if not (rows.in_memory or tree.is_whole(node)):
             self._check_sample(sample, 2)
         if self._is("random") and sample.X.shape[0] < 2:
             raise ValueError(
                 "a cluster of one row cannot be split: n_clusters="
-                f"{self.n_clusters} is more than there are rows that differ"
+                f"{self.n_clusters} is more than there are rows that differ, of a weight above 0"
             )
         best: Clustering | None = None
         for _ in range(self.n_init):

@@ -100,14 +100,16 @@ def measure_leaves(
 
 @dataclass(frozen=True)
 class _Halves:
-    """How many rows both halves of a node have, and Σ w ‖x − m‖² of them."""
+    """How many rows both halves of a node have, and of a weight above 0, and Σ w ‖x − m‖²."""
 
     counts: NDArray[np.int64]
+    present: NDArray[np.int64]
     squares: tuple[ExactSum, ExactSum]
 
     def __add__(self, other: "_Halves") -> "_Halves":
         first, second = (a + b for a, b in zip(self.squares, other.squares, strict=True))
-        return _Halves(self.counts + other.counts, (first, second))
+        counts, present = self.counts + other.counts, self.present + other.present
+        return _Halves(counts, present, (first, second))
 
 
 def _halve(rows: Rows, pair: Matrix, n_threads: int | None) -> _Halves:
@@ -119,10 +121,17 @@ def _halve(rows: Rows, pair: Matrix, n_threads: int | None) -> _Halves:
         if block.weights is not None:
             squares = block.weights * squares
         first, second = (ExactSum.of(squares[labels == side]) for side in (0, 1))
-        counts = on_host(namespace(labels).bincount(labels, minlength=2))
-        part = _Halves(counts, (first, second))
+        counts = present = _count_sides(labels)
+        if block.weights is not None:
+            present = _count_sides(labels[block.weights > 0])
+        part = _Halves(counts, present, (first, second))
         found = part if found is None else found + part
     assert found is not None
+    return found
+
+
+def _count_sides(labels: Nodes) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = on_host(namespace(labels).bincount(labels, minlength=2))
     return found
 
 
@@ -199,6 +208,8 @@ class Bisection:
     by_count : bool
         Whether the node with the most rows is split next, or else that with the most Σ w ‖x − m‖².
     n_threads : int or None
+    least : int, default=0
+        Rows of a weight above 0 that a split needs: a node with fewer counts as one without any.
 
     Attributes
     ----------
@@ -220,10 +231,17 @@ class Bisection:
     """
 
     def __init__(
-        self, source: Source, sample: Rows, *, by_count: bool, n_threads: int | None
+        self,
+        source: Source,
+        sample: Rows,
+        *,
+        by_count: bool,
+        n_threads: int | None,
+        least: int = 0,
     ) -> None:
         self._source, self._sample, self._by_count = source, sample, by_count
-        self._threads = n_threads
+        self._threads, self._least = n_threads, least
+        self._counts: dict[int, int] = {}  # of the rows of nodes but the first
         self._nodes: Nodes = device.full(sample.X.shape[0], 0, np.int32, sample.X)
         self._sizes: dict[int, float] = {0: 0.0}  # of the leaves, by which they are chosen
         self.splits: list[int] = []
@@ -239,6 +257,10 @@ class Bisection:
         if node == 0:
             return self._sample
         return self._sample.take(_find(self._nodes, node))
+
+    def is_whole(self, node: int) -> bool:
+        """Return whether all rows of a node that is not the first are in the sample."""
+        return self.sample_of(node).X.shape[0] == self._counts.get(node)
 
     def rows_of(self, node: int) -> Source:
         """Return all rows of a node."""
@@ -265,6 +287,8 @@ class Bisection:
         del self._sizes[node]
         for side in (0, 1):
             size = halves.counts[side] if self._by_count else halves.squares[side].value
-            self._sizes[first + side] = float(size)
+            enough = halves.present[side] >= self._least
+            self._sizes[first + side] = float(size) if enough else 0.0
+            self._counts[first + side] = int(halves.counts[side])
         self.splits.append(node)
         self.pairs = np.concatenate([self.pairs, pair[np.newaxis]])
