@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
@@ -110,31 +109,6 @@ def test_a_saved_model_leaves_the_absent_out(tmp_path):
     again = rmodels.load(tmp_path / "model")
     assert_array_equal(again.kneighbors(X)[1], model.kneighbors(X)[1])
     assert set(again.kneighbors(X)[1].ravel()) <= set(np.flatnonzero(w))
-
-
-def test_a_model_saved_when_points_of_no_weight_counted_leaves_them_out(tmp_path):
-    pytest.importorskip("safetensors", reason="the extra files is not installed: safetensors")
-    X = np.arange(6.0)[:, np.newaxis]
-    y, weights = np.array([0, 1, 0, 1, 1, 0]), np.array([1.0, 0.0, 2.0, 0.0, 1.0, 1.0])
-    for kind in (KNeighborsClassifier(2), RadiusNeighborsRegressor(1.0)):
-        old = clone(kind).fit(X, y)  # such files held all points to search, and weights beside
-        old._sample_weight = weights
-        rmodels.save(old, tmp_path / "old.rmodel")
-        expected = clone(kind).fit(X, y, weights)
-        read = rmodels.load(tmp_path / "old.rmodel")
-        assert_array_equal(read.predict(X), expected.predict(X))
-        assert_array_equal(read.predict(X), _load_again(read, tmp_path).predict(X))
-    D = abs(X - X.T)
-    old = KNeighborsClassifier(2, metric="precomputed").fit(D, y)
-    old._sample_weight = weights
-    rmodels.save(old, tmp_path / "old.rmodel")
-    with pytest.raises(ValueError, match="leave their rows and columns out"):
-        rmodels.load(tmp_path / "old.rmodel")
-
-
-def _load_again(model, folder):
-    rmodels.save(model, folder / "again.rmodel")
-    return rmodels.load(folder / "again.rmodel")
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
