@@ -1,6 +1,7 @@
 """What the options of the commands do."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -234,3 +235,9 @@ def test_summary(folder, run):
     assert said[-1].split() == ["intercept", *(f"{value:.5g}" for value in model.intercept_)]
     run(f"fit k-neighbors-classifier iris.csv {WORDS} -o m")
     assert "classes: setosa, versicolor, virginica\n" in run("summary m")
+
+
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+def test_words_stand_once(run, algorithm):
+    for words in re.findall(r"^  --\S+ (\S*[|]\S*)", run(f"fit {algorithm} --help"), re.MULTILINE):
+        assert len(set(words.split("|"))) == len(words.split("|"))

@@ -255,7 +255,7 @@ def _describe(docstring: str) -> dict[str, tuple[list[str], str]]:
     for entry in re.split(r"\n(?=\w)", section):
         head, _, body = entry.partition("\n")
         name, _, kind = head.partition(" : ")
-        words = re.findall(r'"([^"]+)"', kind.partition(", default=")[0])
+        words = [*dict.fromkeys(re.findall(r'"([^"]+)"', kind.partition(", default=")[0]))]
         said = re.split(r"\n\n|\n *- ", textwrap.dedent(body))[0]
         first = re.split(r"(?<=[^.].)[.;:](?:\s|$)", " ".join(said.split()))[0]
         found[name] = words, first
