@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 import rmodels
+from rmodels import SGDOneClassSVM
 from rmodels.catalogue import CATALOGUE
 from rmodels.cli import main
 from rmodels.cli.options import ALGORITHMS, Size
@@ -180,13 +181,14 @@ def test_folders_patterns_and_several_files(folder, run, algorithm):
     if "random_state" in parameters:
         fit += " --random-state 0"
     said = run(fit.format("parts"))
-    predicted = run("predict m parts")
+    command = "transform" if task == "transform" else "predict"
+    predicted = run(f"{command} m parts")
     assert predicted.count("\n") == 151
     # how paths are found is the same for all
     every = ("parts/*.csv", "./parts/") if algorithm == "linear" else ()
     for data in ("parts/0.csv parts/1.csv parts/2.csv", *every):
         assert run(fit.format(data)) == said
-        assert run(f"predict m {data}") == predicted
+        assert run(f"{command} m {data}") == predicted
         if task in target:
             assert run(f"score m {data}") == run("score m parts")
 
@@ -194,7 +196,7 @@ def test_folders_patterns_and_several_files(folder, run, algorithm):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("predict m iris.csv -o parts", "parts is a folder: predictions are written to a file"),
+        ("predict m iris.csv -o parts", "parts is a folder: answers are written to a file"),
         ("fit ridge iris.csv --target pw -o parts", "parts is a folder: it cannot be replaced"),
         ("score m iris.csv --target sl", "column 'sl' is both a feature of the model and a target"),
         ("score m iris.csv --target pw --weights sl",
@@ -206,6 +208,8 @@ def test_folders_patterns_and_several_files(folder, run, algorithm):
         ("score m odd.csv", "odd.csv: no column 'pw'; it has 'sl;pw'. Its cells may be parted by "
          "';': separator=, or --separator"),
         ("predict parts iris.csv", "parts is a folder, not a model file"),
+        (f"fit radius-neighbors-classifier iris.csv --target w {NUMBERS} --outlier-label two -o n",
+         "The dtype of outlier_label two is inconsistent with classes"),
     ],
 )  # fmt: skip
 def test_messages_name_the_cause(folder, run, tmp_path, line, said):
@@ -233,6 +237,11 @@ def test_summary(folder, run):
     said = run("summary m").splitlines()
     assert said[-4].split() == ["sl", *(f"{value:.5g}" for value in model.coef_[:, 0])]
     assert said[-1].split() == ["intercept", *(f"{value:.5g}" for value in model.intercept_)]
+    run(f"fit linear-discriminant-analysis iris.csv {WORDS} -o m")
+    said, model = run("summary m").splitlines(), rmodels.load("m")
+    assert said[-1].split() == ["intercept", *(f"{value:.5g}" for value in model.intercept_)]
+    rmodels.save(SGDOneClassSVM(shuffle=False).fit(load_iris().data), "m")
+    assert run("summary m").splitlines()[-1].startswith("offset ")
     run(f"fit k-neighbors-classifier iris.csv {WORDS} -o m")
     assert "classes: setosa, versicolor, virginica\n" in run("summary m")
 

@@ -62,12 +62,46 @@ def test_fit_and_transform(case, tmp_path, monkeypatch):
     options = list(_options(case.parameters))
     assert main(["fit", COMMANDS[case.name], "train.csv", "-o", "m", *options]) == 0
     expected = case.make().fit(train)
-    for command in ("transform", "predict"):
-        assert main([command, "m", "queries.csv", "-o", "said.csv"]) == 0
-        said = pd.read_csv("said.csv")
-        if case.entry.task == "cluster":
-            assert said.prediction.tolist() == expected.predict(queries).tolist()
+    assert main(["transform", "m", "queries.csv", "-o", "said.csv"]) == 0
+    said = pd.read_csv("said.csv")
+    assert list(said) == expected.get_feature_names_out().tolist()
+    found = said.to_numpy()
+    assert found == pytest.approx(expected.transform(queries), rel=1e-9, abs=1e-12)
+    if case.entry.task == "cluster":
+        assert main(["predict", "m", "queries.csv", "-o", "said.csv"]) == 0
+        assert pd.read_csv("said.csv").prediction.tolist() == expected.predict(queries).tolist()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_a_model_lacks_is_one_line(case, tmp_path, monkeypatch, capsys):
+    """Of each model that a file can hold; fitted from Python, as not all have a command."""
+    pytest.importorskip("pyarrow", reason="the extra files is not installed: PyArrow")
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+    table.to_csv("rows.csv", index=False)
+    model = case.make().fit(table, case.y) if case.entry.predicts else case.make().fit(table)
+    rmodels.save(model, "m")
+    columns = {
+        "predict": hasattr(model, "predict") and ["prediction"],
+        "transform": case.entry.tabular
+        and hasattr(model, "transform")
+        and model.get_feature_names_out().tolist(),
+    }
+    if case.entry.together:
+        columns["predict"] = ["prediction_0", "prediction_1"]
+    for command, names in columns.items():
+        status = main([command, "m", "rows.csv"])
+        said = capsys.readouterr()
+        assert status == (not names)
+        if names:
+            assert said.out.splitlines()[0] == ",".join(f'"{name}"' for name in names)
             continue
-        assert list(said) == expected.get_feature_names_out().tolist()
-        found = said.to_numpy()
-        assert found == pytest.approx(expected.transform(queries), rel=1e-9, abs=1e-12)
+        (error,) = said.err.splitlines()
+        assert error.startswith(f"rmodels: error: m holds a {case.name}, which ")
+        others = [other for other in columns if columns[other]]
+        assert all(error.endswith(f": use rmodels {other}") for other in others)
+    if not case.entry.predicts:
+        assert main(["score", "m", "rows.csv", "--target", "c"]) == 1
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.endswith("is not fitted to a target: score is of classifiers and regressors")
+    assert main(["summary", "m"]) == 0

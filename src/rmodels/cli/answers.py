@@ -17,7 +17,8 @@ import rmodels
 from rmodels import data as door
 from rmodels import files
 from rmodels.base.state import HasState
-from rmodels.base.tasks import tally
+from rmodels.base.tasks import Predictor, tally
+from rmodels.catalogue import CATALOGUE
 from rmodels.cli.paths import check_apart, check_once, tables_in
 from rmodels.cli.streams import STREAM, Streams
 from rmodels.data import Need
@@ -28,9 +29,11 @@ from rmodels.data.preparation import preparation_of
 from rmodels.data.scan import Missing, Scan, Unknown
 from rmodels.files.writing import check_writable
 
-__all__ = ["predict", "score"]
+__all__ = ["predict", "score", "transform"]
 
 Columns = dict[str, Any]
+Answer = Callable[[Any], Columns]
+Reading = dict[str, Any]
 
 _FLAGS = {"return_std": "--std", "interval": "--interval", "interval_of": "--interval"}
 
@@ -50,7 +53,7 @@ def predict(
     missing: Missing | None = None,
     unknown: Unknown | None = None,
 ) -> None:
-    """Predict or transform with a saved model from tables, which are read in batches.
+    """Predict with a saved model from tables, which are read in batches.
 
     Parameters
     ----------
@@ -78,30 +81,83 @@ def predict(
     missing, unknown : str, default=None
         As of `rmodels.scan`.
     """
+    spread: dict[str, Any] = {"return_std": True} if std else {}
+    if interval is not None:
+        spread |= {"interval": interval, "interval_of": interval_of}
+
+    def answer_with(fitted: Any, names: list[str] | None) -> Answer:
+        return _predictions(fitted, names, keep, spread, proba=proba)
+
+    reading: Reading = {"separator": separator, "missing": missing, "unknown": unknown}
+    _write(streams, model, data, output, keep, "predict", answer_with, reading)
+
+
+def transform(
+    streams: Streams,
+    model: str,
+    data: Sequence[str],
+    output: str | None = None,
+    keep: Sequence[str] = (),
+    *,
+    separator: str | None = None,
+    missing: Missing | None = None,
+    unknown: Unknown | None = None,
+) -> None:
+    """Transform tables with a saved model, a batch of rows at a time.
+
+    Parameters
+    ----------
+    streams, model, data, output, keep, separator, missing, unknown
+        As of `predict`. The columns are called as `get_feature_names_out` of the model says.
+    """
+    reading: Reading = {"separator": separator, "missing": missing, "unknown": unknown}
+    _write(streams, model, data, output, keep, "transform", _transformed, reading)
+
+
+def _write(
+    streams: Streams,
+    model: str,
+    data: Sequence[str],
+    output: str | None,
+    keep: Sequence[str],
+    method: str,
+    answer_with: Callable[[Any, list[str] | None], Answer],
+    reading: Reading,
+) -> None:
+    """Write what a saved model answers to tables.
+
+    Parameters
+    ----------
+    streams, model, data, output, keep
+        As of `predict`.
+    method : {"predict", "transform"}
+        Which the model must have.
+    answer_with : callable
+        Of the model and the names of its targets; returns what answers a batch of rows.
+    reading : dict
+        How the tables are read.
+    """
     check_once({"kept": keep})
     printed = output is None or output == STREAM
     if output is not None and not printed:
         if os.path.isdir(output):
-            raise ValueError(f"{output} is a folder: predictions are written to a file")
+            raise ValueError(f"{output} is a folder: answers are written to a file")
         format_of(Path(output))
         check_writable(output)
     model_file, data = streams.file(model), streams.find_tables(data)
     if output is not None and not printed:
         check_apart(output, [model_file, *tables_in(data)], "read")
-    fitted, names = _read(model_file, ("predict", "transform"))
+    fitted, names = _read(model_file)
+    _check_method(model_file, fitted, method)
     source = data[0] if len(data) == 1 else data
-    rows = rmodels.scan(source, separator=separator)
+    rows = rmodels.scan(source, separator=reading["separator"])
     check_names(rows.name, rows.columns, keep)
     columns = _needed(fitted, model, rows, ())
-    spread: dict[str, Any] = {"return_std": True} if std else {}
-    if interval is not None:
-        spread |= {"interval": interval, "interval_of": interval_of}
-    answer = _answer(fitted, names, keep, spread, proba=proba)
     batches = _beside(
-        rmodels.scan(source, columns, separator=separator, missing=missing, unknown=unknown),
+        rmodels.scan(source, columns, **reading),
         fitted,
-        answer,
-        _Kept(rmodels.scan(source, separator=separator), keep),
+        answer_with(fitted, names),
+        _Kept(rmodels.scan(source, separator=reading["separator"]), keep),
     )
     if printed:
         for text in to_csv(batches):
@@ -114,32 +170,49 @@ def predict(
     print(f"{output}: {', '.join(first)}, {scanned[0]} rows")
 
 
+def _check_method(path: str, fitted: Any, method: str) -> None:
+    """Raise if a model does not answer with columns by a method; say which command it takes."""
+    kind = type(fitted).__name__
+    if hasattr(fitted, "transform") and not CATALOGUE[kind].tabular:
+        raise ValueError(
+            f"{path} holds a {kind}, which makes graphs of points, and no columns of a table: use "
+            "it from Python, by rmodels.load"
+        )
+    if hasattr(fitted, method):
+        return
+    other = {"predict": "transform", "transform": "predict"}[method]
+    instead = f": use rmodels {other}" if hasattr(fitted, other) else ""
+    raise ValueError(f"{path} holds a {kind}, which does not {method}{instead}")
+
+
 def _count(batches: Iterator[Columns], count: list[int]) -> Iterator[Columns]:
     for batch in batches:
         count[0] += len(next(iter(batch.values())))
         yield batch
 
 
-def _answer(
+def _transformed(fitted: Any, names: list[str] | None) -> Answer:
+    """Return what gives the columns of a batch of rows that is transformed."""
+    columns = [*map(str, fitted.get_feature_names_out())]
+    return lambda X: _name(columns, fitted.transform(X))
+
+
+def _predictions(
     fitted: Any,
     names: list[str] | None,
     keep: Sequence[str],
     spread: dict[str, Any],
     *,
     proba: bool,
-) -> Callable[[Any], Columns]:
-    """Return what gives named columns of answers to a batch of rows."""
+) -> Answer:
+    """Return what gives named columns of predictions of a batch of rows."""
     kind = type(fitted).__name__
-    if not hasattr(fitted, "predict"):
-        if proba or spread:
-            raise ValueError(f"a {kind} does not predict: it has no probabilities or deviations")
-        return lambda X: _name([*map(str, fitted.get_feature_names_out())], fitted.transform(X))
     if proba and not hasattr(fitted, "predict_proba"):
         raise ValueError(f"a {kind} gives no probabilities: --proba is of classifiers that do")
     if spread and not spread.keys() <= inspect.signature(fitted.predict).parameters.keys():
         flags = " and ".join(sorted({_FLAGS[name] for name in spread}))
         raise ValueError(f"a {kind} gives no standard deviations: {flags} is of linear regression")
-    width = fitted._width()
+    width = fitted._width() if hasattr(fitted, "_width") else 1
     several = [f"prediction_{i}" for i in range(width)]
     targets = names or (["prediction"] if width == 1 else several)
     endings = [""]
@@ -170,9 +243,7 @@ def _name(names: Sequence[str], values: NDArray) -> Columns:
     return dict(zip(names, values.reshape(len(values), -1).T, strict=True))
 
 
-def _beside(
-    rows: Scan, fitted: Any, answer: Callable[[Any], Columns], kept: "_Kept"
-) -> Iterator[Columns]:
+def _beside(rows: Scan, fitted: Any, answer: Answer, kept: "_Kept") -> Iterator[Columns]:
     """Yield the columns that are kept and those of the answers, a batch of rows at a time."""
     need = fitted._need() if hasattr(fitted, "_need") else Need(missing="refuse")
     source = door.source(fitted, rows, need=need, reset=False, task="predict")
@@ -184,7 +255,7 @@ def _beside(
         before = kept.take(len(part.X))
         for name in found:
             if name in before:
-                raise ValueError(f"column {name!r} is kept, and what is predicted is called so too")
+                raise ValueError(f"column {name!r} is kept, and what is answered is called so too")
         yield before | found
 
 
@@ -248,7 +319,12 @@ def score(
         As of `rmodels.scan`.
     """
     model_file, data = streams.file(model), streams.find_tables(data)
-    fitted, fitted_names = _read(model_file, ("predict",))
+    fitted, fitted_names = _read(model_file)
+    if not isinstance(fitted, Predictor):
+        raise ValueError(
+            f"{model} holds a {type(fitted).__name__}, which is not fitted to a target: score is "
+            "of classifiers and regressors"
+        )
     names = list(targets) or fitted_names
     if not names:
         raise ValueError(f"{model} does not name its targets: give them with --target")
@@ -284,16 +360,14 @@ def _measures(found: Any, names: Sequence[str], n_rows: int | None) -> dict[str,
     return {"rows": n_rows, "targets": by_target}
 
 
-def _read(path: str, methods: Sequence[str]) -> tuple[Any, list[str] | None]:
-    """Return the model of a file, which has one of some methods, and the names of its targets."""
+def _read(path: str) -> tuple[Any, list[str] | None]:
+    """Return the model of a file, and the names of its targets."""
     model, names = files.read(path)
     if not isinstance(model, HasState):
         raise ValueError(
             f"{path} holds a {type(model).__name__} of scikit-learn: use it from Python, by "
             "rmodels.load"
         )
-    if not any(hasattr(model, method) for method in methods):
-        raise ValueError(f"{path} holds a {type(model).__name__}, which does not {methods[0]}")
     return model, names
 
 

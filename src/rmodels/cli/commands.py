@@ -174,7 +174,7 @@ def _run(work: Callable[..., Any], given: dict[str, Any]) -> int:
                 work(streams=streams, **given)
         except BrokenPipeError:
             raise
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             print(f"rmodels: error: {streams.name_in(error)}", file=sys.stderr)
             status = 1
     for warning in warned:
@@ -271,12 +271,14 @@ def _fit_with(
     )
 
 
-def _predict(name: str, text: str, result: str, extra: Sequence[click.Option]) -> click.Command:
+def _answer(name: str, text: str, result: str, extra: Sequence[click.Option]) -> click.Command:
+    """Return a command that writes what a model says of each row, by the function of its name."""
+
     @click.pass_context
     def run(context: click.Context, /, **given: Any) -> int:
         from rmodels.cli import answers
 
-        return _run(answers.predict, given)
+        return _run(getattr(answers, name), given)
 
     return Command(
         name,
@@ -415,8 +417,8 @@ def command_line() -> click.Group:
     version(commands)
     every: Sequence[click.Command] = [
         _fit(),
-        _predict("predict", "predict with a saved model", "predictions", _beside_predictions()),
-        _predict("transform", "transform rows with a saved model", "rows", ()),
+        _answer("predict", "predict with a saved model", "predictions", _beside_predictions()),
+        _answer("transform", "write the columns that a saved model makes of rows", "columns", ()),
         _score(),
         _summary(),
         *map(outside, OUTSIDE),

@@ -71,9 +71,10 @@ def _print_coefficients(fitted: Any, names: list[str]) -> None:
     width = max(map(len, [*named, "intercept"]))
     for name, values in zip(named, rows.T, strict=True):
         print(f"{name:{width}} {' '.join(f'{value:12.5g}' for value in values)}")
-    if fitted.fit_intercept:
-        intercepts = np.broadcast_to(fitted.intercept_, len(rows))
-        print(f"{'intercept':{width}} {' '.join(f'{value:12.5g}' for value in intercepts)}")
+    if getattr(fitted, "fit_intercept", True):  # which an estimator that always has one lacks
+        name = "intercept" if hasattr(fitted, "intercept_") else "offset"
+        constants = np.broadcast_to(getattr(fitted, f"{name}_"), len(rows))
+        print(f"{name:{width}} {' '.join(f'{value:12.5g}' for value in constants)}")
 
 
 def _list(names: list[str]) -> str:
