@@ -104,6 +104,39 @@ def test_paths_of_several_targets(engine, n, d, t, ridge):
     assert_minima(found, Q, q, sizes, l1, ridge * l1)
 
 
+def few_rows(seed, n=5, d=30, t=2):
+    """Q, q, sizes of a problem with many more columns than rows, of targets of unlike sizes."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X[:, 0] = 1
+    y = X @ rng.standard_normal(d) + rng.standard_normal(n)
+    Y = np.column_stack([y**power for power in range(1, t + 1)])
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    X[:, 0] = 0
+    return (X.T @ X)[np.newaxis], (X.T @ Y)[np.newaxis], np.array([np.linalg.norm(Y)])
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("n", "d", "t"), [(5, 30, 2), (12, 25, 3)])
+@pytest.mark.parametrize("seed", [87, 344, 568, 757])
+def test_several_targets_of_few_rows(engine, seed, n, d, t, backwards):
+    """Rows of coefficients come, leave and turn over, where most columns depend on others."""
+    Q, q, sizes = few_rows(seed, n, d, t)
+    largest = np.sqrt((q**2).sum(axis=2)).max()
+    l1 = largest * np.geomspace(0.3, 1e-6, 7)[np.newaxis, :: -1 if backwards else 1]
+    found = minimise(Q, q, sizes, l1, 0 * l1, engine=engine)
+    assert_minima(found, Q, q, sizes, l1, 0 * l1)
+
+
+def test_several_targets_of_copied_columns(engine):
+    Q, q, sizes = few_rows(3, 12, 10, 3)
+    twice = np.r_[0:10, 0:10]
+    Q, q = Q[:, twice][:, :, twice], q[:, twice]
+    l1 = np.sqrt((q**2).sum(axis=2)).max() * np.geomspace(0.3, 1e-4, 5)[np.newaxis]
+    found = minimise(Q, q, sizes, l1, 0 * l1, engine=engine)
+    assert_minima(found, Q, q, sizes, l1, 0 * l1)
+
+
 @many
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(2, 30))
 def test_any_problem(engine, seed, d, n):

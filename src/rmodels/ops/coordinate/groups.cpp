@@ -4,16 +4,17 @@
 #include <cmath>
 
 #include "ops/coordinate/products.hpp"
+#include "ops/coordinate/together.hpp"
 
 namespace rmodels::RMODELS_ISA {
 namespace {
 
 constexpr double kUnit = 1.1102230246251565e-16;
-constexpr double kRidge = 1e-14;  // keeps Newton's matrix definite where columns are dependent
 constexpr std::size_t kPasses = 3;
 constexpr std::size_t kMostRounds = 20000, kMostStalled = 100;
-constexpr std::size_t kMostSteps = 20;
-constexpr std::size_t kMostUnknowns = 800;  // of Newton's method: more take too long
+constexpr std::size_t kMostDescents =
+    8;  // rounds of coordinate descent: then those that miss their condition most come in
+constexpr std::size_t kMostActive = 3000;  // of Newton's method: more take too long
 
 }  // namespace
 
@@ -94,19 +95,6 @@ double GroupSet::within() const {
     return (8 + std::sqrt(double(count))) * kUnit * size;
 }
 
-// What is minimised.
-double GroupSet::value() const {
-    double sum = 0;
-    for (std::size_t j = 0; j < columns_; j++) {
-        const double size = norm(B_, j);
-        if (size == 0) continue;
-        sum += l1_ * size + 0.5 * l2_ * size * size;
-        for (std::size_t t = 0; t < targets_; t++)
-            sum -= 0.5 * B_[t * columns_ + j] * (g_[t * columns_ + j] + q_[j * targets_ + t]);
-    }
-    return sum;
-}
-
 // A pass of coordinate descent over all columns.
 void GroupSet::descend() {
     spare_.resize(targets_);
@@ -134,79 +122,57 @@ void GroupSet::descend() {
     }
 }
 
-// A step of Newton's method over the active columns; those that would turn over are 0 after it. Returns whether there
-// is more to gain.
-bool GroupSet::step(std::vector<std::size_t> &active) {
-    const std::size_t count = active.size(), unknowns = count * targets_;
-    hessian_.resize(unknowns * unknowns);
-    step_.resize(unknowns);
-    for (std::size_t i = 0; i < count; i++) {
-        const std::size_t j = active[i];
-        const double size = norm(B_, j), curve = l1_ / size;
+// Minimises over a column that is 0 and misses its condition most, and so on for a quarter of those that miss theirs.
+// Returns whether there was one.
+bool GroupSet::enter() {
+    std::size_t missed = 0, entered = 0;
+    do {
+        std::size_t worst = columns_, count = 0;
+        double most = 0;
+        for (std::size_t j = 0; j < columns_; j++) {
+            if (scale_[j] == 0 || norm(B_, j) > 0) continue;
+            const double excess = (norm(g_, j) - l1_) / scale_[j];
+            count += excess > 0;
+            if (!(excess > most)) continue;
+            most = excess;
+            worst = j;
+        }
+        if (!count) break;
+        if (!entered) missed = count;
+        const double share = (1 - l1_ / norm(g_, worst)) / (row(worst)[worst] + l2_);
+        spare_.resize(targets_);
         for (std::size_t t = 0; t < targets_; t++) {
-            const double way = B_[t * columns_ + j] / size;
-            double *to = hessian_.data() + (i * targets_ + t) * unknowns;
-            step_[i * targets_ + t] = g_[t * columns_ + j] - l2_ * B_[t * columns_ + j] - l1_ * way;
-            std::fill(to, to + (i + 1) * targets_, 0.0);
-            for (std::size_t k = 0; k <= i; k++) to[k * targets_ + t] = row(j)[active[k]];
-            for (std::size_t s = 0; s <= t; s++) to[i * targets_ + s] -= curve * way * (B_[s * columns_ + j] / size);
-            to[i * targets_ + t] += l2_ + curve;
+            spare_[t] = share * g_[t * columns_ + worst];
+            B_[t * columns_ + worst] = 0;
         }
-    }
-    for (std::size_t i = 0; i < unknowns; i++) {  // the Cholesky factor, and the forward solution
-        double *own = hessian_.data() + i * unknowns;
-        const double before = own[i];
-        for (std::size_t k = 0; k < i; k++) {
-            const double *other = hessian_.data() + k * unknowns;
-            own[k] = (own[k] - dot(own, other, k)) / other[k];
-        }
-        const double pivot = before * (1 + kRidge * double(unknowns)) - dot(own, own, i);
-        if (!(pivot > 0)) return false;
-        own[i] = std::sqrt(pivot);
-        step_[i] = (step_[i] - dot(own, step_.data(), i)) / own[i];
-    }
-    for (std::size_t i = unknowns; i-- > 0;) {
-        const double *own = hessian_.data() + i * unknowns;
-        step_[i] /= own[i];
-        subtract(step_.data(), own, step_[i], i);
-    }
-    std::size_t left = 0;
-    double moved = 0, largest = 0;
-    for (std::size_t i = 0; i < count; i++) {
-        const std::size_t j = active[i];
-        double toward = 0;
-        for (std::size_t t = 0; t < targets_; t++) {
-            const double from = B_[t * columns_ + j], to = from + step_[i * targets_ + t];
-            toward += from * to;
-        }
-        for (std::size_t t = 0; t < targets_; t++) {
-            double &b = B_[t * columns_ + j];
-            const double to = toward > 0 ? b + step_[i * targets_ + t] : 0.0;
-            moved = std::max(moved, scale_[j] * std::abs(to - b));
-            largest = std::max(largest, scale_[j] * std::abs(to));
-            b = to;
-        }
-        if (toward > 0) active[left++] = j;
-    }
-    active.resize(left);
-    refresh();
-    return left > 0 && moved > 1e-10 * largest;
+        move(worst, spare_.data());
+        entered++;
+    } while (4 * entered < missed);
+    return entered > 0;
 }
 
-// Newton's method over the active columns, undone if it leads nowhere. Returns whether it was of use.
-bool GroupSet::solve() {
+// Newton's method over the active columns.
+void GroupSet::solve() {
     std::vector<std::size_t> active;
     for (std::size_t j = 0; j < columns_; j++)
         if (norm(B_, j) > 0) active.push_back(j);
-    if (active.empty() || active.size() * targets_ > kMostUnknowns) return false;
-    const Doubles before = B_, slopes = g_;
-    const double least = measure(), lowest = value();
-    for (std::size_t steps = 0; steps < kMostSteps && step(active); steps++) {
+    const std::size_t count = active.size();
+    if (!count || count > kMostActive) return;
+    Together rows(count, targets_, l1_);
+    for (std::size_t i = 0; i < count; i++) {
+        const std::size_t j = active[i];
+        for (std::size_t k = 0; k < count; k++) rows.A[i * count + k] = row(j)[active[k]];
+        rows.A[i * count + i] += l2_;
+        for (std::size_t t = 0; t < targets_; t++) {
+            double &b = B_[t * columns_ + j];
+            rows.q[t * count + i] = q_[j * targets_ + t];
+            rows.B[t * count + i] = b;
+            b = 0;
+        }
     }
-    if (measure() < least || value() < lowest) return true;
-    B_ = before;
-    g_ = slopes;
-    return false;
+    const std::vector<std::size_t> &left = rows.minimise();
+    for (std::size_t t = 0; t < targets_; t++)
+        for (std::size_t i = 0; i < left.size(); i++) B_[t * columns_ + active[left[i]]] = rows.B[t * left.size() + i];
 }
 
 Minimum GroupSet::minimise(double l1, double l2) {
@@ -219,13 +185,17 @@ Minimum GroupSet::minimise(double l1, double l2) {
     std::vector<char> was(columns_), is(columns_);
     while (rounds < kMostRounds && least > within() && !(stalled > kMostStalled && least <= 100 * within())) {
         rounds++;
-        for (std::size_t pass = 0; pass < kPasses; pass++) {
-            if (pass + 1 == kPasses)
-                for (std::size_t j = 0; j < columns_; j++) was[j] = norm(B_, j) > 0;
-            descend();
+        bool settled = rounds > kMostDescents && enter();
+        if (!settled) {
+            for (std::size_t pass = 0; pass < kPasses; pass++) {
+                if (pass + 1 == kPasses)
+                    for (std::size_t j = 0; j < columns_; j++) was[j] = norm(B_, j) > 0;
+                descend();
+            }
+            for (std::size_t j = 0; j < columns_; j++) is[j] = norm(B_, j) > 0;
+            settled = was == is || rounds > kMostDescents;
         }
-        for (std::size_t j = 0; j < columns_; j++) is[j] = norm(B_, j) > 0;
-        if (was == is) solve();
+        if (settled) solve();
         refresh();
         const double now = measure();
         if (now < least) {

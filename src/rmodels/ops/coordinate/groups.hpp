@@ -27,17 +27,16 @@ private:
     void refresh();
     double measure() const;
     double within() const;
-    double value() const;
     void descend();
-    bool solve();
-    bool step(std::vector<std::size_t> &active);
+    bool enter();
+    void solve();
 
     const double *Q_, *q_;
     std::size_t columns_, targets_;
     double size_, l1_ = 0, l2_ = 0;
     Doubles B_, g_;  // (targets, columns), g = q − QB
     Doubles scale_;
-    Doubles hessian_, step_, spare_;
+    Doubles spare_;
 };
 
 }  // namespace rmodels::RMODELS_ISA

@@ -7,6 +7,9 @@ from rmodels.ops.coordinate import Matrix, Minima
 _UNIT = 2.0**-53
 _MOST_PASSES = 20_000
 _MOST_STEPS = 20
+_MOST_DESCENTS = 8  # of several targets: then the rows that miss most come in
+_HALVINGS = 60
+_RIDGE = 1e-14  # least eigenvalue of Newton's matrix, over its size
 
 
 def minimise(
@@ -63,9 +66,11 @@ class _Problem:
                 break
             steps += 1
             before = _norms(B) > 0
-            B = self._descend(B, l1, l2)
-            if (before == (_norms(B) > 0)).all():
-                B = self._solve(B, l1, l2)
+            several = B.shape[1] > 1
+            alone = several and steps > _MOST_DESCENTS
+            B = self._enter(B, l1, l2) if alone else self._descend(B, l1, l2)
+            if alone or (before == (_norms(B) > 0)).all():
+                B = self._solve_together(B, l1, l2) if several else self._solve(B, l1, l2)
         return best, steps, least / self.size if self.size else 0.0
 
     def _descend(self, B: Matrix, l1: float, l2: float) -> Matrix:
@@ -81,51 +86,76 @@ class _Problem:
                 B[j] = row
         return B
 
-    def _solve(self, B: Matrix, l1: float, l2: float) -> Matrix:
-        """Minimise over the rows that are not 0, by Newton's method, if that leads lower.
+    def _enter(self, B: Matrix, l1: float, l2: float) -> Matrix:
+        """Minimise over a row that is 0 and misses its condition most, and so on for a quarter.
 
-        For one target its first step is the minimum for the present signs; where a coefficient
-        would turn over, the step ends at its 0, and the others go on without it. Where columns are
-        dependent, it goes along what changes no prediction instead, to the first 0. Of several
-        targets, the rows that would turn over are 0 after a step.
+        If none does, over each row.
         """
-        found, t = B.copy(), B.shape[1]
-        active = np.flatnonzero(_norms(B))
+        found, missed, entered = B.copy(), 0, 0
+        while not entered or 4 * entered < missed:
+            g = self.q - self.Q @ found
+            out = (_norms(found) == 0) & (self.scale > 0)
+            excess = np.where(out, _norms(g) - l1, 0.0) / np.where(out, self.scale, 1.0)
+            j = int(excess.argmax())
+            if excess[j] <= 0:
+                break
+            missed = missed or int((excess > 0).sum())
+            size = np.sqrt(g[j] @ g[j])
+            found[j] = g[j] * ((1 - l1 / size) / (self.Q[j, j] + l2))
+            entered += 1
+        return found if entered else self._descend(B, l1, l2)
+
+    def _solve(self, B: Matrix, l1: float, l2: float) -> Matrix:
+        """Minimise over the coefficients of one target that are not 0, if that leads lower.
+
+        A step is to the minimum for the present signs; where a coefficient would turn over, it ends
+        at its 0, and the others go on without it. Where columns are dependent, it goes along what
+        changes no prediction instead, to the first 0.
+        """
+        found = B.copy()
+        active = np.flatnonzero(B)
         for _ in range(_MOST_STEPS + len(active)):
             k, rows = len(active), found[active]
             if not k:
                 break
-            norms = _norms(rows)[:, np.newaxis]
-            ways = rows / norms
             A: Matrix = self.Q[np.ix_(active, active)] + l2 * np.eye(k)
-            slope: Matrix = A @ rows - self.q[active] + l1 * ways
-            H = A if t == 1 else _bend(A, ways, l1 / norms[:, 0])
-            move, null = _solve_symmetric(H, slope.ravel())
-            if null is not None and t == 1:
-                move = null if null @ slope[:, 0] >= 0 else -null
-            move = move.reshape(k, t)
-            toward = (move * rows).sum(axis=1) / (rows * rows).sum(axis=1)
-            if t == 1 and (toward.max() >= 1 or null is not None):
-                first = int(toward.argmax())
-                if toward[first] <= 0:
-                    return B
-                found[active] = rows - move / toward[first]
-                found[active[first]] = 0.0
-                active = np.delete(active, first)
-                continue
-            after = np.where(toward[:, np.newaxis] < 1, rows - move, 0.0)
-            found[active] = after
-            active = active[toward < 1]
-            if t == 1 or abs(after - rows).max() < 1e-9 * abs(after).max():
+            slope: Matrix = A @ rows - self.q[active] + l1 * np.sign(rows)
+            step, null = _solve_symmetric(A, slope[:, 0])
+            if null is not None:
+                step = null if null @ slope[:, 0] >= 0 else -null
+            toward = step / rows[:, 0]
+            if toward.max() < 1 and null is None:
+                found[active, 0] -= step
                 break
-        if t == 1 or self._violation(found, l1, l2) < self._violation(B, l1, l2):
-            return found
-        return found if self._value(found, l1, l2) < self._value(B, l1, l2) else B
+            first = int(toward.argmax())
+            if toward[first] <= 0:
+                return B
+            found[active, 0] -= step / toward[first]
+            found[active[first]] = 0.0
+            active = np.delete(active, first)
+        return found
 
-    def _value(self, B: Matrix, l1: float, l2: float) -> float:
-        """Return what is minimised."""
-        smooth = 0.5 * (B * (self.Q @ B + l2 * B)).sum() - (self.q * B).sum()
-        return float(smooth + l1 * _norms(B).sum())
+    def _solve_together(self, B: Matrix, l1: float, l2: float) -> Matrix:
+        """Minimise over the rows of several targets that are not 0, by Newton's method.
+
+        No step leads higher. Where the whole step does not lead lower, it ends where it leads
+        lowest; the row that is nearest to 0 there is 0 after it, if that costs less than half of
+        what the step gains.
+        """
+        B = B.copy()
+        active = np.flatnonzero(_norms(B))
+        for _ in range(_MOST_STEPS + len(active)):
+            if not len(active):
+                break
+            A = self.Q[np.ix_(active, active)] + l2 * np.eye(len(active))
+            line = _Line(A, self.q[active], B[active], l1)
+            after = line.end()
+            B[active] = after
+            change = abs(after - line.rows)
+            active = active[(after != 0).any(axis=1)]
+            if line.length == 1.0 and change.max() < 1e-9 * abs(after).max():
+                break
+        return B
 
     def _violation(self, B: Matrix, l1: float, l2: float) -> float:
         """Return how far the conditions of optimality are from being met, over √Q_jj."""
@@ -138,6 +168,66 @@ class _Problem:
         return float((excess[used] / self.scale[used]).max(initial=0.0))
 
 
+class _Line:
+    """A step of Newton's method over rows that are not 0, and what is minimised along it.
+
+    Differences of norms are taken as what is along a row, and what is left: that cannot be
+    negative, and has all its digits where the step is small.
+    """
+
+    def __init__(self, A: Matrix, q: Matrix, rows: Matrix, l1: float) -> None:
+        self.A, self.rows, self.l1 = A, rows, l1
+        self.norms = _norms(rows)
+        self.ways = rows / self.norms[:, np.newaxis]
+        self.slope = A @ rows - q + l1 * self.ways
+        self.step = -_solve_bent(_bend(A, self.ways, l1 / self.norms), self.slope)
+        self.length = 1.0
+
+    def end(self) -> Matrix:
+        """Return where the step ends."""
+        whole = self.rows + self.step
+        over = (self.ways * whole).sum(axis=1) <= 0
+        ends = [np.where(over[:, np.newaxis], 0.0, whole)] if over.any() else []
+        first = float((self.slope * self.step).sum())
+        if self._gain(whole) > 0.1 * first and self._rise(1.0) > 0:
+            self.length = self._lowest()
+            there = self.rows + self.length * self.step
+            without = there.copy()
+            without[(_norms(there) / self.norms).argmin()] = 0.0
+            ends.append(without if self._gain(without) <= 0.5 * self._gain(there) else there)
+        else:
+            ends.append(whole)
+        return min(ends, key=self._gain)
+
+    def _gain(self, after: Matrix) -> float:
+        """Return by how much what is minimised changes: below 0 is a gain."""
+        move = after - self.rows
+        rest = (self.slope + 0.5 * self.A @ move) * move
+        along = (self.ways * move).sum(axis=1)
+        across = np.maximum((move * move).sum(axis=1) - along**2, 0.0)
+        reach = self.norms + along
+        ahead, size = reach > 0, np.sqrt(reach * reach + across)
+        bent = np.where(ahead, across / np.where(ahead, size + reach, 1.0), size - reach)
+        bent = np.where((after != 0).any(axis=1), bent, 0.0)
+        return float(rest.sum() + self.l1 * bent.sum())
+
+    def _rise(self, length: float) -> float:
+        """Return the slope of what is minimised along the step, where it has this length."""
+        there = self.rows + length * self.step
+        size = _norms(there)[:, np.newaxis]
+        ways = np.divide(there, size, out=np.zeros_like(there), where=size > 0)
+        turn = self.l1 * (ways - self.ways)
+        return float(((self.slope + length * self.A @ self.step + turn) * self.step).sum())
+
+    def _lowest(self) -> float:
+        """Return the length at which the step leads lowest."""
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self._rise(middle) < 0 else (low, middle)
+        return high
+
+
 def _bend(A: Matrix, ways: Matrix, bends: Matrix) -> Matrix:
     """Return the second derivatives for several targets: A, and the bends of the norms."""
     k, t = ways.shape
@@ -145,6 +235,15 @@ def _bend(A: Matrix, ways: Matrix, bends: Matrix) -> Matrix:
     for i in range(k):
         H[i, :, i] += bends[i] * (np.eye(t) - np.outer(ways[i], ways[i]))
     return H.reshape(k * t, k * t)
+
+
+def _solve_bent(H: Matrix, slope: Matrix) -> Matrix:
+    """Return H⁻¹ slope, of a scaled H whose eigenvalues are not too small."""
+    scale = np.sqrt(H.diagonal())
+    values, V = np.linalg.eigh(H / scale / scale[:, np.newaxis])
+    values = np.maximum(values, len(values) * _RIDGE)
+    found: Matrix = V @ (V.T @ (slope.ravel() / scale) / values) / scale
+    return found.reshape(slope.shape)
 
 
 def _solve_symmetric(H: Matrix, slope: Matrix) -> tuple[Matrix, Matrix | None]:
