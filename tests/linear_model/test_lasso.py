@@ -217,6 +217,9 @@ def test_a_minimum_that_is_missed_is_told():
     with pytest.warns(ConvergenceWarning, match=r"are missed by \d\.\de-\d+ of the norms") as seen:
         Lasso(1e-12).fit(A, y)
     assert seen[0].filename == __file__
+    with pytest.warns(ConvergenceWarning, match=r"are missed by \d\.\de-\d+ of the norms") as seen:
+        lasso_path(A - A.mean(axis=0), y - y.mean(), alphas=[1e-12])
+    assert seen[0].filename == __file__
 
 
 def test_squares_that_overflow():
@@ -261,6 +264,13 @@ def test_paths(path, name):
     again = path(A, y, alphas=alphas[::-1].tolist(), coef_init=coefs[:, 3])
     np.testing.assert_array_equal(again[0], alphas)
     np.testing.assert_allclose(again[1], coefs, rtol=1e-9, atol=1e-11)
+
+
+def test_paths_of_the_estimators_are_scikit_learns():
+    for kind in (Lasso, ElasticNet):  # by default l1_ratio is 0.5, also of the lasso
+        np.testing.assert_array_equal(kind.path(X, Y, alphas=3)[1], enet_path(X, Y, alphas=3)[1])
+        found = kind.path(X, Y, l1_ratio=1.0, alphas=3)[1]
+        np.testing.assert_array_equal(found, lasso_path(X, Y, alphas=3)[1])
 
 
 def test_a_long_path_of_many_columns():

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import metadata_routing
 
 from rmodels import data
@@ -16,8 +15,7 @@ from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
 from rmodels.linear_model._base import LinearModel
-from rmodels.linear_model._paths import enet_path, lasso_path
-from rmodels.solvers import coordinate
+from rmodels.linear_model._paths import enet_path, warn_if_missed
 from rmodels.solvers.penalized import Form, PathFit, Penalties
 from rmodels.solvers.smooth import fit_any
 
@@ -73,13 +71,7 @@ def warn_of(found: PathFit) -> None:
     """Warn of what the solver tells, and of coefficients that are no minimum."""
     for warning in found.warnings:
         warn(str(warning), type(warning))
-    if found.violation > coordinate.BOUND:
-        warn(
-            "Objective did not converge: the conditions of optimality are missed by "
-            f"{found.violation:.1e} of the norms of a column and y, more than "
-            f"{coordinate.BOUND:.0e}. Columns are nearly dependent: remove some, or raise alpha",
-            ConvergenceWarning,
-        )
+    warn_if_missed(found.violation)
 
 
 def check_gram(precompute: Any, source: Source, mean: NDArray, fit_intercept: bool) -> None:
@@ -311,8 +303,6 @@ class Lasso(ElasticNet):
     _parameter_constraints.pop("l1_ratio")
 
     l1_ratio = 1.0
-
-    path = staticmethod(lasso_path)
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
 from rmodels.linear_model._lasso import LassoModel, check_gram
-from rmodels.linear_model._paths import enet_path, lasso_path, space_alphas
+from rmodels.linear_model._paths import enet_path, lasso_path, space_alphas, warn_if_missed
 from rmodels.solvers.cross_validation import average_squares, find_largest_of, read_folds
 from rmodels.solvers.penalized import Form, Penalties
 from rmodels.solvers.smooth import fit_any
@@ -116,7 +116,8 @@ class CrossValidated(LassoModel):
         else:
             grids = [given] * len(ratios)
         paths = [Penalties.of(*each) for each in zip(grids, ratios, strict=True)]
-        errors = average_squares(folds, paths, form, threads)
+        errors, violation = average_squares(folds, paths, form, threads)
+        warn_if_missed(violation, " on the training rows of a fold")
         averages = errors.mean(axis=1)
         # the first of the best: of each ratio, and of the ratios
         best = [int(np.argmin(each)) for each in averages]

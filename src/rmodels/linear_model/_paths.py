@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from rmodels import data
@@ -17,7 +18,7 @@ from rmodels.solvers import coordinate
 from rmodels.solvers.penalized import Form, Penalties
 from rmodels.solvers.smooth import fit_any
 
-__all__ = ["enet_path", "lasso_path", "space_alphas"]
+__all__ = ["enet_path", "lasso_path", "space_alphas", "warn_if_missed"]
 
 _CONSTRAINTS: dict[str, list] = {
     "X": ["array-like", "sparse matrix"],
@@ -72,6 +73,25 @@ def space_alphas(largest: float, l1_ratio: float, eps: float, count: int) -> NDA
         return np.full(count, least)
     found: NDArray[np.float64] = np.geomspace(alpha_max, alpha_max * eps, num=count)
     return found
+
+
+def warn_if_missed(violation: float, of: str = "") -> None:
+    """Warn of coefficients that are no minimum.
+
+    Parameters
+    ----------
+    violation : float
+        Of the conditions of optimality, over the norms of a column and y.
+    of : str
+        Whose they are, if not those of all rows.
+    """
+    if violation > coordinate.BOUND:
+        warn(
+            f"Objective did not converge{of}: the conditions of optimality are missed by "
+            f"{violation:.1e} of the norms of a column and y, more than {coordinate.BOUND:.0e}. "
+            "Raise alpha, or remove columns that nearly depend on others",
+            ConvergenceWarning,
+        )
 
 
 def _choose(n_alphas: Any, alphas: Any) -> Any:
@@ -144,6 +164,7 @@ def _follow(
         start=start,
         moments=moments,
     )
+    warn_if_missed(found.violation)
     coefficients = found.coefficients[:, :-1].astype(source.dtype)
     coefs = coefficients[:, :, 0].T if source.one_target else coefficients.transpose(2, 1, 0)
     result = chosen, as_kind_of(np.ascontiguousarray(coefs), X), found.gaps[:, 0]

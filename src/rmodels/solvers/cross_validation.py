@@ -186,8 +186,8 @@ def find_largest_of(
 
 def average_squares(
     folds: Folds, paths: Sequence[Penalties], form: Form, n_threads: int | None
-) -> Matrix:
-    """Return the weighted mean squared error on the rows left out, averaged over the targets.
+) -> tuple[Matrix, float]:
+    """Return the weighted mean squared errors on the rows left out, averaged over the targets.
 
     Parameters
     ----------
@@ -199,21 +199,24 @@ def average_squares(
 
     Returns
     -------
-    ndarray of shape (n_paths, n_folds, n_penalties)
+    errors : ndarray of shape (n_paths, n_folds, n_penalties)
+    violation : float
+        Largest of the conditions of optimality, as in `PathFit`.
 
     Raises
     ------
     ValueError
         If the rows of a fold weigh nothing.
     """
-    found = np.empty((len(paths), len(folds), len(paths[0].l1)))
+    found, worst = np.empty((len(paths), len(folds), len(paths[0].l1))), 0.0
     if folds.left_out is None:
         for i in range(len(folds)):
             train, test = folds.rows(i)
             for k, penalties in enumerate(paths):
-                coefficients = fit_any(train, penalties, form, n_threads).coefficients
-                found[k, i] = _average(_add_squares(coefficients, test), test.weight)
-        return found
+                fit = fit_any(train, penalties, form, n_threads)
+                worst = max(worst, fit.violation)
+                found[k, i] = _average(_add_squares(fit.coefficients, test), test.weight)
+        return found, worst
     at_once = max(1, _MATRICES // max(1, folds.source.n_features) ** 2)
     for first in range(0, len(folds), at_once):
         part = range(first, min(first + at_once, len(folds)))
@@ -233,8 +236,14 @@ def average_squares(
             )
             for place, i in enumerate(part):
                 B = minima.coefficients[place]
+                violation = float(minima.violations[place].max(initial=0.0))
+                if violation > coordinate.BOUND and isinstance(folds.source, Rows):
+                    rows, own = folds.rows(i)[0], training[place]
+                    fit = fit_any(rows, penalties, form, n_threads, moments=own)
+                    B, violation = fit.coefficients[:, :-1], fit.violation
+                worst = max(worst, violation)
                 found[k, i] = _measure(folds, i, training[place], B, form)
-    return found
+    return found, worst
 
 
 def _average(squares: Matrix, weight: float) -> Matrix:
