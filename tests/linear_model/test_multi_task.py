@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import MultiTaskLasso as Theirs
 from sklearn.model_selection import KFold
 
@@ -103,6 +104,72 @@ def test_is_scikit_learns_where_that_converges():
     theirs = Theirs(0.1, tol=1e-13, max_iter=100_000).fit(X, Y)
     model = MultiTaskLasso(0.1).fit(X, Y)
     np.testing.assert_allclose(model.coef_, theirs.coef_, rtol=1e-9, atol=1e-11)
+
+
+def few_rows(seed, n=8, d=30):
+    """Many more columns than rows, one of them constant, and targets of unlike sizes."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n, d))
+    A[:, 0] = 1
+    y = A @ rng.standard_normal(d) + rng.standard_normal(n)
+    return A, np.column_stack([y, y**2])
+
+
+@pytest.mark.parametrize("alpha", [10.0, 0.0787, 1e-4])
+@pytest.mark.parametrize("seed", [87, 344, 568, 757])
+def test_few_rows(seed, alpha, on_engine):
+    for train, _ in KFold(3).split(few_rows(seed)[0]):
+        A, targets = (part[train] for part in few_rows(seed))
+        model = MultiTaskLasso(alpha).fit(A, targets)
+        assert miss(A, targets, model.coef_, alpha) <= BOUND
+        assert 0 <= model.dual_gap_ <= 1e-12 * targets.var(axis=0).sum()
+
+
+def test_folds_of_few_rows(on_engine):
+    A, targets = few_rows(568)
+    model = MultiTaskLassoCV(alphas=5, cv=3).fit(A, targets)
+    for i, (train, test) in enumerate(KFold(3).split(A)):
+        for alpha, error in zip(model.alphas_, model.mse_path_[:, i], strict=True):
+            fitted = MultiTaskLasso(alpha).fit(A[train], targets[train])
+            assert miss(A[train], targets[train], fitted.coef_, alpha) <= BOUND
+            expected = ((targets[test] - fitted.predict(A[test])) ** 2).mean()
+            assert error == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_fold_whose_minimum_is_missed_is_told():
+    """Columns that float64's products do not tell apart, of the rows of one fold only."""
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((90, 1))
+    A = np.hstack([x, x + 1e-9 * rng.standard_normal((90, 1))])
+    A[:30, 1] += rng.standard_normal(30)  # other folds train on these
+    targets = np.column_stack([A @ [1e9, -1e9], A @ [1.0, 2.0]])
+    targets[:30] = rng.standard_normal((30, 2))
+    with pytest.warns(ConvergenceWarning, match="on the training rows of a fold: .* are missed by"):
+        MultiTaskLassoCV(alphas=[1e-12], cv=3).fit(A, targets)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("weights", [None, np.arange(90.0)])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_eps_is_scikit_learns(alpha, weights, fit_intercept):
+    given = {"alpha": alpha, "tol": 1e-3, "fit_intercept": fit_intercept}
+    w = np.ones(90) if weights is None else weights / weights.mean()
+    centred = Y - np.average(Y, axis=0, weights=w) if fit_intercept else Y
+    found = MultiTaskLasso(**given).fit(X, Y, weights).eps_
+    assert found == pytest.approx(1e-3 * (w @ centred**2).sum(), rel=1e-12)
+    if alpha and weights is None:  # for which not every version takes weights
+        assert found == pytest.approx(Theirs(**given).fit(X, Y).eps_, rel=1e-12)
+
+
+def test_path():
+    D, T = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    for kind in (MultiTaskLasso, MultiTaskElasticNet):
+        alphas, coefs, _ = kind.path(D, T, alphas=3)  # scikit-learn's: by default l1_ratio is 0.5
+        for alpha, coef in zip(alphas, np.moveaxis(coefs, 2, 0), strict=True):
+            fitted = MultiTaskElasticNet(alpha, l1_ratio=0.5).fit(X, Y)
+            np.testing.assert_allclose(coef, fitted.coef_, atol=1e-11)
+    coef = MultiTaskLasso.path(D, T, alphas=[0.1], l1_ratio=1.0)[1][:, :, 0]
+    np.testing.assert_allclose(coef, MultiTaskLasso(0.1).fit(X, Y).coef_, atol=1e-11)
 
 
 def test_without_a_penalty_it_is_least_squares():

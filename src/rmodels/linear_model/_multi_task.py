@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
+from rmodels.base.state import Absent
 from rmodels.linear_model._lasso import LassoModel
 from rmodels.linear_model._lasso_cv import CrossValidated
 from rmodels.linear_model._paths import enet_path, lasso_path
@@ -47,6 +48,8 @@ class MultiTaskElasticNet(LassoModel):
         dtype of X.
     n_iter_ : int
         Passes of coordinate descent, each with steps of Newton's method.
+    eps_ : float
+        The gap at which scikit-learn would stop, `tol` times the squares of the centred targets.
     engine_, n_features_in_, feature_names_in_
         As in `ElasticNet`.
 
@@ -74,7 +77,11 @@ class MultiTaskElasticNet(LassoModel):
         "selection": [StrOptions({"cyclic", "random"})],
     }
 
+    _attributes: ClassVar = {"eps_": float | Absent}  # which files of older versions lack
+
     _of_one_target = "ElasticNet"
+
+    path = staticmethod(enet_path)
 
     def __init__(
         self,
@@ -137,6 +144,7 @@ class MultiTaskElasticNet(LassoModel):
         start = self._start(source)
         found = fit_any(source, penalties, form, source.threads(None), start=start)
         self._set_path_fit(found, source, X, False)
+        self.eps_ = float(self.tol * found.squares)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -160,8 +168,10 @@ class MultiTaskLasso(MultiTaskElasticNet):
 
     Attributes
     ----------
-    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, engine_, n_features_in_, feature_names_in_
+    coef_, sparse_coef_, intercept_, dual_gap_, n_iter_, eps_, engine_, n_features_in_
         As in `MultiTaskElasticNet`.
+    feature_names_in_
+        As there.
 
     Examples
     --------

@@ -366,6 +366,7 @@ class _Fit:
             float(state.violations.max(initial=0.0)),
             self.engine,
             self.mean,
+            float(self.sums.squares.sum()) * self.sums.n_samples,
         )
 
     def _gaps(self, penalties: Penalties, state: _State) -> Matrix:

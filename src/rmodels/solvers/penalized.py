@@ -90,6 +90,8 @@ class PathFit:
         What computed the moments.
     mean : ndarray of shape (n_features,)
         Of the columns; zeros if there is no intercept.
+    squares : float
+        Of all targets, centred if there is an intercept, with weights whose mean is 1.
     warnings : tuple of Warning
         What the user should be told, by whoever knows the user's line.
     """
@@ -100,6 +102,7 @@ class PathFit:
     violation: float
     engine: str
     mean: Matrix
+    squares: float
     warnings: tuple[Warning, ...] = ()
 
 
@@ -116,6 +119,7 @@ class Sums:
         Of the targets.
     offset : ndarray of shape (n_features + n_targets,)
         Means; zeros if there is no intercept.
+    n_samples : int
     loss : float
         About how many units of the last place rounding may have cost, relative to the norms.
     """
@@ -124,6 +128,7 @@ class Sums:
     q: Matrix
     squares: Matrix
     offset: Matrix
+    n_samples: int
     loss: float
 
     @classmethod
@@ -146,7 +151,8 @@ class Sums:
                 loss *= 1 + (offset[:d][varies] ** 2 / squares[:d][varies]).max(initial=0.0)
         S[constant] = 0.0
         S[:, constant] = 0.0
-        return cls(S[:d, :d], S[:d, d:], S.diagonal()[d:], offset, float(loss))
+        n = moments.n_samples
+        return cls(S[:d, :d], S[:d, d:], S.diagonal()[d:], offset, n, float(loss))
 
     @property
     def norms(self) -> Matrix:
@@ -266,5 +272,6 @@ def join(parts: Sequence[PathFit]) -> PathFit:
         max(each.violation for each in parts),
         parts[-1].engine,
         parts[-1].mean,
+        parts[-1].squares,
         tuple(warning for each in parts for warning in each.warnings),
     )

@@ -1,14 +1,17 @@
 """Minima for any penalties: without one on magnitudes, by least squares and ridge regression."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from rmodels.data import Source
+from rmodels.data import Rows, Source
+from rmodels.data.arrays import on_host
 from rmodels.ops.moments import Moments
 from rmodels.solvers import coordinate, least_squares, ridge
 from rmodels.solvers.coordinate import choose_gradient
 from rmodels.solvers.moments import compute_gradient
-from rmodels.solvers.penalized import Form, PathFit, Penalties, join
+from rmodels.solvers.penalized import Form, PathFit, Penalties, Sums, join
 
 __all__ = ["fit", "fit_any"]
 
@@ -83,5 +86,25 @@ def fit(source: Source, l2: float, form: Form, n_threads: int | None) -> PathFit
         0.0,
         found.engine,
         np.zeros(source.n_features) if shift is None else shift,
+        _add_squares(source, found.moments, form.fit_intercept) if form.together else np.nan,
         found.warnings,
     )
+
+
+def _add_squares(source: Source, moments: Moments | None, fit_intercept: bool) -> float:
+    """Return the squares of all targets, as `PathFit` has them."""
+    if moments is not None:
+        return float(Sums.of(moments, fit_intercept).squares.sum()) * moments.n_samples
+    centre = np.zeros(source.n_targets)
+    if fit_intercept:
+        total = source.fold(partial(_add_powers, centre))
+        centre = total[2] / total[1, 0]
+    n, weight, _, squares = source.fold(partial(_add_powers, centre))
+    return float(squares.sum() * n[0] / weight[0])
+
+
+def _add_powers(centre: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Return rows, weights, distances and squares, all added up: (4, n_targets)."""
+    Y = on_host(rows.Y).astype(np.float64) - centre
+    w = np.ones(len(Y)) if rows.weights is None else on_host(rows.weights).astype(np.float64)
+    return np.array([np.full(len(centre), len(Y)), np.full(len(centre), w.sum()), w @ Y, w @ Y**2])
