@@ -211,6 +211,33 @@ def test_begins_where_it_is_told(name):
 
 
 @new
+@quiet
+@pytest.mark.usefixtures("on_engine")
+@pytest.mark.parametrize("average", [True, 7, 100, 500])
+@pytest.mark.parametrize("name", ["SGDRegressor", "SGDClassifier", "SGDOneClassSVM"])
+def test_a_warm_start_goes_on_from_where_averages_ended(name, average):
+    X, y = data(np.random.default_rng(20), 60, 3, 3 * (name == "SGDClassifier"))
+    given = {"average": average, "warm_start": True, "max_iter": 2, "tol": None}
+    given |= {"random_state": 0, "learning_rate": "invscaling"}
+    ours, theirs = (getattr(home, name)(**given) for home in (rmodels, sklearn.linear_model))
+    for rows in (60, 60, 20, 60):  # of 20 rows, 40 steps end before the average of 100 begins
+        assert_equal(ours.fit(X[:rows], y[:rows]), theirs.fit(X[:rows], y[:rows]))
+    if name != "SGDClassifier":  # of which scikit-learn's loses the intercept
+        assert_equal(ours.partial_fit(X, y), theirs.partial_fit(X, y))
+        assert_equal(ours.fit(X, y), theirs.fit(X, y))
+
+
+@quiet
+def test_a_warm_start_from_what_is_given_takes_nothing_of_the_last_fit():
+    X, y = data(np.random.default_rng(21), 60, 3)
+    given = {"average": True, "max_iter": 2, "tol": None, "random_state": 0}
+    begin = {"coef_init": [1.0, 2.0, 3.0], "intercept_init": [4.0]}
+    expected = SGDRegressor(**given).fit(X, y, **begin)
+    model = SGDRegressor(**given, warm_start=True).fit(X, y)
+    np.testing.assert_array_equal(found(model.fit(X, y, **begin)), found(expected))
+
+
+@new
 def test_random_states_are_consumed_alike():
     X, y = data(np.random.default_rng(6), 60, 3, 2)
     given = {"max_iter": 3, "tol": None, "early_stopping": True}

@@ -68,7 +68,8 @@ class SGDRegressor(StochasticModel, LinearModel):
     n_iter_no_change : int, default=5
         After how many epochs that are not better the fit ends.
     warm_start : bool, default=False
-        Whether `fit` begins with the coefficients of the last one.
+        Whether `fit` begins with the coefficients of the last one; with `average` where that one
+        ended, and the average as scikit-learn goes on with it.
     average : bool or int, default=False
         Whether `coef_` is the mean of the iterates, a number: from which step on.
 
@@ -226,9 +227,17 @@ class SGDRegressor(StochasticModel, LinearModel):
         """
         check_rates(self)
         source = self._source(X, y, sample_weight, reset=True)
-        coef_init, intercept_init = self._begin_with(coef_init, intercept_init)
+        goes_on = self.warm_start and self.average and hasattr(self, "_standard_coef")
+        goes_on = goes_on and coef_init is None and intercept_init is None
+        if goes_on:  # from the last iterate, where classifiers begin with the average
+            coef_init, intercept_init = self._standard_coef, self._standard_intercept
+        else:
+            coef_init, intercept_init = self._begin_with(coef_init, intercept_init)
         shape = 1, source.n_features
         start = self._start(shape, source.dtype, coef_init, intercept_init, alone=True)
+        if goes_on:
+            start.average[:] = self._average_coef
+            start.average_intercepts[:] = self._average_intercept
         self._descend(source, start, X, once=False)
         self._warn_of_end()
         return self
