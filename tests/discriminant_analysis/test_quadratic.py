@@ -121,6 +121,16 @@ def test_classes_that_have_no_density():
         QuadraticDiscriminantAnalysis().fit(wide, y)
 
 
+def test_priors_decide_of_rows_where_every_density_is_0():
+    X, y = problem()
+    model = QuadraticDiscriminantAnalysis(priors=[0.0, 0.25, 0.75]).fit(X, y)
+    far = np.full((1, 4), 1e200)
+    assert_allclose(model.predict_proba(far), [[0, 0.25, 0.75]], rtol=1e-15)
+    assert model.predict(far).tolist() == [2]
+    two = QuadraticDiscriminantAnalysis(priors=[0.25, 0.75]).fit(X, y > 0)
+    assert_allclose(two.decision_function(far), np.log(3), rtol=1e-15)
+
+
 @beside_new
 def test_covariances_of_an_estimator():
     X, y = problem()

@@ -154,6 +154,13 @@ def test_labels_are_those_of_the_fit(labels):
         assert_same(model.fit(cases.X, y), cases.QUERIES)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 1e-9])
+def test_classes_of_which_columns_do_not_vary(smoothing):
+    X, y = np.array([[1.0, 0.0], [1.0, 2.0], [3.0, 5.0], [4.0, 5.0], [9.0, 9.0]]), [0, 0, 1, 1, 2]
+    model = GaussianNB(var_smoothing=smoothing).fit(X, y, [1, 1, 1, 1, 0])
+    assert_same(model, np.concatenate([X, X + 0.5, [[1e200, 0.0]]]))
+
+
 def test_several_labels():
     assert_same(RidgeClassifier().fit(cases.X, cases.TARGETS), cases.QUERIES)
     model = KNeighborsClassifier(3).fit(cases.X, cases.TARGETS + np.array([0, 4]))

@@ -1,5 +1,7 @@
 """Gaussian naive Bayes: right values, digits, batches, and what it refuses."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -84,6 +86,61 @@ def test_a_class_that_has_not_come():
     model = GaussianNB().partial_fit(X, Y, classes=[0, 1, 2, 3])
     assert_array_equal(model.predict_proba(X)[:, 3], 0)
     assert_array_equal(model.predict(X), GaussianNB().fit(X, Y).predict(X))
+
+
+def answers(model, rows):
+    """Return labels and probabilities, which fit each other, with warnings as errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = model.predict_proba(rows)
+        with np.errstate(divide="ignore"):
+            assert_array_equal(np.exp(model.predict_log_proba(rows)), found)
+        labels = model.predict(rows)
+        scan = rmodels.scan(lambda: iter([np.asarray(rows)]))
+        assert_array_equal(model.predict(scan), labels)
+        assert_array_equal(model.predict_proba(scan), found)
+    assert_array_equal(model.classes_[found.argmax(axis=1)], labels)
+    return found
+
+
+@pytest.mark.usefixtures("on_engine")
+def test_rows_that_are_one_point():
+    rows, queries = [[0.0], [1.0], [5.0]], [[1.0], [0.0], [-7.0]]
+    model = GaussianNB().fit(rows, [0, 1, 1], [0, 1, 0])
+    assert (model.epsilon_, model.var_.tolist()) == (0.0, [[0.0], [0.0]])
+    assert_array_equal(answers(model, queries), [[0, 1]] * 3)
+    model = GaussianNB().fit(np.full((7, 2), 0.1), ["a", "b", "b", "b", "a", "b", "b"])
+    assert_array_equal(answers(model, [[0.1, 0.1], [3.0, 4.0]]), np.tile([2 / 7, 5 / 7], (2, 1)))
+    model = GaussianNB(priors=[0.0, 1.0]).fit(np.full((3, 1), 0.1), [0, 0, 1])
+    assert_array_equal(answers(model, [[0.1], [9.0]]), [[0, 1]] * 2)
+    assert_array_equal(
+        model.predict_joint_log_proba([[0.1]]), [[-np.inf, -0.5 * np.log(2 * np.pi)]]
+    )
+
+
+@pytest.mark.usefixtures("on_engine")
+def test_variances_of_0_are_the_limit_of_small_ones():
+    rng = np.random.default_rng(1)
+    rows, labels = rng.integers(0, 3, (40, 3)) * 1.0, np.repeat([0, 1, 2, 3], 10)
+    rows[:10, 0], rows[10:20, 1], rows[20:30, :2] = 1.0, 2.0, 1.0
+    queries = np.concatenate([rows, rng.integers(0, 3, (40, 3)) + 0.25])
+    found = answers(GaussianNB(var_smoothing=0).fit(rows, labels), queries)
+    small = GaussianNB(var_smoothing=1e-12).fit(rows, labels)
+    # less than 10⁻¹² / the least variance, 0.2, of squares up to 9 in three columns; and factors
+    # of 10⁶ for a column that does not vary
+    assert_allclose(found, small.predict_proba(queries), atol=1e-5)
+    assert set(found.argmax(axis=1)) == {0, 1, 2, 3}
+
+
+@pytest.mark.usefixtures("on_engine")
+def test_a_class_without_weight_is_not_predicted_of_rows_however_far():
+    far = [[1e200], [-1e300], [0.3]]
+    rows, labels = [[0.0], [1.0], [2.0], [7.0]], [0, 1, 1, 2]
+    found = answers(GaussianNB().fit(rows, labels, [0, 1, 1, 1]), far)
+    assert_array_equal(found[:, 0], 0)
+    assert_allclose(found[:2], [[0, 2 / 3, 1 / 3]] * 2, rtol=1e-15)
+    found = answers(GaussianNB(priors=[0, 0.25, 0.75]).fit(rows, labels), far)
+    assert_allclose(found[:2], [[0, 0.25, 0.75]] * 2, rtol=1e-15)
 
 
 def test_of_equal_probabilities_the_first_class_wins():

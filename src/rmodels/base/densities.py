@@ -134,7 +134,23 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
 
     def _predict(self, rows: Rows) -> Any:
         """Return the classes of checked rows."""
-        return self.classes_[beside(self._joint(rows).argmax(axis=1), self.classes_)]
+        return self.classes_[beside(self._compare(rows).argmax(axis=1), self.classes_)]
+
+    def _log_priors(self) -> Any:
+        """Return log π_c of each class, −∞ of one that is never predicted."""
+        priors = getattr(self, "class_prior_", None)
+        priors = on_host(adopt(self.priors_ if priors is None else priors))
+        with np.errstate(divide="ignore"):  # a prior of 0
+            return np.log(priors)
+
+    def _compare(self, rows: Rows) -> Any:
+        """Return `_joint`, but log π_c for rows so far from all classes that it is −∞ of each."""
+        joint = self._joint(rows)
+        xp = namespace(joint)
+        far = xp.isneginf(xp.amax(joint, axis=1))
+        if bool(far.any()):
+            joint[far] = beside(self._log_priors(), joint)
+        return joint
 
     def predict_log_proba(self, X: ArrayLike) -> Any:
         """Return the logarithm of the probability of each class, log p(c | x).
@@ -159,7 +175,7 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
         return self._answer(X, "_log_probabilities", "predict_proba")
 
     def _log_probabilities(self, rows: Rows) -> Any:
-        joint = self._joint(rows)
+        joint = self._compare(rows)
         xp = namespace(joint)
         gaps = joint - xp.amax(joint, axis=1, keepdims=True)
         return gaps - xp.log(xp.exp(gaps).sum(axis=1, keepdims=True))
@@ -196,6 +212,8 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         joint = self._joint_graph(X)
+        far = joint.max(1, keep=True).equals(-np.inf)
+        joint = X.graph.where(far, self._log_priors(), joint)
         label = X.graph.label(on_host(adopt(self.classes_)), joint.argmax())
         return {"label": label, "probabilities": joint.softmax()}
 
@@ -225,5 +243,7 @@ class ScoringClassifier(DensityClassifier):
         return self._answer(X, "_decide", "decision_function")
 
     def _decide(self, rows: Rows) -> Any:
-        joint = self._joint(rows)
-        return joint[:, 1] - joint[:, 0] if joint.shape[1] == 2 else joint
+        if len(self.classes_) != 2:
+            return self._joint(rows)
+        joint = self._compare(rows)
+        return joint[:, 1] - joint[:, 0]

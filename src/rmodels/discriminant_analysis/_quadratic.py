@@ -258,8 +258,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
 
     def _logarithms(self) -> Matrix:
         """Return log π_c − ½ log det S of each class."""
-        with np.errstate(divide="ignore"):  # a prior of 0
-            found: Matrix = np.log(self.priors_) - 0.5 * self._determinants
+        found: Matrix = self._log_priors() - 0.5 * self._determinants
         return found
 
     def _joint_graph(self, X: "Value") -> "Value":

@@ -13,7 +13,7 @@ from rmodels.base.densities import DensityClassifier, check_priors, measure
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval
 from rmodels.data import Rows, Source
-from rmodels.data.arrays import adopt, as_kind_of, beside, on_host
+from rmodels.data.arrays import adopt, as_kind_of, beside, namespace, on_host
 from rmodels.ops import mahalanobis
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.moments import TOO_LARGE, compute_group_moments
@@ -207,7 +207,8 @@ class GaussianNB(DensityClassifier):
         Returns
         -------
         ndarray of shape (n_queries, n_classes)
-            In the order of `classes_`.
+            In the order of `classes_`. Where a variance is 0, but for a term that all classes
+            share.
 
         Examples
         --------
@@ -218,26 +219,41 @@ class GaussianNB(DensityClassifier):
         """
         return self._answer(X, "_joint", "predict_proba")
 
-    def _densities(self) -> tuple[Matrix, Matrix]:
-        """Return log π_c − ½ Σ log 2π v of each class, and one over its variances."""
-        variances, priors = (
-            on_host(adopt(A)).astype(np.float64, copy=False) for A in (self.var_, self.class_prior_)
-        )
-        with np.errstate(divide="ignore"):  # a class without weight, or that does not vary
-            constants = np.log(priors) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
-            return constants, 1.0 / variances
+    def _densities(self) -> tuple[Matrix, Matrix, Matrix]:
+        """Return log π_c − ½ Σ log 2π v, 1 / v, and where v is 0: 1, and left out of the others."""
+        variances = on_host(adopt(self.var_)).astype(np.float64, copy=False)
+        with np.errstate(divide="ignore", over="ignore"):
+            precisions = 1.0 / variances
+        flat = ~np.isfinite(precisions)
+        logarithms = np.log(2 * np.pi * np.where(flat, 1.0, variances))
+        constants = self._log_priors() - 0.5 * logarithms.sum(axis=1)
+        return constants, np.where(flat, 0.0, precisions), flat.astype(np.float64)
 
     def _joint(self, rows: Rows) -> Any:
-        """Return log p(x, c) of checked rows."""
-        constants, precisions = self._densities()
-        joint = measure(rows, adopt(self.theta_), precisions)
+        """Return log p(x, c) of checked rows, but for what all classes share if a variance is 0."""
+        constants, precisions, flat = self._densities()
+        theta = adopt(self.theta_)
+        joint = measure(rows, theta, precisions)
+        xp = namespace(joint)
+        if flat.any():  # where a precision is 0, squares that overflow leave NaN
+            joint = xp.nan_to_num(joint, nan=np.inf, posinf=np.inf)
         joint *= -0.5
         joint += beside(constants, rows.X)
-        return joint
+        if not flat.any():
+            return joint
+        # In the limit of equal, small variances, the nearest class is infinitely likelier than the
+        # others, of these one with more of them.
+        gaps = xp.nan_to_num(measure(rows, theta, flat), nan=np.inf, posinf=np.inf)
+        out, counts = (beside(each, joint) for each in _rank(constants, flat))
+        gaps = gaps + out
+        counts = xp.where(gaps == xp.amin(gaps, axis=1, keepdims=True), counts, -2.0)
+        return xp.where(counts == xp.amax(counts, axis=1, keepdims=True), joint, -np.inf)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the classes of checked rows: the places of the largest log p(x, c)."""
-        constants, precisions = self._densities()
+        constants, precisions, flat = self._densities()
+        if flat.any():
+            return super()._predict(rows)
         centres = on_host(adopt(self.theta_)).astype(np.float64, copy=False)
         places, finite = mahalanobis.classify(rows.X, centres, precisions, constants)
         if not finite:
@@ -245,5 +261,20 @@ class GaussianNB(DensityClassifier):
         return self.classes_[beside(places, self.classes_)]
 
     def _joint_graph(self, X: "Value") -> "Value":
-        constants, precisions = self._densities()
-        return X.measure(on_host(adopt(self.theta_)), precisions) * -0.5 + constants
+        constants, precisions, flat = self._densities()
+        theta = on_host(adopt(self.theta_))
+        joint = X.measure(theta, precisions)
+        if not flat.any():
+            return joint * -0.5 + constants
+        where, (out, counts) = X.graph.where, _rank(constants, flat)
+        joint = where(joint.is_nan(), np.inf, joint) * -0.5 + constants
+        gaps = X.measure(theta, flat)
+        near = -(where(gaps.is_nan(), np.inf, gaps) + out)
+        found = where(near.equals(near.max(1, keep=True)), counts, -2.0)
+        return where(found.equals(found.max(1, keep=True)), joint, -np.inf)
+
+
+def _rank(constants: Matrix, flat: Matrix) -> tuple[Matrix, Matrix]:
+    """Return what puts off a class with a prior of 0, and in how many columns each is `flat`."""
+    never = np.isneginf(constants)
+    return np.where(never, np.inf, 0.0), np.where(never, -1.0, flat.sum(axis=1))

@@ -361,10 +361,13 @@ class NearestCentroid(ScoringClassifier):
     def _densities(self) -> tuple[Matrix, Matrix, Matrix]:
         """Return m, s (1 where it is 0), and 2 log π_c, which is −∞ of a class without rows."""
         spread = on_host(adopt(self.within_class_std_dev_))
-        with np.errstate(divide="ignore"):  # a prior of 0
-            constants = 2.0 * np.log(on_host(adopt(self.class_prior_)))
-        constants[self._moments.weight == 0] = -np.inf
+        constants = 2.0 * self._log_priors()
         return on_host(adopt(self.centroids_)), np.where(spread > 0, spread, 1.0), constants
+
+    def _log_priors(self) -> Matrix:
+        found: Matrix = super()._log_priors()
+        found[self._moments.weight == 0] = -np.inf
+        return found
 
     def _is_euclidean(self) -> bool:
         return self.metric == "euclidean"
