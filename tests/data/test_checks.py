@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
+import rmodels
 from rmodels import (
     GaussianNB,
     KNeighborsClassifier,
@@ -17,7 +18,7 @@ from rmodels import (
     data,
     native,
 )
-from rmodels.data import checks
+from rmodels.data import checks, parts
 from rmodels.data.checks import is_surely_finite
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
@@ -184,3 +185,23 @@ def test_much_is_read_on_all_threads(monkeypatch, shape, order, value):
     assert is_surely_finite(A)
     flat[-1] = value
     assert not is_surely_finite(A)
+
+
+@pytest.mark.parametrize("kind", ["U9", "S9", np.dtypes.StringDType])
+def test_text_of_digits_in_parts_and_as_distances(kind):
+    rows = np.array([["0", "1"], ["1", "0"]]).astype(kind() if callable(kind) else kind)
+    said = "holds text: dtype='numeric' is not compatible"
+    with pytest.raises(ValueError, match=f"Input X {said}"):
+        NearestNeighbors(metric="precomputed").fit(rows)
+    with pytest.raises(ValueError, match="two dimensions and of numbers is needed"):
+        GaussianNB().fit(rmodels.scan(lambda: iter([rows])), [0, 1])
+    part = parts.Part("GaussianNB", ["a", "b"], np.dtype(np.float64))
+    with pytest.raises(ValueError, match=f"Input X, partition 3, {said}"):
+        part.rows(rows, None, None, "partition 3")
+
+
+def test_digits_among_objects_are_numbers_as_in_scikit_learn():
+    rows = np.array([["0"], [1], ["2.5"]], object)
+    assert data.source(GaussianNB(), rows).X.ravel().tolist() == [0.0, 1.0, 2.5]
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        data.source(GaussianNB(), np.array([["a"]], object))

@@ -368,7 +368,7 @@ class TestUse:
             ([0.0, 1.0], [0, 1], None, "Expected 2D array"),
             (np.empty((0, 2)), [], None, "0 sample"),
             (np.empty((2, 0)), [0, 1], None, r"0 feature\(s\)"),
-            ([["a"], ["b"]], [0, 1], None, "could not convert string"),
+            ([["a"], ["b"]], [0, 1], None, "holds text"),
             ([[0.0], [1.0]], ["a", "b"], None, "could not convert string"),
             ([[0.0], [1.0]], None, None, "requires y"),
             ([[0.0], [1.0]], [0, 1], [1, -1], "Negative values in data"),

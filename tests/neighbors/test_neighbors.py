@@ -273,7 +273,7 @@ def test_failed_fit_changes_nothing():
         ([0.0, 1.0], "Expected 2D array"),
         (np.empty((0, 2)), "0 sample"),
         (np.empty((2, 0)), r"0 feature\(s\)"),
-        ([["a"], ["b"]], "could not convert string"),
+        ([["a"], ["b"]], "holds text"),
     ],
 )
 def test_bad_points(X, message):

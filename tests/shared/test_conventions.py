@@ -6,15 +6,19 @@ import pickle
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import sklearn
-from cases import CASES, EXAMPLES, QUERIES, W, X
+from cases import CASES, EXAMPLES, METHODS, QUERIES, W, X
 from identical import assert_same_model
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+import rmodels
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 NAMES = ["a", "b", "c"]
@@ -128,3 +132,41 @@ def test_transformers_name_their_columns(case):
         else:
             with pytest.raises(ValueError, match="outputs a scipy sparse matrix"):
                 transformer.transform(queries)
+
+
+@every
+def test_frames_of_polars_are_as_those_of_pandas(case):
+    model = case.fit(pl.DataFrame(dict(zip(NAMES, X.T, strict=True))))
+    assert_array_equal(model.feature_names_in_, NAMES)
+    assert_same_model(model, case.fit(FRAME))
+
+
+@every
+@pytest.mark.parametrize("kind", ["U", "S", "list"])
+def test_text_of_digits_is_refused_before_work(case, kind):
+    def text(A):
+        return A.astype(str).tolist() if kind == "list" else A.astype(f"{kind}25")
+
+    said = "Input X.* holds text: dtype='numeric' is not compatible with arrays of bytes/strings"
+    known = {"classes": [0, 1]} if case.entry.task == "classify" else {}
+    model = case.make()
+    for way, given in (("fit", {}), ("partial_fit", known)):
+        if hasattr(model, way):
+            with pytest.raises(ValueError, match=said):
+                getattr(model, way)(text(X), case.y, **given)
+    assert vars(model).keys() == model.get_params().keys()
+    model = case.fit()
+    for method in (*METHODS, "decision_function", "score_samples"):
+        if hasattr(model, method):
+            with pytest.raises(ValueError, match=said):
+                getattr(model, method)(text(QUERIES))
+
+
+@predicting
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.coo_matrix])
+def test_sparse_targets_are_refused_before_work(case, form):
+    y = form(np.column_stack([case.y, case.y]))
+    da = pytest.importorskip("dask.array", reason="the extra dask is not installed: Dask")
+    for rows in (X, rmodels.scan(X), da.from_array(X)):
+        with pytest.raises(TypeError, match="Sparse data was passed for y, but dense data is"):
+            case.make().fit(rows, y)

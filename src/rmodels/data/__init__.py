@@ -18,6 +18,7 @@ from rmodels.data.preparation import preparation_of
 from rmodels.data.scan import Scan
 from rmodels.data.scan_source import ScanSource
 from rmodels.data.source import WEIGHTLESS, Prepared, Rows, Source
+from rmodels.data.values import refuse_sparse
 from rmodels.extras import require
 
 __all__ = [
@@ -98,6 +99,8 @@ def source(
     plain = type(X) is np.ndarray
     if plain and targets == "none" and sample_weight is None and prepared is None:
         return plain_rows(estimator, X, need, reset=reset)
+    if targets != "none":
+        refuse_sparse(y, "y")
     if not plain and isinstance(X, Scan):
         return ScanSource(
             X,

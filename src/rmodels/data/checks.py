@@ -45,7 +45,7 @@ from rmodels.data.arrays import (
 from rmodels.data.labels import Encoding, check_kinds, encode, encode_by
 from rmodels.data.preparation import Preparation
 from rmodels.data.source import WEIGHTLESS, Rows
-from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
+from rmodels.data.values import name_missing, refuse_kinds, refuse_missing, refuse_text
 
 __all__ = [
     "Missing",
@@ -287,6 +287,7 @@ def _check_distances(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return distances, at least 0, as an array or as a CSR matrix sorted by row values."""
     if on_gpu(X):
         raise RuntimeError("metric='precomputed' cannot run on the GPU: copy X to NumPy")
+    refuse_text(X, "X")
     from rmodels.base.sklearn.neighbors import check_precomputed
 
     X = check_precomputed(X)
@@ -317,6 +318,7 @@ def _check_samples(estimator: Any, X: Any, need: Need, *, reset: bool) -> Any:
                 _record_columns(estimator, X)
             return plain
     refuse_kinds(X, "X")
+    refuse_text(X, "X")
     with name_missing("X"):
         return validate_data(estimator, X, **_options(need), reset=reset)
 
@@ -347,6 +349,7 @@ def _check_numbers(estimator: Any, X: Any, y: Any, need: Need, *, reset: bool) -
         X = _check_samples(estimator, X, need, reset=reset)
     else:
         refuse_kinds(X, "X")
+        refuse_text(X, "X")
         refuse_kinds(y, "y")
         refuse_missing(y, "y")
         with name_missing("X"):

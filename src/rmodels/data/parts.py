@@ -12,7 +12,7 @@ from rmodels.data.arrays import aligned
 from rmodels.data.checks import Missing, Targets, constant_weight, is_plain, is_surely_finite
 from rmodels.data.labels import Encoding, check_kinds, encode_by
 from rmodels.data.source import Rows
-from rmodels.data.values import name_missing, refuse_kinds, refuse_missing
+from rmodels.data.values import name_missing, refuse_kinds, refuse_missing, refuse_text
 
 __all__ = ["Part"]
 
@@ -97,6 +97,7 @@ class Part:
             found: NDArray = X
             return found
         refuse_kinds(X, f"X, {place},")
+        refuse_text(X, f"X, {place},")
         try:
             return self._array(X, f"X, {place},", self.dtype)
         except (TypeError, ValueError) as error:

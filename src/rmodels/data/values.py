@@ -1,12 +1,13 @@
-"""Values that are no numbers: dates, masked and missing ones, each called what it is."""
+"""Values that are no numbers: text, dates, masked and missing ones, each called what it is."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
-__all__ = ["name_missing", "refuse_kinds", "refuse_missing"]
+__all__ = ["name_missing", "refuse_kinds", "refuse_missing", "refuse_sparse", "refuse_text"]
 
 _GAPS = "Leave such rows out, or fill them in"
 
@@ -22,6 +23,32 @@ def refuse_kinds(A: Any, name: str) -> None:
                 f"{name}{which} holds {kind}: dates and times are no numbers. Give how far they "
                 "are from one of them, such as (dates - dates.min()).dt.days"
             )
+
+
+def refuse_text(A: Any, name: str) -> None:
+    """Raise scikit-learn's error about an array or a list of text, also of digits.
+
+    Text among objects becomes numbers, if it is of digits, and frames have columns of their own.
+    """
+    if isinstance(A, (list, tuple)):
+        try:
+            A = np.asarray(A)
+        except ValueError:  # of rows that differ in length
+            return
+    if isinstance(A, np.ndarray) and A.dtype.kind in "UST":
+        raise ValueError(
+            f"Input {name} holds text: dtype='numeric' is not compatible with arrays of "
+            "bytes/strings. Convert your data to numeric values explicitly instead."
+        )
+
+
+def refuse_sparse(A: Any, name: str) -> None:
+    """Raise scikit-learn's error about what must be dense."""
+    if sparse.issparse(A):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' to "
+            "convert to a dense numpy array."
+        )
 
 
 def _kinds(A: Any) -> Iterable[tuple[Any, Any]]:
