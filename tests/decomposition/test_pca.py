@@ -7,7 +7,7 @@ from scipy import linalg, sparse
 from sklearn import decomposition
 
 import rmodels
-from rmodels import PCA
+from rmodels import PCA, IncrementalPCA, TruncatedSVD
 
 RNG = np.random.default_rng(0)
 EPS = np.finfo(np.float64).eps
@@ -242,3 +242,24 @@ def test_constant_rows():
     assert_array_equal(model.explained_variance_, [0.0, 0.0])
     assert_array_equal(model.explained_variance_ratio_, [0.0, 0.0])
     assert_array_equal(model.transform([[3.0, 3.0]]), [[0.0, 0.0]])
+
+
+@pytest.mark.usefixtures("on_engine")
+@pytest.mark.parametrize(
+    "model",
+    [PCA(2), PCA(2, whiten=True), IncrementalPCA(2, whiten=True), TruncatedSVD(2)],
+    ids=str,
+)
+def test_float32_rows_that_are_sparse_stay_float32(model):
+    rng = np.random.default_rng(0)
+    dense = (rng.random((50, 6)) < 0.9) * (100.0 + rng.random((50, 6)))
+    dense = dense.astype(np.float32)
+    rows = sparse.csr_array(dense)
+    scores = model.fit_transform(rows)
+    found = scores, model.transform(rows), model.inverse_transform(scores)
+    assert [each.dtype for each in (*found, model.components_)] == [np.float32] * 4
+    exact = model.transform(rows.astype(np.float64))
+    assert exact.dtype == np.float64
+    # the mean is subtracted in float64: what is left is rounded once
+    assert_array_equal(scores, exact.astype(np.float32))
+    assert_array_equal(found[1], scores)

@@ -94,9 +94,16 @@ class Projection(
         """Return the projections of checked rows."""
         components = on_host(adopt(self.components_)) / self._scales()
         if sparse.issparse(rows.X):
-            return rows.X @ components.T - self._centre @ components.T
+            return self._project_sparse(rows, components)
         components = beside(components, rows.X)
         return join([D @ components.T for D in self._subtract_mean(rows, components)])
+
+    def _project_sparse(self, rows: Rows, components: NDArray) -> NDArray:
+        """Return the projections of sparse rows: in float64, of which the mean takes digits."""
+        dtype, wide = np.result_type(components, rows.X.dtype), components.astype(np.float64).T
+        shift = self._centre @ wide
+        blocks = rows.blocks(ROWS_AT_A_TIME)
+        return np.concatenate([(block.X @ wide - shift).astype(dtype) for block in blocks])
 
     def _to_graph(self, X: "Value") -> "dict[str, Value]":
         components = on_host(adopt(self.components_)) / self._scales()
