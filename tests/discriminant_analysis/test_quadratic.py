@@ -121,6 +121,29 @@ def test_classes_that_have_no_density():
         QuadraticDiscriminantAnalysis().fit(wide, y)
 
 
+@beside_new
+def test_a_class_with_as_many_rows_as_columns_is_regularised():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 20)), np.arange(40) % 2
+    parameters = {"reg_param": 0.1, "store_covariance": True}
+    ours = QuadraticDiscriminantAnalysis(**parameters).fit(X, y)
+    theirs = discriminant_analysis.QuadraticDiscriminantAnalysis(**parameters).fit(X, y)
+    assert_allclose(ours.scalings_, theirs.scalings_, rtol=1e-9)
+    assert_allclose(ours.covariance_, theirs.covariance_, rtol=1e-9, atol=1e-11)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-9)
+    for model in (
+        QuadraticDiscriminantAnalysis(),
+        discriminant_analysis.QuadraticDiscriminantAnalysis(),
+    ):
+        with pytest.raises(linalg.LinAlgError, match="has 20 samples and 20 features"):
+            model.fit(X, y)
+        with pytest.raises(linalg.LinAlgError, match="has 19 samples and 20 features"):
+            model.set_params(reg_param=0.1).fit(X[:38], y[:38])
+        with pytest.raises(linalg.LinAlgError, match="Increase the value of `shrinkage`"):
+            model.set_params(solver="eigen").fit(X, y)
+        model.set_params(shrinkage=0.1).fit(X[:38], y[:38])
+
+
 def test_priors_decide_of_rows_where_every_density_is_0():
     X, y = problem()
     model = QuadraticDiscriminantAnalysis(priors=[0.0, 0.25, 0.75]).fit(X, y)

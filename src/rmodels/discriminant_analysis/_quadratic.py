@@ -143,7 +143,8 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         Parameters
         ----------
         X : array-like or scan of shape (n_samples, n_features)
-            More rows of each class than columns, unless there is shrinkage.
+            More rows of each class than columns, unless there is shrinkage; as many with
+            `reg_param`.
         y : array-like of shape (n_samples,)
             Labels of at least two classes. Of a scan also a column.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -231,10 +232,10 @@ class QuadraticDiscriminantAnalysis(Discriminant):
         """Raise scikit-learn's error if the covariance of a class is singular."""
         d = moments.n_features
         for label, values, n in zip(classes, self.scalings_, moments.count, strict=True):
-            few = self.solver == "svd" and n <= d
-            if not few and np.count_nonzero(values > self.tol) == d:
+            svd = self.solver == "svd"
+            if np.count_nonzero(values > self.tol) == d and not (svd and n < d):
                 continue
-            if few:
+            if svd and n <= d:
                 raise linalg.LinAlgError(
                     f"The covariance matrix of class {label} is not full rank. When using "
                     "`solver='svd'` the number of samples in each class should be more than the "
