@@ -272,3 +272,9 @@ def test_a_row_of_zeros_is_not_asked_about_on_dask():
         expected = model.transform(A[:, :3])
         assert found.shape[1] == expected.shape[1]
         np.testing.assert_array_equal(found.compute(scheduler="synchronous"), expected)
+
+
+def test_true_is_one_neighbour():
+    X = np.array([[0.0, 1.0], [5.0, np.nan], [4.0, 7.0]])
+    one = KNNImputer(n_neighbors=1).fit_transform(X)
+    np.testing.assert_array_equal(KNNImputer(n_neighbors=True).fit_transform(X), one)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso as Theirs
 
 import rmodels
-from rmodels import ElasticNet, Lasso, LinearRegression, Ridge, enet_path, lasso_path
+from rmodels import ElasticNet, Lasso, LassoCV, LinearRegression, Ridge, enet_path, lasso_path
 
 BOUND = 1e-12
 RNG = np.random.default_rng(0)
@@ -309,3 +309,18 @@ def test_what_paths_refuse():
         assert len(lasso_path(X, Y, n_alphas=4)[0]) == 4
     with pytest.warns(FutureWarning, match="'alphas=None' is deprecated"):
         assert len(lasso_path(X, Y, alphas=None)[0]) == 100
+
+
+@pytest.mark.parametrize("precompute", [[], [[1.0]], ((1.0, 0.0), (0.0, 1.0)), {}])
+def test_products_that_are_no_array_are_refused(precompute):
+    X, y = np.eye(4)[:, :2], np.arange(4.0)
+    said = "Precompute should be one of True, False, 'auto' or array-like. Got"
+    for call in (
+        lambda: Lasso(precompute=precompute).fit(X, y),
+        lambda: ElasticNet(precompute=precompute).fit(X, y),
+        lambda: LassoCV(precompute=precompute).fit(X, y),
+        lambda: lasso_path(X, y, precompute=precompute),
+        lambda: enet_path(X, y, precompute=precompute),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()

@@ -10,7 +10,18 @@ from sklearn.linear_model import LassoCV as Theirs
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
 import rmodels
-from rmodels import ElasticNet, ElasticNetCV, Lasso, LassoCV
+from rmodels import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LogisticRegressionCV,
+    MultiTaskElasticNetCV,
+    MultiTaskLassoCV,
+    RidgeClassifierCV,
+    RidgeCV,
+    lasso_path,
+)
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
@@ -173,3 +184,27 @@ def test_what_is_refused():
         LassoCV(cv=2).fit(X, Y, np.arange(83) < 40)
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         assert LassoCV(alphas=2).fit(X, Y[:, np.newaxis]).coef_.shape == (7,)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (RidgeCV(alphas=[]), "alphas"),
+        (RidgeCV(alphas=np.array([]), cv=3), "alphas"),
+        (RidgeClassifierCV(alphas=()), "alphas"),
+        (LassoCV(alphas=[]), "alphas"),
+        (ElasticNetCV(l1_ratio=[]), "l1_ratio"),
+        (MultiTaskLassoCV(alphas=[]), "alphas"),
+        (MultiTaskElasticNetCV(l1_ratio=[]), "l1_ratio"),
+        (LogisticRegressionCV(l1_ratios=[], use_legacy_attributes=False), "l1_ratios"),
+    ],
+    ids=str,
+)
+def test_nothing_to_try(model, name):
+    X, y = np.eye(12, 2), np.arange(12) % 2
+    together = isinstance(model, MultiTaskLassoCV | MultiTaskElasticNetCV)
+    y = np.column_stack([y, y]) if together else y
+    with pytest.raises(ValueError, match=f"{name} is empty: give at least one number to try"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="alphas is empty"):
+        lasso_path(X, np.arange(12.0), alphas=[])

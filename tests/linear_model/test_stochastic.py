@@ -307,6 +307,7 @@ def test_sparse_coefficients_predict_the_same():
         (SGDClassifier(penalty="elasticnet", l1_ratio=None), "l1_ratio must be set"),
         (SGDRegressor(eta0=0.0), "The 'eta0' parameter"),
         (Perceptron(eta0=-1.0), "The 'eta0' parameter"),
+        (Perceptron(l1_ratio=None), "The 'l1_ratio' parameter"),
         (SGDOneClassSVM(nu=0.0), "The 'nu' parameter"),
     ],
 )

@@ -298,7 +298,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
         """Set those values that are missing and known of other rows."""
         asked = np.flatnonzero(wanted.any(axis=1))
         points = self._with_gaps(self._known_rows, lacking)
-        k = min(self.n_neighbors, len(points))
+        k = min(int(self.n_neighbors), len(points))  # True is 1
         cells = missing[asked]
         if self.engine_ == "scipy":
             distances, indices = self._by_metric(X[asked], cells, lacking, k)
@@ -376,7 +376,7 @@ class KNNImputer(HasState, CallbackSupport, TransformerMixin, BaseEstimator):
                 continue
             there = np.flatnonzero(~absent)
             near = away.take(graph.constant(there)).transpose(1, 0)
-            near, places = near.least(min(self.n_neighbors, len(there)))
+            near, places = near.least(min(int(self.n_neighbors), len(there)))
             values = points[there, column]
             weights = graph.where(near.is_infinite(), np.float64(0.0), np.float64(1.0))
             if self.weights == "distance":

@@ -29,12 +29,19 @@ __all__ = [
     "QUERIES",
     "Coefficients",
     "LinearModel",
+    "check_some",
     "dense_coefficients",
     "predict_in_graph",
     "predict_linearly",
 ]
 
 QUERIES = Need()  # what is not finite shows in what is found
+
+
+def check_some(name: str, values: Any) -> None:
+    """Raise an error if there is nothing to choose from."""
+    if np.size(values) == 0:
+        raise ValueError(f"{name} is empty: give at least one number to try")
 
 
 class Coefficients:

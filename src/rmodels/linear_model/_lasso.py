@@ -15,7 +15,7 @@ from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
 from rmodels.linear_model._base import LinearModel
-from rmodels.linear_model._paths import enet_path, warn_if_missed
+from rmodels.linear_model._paths import check_precompute, enet_path, warn_if_missed
 from rmodels.solvers.penalized import Form, PathFit, Penalties
 from rmodels.solvers.smooth import fit_any
 
@@ -256,6 +256,7 @@ class ElasticNet(LassoModel):
         >>> ElasticNet(alpha=1.0, l1_ratio=0.0).fit([[-1.0], [1.0]], [-3.0, 3.0]).coef_.round(6)
         array([1.5])
         """
+        check_precompute(self.precompute)
         source = data.source(self, X, y, sample_weight, targets="numbers")
         form = Form(bool(self.fit_intercept), positive=bool(self.positive))
         penalties = Penalties.of([self.alpha], self.l1_ratio)

@@ -18,8 +18,15 @@ from rmodels.base.splits import list_splits
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, on_host
+from rmodels.linear_model._base import check_some
 from rmodels.linear_model._lasso import LassoModel, check_gram
-from rmodels.linear_model._paths import enet_path, lasso_path, space_alphas, warn_if_missed
+from rmodels.linear_model._paths import (
+    check_precompute,
+    enet_path,
+    lasso_path,
+    space_alphas,
+    warn_if_missed,
+)
 from rmodels.solvers.cross_validation import average_squares, find_largest_of, read_folds
 from rmodels.solvers.penalized import Form, Penalties
 from rmodels.solvers.smooth import fit_any
@@ -97,6 +104,9 @@ class CrossValidated(LassoModel):
     @all_or_nothing
     def _fit(self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> Any:
         raise_for_params(params, self, "fit")
+        check_precompute(getattr(self, "precompute", None))
+        check_some("alphas", self.alphas)
+        check_some("l1_ratio", getattr(self, "l1_ratio", 1.0))
         y = on_host(adopt(y)) if data.is_in_memory(X) else y
         source = data.source(self, X, y, sample_weight, targets="numbers")
         one_target = self._check_targets(source)

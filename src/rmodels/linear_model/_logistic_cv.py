@@ -29,6 +29,7 @@ from rmodels.base.splits import Splits, list_splits
 from rmodels.base.warnings import warn
 from rmodels.data import Need, Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, convert_like, on_host
+from rmodels.linear_model._base import check_some
 from rmodels.linear_model._logistic import LogisticModel, family_of
 from rmodels.linear_model._logistic_regression import LogisticRegression
 from rmodels.linear_model._minimum import warn_of_minimum
@@ -366,6 +367,7 @@ class LogisticRegressionCV(LogisticModel):
                     f"(l1_ratios={ratios!r})"
                 )
             return list(ratios)
+        check_some("l1_ratios", ratios)
         if ratios is not None and self.penalty != "deprecated":
             warn(
                 "l1_ratios parameter is only used when penalty is 'elasticnet'. Got "

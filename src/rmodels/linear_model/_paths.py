@@ -14,11 +14,12 @@ from rmodels import data
 from rmodels.base.sklearn import Interval, StrOptions, validate_params
 from rmodels.base.warnings import warn
 from rmodels.data.arrays import as_kind_of
+from rmodels.linear_model._base import check_some
 from rmodels.solvers import coordinate
 from rmodels.solvers.penalized import Form, Penalties
 from rmodels.solvers.smooth import fit_any
 
-__all__ = ["enet_path", "lasso_path", "space_alphas", "warn_if_missed"]
+__all__ = ["check_precompute", "enet_path", "lasso_path", "space_alphas", "warn_if_missed"]
 
 _CONSTRAINTS: dict[str, list] = {
     "X": ["array-like", "sparse matrix"],
@@ -50,6 +51,16 @@ _KNOWN = {
     "selection": "cyclic",
     "do_screening": True,
 }
+
+
+def check_precompute(precompute: Any) -> None:
+    """Raise scikit-learn's error if products of the columns are no array."""
+    if isinstance(precompute, (bool, str, type(None))) or hasattr(precompute, "__array__"):
+        return
+    raise ValueError(
+        f"Precompute should be one of True, False, 'auto' or array-like. Got {precompute!r}: give "
+        "products of the columns as an array, numpy.asarray(precompute)"
+    )
 
 
 def space_alphas(largest: float, l1_ratio: float, eps: float, count: int) -> NDArray[np.float64]:
@@ -136,6 +147,8 @@ def _follow(
     known = _KNOWN | given
     if len(known) > len(_KNOWN):
         raise ValueError("Unexpected parameters in params", given.keys() - _KNOWN.keys())
+    if alphas is not None:
+        check_some("alphas", alphas)
     check_random_state(known["random_state"])
     if known["selection"] not in ("random", "cyclic"):
         raise ValueError("selection should be either random or cyclic.")
@@ -249,6 +262,7 @@ def enet_path(
     (array([8., 1.]), array([[0.      , 2.333333],
            [0.      , 0.333333]]))
     """
+    check_precompute(precompute)
     chosen = _choose(n_alphas, alphas)
     return _follow(X, y, l1_ratio, eps, chosen, coef_init, return_n_iter, positive, params)
 
@@ -296,5 +310,6 @@ def lasso_path(
     (array([4., 2., 1.]), array([[0., 2., 3.],
            [0., 0., 0.]]))
     """
+    check_precompute(precompute)
     chosen = _choose(n_alphas, alphas)
     return _follow(X, y, 1.0, eps, chosen, coef_init, return_n_iter, positive, params)

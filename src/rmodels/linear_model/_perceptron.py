@@ -1,7 +1,10 @@
 """The perceptron."""
 
+from numbers import Real
+
 import numpy as np
 
+from rmodels.base.sklearn import Interval
 from rmodels.linear_model._stochastic_classifier import StochasticClassifier
 
 __all__ = ["Perceptron"]
@@ -38,7 +41,10 @@ class Perceptron(StochasticClassifier):
     array([0, 1, 1, 1])
     """
 
-    _parameter_constraints: dict = {**StochasticClassifier._parameter_constraints}
+    _parameter_constraints: dict = {
+        **StochasticClassifier._parameter_constraints,
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    }
     _parameter_constraints.pop("average")
     _parameter_constraints.pop("power_t")
 

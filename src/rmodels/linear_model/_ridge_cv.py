@@ -29,7 +29,7 @@ from rmodels.base.state import Absent
 from rmodels.base.warnings import warn
 from rmodels.data import Rows, Source
 from rmodels.data.arrays import adopt, as_kind_of, on_host
-from rmodels.linear_model._base import LinearModel
+from rmodels.linear_model._base import LinearModel, check_some
 from rmodels.linear_model._ridge import Ridge, RidgeModel
 from rmodels.ops.moments import Gram, Moments
 from rmodels.solvers import spectrum
@@ -175,6 +175,7 @@ class RidgeSearch(RidgeModel):
         """Return the penalties: (n_alphas,); raise an error if parameters contradict each other."""
         given: Any = self.alphas
         alphas = [given] if np.ndim(given) == 0 else list(given)
+        check_some("alphas", alphas)
         for index, alpha in enumerate(alphas):
             check_scalar(
                 alpha,
