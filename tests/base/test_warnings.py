@@ -147,6 +147,7 @@ CASES = {
         lambda: LinearRegression().fit(DUMMY, y).summary(DUMMY, y, robust="HC3"),
         UserWarning,
     ),
+    "RidgeSearch._leave_one_out": (lambda: RidgeCV().fit(X[:1], [3.0]), UndefinedMetricWarning),
     "RidgeModel._fit_penalties": (unconverged_ridge, ConvergenceWarning),
     "route_parameters of ridge regression": (
         lambda: RidgeCV(cv=2, scoring=lambda model, X, y: 0.0).fit(X, y, [1, 2, 1, 1]),

@@ -1,5 +1,7 @@
 """Poisson, Gamma and Tweedie regression: right values, and what is special."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn import linear_model as peers
@@ -127,3 +129,33 @@ def test_a_row_that_a_sample_does_not_know(on_engine, estimator, far):
     gradient = X.T @ parts / len(y) + 1e-3 * model.coef_
     sizes = abs(X).T @ abs(parts) / len(y) + 1e-3 * abs(model.coef_)
     assert (abs(gradient) <= 1e-11 * sizes).all()
+
+
+@pytest.mark.usefixtures("on_engine")
+@pytest.mark.parametrize(("estimator", "given"), CASES)
+@pytest.mark.parametrize("value", [0.1, 0.3, 1.0, 7.77])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_score_of_targets_that_are_one_number(estimator, given, value, dtype):
+    X, _, numbers = rows()
+    X, same = X[:40].astype(dtype), np.full(40, value)
+    w = np.arange(40.0) % 3
+    model = estimator(alpha=0.5, **given).fit(X, numbers[:40])
+    alike = estimator(alpha=0.5, **given).fit(X, same)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for weights in (None, w):
+            assert model.score(X, same, weights) == -np.inf
+            assert np.isnan(alike.score(X, same, weights))
+        batches = scan(lambda: (X[i : i + 7] for i in range(0, 40, 7)))
+        assert model.score(batches, same) == -np.inf
+        assert np.isnan(alike.score(batches, same))
+        assert np.isfinite(model.score(X, np.where(w > 0, same, same + 1)))
+        assert model.score(X, np.where(w > 0, same, same + 1), w) == -np.inf
+
+
+def test_score_of_counts_that_are_0():
+    X, counts, _ = rows()
+    model = PoissonRegressor().fit(X, counts)
+    assert np.isnan(model.score(X, np.zeros(400)))
+    with np.errstate(divide="ignore"):
+        assert np.isnan(peers.PoissonRegressor().fit(X, counts).score(X, np.zeros(400)))

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy import sparse
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Ridge as PeerRidge
 from sklearn.linear_model import RidgeCV as PeerRidgeCV
 from sklearn.metrics import get_scorer, make_scorer, r2_score
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, ShuffleSplit, check_cv
 
+import rmodels
 from rmodels import LinearRegression, Ridge, RidgeCV
 from rmodels.config import config_context
 
@@ -288,3 +289,25 @@ class TestRidgeCV:
                 other = Ridge(alpha).fit(X[train], y[train])
                 expected = (y[test] - other.predict(X[[test]])[0]) ** 2
                 assert model.cv_results_[test, i] == pytest.approx(expected, rel=1e-5)
+
+    @pytest.mark.usefixtures("on_engine")
+    @pytest.mark.parametrize("alphas", [(0.1, 1.0, 10.0), (5.0, 2.0)])
+    @pytest.mark.parametrize("n_features", [1, 4])
+    def test_the_only_row_cannot_be_left_out(self, alphas, n_features):
+        rng = np.random.default_rng(0)
+        X, Y, one = rng.random((3, n_features)), rng.random((3, 2)), [0.0, 0.7, 0.0]
+        for rows, y, w in ((X[:1], Y[:1], None), (X[:1], Y[:1, 0], None), (X, Y, one)):
+            with pytest.warns(UndefinedMetricWarning, match="the only row that has a weight"):
+                ours = RidgeCV(alphas, store_cv_results=True).fit(rows, y, w)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                theirs = PeerRidgeCV(alphas).fit(rows, y, w)
+            assert ours.alpha_ == theirs.alpha_ == alphas[0]
+            assert np.isnan(ours.best_score_)
+            heavy = ours.cv_results_ if w is None else ours.cv_results_[1]
+            assert np.isnan(heavy).all()
+            np.testing.assert_allclose(ours.intercept_, np.array(y)[0 if w is None else 1])
+        with pytest.warns(UndefinedMetricWarning, match="the only row that has a weight"):
+            model = RidgeCV(alphas).fit(rmodels.scan(X), Y[:, 0], one)
+        assert (model.alpha_, np.isnan(model.best_score_)) == (alphas[0], True)
+        model = RidgeCV(alphas, fit_intercept=False).fit(X[:1], Y[:1])
+        assert np.isfinite(model.best_score_)

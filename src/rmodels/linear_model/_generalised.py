@@ -1,5 +1,6 @@
 """Generalised linear models of positive targets: Poisson, Gamma and Tweedie regression."""
 
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -216,6 +217,7 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         Returns
         -------
         float
+            Of targets that are all the same −∞, and NaN if they are predicted to half the digits.
 
         Examples
         --------
@@ -232,7 +234,10 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
             )
         )
         sums = source.fold_answers(hold(self, X)._linear, partial(_sum_deviances, family))
-        weight, total, lost, least = sums
+        if sums.lowest == sums.highest:
+            digits = np.finfo(dense_coefficients(self)[0].dtype).eps
+            return sums.of_one_target(family, float(np.sqrt(digits)))
+        weight, total, lost, least = sums.added
         mean = np.array([[total / weight]])
         if family.loss == "tweedie":
             mean = np.log(mean)
@@ -255,14 +260,61 @@ class GeneralisedLinearModel(LikelihoodModel, HasState, CallbackSupport, Regress
         return tags
 
 
-def _sum_deviances(family: Family, rows: Rows, linear: Any) -> NDArray[np.float64]:
-    """Return Σ w, Σ w y, and the losses of predictions and of the targets themselves."""
+@dataclass(frozen=True, eq=False)
+class _Deviances:
+    """Σ w, Σ w y, the losses of predictions and of the targets themselves; and their ranges.
+
+    Attributes
+    ----------
+    added : ndarray of shape (4,)
+    lowest, highest : float
+        Of the targets whose weight is not 0.
+    low, high : float
+        The same of x · coef + intercept.
+    """
+
+    added: NDArray[np.float64]
+    lowest: float = np.inf
+    highest: float = -np.inf
+    low: float = np.inf
+    high: float = -np.inf
+
+    def __add__(self, other: "_Deviances") -> "_Deviances":
+        return _Deviances(
+            self.added + other.added,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+
+    def of_one_target(self, family: Family, near: float) -> float:
+        """Return D² of targets that are one number, whose mean has a deviance of 0.
+
+        NaN stands for 0 / 0: where predictions are off by at most `near` of the target, half the
+        digits, so that their deviance, a square, is rounding; and for a mean without a logarithm.
+        """
+        link = self.lowest
+        if family.loss == "tweedie":
+            link = float(np.log(link)) if link > 0 else np.nan
+        size = 1.0 if family.loss == "tweedie" else abs(link)
+        apart = max(abs(self.low - link), abs(self.high - link))
+        return -np.inf if apart > near * size else np.nan
+
+
+def _sum_deviances(family: Family, rows: Rows, linear: Any) -> _Deviances:
+    """Return what D² is found of."""
     y = np.ascontiguousarray(rows.Y[:, 0], dtype=np.float64)
     family.check(y)
     w = np.ones(len(y)) if rows.weights is None else rows.weights.astype(np.float64)
     margins = np.asarray(linear, dtype=np.float64).reshape(-1, 1)
     lost = measure(margins, y, family.loss, power=family.power, weights=w, engine="reference").loss
-    return np.array([w.sum(), w @ y, lost, w @ _least_losses(y, family.power)])
+    added = np.array([w.sum(), w @ y, lost, w @ _least_losses(y, family.power)])
+    heavy = w != 0
+    if not heavy.any():
+        return _Deviances(added)
+    ends = y[heavy], margins[heavy]
+    return _Deviances(added, *(float(f(each)) for each in ends for f in (np.min, np.max)))
 
 
 def _least_losses(y: NDArray[np.float64], power: float) -> NDArray[np.float64]:

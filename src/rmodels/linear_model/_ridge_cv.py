@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_scalar
@@ -204,6 +205,12 @@ class RidgeSearch(RidgeModel):
         blocks, known = spectrum.leave_one_out(
             source, penalties, self.fit_intercept, source.threads(None)
         )
+        if self.fit_intercept and source.count == 1:
+            warn(
+                "without the only row that has a weight there is nothing to fit to: scores are "
+                "NaN, and alpha_ is the first of alphas",
+                UndefinedMetricWarning,
+            )
         if self.scoring is None and not self.store_cv_results:
             scores = -spectrum.average_squares(source, blocks, len(penalties))
             return (scores if self.alpha_per_target else scores.mean(axis=1)), known
@@ -429,6 +436,8 @@ class RidgeCV(RidgeSearch, LinearModel):
         -----
         UserWarning
             If there are weights that the scorer of folds does not take.
+        UndefinedMetricWarning
+            If the only row that has a weight is left out: `best_score_` is NaN, `alpha_` the first.
 
         Examples
         --------

@@ -255,16 +255,29 @@ def leave_one_out(
     -------
     blocks : callable
         Of rows of the source in memory, it gives places and their `LeftOut`, a block at a time. It
-        holds no rows.
+        holds no rows. With an intercept, the residual of the only row with a weight is NaN.
     known : Moments or Gram
         The products if there are at most as many rows as columns.
     """
     if isinstance(source, Rows) and source.X.shape[0] <= source.n_features:
         gram = compute_gram(source, fit_intercept, n_threads)
-        return partial(_leave_out_of_few, gram, penalties, fit_intercept), gram
-    moments = compute_moments(source, n_threads)
-    found = decompose(source, moments, fit_intercept, float(penalties.min()))
-    return partial(_leave_out, found, penalties), moments
+        known: Moments | Gram = gram
+        blocks: Blocks = partial(_leave_out_of_few, gram, penalties, fit_intercept)
+    else:
+        known = moments = compute_moments(source, n_threads)
+        found = decompose(source, moments, fit_intercept, float(penalties.min()))
+        blocks = partial(_leave_out, found, penalties)
+    if fit_intercept and source.count == 1:
+        blocks = partial(_leave_out_the_only, blocks)
+    return blocks, known
+
+
+def _leave_out_the_only(blocks: Blocks, rows: Rows) -> Iterator[tuple[slice, LeftOut]]:
+    """Yield the same where one row has all the weight: without it there is no model."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = list(blocks(rows))
+    for part, (residuals, weights) in found:
+        yield part, LeftOut(np.where(weights == 0, residuals, np.nan), weights)
 
 
 def average_squares(source: Source, blocks: Blocks, n_penalties: int) -> Matrix:
