@@ -33,10 +33,18 @@ settings.load_profile("rmodels")
 _OPERATIONS = Path(__file__).parent / "ops"
 
 
+_STATES = {}  # of the generators of modules, as they are before any test
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup():
-    """Seed what `random_state=None` draws from, so that a test draws the same on every run."""
-    np.random.seed(0)  # noqa: NPY002 - scikit-learn's is the legacy generator
+def pytest_runtest_setup(item):
+    """Seed what a test draws from, so that it draws the same on every run, whatever ran before."""
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn's `random_state=None` is the legacy generator
+    module = getattr(item, "module", None)
+    for name, value in vars(module).items() if module else ():
+        if isinstance(value, np.random.Generator):
+            state = _STATES.setdefault((module.__name__, name), value.bit_generator.state)
+            value.bit_generator.state = state
 
 
 def pytest_generate_tests(metafunc):

@@ -146,10 +146,9 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _compare(self, rows: Rows) -> Any:
         """Return `_joint`, but log π_c for rows so far from all classes that it is −∞ of each."""
         joint = self._joint(rows)
-        xp = namespace(joint)
-        far = xp.isneginf(xp.amax(joint, axis=1))
-        if bool(far.any()):
-            joint[far] = beside(self._log_priors(), joint)
+        if joint.shape[0] and bool(joint.min() == -np.inf):  # which takes less than asking each row
+            xp = namespace(joint)
+            joint[xp.isneginf(xp.amax(joint, axis=1))] = beside(self._log_priors(), joint)
         return joint
 
     def predict_log_proba(self, X: ArrayLike) -> Any:

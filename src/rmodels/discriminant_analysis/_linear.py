@@ -19,6 +19,7 @@ from rmodels.config import thread_count
 from rmodels.data import Need, Rows, Source, assert_finite, hold, map_rows
 from rmodels.data.arrays import adopt, as_dtype, beside, convert_like, join, on_host
 from rmodels.discriminant_analysis._base import DENSE, ROWS_AT_A_TIME, Discriminant, Matrix
+from rmodels.ops.affine import affine
 from rmodels.ops.moments import GroupMoments
 from rmodels.solvers.blas import blas_threads
 from rmodels.solvers.covariance import ledoit_wolf, scales_of, shrink, sum_fourth_powers
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LinearDiscriminantAnalysis"]
 
 _QUERIES = Need(sparse=False, missing="refuse")
+_NEAR = 1024.0  # what scores of the mean may add up to: 13 digits of their differences are left
 _FEW_DIGITS = 1e-8  # of the largest eigenvalue: below, one has fewer than eight digits
 
 
@@ -375,7 +377,16 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         return self
 
     def _joint(self, rows: Rows) -> Any:
-        """Return log p(x, c) of checked rows, but for what all classes share."""
+        """Return log p(x, c) of checked rows, but for what all classes share.
+
+        Rows are centred before where their products with the slopes would else be much larger than
+        logarithms of odds that matter.
+        """
+        reach = np.abs(self._slopes) @ np.abs(self._centre)
+        if reach.max() <= _NEAR:
+            intercepts = self._constants - self._slopes @ self._centre
+            slopes, intercepts = (beside(A, rows.X) for A in (self._slopes, intercepts))
+            return assert_finite(rows, affine(rows.X, slopes, intercepts))
         centre, slopes, constants = (
             beside(A, rows.X) for A in (self._centre, self._slopes.T, self._constants)
         )

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from rmodels import data
 from rmodels.base.estimator import all_or_nothing
 from rmodels.base.sklearn import Interval, StrOptions
-from rmodels.base.state import Absent
 from rmodels.linear_model._lasso import LassoModel
 from rmodels.linear_model._lasso_cv import CrossValidated
 from rmodels.linear_model._paths import enet_path, lasso_path
@@ -77,7 +76,7 @@ class MultiTaskElasticNet(LassoModel):
         "selection": [StrOptions({"cyclic", "random"})],
     }
 
-    _attributes: ClassVar = {"eps_": float | Absent}  # which files of older versions lack
+    _attributes: ClassVar = {"eps_": float}
 
     _of_one_target = "ElasticNet"
 
