@@ -6,7 +6,7 @@ and the index is built when the queries so far would have paid for it.
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -59,9 +59,9 @@ class State:
 
     rows: Any
     algorithm: str
-    built: Any = None
-    answered: int = 0
-    worth: float = 0.0
+    worth: float
+    built: Any = field(default=None, init=False)
+    answered: int = field(default=0, init=False)
 
 
 def index(X: NDArray, metric: str, p: float, algorithm: str, n_threads: int | None) -> Index:
@@ -83,8 +83,7 @@ def _new_state(X: NDArray, metric: str, p: float, algorithm: str) -> State:
     if algorithm == "auto":
         algorithm = extension.algorithm_by_shape(*X.shape)
     rows = extension.row_search(X, metric, p)
-    worth = 0.0 if rows is None else count_worth(rows, algorithm, 1, 1)
-    return State(rows, algorithm, worth=worth)
+    return State(rows, algorithm, 0.0 if rows is None else count_worth(rows, algorithm, 1, 1))
 
 
 def _state(index: Index) -> State:
