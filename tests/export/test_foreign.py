@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import sklearn.decomposition
 from graphs import run
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import BaggingRegressor, IsolationForest, VotingRegressor
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVR
@@ -47,11 +48,21 @@ def test_what_it_cannot_write():
         to_onnx(model)
 
 
-def test_neighbours_that_it_would_weigh_alike():
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda nearest: nearest,
+        lambda nearest: BaggingRegressor(nearest, 2, random_state=0),
+        lambda nearest: VotingRegressor([("nearest", nearest)]),
+        lambda nearest: GridSearchCV(nearest, {"n_neighbors": [3, 5]}),
+    ],
+)
+def test_neighbours_that_it_would_weigh_alike(inner):
     rows = np.random.default_rng(0).normal(size=(60, 3))  # no two distances are the same
-    model = make_pipeline(KNeighborsRegressor(weights="distance")).fit(rows, Y[:60])
+    nearest = KNeighborsRegressor(weights="distance")
+    model = make_pipeline(inner(nearest)).fit(rows, Y[:60])
     with pytest.raises(NotCoveredError, match=r"rmodels\.KNeighborsRegressor has a graph"):
         to_onnx(model)
-    alike = make_pipeline(KNeighborsRegressor()).fit(rows, Y[:60])
+    alike = make_pipeline(inner(KNeighborsRegressor())).fit(rows, Y[:60])
     (found,) = run(to_onnx(alike), {"X": rows}).values()
     np.testing.assert_allclose(found.ravel(), alike.predict(rows), rtol=1e-6)

@@ -17,6 +17,9 @@ def test_squares_about_the_mean(form, offset, weighted):
     X = draws.normal(size=(12, 30)) + offset
     X[:, ::3] = np.where(draws.random((12, 10)) < 0.2, X[:, ::3], 0.0)
     weights = draws.random(12) if weighted else None
+    if weighted:
+        weights[::5] = 0.0
+        X[::5] = 0.0  # rows without weight, of zeros
     source = Rows(form(X), None, weights, lambda: None)
     n, mean = find_mean(source)
     found = sum_squares(source, mean)

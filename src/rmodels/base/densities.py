@@ -146,8 +146,8 @@ class DensityClassifier(HasState, CallbackSupport, Classifier, BaseEstimator):
     def _compare(self, rows: Rows) -> Any:
         """Return `_joint`, but log π_c for rows so far from all classes that it is −∞ of each."""
         joint = self._joint(rows)
-        if joint.shape[0] and bool(joint.min() == -np.inf):  # which takes less than asking each row
-            xp = namespace(joint)
+        xp = namespace(joint)
+        if bool(xp.isneginf(joint).any()):  # which takes less than asking each row
             joint[xp.isneginf(xp.amax(joint, axis=1))] = beside(self._log_priors(), joint)
         return joint
 

@@ -1,6 +1,9 @@
 """Steps that skl2onnx writes: what it cannot, and what it computes in float32, is said."""
 
+from collections.abc import Iterator
 from typing import Any
+
+from sklearn.base import BaseEstimator
 
 from rmodels.base.warnings import warn
 from rmodels.exceptions import NotCoveredError
@@ -8,11 +11,24 @@ from rmodels.extras import require
 
 __all__ = ["Foreign", "explain"]
 
+_ALIKE = ("KNeighborsClassifier", "KNeighborsRegressor")  # whose weights skl2onnx 1.20 forgets
+
 
 def explain(error: Exception) -> str:
     """Return what an error of skl2onnx says at first, and a way out."""
     first = str(error).partition("\n")[0].rstrip(".")
     return f"{first}. Otherwise prepare the rows before the graph, and export the steps after it"
+
+
+def _estimators_in(value: Any) -> Iterator[Any]:
+    """Yield an estimator, and those that it is made of."""
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _estimators_in(each)
+    elif isinstance(value, BaseEstimator):
+        yield value
+        for each in vars(value).values():
+            yield from _estimators_in(each)
 
 
 class Foreign:
@@ -38,12 +54,13 @@ class Foreign:
         pool = require("skl2onnx.common._registration", "onnx")
         double = require("skl2onnx.common.data_types", "onnx").DoubleTensorType
         name, start = type(operator.raw_operator).__name__, len(container.nodes)
-        weights = getattr(operator.raw_operator, "weights", None)
-        if isinstance(weights, str) and weights == "distance":
-            raise NotCoveredError(
-                f"skl2onnx would write {name} with weights='distance' as if all neighbours weighed "
-                f"alike: rmodels.{name} has a graph"
-            )
+        for inner in _estimators_in(operator.raw_operator):
+            kind = type(inner).__name__
+            if kind in _ALIKE and isinstance(inner.weights, str) and inner.weights == "distance":
+                raise NotCoveredError(
+                    f"skl2onnx would write {kind} with weights='distance' as if all neighbours "
+                    f"weighed alike: rmodels.{kind} has a graph"
+                )
         wide = any(isinstance(each.type, double) for each in operator.inputs)
         try:
             pool.get_converter(operator.type)(scope, operator, container)

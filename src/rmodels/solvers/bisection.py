@@ -260,7 +260,7 @@ class Bisection:
 
     def is_whole(self, node: int) -> bool:
         """Return whether all rows of a node that is not the first are in the sample."""
-        return self.sample_of(node).X.shape[0] == self._counts.get(node)
+        return len(_find(self._nodes, node)) == self._counts.get(node)
 
     def rows_of(self, node: int) -> Source:
         """Return all rows of a node."""

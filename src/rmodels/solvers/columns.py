@@ -3,6 +3,7 @@
 Rows count by their weights, if they have some.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["find_mean", "sum_projected", "sum_squares"]
 Matrix = NDArray[np.float64]
 
 _NUMBERS = 1 << 18  # of a block
+_MOST_LOST = 1e3  # W mean² over the sum of squares of entries: above, zeros are told one by one
 
 
 def _blocks(rows: Rows) -> Any:
@@ -91,15 +93,19 @@ def _sum_squares(rows: Rows, mean: Matrix) -> Matrix:
 
 
 def _sum_squares_of_entries(rows: Rows, mean: Matrix) -> Matrix:
-    """Return the sums of a CSR matrix: of its entries, and of the zeros, which lose no digits."""
+    """Return the sums of a CSR matrix: of its entries, and of the zeros between them."""
     X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
     X.sum_duplicates()
     X.data -= mean[X.indices]
     X.data **= 2
     squares = _sum(X, rows)
     X.data[:] = 1.0
-    full = np.bincount(X.indices, minlength=len(mean)) == X.shape[0]
-    zeros = np.where(full, 0.0, np.maximum(rows.weight - _sum(X, rows), 0.0))
+    zeros = np.maximum(rows.weight - _sum(X, rows), 0.0)
+    far = np.flatnonzero(rows.weight * mean**2 > _MOST_LOST * squares)
+    if rows.weights is not None and len(far):  # a difference of sums of weights has lost digits
+        zeros[far] = 0.0
+        for part in _blocks(replace(rows, X=X[:, far])):
+            zeros[far] += _sum(part.X.toarray() == 0, part)
     found: Matrix = squares + zeros * mean**2
     return found
 

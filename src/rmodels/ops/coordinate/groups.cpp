@@ -152,7 +152,7 @@ bool GroupSet::enter() {
 }
 
 // Newton's method over the active columns.
-void GroupSet::solve() {
+void GroupSet::solve(bool answers) {
     std::vector<std::size_t> active;
     for (std::size_t j = 0; j < columns_; j++)
         if (norm(B_, j) > 0) active.push_back(j);
@@ -170,12 +170,12 @@ void GroupSet::solve() {
             b = 0;
         }
     }
-    const std::vector<std::size_t> &left = rows.minimise();
+    const std::vector<std::size_t> &left = rows.minimise(answers);
     for (std::size_t t = 0; t < targets_; t++)
         for (std::size_t i = 0; i < left.size(); i++) B_[t * columns_ + active[left[i]]] = rows.B[t * left.size() + i];
 }
 
-Minimum GroupSet::minimise(double l1, double l2) {
+Minimum GroupSet::minimise(double l1, double l2, bool answers) {
     l1_ = l1;
     l2_ = l2;
     refresh();
@@ -195,7 +195,7 @@ Minimum GroupSet::minimise(double l1, double l2) {
             for (std::size_t j = 0; j < columns_; j++) is[j] = norm(B_, j) > 0;
             settled = was == is || rounds > kMostDescents;
         }
-        if (settled) solve();
+        if (settled) solve(answers);
         refresh();
         const double now = measure();
         if (now < least) {

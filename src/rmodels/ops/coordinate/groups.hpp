@@ -16,7 +16,8 @@ public:
              const double *start);
 
     // From where the last call ended.
-    Minimum minimise(double l1, double l2);
+    // Ctrl-C is answered on the way, if this is the thread that Python called.
+    Minimum minimise(double l1, double l2, bool answers);
 
     void write(double *coefficients) const;
 
@@ -29,7 +30,7 @@ private:
     double within() const;
     void descend();
     bool enter();
-    void solve();
+    void solve(bool answers);
 
     const double *Q_, *q_;
     std::size_t columns_, targets_;

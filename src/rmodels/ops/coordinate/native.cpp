@@ -20,12 +20,12 @@ Paths::Paths(const Problems &given, const double *start) : size_(given.columns *
 void Paths::minimise(const double *l1, const double *l2, std::size_t penalties, int threads, double *coefficients,
                      std::int64_t *steps, double *violations) {
     const std::size_t count = alone_.size() + together_.size();
-    parallel_for(count, threads, [&](std::size_t problem, int) {
+    parallel_for(count, threads, [&](std::size_t problem, int thread) {
         for (std::size_t at = problem; at < penalties * count; at += count) {
             double *to = coefficients + at * size_;
             Minimum found;
             if (alone_.empty()) {
-                found = together_[problem].minimise(l1[at], l2[at]);
+                found = together_[problem].minimise(l1[at], l2[at], thread == 0);
                 together_[problem].write(to);
             } else {
                 found = alone_[problem].minimise(l1[at], l2[at]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "native/interrupts.hpp"
 #include "ops/coordinate/products.hpp"
 
 namespace rmodels::RMODELS_ISA {
@@ -283,10 +284,10 @@ bool Together::finish(bool is_whole) {
     return count > 0 && !(is_whole && moved <= kStill * largest);
 }
 
-const std::vector<std::size_t> &Together::minimise() {
+const std::vector<std::size_t> &Together::minimise(bool answers) {
     const std::size_t most = kMostSteps + count_;
-    for (std::size_t steps = 0; steps < most && count_ > 0 && step(); steps++) {
-    }
+    for (std::size_t steps = 0; steps < most && count_ > 0 && step(); steps++)
+        if (answers) answer_interrupts();
     return left_;
 }
 

@@ -17,8 +17,9 @@ public:
 
     Doubles A, q, B;
 
-    // Goes to the minimum; no step leads higher. Returns the places of the columns that are left.
-    const std::vector<std::size_t> &minimise();
+    // Goes to the minimum; no step leads higher. Returns the places of the columns that are left. Ctrl-C is answered
+    // between steps, if this is the thread that Python called.
+    const std::vector<std::size_t> &minimise(bool answers);
 
 private:
     bool step();
