@@ -91,11 +91,15 @@ def of_another_version():
         rmodels.load(path)
 
 
-def nearly_dependent():
+def nearly_dependent_rows():
     rng = np.random.default_rng(6)
     A = rng.standard_normal((200, 1))
     A = np.hstack([A, A + 1e-9 * rng.standard_normal((200, 1))])
-    Lasso(1e-12).fit(A, A @ [1e9, -1e9] + rng.standard_normal(200))
+    return A, A @ [1e9, -1e9] + rng.standard_normal(200)
+
+
+def nearly_dependent():
+    Lasso(1e-12).fit(*nearly_dependent_rows())
 
 
 def taken_over():
@@ -198,7 +202,12 @@ CASES = {
         linalg.LinAlgWarning,
     ),
     "restore": (of_another_version, InconsistentVersionWarning),
-    "warn_of": (nearly_dependent, ConvergenceWarning),
+    "warn_of": (lambda: Lasso(0.0).fit(X[:, [0, 0]], y), UserWarning),
+    "warn_if_missed": (nearly_dependent, ConvergenceWarning),
+    "warn_if_missed of a path": (
+        lambda: rmodels.lasso_path(*nearly_dependent_rows(), alphas=[1e-12]),
+        ConvergenceWarning,
+    ),
     "check_gram": (lambda: Lasso(precompute=X.T @ X).fit(X, y), UserWarning),
     "CrossValidated._check_targets": (
         lambda: LassoCV(cv=2).fit(X, y[:, None]),

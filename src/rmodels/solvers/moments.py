@@ -333,7 +333,11 @@ def compute_gradient(
 
 
 def _gradient(
-    rows: Rows, coefficients: Matrix, shift: Matrix | None, engine: str, n_threads: int | None
+    rows: Rows,
+    coefficients: Matrix,
+    shift: Matrix | None,
+    engine: str | None,
+    n_threads: int | None,
 ) -> Matrix:
     X, Y, weights = rows.X, rows.Y, rows.weights
     if not sparse.issparse(X):
@@ -342,7 +346,7 @@ def _gradient(
         )
         return as_array(found.gradient)
     if shift is not None and X.nnz > _FULL * X.shape[0] * X.shape[1]:  # columns may be far from 0
-        return _gradient_of_blocks(rows, coefficients, shift, engine, n_threads)
+        return _gradient_of_blocks(rows, coefficients, shift, n_threads)
     slopes, intercept = coefficients[:-1], coefficients[-1]
     products = X @ slopes
     if shift is not None:
@@ -358,14 +362,14 @@ def _gradient(
 
 
 def _gradient_of_blocks(
-    rows: Rows, coefficients: Matrix, shift: Matrix, engine: str, n_threads: int | None
+    rows: Rows, coefficients: Matrix, shift: Matrix, n_threads: int | None
 ) -> Matrix:
     """Return the gradient of sparse rows of which most values are there, as arrays."""
     total = np.zeros_like(coefficients)
     for part in rows.blocks(_ROWS_AT_A_TIME):
         if part.weight:
             block = replace(part, X=as_array(part.X))
-            total += part.weight * _gradient(block, coefficients, shift, engine, n_threads)
+            total += part.weight * _gradient(block, coefficients, shift, None, n_threads)
     return total / rows.weight
 
 
