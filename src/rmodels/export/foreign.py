@@ -11,8 +11,6 @@ from rmodels.extras import require
 
 __all__ = ["Foreign", "explain"]
 
-_ALIKE = ("KNeighborsClassifier", "KNeighborsRegressor")  # whose weights skl2onnx 1.20 forgets
-
 
 def explain(error: Exception) -> str:
     """Return what an error of skl2onnx says at first, and a way out."""
@@ -56,7 +54,8 @@ class Foreign:
         name, start = type(operator.raw_operator).__name__, len(container.nodes)
         for inner in _estimators_in(operator.raw_operator):
             kind = type(inner).__name__
-            if kind in _ALIKE and isinstance(inner.weights, str) and inner.weights == "distance":
+            weights = getattr(inner, "weights", None)  # which skl2onnx 1.20 forgets
+            if kind.startswith("KNeighbors") and isinstance(weights, str) and weights == "distance":
                 raise NotCoveredError(
                     f"skl2onnx would write {kind} with weights='distance' as if all neighbours "
                     f"weighed alike: rmodels.{kind} has a graph"
