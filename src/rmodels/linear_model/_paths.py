@@ -210,7 +210,7 @@ def enet_path(
     """Compute the elastic net's coefficients for many penalties, without an intercept.
 
     For each α they minimise ½ Σᵢ wᵢ ‖yᵢ − Bᵀxᵢ‖² / Σ wᵢ + α ρ Σⱼ ‖bⱼ‖ + ½ α (1 − ρ) Σⱼ ‖bⱼ‖², with
-    ρ the `l1_ratio` and bⱼ the coefficients of a column for all targets.
+    ρ the ``l1_ratio`` and bⱼ the coefficients of a column for all targets.
 
     Parameters
     ----------

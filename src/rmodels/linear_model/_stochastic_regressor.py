@@ -68,7 +68,7 @@ class SGDRegressor(StochasticModel, LinearModel):
     n_iter_no_change : int, default=5
         After how many epochs that are not better the fit ends.
     warm_start : bool, default=False
-        Whether `fit` begins with the coefficients of the last one; with `average` where that one
+        Whether `fit` begins with the coefficients of the last one; with averages where that one
         ended, and the average as scikit-learn goes on with it.
     average : bool or int, default=False
         Whether `coef_` is the mean of the iterates, a number: from which step on.
