@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVR
 
+import rmodels
 from rmodels import Ridge, to_onnx
 from rmodels.exceptions import NotCoveredError
 
@@ -63,6 +64,7 @@ def test_neighbours_that_it_would_weigh_alike(inner):
     model = make_pipeline(inner(nearest)).fit(rows, Y[:60])
     with pytest.raises(NotCoveredError, match=r"rmodels\.KNeighborsRegressor has a graph"):
         to_onnx(model)
-    alike = make_pipeline(inner(KNeighborsRegressor())).fit(rows, Y[:60])
-    (found,) = run(to_onnx(alike), {"X": rows}).values()
-    np.testing.assert_allclose(found.ravel(), alike.predict(rows), rtol=1e-6)
+    for right in (KNeighborsRegressor(), rmodels.KNeighborsRegressor(weights="distance")):
+        model = make_pipeline(inner(right)).fit(rows, Y[:60])
+        (found,) = run(to_onnx(model), {"X": rows}).values()
+        np.testing.assert_allclose(found.ravel(), model.predict(rows), rtol=1e-6)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from rmodels.base.state import HasState
 from rmodels.base.warnings import warn
 from rmodels.exceptions import NotCoveredError
 from rmodels.extras import require
@@ -19,11 +20,11 @@ def explain(error: Exception) -> str:
 
 
 def _estimators_in(value: Any) -> Iterator[Any]:
-    """Yield an estimator, and those that it is made of."""
+    """Yield an estimator, and those that it is made of, but for ours, which have graphs."""
     if isinstance(value, (list, tuple)):
         for each in value:
             yield from _estimators_in(each)
-    elif isinstance(value, BaseEstimator):
+    elif isinstance(value, BaseEstimator) and not isinstance(value, HasState):
         yield value
         for each in vars(value).values():
             yield from _estimators_in(each)

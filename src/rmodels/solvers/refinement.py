@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rmodels.data import Rows, Source
 from rmodels.solvers.moments import as_array
 
-__all__ = ["refine"]
+__all__ = ["add_exactly", "refine"]
 
 Matrix = NDArray[np.float64]
 Pair = tuple[Matrix, Matrix]  # high and low part
@@ -25,7 +25,7 @@ _MOST_STEPS = 10
 _BLOCK = 1 << 15  # products at a time: their parts stay in the cache
 
 
-def _sum(a: Matrix, b: Matrix) -> Pair:
+def add_exactly(a: Matrix, b: Matrix) -> Pair:
     """Return a + b, and what its rounding lost."""
     total = a + b
     part = total - a
@@ -47,8 +47,8 @@ def _product(a: Matrix, b: Matrix) -> Pair:
 
 
 def _add(x: Pair, y: Pair) -> Pair:
-    high, low = _sum(x[0], y[0])
-    return _sum(high, low + x[1] + y[1])
+    high, low = add_exactly(x[0], y[0])
+    return add_exactly(high, low + x[1] + y[1])
 
 
 def _add_both(x: tuple[Pair, Pair], y: tuple[Pair, Pair]) -> tuple[Pair, Pair]:
@@ -61,12 +61,12 @@ def _dot(a: Matrix, b: Pair) -> Pair:
     low = low + a * b[1]
     while len(high) > 1:
         half = len(high) // 2
-        total, lost = _sum(high[:half], high[half : 2 * half])
+        total, lost = add_exactly(high[:half], high[half : 2 * half])
         lost += low[:half] + low[half : 2 * half]
         if len(high) % 2:
             total, lost = np.vstack([total, high[-1:]]), np.vstack([lost, low[-1:]])
         high, low = total, lost
-    return _sum(high[0], low[0])
+    return add_exactly(high[0], low[0])
 
 
 def _gradient(rows: Rows, coefficients: Pair, intercept: Pair) -> tuple[Pair, Pair]:
@@ -84,8 +84,10 @@ def _gradient(rows: Rows, coefficients: Pair, intercept: Pair) -> tuple[Pair, Pa
         for target in range(t):  # one at a time: the inner loops run over rows
             opposite = -coefficients[0][:, target, np.newaxis], -coefficients[1][:, target, None]
             residuals[0][:, target], residuals[1][:, target] = _dot(columns, opposite)
-        residuals = _add(residuals, _sum(as_array(Y[part]).astype(np.float64), -intercept[0]))
-        residuals = _sum(residuals[0], residuals[1] - intercept[1])
+        residuals = _add(
+            residuals, add_exactly(as_array(Y[part]).astype(np.float64), -intercept[0])
+        )
+        residuals = add_exactly(residuals[0], residuals[1] - intercept[1])
         if weights is not None:
             w = as_array(weights[part]).astype(np.float64)[:, np.newaxis]
             high, low = _product(w, residuals[0])

@@ -11,6 +11,7 @@ from rmodels.data import Rows, Source
 from rmodels.ops.moments import Moments
 from rmodels.solvers.conditioning import TINY
 from rmodels.solvers.moments import as_array
+from rmodels.solvers.refinement import add_exactly
 
 __all__ = ["penalize", "triangulate"]
 
@@ -71,13 +72,6 @@ def _stack(R: Matrix, Z: Matrix) -> Matrix:
     return triangle
 
 
-def _add(offset: Matrix, gap: Matrix) -> tuple[Matrix, Matrix]:
-    """Return offset + gap, rounded, and what the rounding lost."""
-    total = offset + gap
-    part = total - offset
-    return total, (offset - (total - part)) + (gap - part)
-
-
 def triangulate(
     source: Source, fit_intercept: bool, moments: Moments | None = None
 ) -> tuple[Matrix, Matrix, Matrix]:
@@ -106,14 +100,14 @@ def triangulate(
         scale = np.sqrt(squares / moments.weight)
         if fit_intercept:
             sums = source.fold(partial(_sum_scaled, offset=moments.mean, scale=scale))
-            offset, rest = _add(moments.mean, scale * (sums / source.weight))
+            offset, rest = add_exactly(moments.mean, scale * (sums / source.weight))
         factor = partial(_triangulate, offset=offset, scale=scale, rest=rest)
         return source.fold(factor, _stack), offset, scale
     if fit_intercept:
         for _ in range(2):  # the second removes the rounding of the first
             scale = largest(offset)
             sums = source.fold(partial(_sum_scaled, offset=offset, scale=scale))
-            offset, rest = _add(offset, scale * (sums / source.weight))
+            offset, rest = add_exactly(offset, scale * (sums / source.weight))
     scale = largest(offset)
     factor = partial(_triangulate, offset=offset, scale=scale, rest=rest)
     return source.fold(factor, _stack), offset, scale

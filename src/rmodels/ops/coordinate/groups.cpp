@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "native/interrupts.hpp"
 #include "ops/coordinate/products.hpp"
 #include "ops/coordinate/together.hpp"
 
@@ -12,8 +13,7 @@ namespace {
 constexpr double kUnit = 1.1102230246251565e-16;
 constexpr std::size_t kPasses = 3;
 constexpr std::size_t kMostRounds = 20000, kMostStalled = 100;
-constexpr std::size_t kMostDescents =
-    8;  // rounds of coordinate descent: then those that miss their condition most come in
+constexpr std::size_t kMostDescents = 8;   // rounds of coordinate descent: then those that miss most come in
 constexpr std::size_t kMostActive = 3000;  // of Newton's method: more take too long
 
 }  // namespace
@@ -185,6 +185,7 @@ Minimum GroupSet::minimise(double l1, double l2, bool answers) {
     std::vector<char> was(columns_), is(columns_);
     while (rounds < kMostRounds && least > within() && !(stalled > kMostStalled && least <= 100 * within())) {
         rounds++;
+        if (answers) answer_interrupts();
         bool settled = rounds > kMostDescents && enter();
         if (!settled) {
             for (std::size_t pass = 0; pass < kPasses; pass++) {

@@ -15,8 +15,7 @@ public:
     GroupSet(const double *Q, const double *q, std::size_t columns, std::size_t targets, double size,
              const double *start);
 
-    // From where the last call ended.
-    // Ctrl-C is answered on the way, if this is the thread that Python called.
+    // From where the last call ended. Ctrl-C is answered on the way, if this is the thread that Python called.
     Minimum minimise(double l1, double l2, bool answers);
 
     void write(double *coefficients) const;
