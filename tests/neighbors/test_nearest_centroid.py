@@ -254,3 +254,19 @@ def test_many_rows_are_measured_in_blocks():
     for x, centroid in zip(rows.T, model.centroids_.T, strict=True):
         distances += (x[:, np.newaxis] - centroid) ** 2
     assert_array_equal(model.predict(rows), distances.argmin(axis=1))
+
+
+@pytest.mark.parametrize("light", [0.0, 1e-14])
+def test_sparse_rows_that_are_far_beside_light_ones_without_entries(light):
+    """What the weights of zeros add up to is no difference of sums of all weights."""
+    rng = np.random.default_rng(1)
+    A = rng.normal(size=(80, 3)) + 1e5
+    empty = rng.random(80) < 0.1
+    A[empty] = 0.0
+    weights = np.where(empty, light, rng.random(80))
+    dense, entries = (
+        NearestCentroid().fit(X, np.arange(80) % 2, sample_weight=weights)
+        for X in (A, sparse.csr_array(A))
+    )
+    found = entries.within_class_std_dev_
+    np.testing.assert_allclose(found, dense.within_class_std_dev_, rtol=1e-12)

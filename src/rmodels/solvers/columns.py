@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rmodels.data import Rows, Source
-from rmodels.solvers.moments import TOO_LARGE, as_array
+from rmodels.solvers.moments import TOO_LARGE, as_array, sum_entries
 
 __all__ = ["find_mean", "sum_projected", "sum_squares"]
 
 Matrix = NDArray[np.float64]
 
 _NUMBERS = 1 << 18  # of a block
-_MOST_LOST = 1e3  # W mean² over the sum of squares of entries: above, zeros are told one by one
 
 
 def _blocks(rows: Rows) -> Any:
@@ -85,29 +84,15 @@ def sum_squares(source: Source, mean: Matrix) -> Matrix:
 
 def _sum_squares(rows: Rows, mean: Matrix) -> Matrix:
     if sparse.issparse(rows.X):
-        return _sum_squares_of_entries(rows, mean)
+        one = np.zeros((rows.X.shape[0], 1), dtype=np.int64)
+        found = sum_entries(replace(rows, Y=one), 1)
+        gap: Matrix = (found.mean - mean + found.rest)[0]
+        squares: Matrix = found.scatter[0] + found.weight[0] * gap**2
+        return squares
     total = np.zeros(len(mean))
     for part in _blocks(rows):
         total += _sum((as_array(part.X) - mean) ** 2, part)
     return total
-
-
-def _sum_squares_of_entries(rows: Rows, mean: Matrix) -> Matrix:
-    """Return the sums of a CSR matrix: of its entries, and of the zeros between them."""
-    X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
-    X.sum_duplicates()
-    X.data -= mean[X.indices]
-    X.data **= 2
-    squares = _sum(X, rows)
-    X.data[:] = 1.0
-    zeros = np.maximum(rows.weight - _sum(X, rows), 0.0)
-    far = np.flatnonzero(rows.weight * mean**2 > _MOST_LOST * squares)
-    if rows.weights is not None and len(far):  # a difference of sums of weights has lost digits
-        zeros[far] = 0.0
-        for part in _blocks(replace(rows, X=X[:, far])):
-            zeros[far] += _sum(part.X.toarray() == 0, part)
-    found: Matrix = squares + zeros * mean**2
-    return found
 
 
 def sum_projected(source: Source, mean: Matrix, axes: Matrix) -> Matrix:

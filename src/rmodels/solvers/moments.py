@@ -33,6 +33,7 @@ __all__ = [
     "compute_moments",
     "find_spread",
     "keeps_digits",
+    "sum_entries",
     "sum_gradients",
 ]
 
@@ -115,7 +116,7 @@ def _compute_groups(
     if not sparse.issparse(rows.X):
         found = _sum_groups(rows, n_groups, scatter, n_threads)
     elif scatter == "diagonal" and get_config()["engine"] == "auto":
-        found = _sum_entries(rows, n_groups)
+        found = sum_entries(rows, n_groups)
     else:
         step = max(1, get_config()["memory_limit"] // (16 * rows.n_features))
         parts = (replace(part, X=as_array(part.X)) for part in rows.blocks(step))
@@ -134,10 +135,10 @@ def _sum_groups(rows: Rows, n_groups: int, scatter: Scatter, n_threads: int | No
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _sum_entries(rows: Rows, n_groups: int) -> GroupMoments:
+def sum_entries(rows: Rows, n_groups: int) -> GroupMoments:
     """Return the sums of squares of groups of a CSR matrix: of its entries, and of the zeros.
 
-    All terms of a sum of squares are at least 0, so that no digits are lost.
+    Y holds the groups. All terms of a sum of squares are at least 0, so that no digits are lost.
     """
     X = sparse.csr_array(rows.X, dtype=np.float64, copy=True)
     X.sum_duplicates()
@@ -146,20 +147,31 @@ def _sum_entries(rows: Rows, n_groups: int) -> GroupMoments:
     w = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
     count = np.bincount(groups, minlength=n_groups).astype(np.int64)
     weight: Matrix = np.bincount(groups, w, n_groups).astype(np.float64)
-    numbers = np.arange(n)
-    members = sparse.csr_array((np.ones(n), (groups, numbers)), shape=(n_groups, n))
-    weighing = sparse.csr_array((w, (groups, numbers)), shape=(n_groups, n))
+    weighing = sparse.csr_array((w, (groups, np.arange(n))), shape=(n_groups, n))
     there = sparse.csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=(n, d))
-    zeros = weight[:, np.newaxis] - (weighing @ there).toarray()
-    zeros[(members @ there).toarray() == count[:, np.newaxis]] = 0.0  # but for rounding
     heavy = np.where(weight > 0, weight, 1.0)[:, np.newaxis]
     mean = (weighing @ X).toarray() / heavy
     X.data -= mean[np.repeat(groups, np.diff(X.indptr)), X.indices]
-    rest = ((weighing @ X).toarray() - zeros * mean) / heavy
+    gaps = (weighing @ X).toarray()
     X.data **= 2
-    squares = (weighing @ X).toarray() + zeros * mean**2
+    squares = (weighing @ X).toarray()
+    zeros = weight[:, np.newaxis] - (weighing @ there).toarray()
+    far = (weight[:, np.newaxis] * mean**2 > _MOST_LOST * squares).any(axis=0)
+    if rows.weights is not None and far.any():  # a difference of sums of weights has lost digits
+        zeros[:, far] = _weigh_zeros(there[:, far], weighing)
+    rest = (gaps - zeros * mean) / heavy
+    squares += zeros * mean**2
     squares = np.maximum(squares - weight[:, np.newaxis] * rest**2, 0.0)
     return GroupMoments(d, count, weight, mean, squares, "diagonal", "scipy", rest)
+
+
+def _weigh_zeros(there: Any, weighing: Any) -> Matrix:
+    """Return the weights of what is not there in each column, by groups: (n_groups, n_columns)."""
+    total = np.zeros((weighing.shape[0], there.shape[1]))
+    for first in range(0, there.shape[0], _ROWS_AT_A_TIME):
+        part = slice(first, first + _ROWS_AT_A_TIME)
+        total += weighing[:, part] @ (there[part].toarray() == 0)
+    return total
 
 
 def _with_rest(found: Moments, rows: Rows) -> Moments:
